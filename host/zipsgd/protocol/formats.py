@@ -1,0 +1,242 @@
+"""Number formats of a build.
+
+A :class:`Build` names the few free parameters of a gateware build. Every other width, shift and binary point of the
+datapath is a property of it, with the reason beside it. The golden model, the emulator and the gateware all take
+their numbers from here.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["LABEL_BITS", "LABEL_FRAC", "LFSR_BITS", "LFSR_DRAW", "STEP_BITS", "Build", "BuildError", "Flag"]
+
+LABEL_BITS = 16
+"""Bits of a label, signed."""
+LABEL_FRAC = 15
+"""Fraction bits of a label: it lies in [-1, 1)."""
+LFSR_BITS = 31
+"""State of a lane's LFSR: x^31 + x^3 + 1, primitive since 2^31 - 1 is prime and the trinomial irreducible."""
+LFSR_DRAW = 28
+"""Fresh bits a draw yields: up to 28 steps leap with a two-input XOR a bit (taps 31 and 28)."""
+STEP_BITS = 16
+"""Bits of the step size's mantissa, unsigned."""
+STEP_EXP_MAX = 3
+"""Largest exponent: step = mantissa * 2^-(16 + 4 * exponent)."""
+MODEL_INT = 3
+"""Integer bits of the model beside the sign: it lies in (-8, 8)."""
+
+
+class BuildError(ValueError):
+    """A set of build parameters that cannot be elaborated; the message names the parameter and its range."""
+
+
+class Flag:
+    """Bits of the sticky overflow word. Each says: a value was saturated here since the flags were last cleared."""
+
+    RESIDUAL = 1
+    """z - b left (-4, 4)."""
+    DELTA = 2
+    """step * residual left (-1, 1)."""
+    GRADIENT = 4
+    """An entry of the mini-batch's step left (-1, 1)."""
+    MODEL = 8
+    """An entry of the model left (-8, 8)."""
+    Q3 = 16
+    """Rounding an entry of the model up left the range of Q3."""
+
+    NAMES = {RESIDUAL: "residual", DELTA: "delta", GRADIENT: "gradient", MODEL: "model", Q3: "q3"}
+
+
+def _is_power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
+
+
+@dataclass(frozen=True)
+class Build:
+    """Parameters of a gateware build.
+
+    Parameters
+    ----------
+    lanes : features that the datapath handles side by side; a power of two, 4 to 256.
+    update_lanes : features that the update unit handles side by side; a power of two, at most ``lanes``.
+    max_features : most features a model can have (n), a multiple of ``lanes``.
+    max_batch : largest mini-batch, a power of two.
+    p_max : most base planes, 1 to 8.
+    m_max : most up planes, 2 (double sampling).
+    model_bits, q3_bits : bits of the master model and of Q3's copy that the dot product reads.
+    delta_bits : bits of the rounded error term, range (-1, 1).
+    gradient_bits : bits of the rounded mini-batch step (Q4), range (-1, 1).
+    replay_words : plane words that the replay buffer holds, a power of two; bounds ceil(n / lanes) * (p + m).
+    rx_bytes : bytes of frames that the link's receive buffer holds, a power of two.
+    clock_hz : clock of the datapath.
+    uart_baud : rate of the UART; 0 where the build has a byte-stream port instead.
+
+    Raises
+    ------
+    BuildError
+        A parameter out of its range, or a combination that has no exact datapath.
+    """
+
+    lanes: int = 8
+    update_lanes: int = 8
+    max_features: int = 1024
+    max_batch: int = 64
+    p_max: int = 8
+    m_max: int = 2
+    model_bits: int = 24
+    q3_bits: int = 12
+    delta_bits: int = 18
+    gradient_bits: int = 18
+    replay_words: int = 2048
+    rx_bytes: int = 2048
+    clock_hz: int = 48_000_000
+    uart_baud: int = 0
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "lanes": (4, 256),
+            "update_lanes": (1, self.lanes),
+            "max_batch": (1, 1 << 12),
+            "p_max": (1, 8),
+            "m_max": (2, 2),
+            "model_bits": (12, 31),
+            "q3_bits": (6, 18),
+            "delta_bits": (8, 20),
+            "gradient_bits": (8, 24),
+            "replay_words": (32, 1 << 16),
+            "rx_bytes": (1024, 1 << 16),
+            "max_features": (self.lanes, 1 << 16),
+            "clock_hz": (1, 1 << 31),
+            "uart_baud": (0, 1 << 27),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not isinstance(value, int):
+                raise TypeError(f"{name} must be an integer, not {value!r}")
+            if not low <= value <= high:
+                raise BuildError(f"{name} must be in {low}..{high}, not {value}")
+        for name in ("lanes", "update_lanes", "max_batch", "replay_words", "rx_bytes"):
+            if not _is_power_of_two(getattr(self, name)):
+                raise BuildError(f"{name} must be a power of two, not {getattr(self, name)}")
+        if self.max_features % self.lanes:
+            raise BuildError(f"max_features must be a multiple of the {self.lanes} lanes, not {self.max_features}")
+        if self.q3_bits >= self.model_bits:
+            raise BuildError(f"q3_bits must be below model_bits ({self.model_bits}), not {self.q3_bits}")
+        if self.gradient_frac > self.model_frac:
+            raise BuildError(
+                f"gradient_bits must be at most {self.model_frac + 1} (the model's fraction), not {self.gradient_bits}"
+            )
+        if self.q4_drop < 0:
+            raise BuildError(
+                f"gradient_bits must be at most {self.accumulator_frac + 1} (the accumulator's fraction), "
+                f"not {self.gradient_bits}"
+            )
+        if self.q3_drop + self.q4_drop > LFSR_DRAW:
+            raise BuildError(
+                f"rounding Q3 ({self.q3_drop} bits) and Q4 ({self.q4_drop} bits) needs more than the {LFSR_DRAW} random "
+                f"bits of a draw; raise q3_bits or gradient_bits"
+            )
+
+    # Limits that depend on the run
+
+    def chunks(self, features: int) -> int:
+        """Chunks of a sample of ``features`` features: ceil(n / lanes)."""
+        return -(-features // self.lanes)
+
+    @property
+    def max_chunks(self) -> int:
+        return self.max_features // self.lanes
+
+    # Model, master and Q3
+
+    @property
+    def model_frac(self) -> int:
+        """Fraction bits of the master model."""
+        return self.model_bits - 1 - MODEL_INT
+
+    @property
+    def q3_frac(self) -> int:
+        """Fraction bits of Q3(x)."""
+        return self.q3_bits - 1 - MODEL_INT
+
+    @property
+    def q3_drop(self) -> int:
+        """Bits that Q3 rounds away."""
+        return self.model_bits - self.q3_bits
+
+    # Dot product and residual
+
+    @property
+    def tree_bits(self) -> int:
+        """Sum of one plane's gated Q3 words over the lanes: no overflow, since |sum| <= lanes * 2^(q3_bits - 1)."""
+        return self.q3_bits + self.lanes.bit_length() - 1
+
+    @property
+    def z_bits(self) -> int:
+        """z in units of its run's last plane: |z| <= max_features * 2^(p_max - 1) * 2^(q3_bits - 1), signed."""
+        return (self.max_features << (self.p_max + self.q3_bits - 2)).bit_length() + 1
+
+    @property
+    def residual_frac(self) -> int:
+        """Fraction bits of z - b: the finer of z at p_max planes and the label, so that the difference is exact."""
+        return max(LABEL_FRAC, self.q3_frac + self.p_max - 1)
+
+    @property
+    def residual_bits(self) -> int:
+        """Bits of z - b, saturated (flag RESIDUAL) to (-4, 4)."""
+        return self.residual_frac + 3
+
+    def z_shift(self, p: int) -> int:
+        """Left shift that takes z of a run with ``p`` base planes to the residual's binary point."""
+        return self.residual_frac - self.q3_frac - (p - 1)
+
+    # Delta
+
+    @property
+    def delta_frac(self) -> int:
+        return self.delta_bits - 1
+
+    @property
+    def delta_drop(self) -> int:
+        """Bits that rounding delta drops after the product is shifted left by 4 * (3 - exponent)."""
+        return self.residual_frac + STEP_BITS + 4 * STEP_EXP_MAX - self.delta_frac
+
+    # Gradient
+
+    @property
+    def accumulator_frac(self) -> int:
+        """Fraction bits of a gradient accumulator: delta times the last plane at p_max, in halves.
+
+        The symmetric estimator is the mean of two products; halves keep it exact."""
+        return self.delta_frac + self.p_max
+
+    @property
+    def accumulator_bits(self) -> int:
+        """A mini-batch's exact sum: |sum| <= max_batch * 2 * (2^(delta_bits - 1) - 1) * 2^(p_max - 1)."""
+        return self.delta_bits + self.p_max + self.max_batch.bit_length() - 1
+
+    @property
+    def gradient_frac(self) -> int:
+        return self.gradient_bits - 1
+
+    @property
+    def q4_drop(self) -> int:
+        """Bits that Q4 rounds away."""
+        return self.accumulator_frac - self.gradient_frac
+
+    @property
+    def gradient_shift(self) -> int:
+        """Left shift that takes a rounded gradient to the model's binary point."""
+        return self.model_frac - self.gradient_frac
+
+    # Identity
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def hash(self) -> int:
+        """32-bit fingerprint of the parameters, as the identification block carries it."""
+        text = json.dumps(self.as_dict(), sort_keys=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

@@ -1,0 +1,157 @@
+"""What stands behind the link: 32-bit words by word address.
+
+:data:`REGISTERS` is the single table from which the gateware makes its bank, the host its names and the
+documentation its list. ``python -m zipsgd.protocol.registers`` prints it as Markdown.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .formats import Build
+
+__all__ = ["MAGIC", "MODEL_WINDOW", "REGISTERS", "VERSION", "Control", "Register", "Status", "identification", "parse_identification"]
+
+MAGIC = 0x4453_475A
+"""``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
+VERSION = 1
+"""Version of this contract; a host refuses another one."""
+MODEL_WINDOW = 0x1_0000
+"""Word address of the master model, one word a feature, sign-extended.
+
+A burst starts at a multiple of the build's lanes and covers whole chunks; the words behind the last feature are zero.
+Reads and writes need an idle datapath (a burst waits until it is)."""
+
+Access = Literal["r", "rw", "w"]
+
+
+@dataclass(frozen=True)
+class Register:
+    """One 32-bit register.
+
+    ``access``: "r" is read by the host and driven by the gateware, "rw" is written by the host and read back, "w" makes
+    the gateware see a strobe with the word and reads as zero. ``width`` counts the bits in use, from bit 0.
+    """
+
+    name: str
+    address: int
+    access: Access
+    width: int
+    doc: str
+
+
+class Control:
+    """Bits of the ``control`` register; each acts once when written as 1."""
+
+    LOAD = 1
+    """Renew every Q3 word from the master model (one draw a value, as an update with a zero gradient)."""
+    CLEAR = 2
+    """Clear flags, loss and counters."""
+    ABORT = 4
+    """Drop the samples under way and return to idle; the model keeps the last finished mini-batch's chunks."""
+
+
+class Status:
+    """Bits of the ``status`` register."""
+
+    BUSY = 1
+    """Samples of the epoch are still to come or under way, or a load runs."""
+
+
+def _table() -> tuple[Register, ...]:
+    rows: list[tuple[str, Access, int, str]] = [
+        # Identification block: constants of the build
+        ("magic", "r", 32, "0x4453475A"),
+        ("version", "r", 16, "version of this contract"),
+        ("build_hash", "r", 32, "fingerprint of the build's parameters"),
+        ("lanes", "r", 16, "lanes of the datapath"),
+        ("update_lanes", "r", 16, "lanes of the update unit"),
+        ("max_features", "r", 32, "most features a model can have"),
+        ("max_batch", "r", 16, "largest mini-batch"),
+        ("p_max", "r", 8, "most base planes"),
+        ("m_max", "r", 8, "most up planes"),
+        ("model_bits", "r", 8, "bits of the master model"),
+        ("q3_bits", "r", 8, "bits of Q3(x)"),
+        ("delta_bits", "r", 8, "bits of delta"),
+        ("gradient_bits", "r", 8, "bits of Q4's gradient"),
+        ("replay_words", "r", 32, "plane words in the replay buffer"),
+        ("rx_bytes", "r", 32, "bytes in the link's receive buffer"),
+        ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
+        ("uart_baud", "r", 32, "rate of the UART, 0 for a byte-stream port"),
+        # Run-time configuration
+        ("features", "rw", 17, "n, 1 to max_features"),
+        ("base_planes", "rw", 4, "p, 1 to p_max"),
+        ("up_planes", "rw", 2, "m, 0 to m_max"),
+        ("batch", "rw", 13, "samples of a mini-batch, 1 to max_batch"),
+        ("one_sided", "rw", 1, "1: g = Q1 l'(z2); 0: the symmetric mean of both orders (m = 2 only)"),
+        ("step_mantissa", "rw", 16, "step / batch = mantissa * 2^-(16 + 4 * exponent)"),
+        ("step_exponent", "rw", 2, "0 to 3"),
+        # Commands
+        ("seed", "w", 31, "shift one word into the LFSR chain: update lanes 0 to U - 1, then the loss unit"),
+        ("control", "w", 3, "bits of Control"),
+        ("samples", "w", 32, "start an epoch of so many samples"),
+        # Results
+        ("status", "r", 1, "bits of Status"),
+        ("flags", "r", 5, "sticky overflow flags, bits of Flag"),
+        ("loss_low", "r", 32, "sum of squared residuals, low word"),
+        ("loss_high", "r", 32, "high word, signed"),
+        ("samples_done", "r", 32, "samples whose gradient is in"),
+        ("cycles_low", "r", 32, "cycles in which an epoch was under way, low word"),
+        ("cycles_high", "r", 32, "high word"),
+        ("plane_cycles_low", "r", 32, "of these, cycles in which the dot product took a plane"),
+        ("plane_cycles_high", "r", 32, "high word"),
+        ("starved_cycles_low", "r", 32, "of these, cycles in which it could have taken one and none had come"),
+        ("starved_cycles_high", "r", 32, "high word"),
+        ("frames_bad", "r", 16, "frames dropped for a bad CRC, length or coding"),
+        ("frames_skipped", "r", 16, "good frames dropped for being out of order"),
+    ]
+    return tuple(Register(name, address, access, width, doc) for address, (name, access, width, doc) in enumerate(rows))
+
+
+REGISTERS: dict[str, Register] = {register.name: register for register in _table()}
+
+_IDENTIFIED = (
+    "lanes", "update_lanes", "max_features", "max_batch", "p_max", "m_max", "model_bits", "q3_bits", "delta_bits",
+    "gradient_bits", "replay_words", "rx_bytes", "clock_hz", "uart_baud",
+)  # fmt: skip
+
+
+def identification(build: Build) -> dict[str, int]:
+    """Values of the identification block of ``build``, by register name."""
+    return {
+        "magic": MAGIC,
+        "version": VERSION,
+        "build_hash": build.hash(),
+        **{name: getattr(build, name) for name in _IDENTIFIED},
+    }
+
+
+def parse_identification(values: dict[str, int]) -> Build:
+    """The :class:`Build` that an identification block describes.
+
+    Raises :class:`ValueError` if magic, version or hash do not fit: the message says which, and what to do.
+    """
+    if values["magic"] != MAGIC:
+        raise ValueError(f"no zipsgd device: its first word is {values['magic']:#010x}, not {MAGIC:#010x}")
+    if values["version"] != VERSION:
+        raise ValueError(
+            f"the device speaks version {values['version']} of the contract, this host version {VERSION}: rebuild the "
+            f"bitstream with 'zipsgd build', or install the zipsgd that made it"
+        )
+    build = Build(**{name: values[name] for name in _IDENTIFIED})
+    if build.hash() != values["build_hash"]:
+        raise ValueError(
+            f"the device's build hash {values['build_hash']:#010x} does not match its parameters ({build.hash():#010x}): "
+            f"rebuild the bitstream with 'zipsgd build'"
+        )
+    return build
+
+
+def markdown() -> str:
+    """The register table for the documentation."""
+    lines = ["| address | name | access | bits | what |", "|---|---|---|---|---|"]
+    lines += [f"| {r.address:#04x} | `{r.name}` | {r.access} | {r.width} | {r.doc} |" for r in REGISTERS.values()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown())

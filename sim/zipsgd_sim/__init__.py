@@ -1,0 +1,1 @@
+"""The virtual board: Verilated gateware in a process that serves the link."""
