@@ -121,7 +121,9 @@ class Build:
             if not _is_power_of_two(getattr(self, name)):
                 raise BuildError(f"{name} must be a power of two, not {getattr(self, name)}")
         if self.max_features % self.lanes:
-            raise BuildError(f"max_features must be a multiple of the {self.lanes} lanes, not {self.max_features}")
+            raise BuildError(
+                f"max_features must be a multiple of the {self.lanes} lanes, not {self.max_features}"
+            )
         if self.q3_bits >= self.model_bits:
             raise BuildError(f"q3_bits must be below model_bits ({self.model_bits}), not {self.q3_bits}")
         if self.gradient_frac > self.model_frac:

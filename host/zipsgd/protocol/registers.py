@@ -9,7 +9,17 @@ from typing import Literal
 
 from .formats import Build
 
-__all__ = ["MAGIC", "MODEL_WINDOW", "REGISTERS", "VERSION", "Control", "Register", "Status", "identification", "parse_identification"]
+__all__ = [
+    "MAGIC",
+    "MODEL_WINDOW",
+    "REGISTERS",
+    "VERSION",
+    "Control",
+    "Register",
+    "Status",
+    "identification",
+    "parse_identification",
+]
 
 MAGIC = 0x4453_475A
 """``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
@@ -99,12 +109,19 @@ def _table() -> tuple[Register, ...]:
         ("cycles_high", "r", 32, "high word"),
         ("plane_cycles_low", "r", 32, "of these, cycles in which the dot product took a plane"),
         ("plane_cycles_high", "r", 32, "high word"),
-        ("starved_cycles_low", "r", 32, "of these, cycles in which it could have taken one and none had come"),
+        (
+            "starved_cycles_low",
+            "r",
+            32,
+            "of these, cycles in which it could have taken one and none had come",
+        ),
         ("starved_cycles_high", "r", 32, "high word"),
         ("frames_bad", "r", 16, "frames dropped for a bad CRC, length or coding"),
         ("frames_skipped", "r", 16, "good frames dropped for being out of order"),
     ]
-    return tuple(Register(name, address, access, width, doc) for address, (name, access, width, doc) in enumerate(rows))
+    return tuple(
+        Register(name, address, access, width, doc) for address, (name, access, width, doc) in enumerate(rows)
+    )
 
 
 REGISTERS: dict[str, Register] = {register.name: register for register in _table()}
@@ -149,7 +166,9 @@ def parse_identification(values: dict[str, int]) -> Build:
 def markdown() -> str:
     """The register table for the documentation."""
     lines = ["| address | name | access | bits | what |", "|---|---|---|---|---|"]
-    lines += [f"| {r.address:#04x} | `{r.name}` | {r.access} | {r.width} | {r.doc} |" for r in REGISTERS.values()]
+    lines += [
+        f"| {r.address:#04x} | `{r.name}` | {r.access} | {r.width} | {r.doc} |" for r in REGISTERS.values()
+    ]
     return "\n".join(lines)
 
 

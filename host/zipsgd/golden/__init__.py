@@ -1,0 +1,6 @@
+"""The golden model: the arithmetic of the accelerator, written once, in NumPy, to be read.
+
+Each module is one part of the datapath of ``docs/architecture.md``; :mod:`.trainer` puts them together. The emulator and
+the gateware have to give the same bits; they share with this package the widths of :mod:`zipsgd.protocol.formats` and
+nothing else.
+"""

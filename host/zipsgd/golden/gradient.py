@@ -1,0 +1,37 @@
+"""The gradient unit: double sampling (ZipML, section 2.2; DESIGN section 4)."""
+
+import numpy as np
+
+from zipsgd.protocol.formats import Build
+
+from .quantise import Codes
+from .rounding import Int
+
+__all__ = ["gate_weights", "gradient"]
+
+
+def gate_weights(delta: Int, m: int, one_sided: bool) -> tuple[Int, Int]:
+    """What the planes of a sample gate into the accumulators, in halves of delta's unit.
+
+    ``delta``: shape (samples, max(1, m)). Returns (base, up): ``base`` of shape (samples,) for the base planes, ``up`` of
+    shape (samples, m) for the up planes.
+
+    Symmetric, m = 2: (Q_1(a) delta_2 + Q_2(a) delta_1) / 2, so the base planes gate delta_1 + delta_2 and each up plane the
+    *other* sample's delta. One-sided, m = 2: Q_1(a) delta_2. With m < 2 there is one sample, and the estimator is naive.
+    """
+    if m == 2 and not one_sided:
+        return delta[:, 0] + delta[:, 1], delta[:, ::-1]
+    last = 2 * delta[:, -1]
+    up = np.zeros((delta.shape[0], m), dtype=np.int64)
+    if m:
+        up[:, 0] = last
+    return last, up
+
+
+def gradient(codes: Codes, delta: Int, one_sided: bool, build: Build) -> Int:
+    """Exact sum over the samples of the estimator, int64 of shape (features,), with build.accumulator_frac fraction bits."""
+    base, up = gate_weights(delta, codes.m, one_sided)
+    total = codes.base.astype(np.int64).T @ base
+    for i in range(codes.m):
+        total += (codes.up.astype(np.int64) >> i & 1).T @ up[:, i]
+    return total << (build.p_max - codes.p)
