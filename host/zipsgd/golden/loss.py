@@ -63,4 +63,6 @@ def deltas(r: Int, step: Step, lfsr: Lfsr, build: Build) -> tuple[Int, int]:
     product = (r * step.mantissa) << (4 * (STEP_EXP_MAX - step.exponent))
     bits = np.array([lfsr.draw()[0] for _ in range(r.size)], dtype=np.int64).reshape(r.shape)
     rounded = stochastic_round(product, build.delta_drop, align_draw(bits, build.delta_drop))
-    return saturate(rounded, build.delta_bits, Flag.DELTA)
+    limit = (1 << (build.delta_bits - 1)) - 1  # symmetric: this saves the accumulators a bit
+    clamped = np.clip(rounded, -limit, limit)
+    return clamped, Flag.DELTA if np.any(clamped != rounded) else 0

@@ -30,7 +30,7 @@ def stochastic_round(value: Int, drop: int, bits: Int) -> Int:
 
 
 def saturate(value: Int, width: int, flag: int) -> tuple[Int, int]:
-    """``value`` clamped to +-(2^(width-1) - 1), and ``flag`` if anything was clamped (else 0)."""
-    limit = (1 << (width - 1)) - 1
-    clamped = np.clip(value, -limit, limit)
+    """``value`` clamped to a signed number of ``width`` bits, and ``flag`` if anything was clamped (else 0)."""
+    limit = 1 << (width - 1)
+    clamped = np.clip(value, -limit, limit - 1)
     return clamped, flag if np.any(clamped != value) else 0

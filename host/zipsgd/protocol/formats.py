@@ -8,7 +8,7 @@ their numbers from here.
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = ["LABEL_BITS", "LABEL_FRAC", "LFSR_BITS", "LFSR_DRAW", "STEP_BITS", "Build", "BuildError", "Flag"]
 
@@ -25,7 +25,7 @@ STEP_BITS = 16
 STEP_EXP_MAX = 3
 """Largest exponent: step = mantissa * 2^-(16 + 4 * exponent)."""
 MODEL_INT = 3
-"""Integer bits of the model beside the sign: it lies in (-8, 8)."""
+"""Integer bits of the model beside the sign: it lies in [-8, 8)."""
 
 
 class BuildError(ValueError):
@@ -36,17 +36,17 @@ class Flag:
     """Bits of the sticky overflow word. Each says: a value was saturated here since the flags were last cleared."""
 
     RESIDUAL = 1
-    """z - b left (-4, 4)."""
+    """z - b left [-4, 4)."""
     DELTA = 2
     """step * residual left (-1, 1)."""
     GRADIENT = 4
-    """An entry of the mini-batch's step left (-1, 1)."""
+    """An entry of the mini-batch's step left [-1, 1)."""
     MODEL = 8
-    """An entry of the model left (-8, 8)."""
+    """An entry of the model left [-8, 8)."""
     Q3 = 16
     """Rounding an entry of the model up left the range of Q3."""
 
-    NAMES = {RESIDUAL: "residual", DELTA: "delta", GRADIENT: "gradient", MODEL: "model", Q3: "q3"}
+    NAMES: ClassVar = {RESIDUAL: "residual", DELTA: "delta", GRADIENT: "gradient", MODEL: "model", Q3: "q3"}
 
 
 def _is_power_of_two(value: int) -> bool:
@@ -187,7 +187,7 @@ class Build:
 
     @property
     def residual_bits(self) -> int:
-        """Bits of z - b, saturated (flag RESIDUAL) to (-4, 4)."""
+        """Bits of z - b, saturated (flag RESIDUAL) to [-4, 4)."""
         return self.residual_frac + 3
 
     def z_shift(self, p: int) -> int:
