@@ -1,0 +1,142 @@
+"""The bit-serial dot product."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from zipsgd.protocol.formats import Build
+
+from .adder_tree import AdderTree
+from .config import run_layout
+
+__all__ = ["BitSerialDot"]
+
+
+class BitSerialDot(wiring.Component):
+    """z_i = (k + u_i)^T Q3(x), from one plane word a cycle (golden model: :mod:`zipsgd.golden.dot`).
+
+    A plane gates the chunk's words of Q3(x) into an adder tree; Horner's rule weighs the base planes of a chunk; the sums of
+    up planes are added to their own z. The pipeline never stalls: a word is taken in each cycle in which ``take`` is high.
+
+    The Q3 memory stands here, one word of L entries a chunk. A chunk written in one cycle is read by words taken in the next.
+
+    Attributes
+    ----------
+    latency : cycles from the take of a sample's last word to its first ``z_valid``; one more with m = 0.
+
+    Members
+    -------
+    run : In(run_layout(build))
+    take : In(1); word : In(L); and the word's position as of :class:`.PlanePosition`.
+    q3_write : In(1), with q3_chunk and q3_words (L signed words).
+    z_valid : Out(1); with m = 2 in two cycles running, z_1 first.
+    z_last : Out(1), this is the last z of its sample.
+    z : Out(signed(z_bits)), in units of the run's last base plane times Q3's last bit.
+    """
+
+    def __init__(self, build: Build):
+        self._build = build
+        layout = run_layout(build)
+        chunk = layout["last_chunk"].shape
+        self._tree = AdderTree(build.lanes, build.q3_bits)
+        self.latency = 2 + self._tree.latency + 2
+        super().__init__(
+            {
+                "run": In(layout),
+                "take": In(1),
+                "word": In(build.lanes),
+                "chunk": In(chunk),
+                "first_plane": In(1),
+                "base": In(1),
+                "last_base": In(1),
+                "second_up": In(1),
+                "last_word": In(1),
+                "q3_write": In(1),
+                "q3_chunk": In(chunk),
+                "q3_words": In(data.ArrayLayout(signed(build.q3_bits), build.lanes)),
+                "z_valid": Out(1),
+                "z_last": Out(1),
+                "z": Out(signed(build.z_bits)),
+            }
+        )
+
+    def elaborate(self, platform):
+        build = self._build
+        m = Module()
+        m.submodules.tree = tree = self._tree
+        row = self.q3_words.shape()
+        m.submodules.q3 = q3 = Memory(shape=row, depth=build.max_chunks, init=[])
+        write = q3.write_port()
+        read = q3.read_port()
+        m.d.comb += [
+            write.addr.eq(self.q3_chunk),
+            write.data.eq(self.q3_words),
+            write.en.eq(self.q3_write),
+            read.addr.eq(self.chunk),
+            read.en.eq(1),
+        ]
+
+        flags = data.StructLayout(
+            {"valid": 1, "first_chunk": 1, "first_plane": 1, "base": 1, "last_base": 1, "second_up": 1, "last_word": 1}
+        )
+
+        # Take; gate; tree
+        word = Signal(build.lanes, reset_less=True)
+        m.d.sync += word.eq(self.word)
+        for lane in range(build.lanes):
+            m.d.sync += tree.terms[lane].eq(Mux(word[lane], read.data[lane], 0))
+        delayed = Signal(flags)
+        m.d.sync += [
+            delayed.valid.eq(self.take),
+            delayed.first_chunk.eq(self.chunk == 0),
+            delayed.first_plane.eq(self.first_plane),
+            delayed.base.eq(self.base),
+            delayed.last_base.eq(self.last_base),
+            delayed.second_up.eq(self.second_up),
+            delayed.last_word.eq(self.last_word),
+        ]
+        for _ in range(1 + tree.latency):
+            following = Signal(flags)
+            m.d.sync += following.eq(delayed)
+            delayed = following
+
+        # Horner over the base planes of a chunk; up planes straight into their own sums
+        horner = Signal(signed(build.tree_bits + build.p_max), reset_less=True)
+        up = [Signal(signed(build.z_bits), reset_less=True, name=f"up{i + 1}") for i in range(2)]
+        with m.If(delayed.valid & delayed.base):
+            m.d.sync += horner.eq(
+                Mux(delayed.first_plane, 0, horner << 1) + Mux(delayed.first_plane, -tree.total, tree.total)
+            )
+        for i, total in enumerate(up):
+            with m.If(delayed.valid & ~delayed.base & (delayed.second_up == i)):
+                m.d.sync += total.eq(Mux(delayed.first_chunk, 0, total) + tree.total)
+
+        # A chunk's base part joins the sample's
+        add_base = Signal()
+        first_chunk = Signal()
+        done = Signal()
+        base = Signal(signed(build.z_bits), reset_less=True)
+        m.d.sync += [
+            add_base.eq(delayed.valid & delayed.last_base),
+            first_chunk.eq(delayed.first_chunk),
+            done.eq(delayed.valid & delayed.last_word),
+        ]
+        with m.If(add_base):
+            m.d.sync += base.eq(Mux(first_chunk, 0, base) + horner)
+
+        # z_1, then z_2 through one adder. Without up planes the last word is the base part's: wait for it.
+        late = Signal()
+        second = Signal()
+        no_up = Signal()
+        two = Signal()
+        m.d.sync += [
+            no_up.eq(self.run.up_planes == 0),
+            two.eq(self.run.up_planes == 2),
+            late.eq(done),
+            second.eq(done & two),
+            self.z_valid.eq(Mux(no_up, late, done | second)),
+            self.z_last.eq(second | ~two),
+            self.z.eq(base + Mux(no_up, 0, Mux(second, up[1], up[0]))),
+        ]
+        return m

@@ -1,0 +1,219 @@
+"""The training core: planes and labels in, trained model out."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from zipsgd.protocol.formats import LABEL_BITS, LFSR_BITS, Build
+
+from .bit_serial_dot import BitSerialDot
+from .config import run_layout
+from .gradient_unit import GradientUnit
+from .loss_unit import LossUnit
+from .position import PlanePosition, SampleCounter
+from .replay_buffer import ReplayBuffer
+from .update_unit import UpdateUnit
+
+__all__ = ["TrainingCore"]
+
+_IN_FLIGHT = 4
+"""Samples whose dot product is done and whose gradient has yet to begin."""
+
+
+class TrainingCore(wiring.Component):
+    """Mini-batch SGD with the wavefront schedule; does not know where the planes come from.
+
+    ::
+
+        planes ─┬─► BitSerialDot ─► LossUnit ─► deltas ─► GradientUnit ─► UpdateUnit ─┐
+                └─► ReplayBuffer ─────────────────────────────┘                       │
+                        ▲ Q3(x), chunk by chunk ──────────────────────────────────────┘
+
+    The dot product of a sample runs while the gradient of the one before it does. A mini-batch's first sample may take the
+    planes of a chunk only when that chunk's update is written: each chunk written is one *credit*, each first plane of a
+    chunk in a mini-batch's first sample takes one. A load writes every chunk, so it also gives the first mini-batch's credits.
+
+    Bubble between the last plane of a mini-batch and the first of the next, with U = L::
+
+        dot pipeline   4 + tree          z_1
+        loss unit      1 + 5             z_2, then delta_2
+        weights        2                 queue, sum
+        gradient       p + m + 2         one chunk's planes
+        update         4                 Q4, step, Q3, write
+                       ─────────────────
+                       p + m + 18 + tree  cycles without a plane; tree = ceil(log2(L) / 2)
+
+    Members
+    -------
+    run : In(run_layout(build)), constant while busy.
+    planes : In(stream.Signature(L)), labels : In(stream.Signature(signed(16))): a label goes with its sample's last plane.
+    start : In(1), with ``samples`` : In(32), at least 1: begin an epoch.
+    load, clear : In(1).
+    busy : Out(1).
+    flags, loss : of the units.
+    samples_done : Out(32).
+    cycles, plane_cycles, starved_cycles : Out(48), since the last clear: cycles of epochs under way; of these, those in which
+        a plane was taken; those in which one could have been and none was there.
+    seed_load, seed; window_write, window_read, window_data : of :class:`.UpdateUnit`.
+    """
+
+    def __init__(self, build: Build):
+        self._build = build
+        super().__init__(
+            {
+                "run": In(run_layout(build)),
+                "planes": In(stream.Signature(build.lanes)),
+                "labels": In(stream.Signature(signed(LABEL_BITS))),
+                "start": In(1),
+                "samples": In(32),
+                "load": In(1),
+                "clear": In(1),
+                "busy": Out(1),
+                "flags": Out(5),
+                "loss": Out(signed(64)),
+                "samples_done": Out(32),
+                "cycles": Out(48),
+                "plane_cycles": Out(48),
+                "starved_cycles": Out(48),
+                "seed_load": In(1),
+                "seed": In(LFSR_BITS),
+                "window_write": In(stream.Signature(data.StructLayout({"offset": 16, "data": 32}))),
+                "window_read": In(stream.Signature(16)),
+                "window_data": Out(stream.Signature(32)),
+            }
+        )
+
+    def elaborate(self, platform):
+        build = self._build
+        m = Module()
+        m.submodules.position = position = PlanePosition(build)
+        m.submodules.counter = counter = SampleCounter(build)
+        m.submodules.dot = dot = BitSerialDot(build)
+        m.submodules.replay = replay = ReplayBuffer(build)
+        m.submodules.loss = loss = LossUnit(build)
+        m.submodules.gradient = gradient = GradientUnit(build)
+        m.submodules.update = update = UpdateUnit(build)
+        m.submodules.labels = labels = SyncFIFO(width=LABEL_BITS, depth=_IN_FLIGHT)
+        delta_layout = gradient.deltas.payload.shape()
+        m.submodules.deltas = deltas = SyncFIFO(width=delta_layout.size, depth=_IN_FLIGHT)
+        for part in (position, counter, dot, loss, gradient, update):
+            m.d.comb += part.run.eq(self.run)
+        for part in (counter, gradient):
+            m.d.comb += [part.start.eq(self.start), part.samples.eq(self.samples)]
+
+        # Taking a plane
+        credit = Signal(range(build.max_chunks + 1))
+        in_flight = Signal(range(_IN_FLIGHT + 1))
+        spacing = Signal(range(LossUnit.spacing))
+        needs_credit = Signal()
+        can_take = Signal()
+        take = Signal()
+        last_word = Signal()
+        m.d.comb += [
+            needs_credit.eq(counter.first_of_batch & position.first_plane),
+            can_take.eq(
+                counter.active
+                & ~replay.full
+                & ~(needs_credit & (credit == 0))
+                & ~(position.last_word & ((in_flight == _IN_FLIGHT) | (spacing != 0) | ~self.labels.valid))
+            ),
+            take.eq(can_take & self.planes.valid),
+            last_word.eq(take & position.last_word),
+            self.planes.ready.eq(can_take),
+            position.advance.eq(take),
+            counter.advance.eq(last_word),
+        ]
+        with m.If(last_word):
+            m.d.sync += spacing.eq(LossUnit.spacing - 1)
+        with m.Elif(spacing != 0):
+            m.d.sync += spacing.eq(spacing - 1)
+        begins = Signal()
+        m.d.comb += begins.eq(deltas.r_en & deltas.r_rdy)
+        m.d.sync += in_flight.eq(in_flight + last_word - begins)
+        with m.If(self.load):
+            m.d.sync += credit.eq(0)
+        with m.Else():
+            m.d.sync += credit.eq(credit + update.q3_write - (take & needs_credit))
+
+        # Dot product and replay
+        m.d.comb += [
+            dot.take.eq(take),
+            dot.word.eq(self.planes.payload),
+            dot.chunk.eq(position.chunk),
+            dot.first_plane.eq(position.first_plane),
+            dot.base.eq(position.base),
+            dot.last_base.eq(position.last_base),
+            dot.second_up.eq(position.second_up),
+            dot.last_word.eq(position.last_word),
+            dot.q3_write.eq(update.q3_write),
+            dot.q3_chunk.eq(update.q3_chunk),
+            dot.q3_words.eq(update.q3_words),
+            replay.write.eq(take),
+            replay.input.eq(self.planes.payload),
+            replay.next.eq(gradient.next),
+            gradient.word.eq(replay.output),
+        ]
+
+        # Loss: the queues cannot overflow, since no more than _IN_FLIGHT samples are between them
+        m.d.comb += [
+            labels.w_data.eq(self.labels.payload),
+            labels.w_en.eq(last_word),
+            self.labels.ready.eq(last_word),
+            loss.label.payload.eq(labels.r_data),
+            loss.label.valid.eq(labels.r_rdy),
+            labels.r_en.eq(loss.label.ready),
+            loss.z_valid.eq(dot.z_valid),
+            loss.z_last.eq(dot.z_last),
+            loss.z.eq(dot.z),
+            deltas.w_data.eq(loss.deltas),
+            deltas.w_en.eq(loss.delta_valid),
+            gradient.deltas.payload.eq(deltas.r_data),
+            gradient.deltas.valid.eq(deltas.r_rdy),
+            deltas.r_en.eq(gradient.deltas.ready),
+        ]
+
+        # Update
+        m.d.comb += [
+            update.ends.eq(gradient.ends),
+            update.chunk.eq(gradient.chunk),
+            update.accumulators.eq(gradient.accumulators),
+            update.load.eq(self.load),
+        ]
+        wiring.connect(m, wiring.flipped(self.window_write), update.window_write)
+        wiring.connect(m, wiring.flipped(self.window_read), update.window_read)
+        wiring.connect(m, wiring.flipped(self.window_data), update.window_data)
+        updating = Signal()
+        with m.If(gradient.finishing):
+            m.d.sync += updating.eq(1)
+        with m.Elif(update.q3_write & update.q3_last):
+            m.d.sync += updating.eq(0)
+
+        # Seeds, flags, counters
+        training = Signal()
+        m.d.comb += [
+            update.seed_load.eq(self.seed_load),
+            update.seed.eq(self.seed),
+            loss.seed_load.eq(self.seed_load),
+            loss.seed.eq(update.seed_next),
+            update.clear.eq(self.clear),
+            loss.clear.eq(self.clear),
+            self.flags.eq(update.flags | loss.flags),
+            self.loss.eq(loss.loss),
+            training.eq(gradient.active | updating),
+            self.busy.eq(training | update.loading),
+        ]
+        m.d.sync += [
+            self.cycles.eq(self.cycles + training),
+            self.plane_cycles.eq(self.plane_cycles + take),
+            self.starved_cycles.eq(self.starved_cycles + (can_take & ~self.planes.valid)),
+            self.samples_done.eq(self.samples_done + gradient.sample_done),
+        ]
+        with m.If(self.clear):
+            m.d.sync += [
+                self.cycles.eq(0),
+                self.plane_cycles.eq(0),
+                self.starved_cycles.eq(0),
+                self.samples_done.eq(0),
+            ]
+        return m

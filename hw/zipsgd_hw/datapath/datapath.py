@@ -1,0 +1,123 @@
+"""The datapath behind the register bank."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.registers import REGISTERS, Control, Register, Status
+
+from .config import run_layout
+from .core import TrainingCore
+from .sample_unpacker import SampleUnpacker
+
+__all__ = ["DATAPATH_REGISTERS", "Datapath"]
+
+_LINK_REGISTERS = ("frames_bad", "frames_skipped")
+_FIRST = REGISTERS["features"].address
+
+DATAPATH_REGISTERS: list[Register] = [
+    register for register in REGISTERS.values() if register.address >= _FIRST and register.name not in _LINK_REGISTERS
+]
+"""Registers that the datapath takes or drives: all but the identification block and the link's."""
+
+
+def _member(register: Register):
+    match register.access:
+        case "rw":
+            return In(register.width)
+        case "w":
+            return In(stream.Signature(register.width, always_ready=True))
+        case "r":
+            return Out(register.width)
+
+
+class Datapath(wiring.Component):
+    """Training core, sample unpacker, and what the registers mean for them.
+
+    Members
+    -------
+    one for each of :data:`DATAPATH_REGISTERS`, by its name.
+    bytes : In(stream.Signature(8)), of samples.
+    bytes_reset : In(1), drop what is under way, as Control.ABORT does. The model is kept; seeds, Q3, flags, loss and counters
+        are not, so that a seed and a load have to follow.
+    window_write, window_read, window_data : of :class:`.UpdateUnit`.
+    """
+
+    def __init__(self, build: Build):
+        self._build = build
+        super().__init__(
+            {
+                **{register.name: _member(register) for register in DATAPATH_REGISTERS},
+                "bytes": In(stream.Signature(8)),
+                "bytes_reset": In(1),
+                "window_write": In(stream.Signature(data.StructLayout({"offset": 16, "data": 32}))),
+                "window_read": In(stream.Signature(16)),
+                "window_data": Out(stream.Signature(32)),
+            }
+        )
+
+    def elaborate(self, platform):
+        build = self._build
+        m = Module()
+        core = TrainingCore(build)
+        unpacker = SampleUnpacker(build)
+        reset = Signal()
+        m.submodules.core = ResetInserter(reset)(core)
+        m.submodules.unpacker = ResetInserter(reset)(unpacker)
+
+        # Run-time configuration, derived once
+        run = Signal(run_layout(build))
+        last_feature = Signal.like(self.features)
+        lane_bits = exact_log2(build.lanes)
+        m.d.sync += [
+            last_feature.eq(self.features - 1),
+            run.last_chunk.eq(last_feature >> lane_bits),
+            run.last_lane.eq(last_feature[:lane_bits]),
+            run.last_base.eq(self.base_planes - 1),
+            run.last_plane.eq(self.base_planes + self.up_planes - 1),
+            run.up_planes.eq(self.up_planes),
+            run.shift.eq(build.p_max - self.base_planes),
+            run.symmetric.eq((self.up_planes == 2) & ~self.one_sided),
+            run.step_mantissa.eq(self.step_mantissa),
+            run.step_exponent.eq(self.step_exponent),
+            run.last_in_batch.eq(self.batch - 1),
+        ]
+        m.d.comb += [core.run.eq(run), unpacker.run.eq(run)]
+
+        # Commands
+        control = Signal(3)
+        m.d.comb += control.eq(Mux(self.control.valid, self.control.payload, 0))
+        m.d.comb += [
+            core.load.eq((control & Control.LOAD) != 0),
+            core.clear.eq((control & Control.CLEAR) != 0),
+            core.start.eq(self.samples.valid & (self.samples.payload != 0)),
+            core.samples.eq(self.samples.payload),
+            core.seed_load.eq(self.seed.valid),
+            core.seed.eq(self.seed.payload),
+        ]
+        m.d.sync += reset.eq(self.bytes_reset | ((control & Control.ABORT) != 0))
+
+        # Results
+        m.d.comb += [
+            self.status.eq(Mux(core.busy, Status.BUSY, 0)),
+            self.flags.eq(core.flags),
+            self.loss_low.eq(core.loss[:32]),
+            self.loss_high.eq(core.loss[32:]),
+            self.samples_done.eq(core.samples_done),
+            self.cycles_low.eq(core.cycles[:32]),
+            self.cycles_high.eq(core.cycles[32:]),
+            self.plane_cycles_low.eq(core.plane_cycles[:32]),
+            self.plane_cycles_high.eq(core.plane_cycles[32:]),
+            self.starved_cycles_low.eq(core.starved_cycles[:32]),
+            self.starved_cycles_high.eq(core.starved_cycles[32:]),
+        ]
+
+        wiring.connect(m, wiring.flipped(self.bytes), unpacker.bytes)
+        wiring.connect(m, unpacker.planes, core.planes)
+        wiring.connect(m, unpacker.labels, core.labels)
+        wiring.connect(m, wiring.flipped(self.window_write), core.window_write)
+        wiring.connect(m, wiring.flipped(self.window_read), core.window_read)
+        wiring.connect(m, wiring.flipped(self.window_data), core.window_data)
+        return m

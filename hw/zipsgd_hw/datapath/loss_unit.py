@@ -1,0 +1,155 @@
+"""The loss unit for least squares."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from zipsgd.protocol.formats import LABEL_BITS, LABEL_FRAC, LFSR_BITS, STEP_BITS, STEP_EXP_MAX, Build, Flag
+
+from .arithmetic import align_draw, fits, saturated
+from .config import run_layout
+from .lfsr import Lfsr
+
+__all__ = ["LossUnit"]
+
+
+class LossUnit(wiring.Component):
+    """Residuals, deltas and the training loss (golden model: :mod:`zipsgd.golden.loss`).
+
+    One multiplier serves a sample's products in turn: step * r_1, step * r_2, and r_1 * r_2 for the loss. The last z of two
+    samples must therefore be at least ``spacing`` cycles apart.
+
+    Attributes
+    ----------
+    latency : cycles from the last ``z`` of a sample to ``delta_valid``.
+    spacing : least cycles from one sample's last z to the next one's.
+
+    Members
+    -------
+    run : In(run_layout(build))
+    z_valid, z_last, z : In, of :class:`.BitSerialDot`.
+    label : In(stream.Signature(signed(16))); valid whenever a z is. Taken with the last z.
+    delta_valid : Out(1), with deltas: Out of two signed words, delta_1 and delta_2 (alike with m < 2).
+    clear : In(1), of loss and flags.
+    loss : Out(signed(64)), sum of r_1 * r_m in units of 2^-(2 * residual_frac).
+    flags : Out(5), sticky: RESIDUAL and DELTA.
+    seed_load : In(1), seed : In(31): the LFSR's.
+    """
+
+    latency = 5
+    spacing = 3
+
+    def __init__(self, build: Build):
+        self._build = build
+        super().__init__(
+            {
+                "run": In(run_layout(build)),
+                "z_valid": In(1),
+                "z_last": In(1),
+                "z": In(signed(build.z_bits)),
+                "label": In(stream.Signature(signed(LABEL_BITS))),
+                "delta_valid": Out(1),
+                "deltas": Out(data.ArrayLayout(signed(build.delta_bits), 2)),
+                "clear": In(1),
+                "loss": Out(signed(64)),
+                "flags": Out(5),
+                "seed_load": In(1),
+                "seed": In(LFSR_BITS),
+            }
+        )
+
+    def elaborate(self, platform):
+        build = self._build
+        m = Module()
+
+        # Shift: z to the units of p_max planes
+        valid1 = Signal()
+        last1 = Signal()
+        shifted = Signal(signed(build.z_bits), reset_less=True)
+        m.d.sync += [
+            valid1.eq(self.z_valid),
+            last1.eq(self.z_last),
+            shifted.eq(self.z << self.run.shift),
+        ]
+
+        # Subtract
+        valid2 = Signal()
+        last2 = Signal()
+        align = build.z_shift(build.p_max)
+        difference = Signal(signed(max(build.z_bits + align, build.residual_frac + 2) + 1), reset_less=True)
+        m.d.comb += self.label.ready.eq(valid1 & last1)
+        m.d.sync += [
+            valid2.eq(valid1),
+            last2.eq(valid1 & last1),
+            difference.eq((shifted << align) - (self.label.payload << (build.residual_frac - LABEL_FRAC))),
+        ]
+
+        # Saturate; choose the multiplier's operands: a residual and the step, or behind the last one r_1 and r_m
+        width = build.residual_bits
+        first = Signal(signed(width), reset_less=True)
+        a = Signal(signed(width), reset_less=True)
+        b = Signal(signed(max(width, STEP_BITS + 1)), reset_less=True)
+        opens = Signal(init=1)  # the next residual is the first of its sample
+        is_delta = Signal()
+        is_last = Signal()
+        is_loss = Signal()
+        m.d.sync += [is_delta.eq(valid2), is_last.eq(last2), is_loss.eq(is_last)]
+        with m.If(valid2):
+            m.d.sync += [a.eq(saturated(difference, width)), b.eq(self.run.step_mantissa), opens.eq(last2)]
+            with m.If(opens):
+                m.d.sync += first.eq(saturated(difference, width))
+            with m.If(~fits(difference, width)):
+                m.d.sync += self.flags.eq(self.flags | Flag.RESIDUAL)
+        with m.Else():
+            m.d.sync += [a.eq(first), b.eq(a)]
+
+        # Multiply
+        product = Signal(signed(width + len(b)), reset_less=True)
+        product_delta = Signal()
+        product_last = Signal()
+        product_loss = Signal()
+        m.d.sync += [
+            product.eq(a * b),
+            product_delta.eq(is_delta),
+            product_last.eq(is_last),
+            product_loss.eq(is_loss),
+        ]
+        with m.If(product_loss):
+            m.d.sync += self.loss.eq(self.loss + product)
+
+        # Round
+        m.submodules.lfsr = lfsr = Lfsr()
+        drop = build.delta_drop
+        scaled = product << Cat(C(0, 2), ~self.run.step_exponent)  # by 4 * (STEP_EXP_MAX - exponent)
+        rounded = Signal(signed(len(product) + 4 * STEP_EXP_MAX + 1), reset_less=True)
+        rounded_delta = Signal()
+        rounded_last = Signal()
+        m.d.comb += [lfsr.advance.eq(product_delta), lfsr.load.eq(self.seed_load), lfsr.seed.eq(self.seed)]
+        m.d.sync += [
+            rounded.eq(scaled + align_draw(lfsr.bits, drop)),
+            rounded_delta.eq(product_delta),
+            rounded_last.eq(product_last),
+        ]
+
+        # Saturate, symmetrically; a sample's deltas go out together
+        whole = rounded[drop:].as_signed()
+        limit = (1 << (build.delta_bits - 1)) - 1
+        delta = Signal(signed(build.delta_bits))
+        over = Signal()
+        m.d.comb += [
+            over.eq(~fits(whole, build.delta_bits) | (whole == -limit - 1)),
+            delta.eq(Mux(over, Mux(whole[-1], -limit, limit), whole)),
+            self.delta_valid.eq(rounded_delta & rounded_last),
+            self.deltas[1].eq(delta),
+        ]
+        earlier = Signal(signed(build.delta_bits), reset_less=True)
+        begun = Signal()
+        m.d.comb += self.deltas[0].eq(Mux(begun, earlier, delta))
+        with m.If(rounded_delta):
+            m.d.sync += [earlier.eq(delta), begun.eq(~rounded_last)]
+            with m.If(over):
+                m.d.sync += self.flags.eq(self.flags | Flag.DELTA)
+
+        with m.If(self.clear):
+            m.d.sync += [self.loss.eq(0), self.flags.eq(0)]
+        return m

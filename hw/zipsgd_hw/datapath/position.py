@@ -1,0 +1,119 @@
+"""Counters that say where in a sample, and where in an epoch, the datapath stands."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from zipsgd.protocol.formats import Build
+
+from .config import run_layout
+
+__all__ = ["PlanePosition", "SampleCounter"]
+
+
+class PlanePosition(wiring.Component):
+    """Position of a plane word in its sample: chunk by chunk, base planes first, then up planes.
+
+    Outputs describe the word at hand; ``advance`` moves to the next one and wraps at the end of the sample.
+
+    Members
+    -------
+    run : In(run_layout(build))
+    advance : In(1)
+    chunk : Out, index of the chunk.
+    first_plane, last_plane, last_base : Out(1), of the chunk.
+    base : Out(1), the word is a base plane; else an up plane.
+    second_up : Out(1), it is u_2's plane.
+    last_chunk, last_word : Out(1), of the sample.
+    """
+
+    def __init__(self, build: Build):
+        layout = run_layout(build)
+        super().__init__(
+            {
+                "run": In(layout),
+                "advance": In(1),
+                "chunk": Out(layout["last_chunk"].shape),
+                "first_plane": Out(1, init=1),
+                "last_plane": Out(1),
+                "base": Out(1, init=1),
+                "last_base": Out(1),
+                "second_up": Out(1),
+                "last_chunk": Out(1),
+                "last_word": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        plane = Signal(4)
+        m.d.comb += [
+            self.last_plane.eq(plane == self.run.last_plane),
+            self.last_base.eq(plane == self.run.last_base),
+            self.last_chunk.eq(self.chunk == self.run.last_chunk),
+            self.last_word.eq(self.last_plane & self.last_chunk),
+        ]
+        with m.If(self.advance):
+            m.d.sync += [
+                plane.eq(plane + 1),
+                self.first_plane.eq(0),
+                self.second_up.eq(~self.base),
+            ]
+            with m.If(self.last_base):
+                m.d.sync += self.base.eq(0)
+            with m.If(self.last_plane):
+                m.d.sync += [
+                    plane.eq(0),
+                    self.first_plane.eq(1),
+                    self.second_up.eq(0),
+                    self.base.eq(1),
+                    self.chunk.eq(Mux(self.last_chunk, 0, self.chunk + 1)),
+                ]
+        return m
+
+
+class SampleCounter(wiring.Component):
+    """Counts the samples of an epoch in mini-batches; the last mini-batch may be smaller.
+
+    ``start`` loads ``samples`` (at least 1). While ``active``, the flags describe the sample at hand and ``advance`` moves to
+    the next one; after the epoch's last one ``active`` falls.
+    """
+
+    def __init__(self, build: Build):
+        super().__init__(
+            {
+                "run": In(run_layout(build)),
+                "start": In(1),
+                "samples": In(32),
+                "advance": In(1),
+                "active": Out(1),
+                "first_of_batch": Out(1, init=1),
+                "last_of_batch": Out(1),
+            }
+        )
+        self._build = build
+
+    def elaborate(self, platform):
+        m = Module()
+        left = Signal(32)  # samples behind this one
+        final = Signal()  # left == 0
+        in_batch = Signal.like(self.run.last_in_batch)
+        m.d.comb += self.last_of_batch.eq((in_batch == self.run.last_in_batch) | final)
+        with m.If(self.start):
+            m.d.sync += [
+                left.eq(self.samples - 1),
+                final.eq(self.samples == 1),
+                self.active.eq(1),
+                self.first_of_batch.eq(1),
+                in_batch.eq(0),
+            ]
+        with m.Elif(self.advance):
+            m.d.sync += [
+                left.eq(left - 1),
+                final.eq(left == 1),
+                in_batch.eq(Mux(self.last_of_batch, 0, in_batch + 1)),
+                self.first_of_batch.eq(self.last_of_batch),
+            ]
+            with m.If(final):
+                m.d.sync += self.active.eq(0)
+        return m

@@ -1,0 +1,261 @@
+"""The update unit: Q4, the step, Q3, and the master model."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from zipsgd.protocol.formats import LFSR_BITS, Build, Flag
+
+from .arithmetic import align_draw, fits, saturated
+from .config import run_layout
+from .lfsr import Lfsr
+
+__all__ = ["UpdateUnit"]
+
+
+class UpdateUnit(wiring.Component):
+    """x <- x - Q4(G), and Q3(x) anew, U features a cycle (golden model: :mod:`zipsgd.golden.update`).
+
+    A chunk takes L / U cycles. A row of U features passes four stages: add Q4's random bits; subtract; saturate and add Q3's;
+    write. With U = L the row comes straight from the gradient unit's accumulators; with less, these are first copied.
+
+    Attributes
+    ----------
+    latency : cycles from ``ends`` to ``q3_write``: 4 with U = L, else L / U + 4.
+
+    Members
+    -------
+    run : In(run_layout(build))
+    ends, chunk, accumulators : In, of :class:`.GradientUnit`.
+    load : In(1), renew all of Q3 from the master, as with a zero gradient.
+    loading : Out(1), a load is under way.
+    q3_write, q3_chunk, q3_words : Out, to :class:`.BitSerialDot`; ``q3_last``: of the sample's last chunk.
+    clear : In(1), of flags.
+    flags : Out(5), sticky: GRADIENT, MODEL and Q3.
+    seed_load : In(1), seed : In(31), seed_next : Out(31): the LFSRs' chain, lane 0 first.
+    window_write : In(stream of offset and data), window_read : In(stream of offset), window_data : Out(stream).
+        The master model by feature, in bursts of whole rows of U from a multiple of U. Not while updates or a load are under
+        way.
+    """
+
+    def __init__(self, build: Build):
+        self._build = build
+        self._steps = build.lanes // build.update_lanes
+        self.latency = 4 if self._steps == 1 else self._steps + 4
+        layout = run_layout(build)
+        chunk = layout["last_chunk"].shape
+        super().__init__(
+            {
+                "run": In(layout),
+                "ends": In(1),
+                "chunk": In(chunk),
+                "accumulators": In(data.ArrayLayout(signed(build.accumulator_bits), build.lanes)),
+                "load": In(1),
+                "loading": Out(1),
+                "q3_write": Out(1),
+                "q3_last": Out(1),
+                "q3_chunk": Out(chunk),
+                "q3_words": Out(data.ArrayLayout(signed(build.q3_bits), build.lanes)),
+                "clear": In(1),
+                "flags": Out(5),
+                "seed_load": In(1),
+                "seed": In(LFSR_BITS),
+                "seed_next": Out(LFSR_BITS),
+                "window_write": In(stream.Signature(data.StructLayout({"offset": 16, "data": 32}))),
+                "window_read": In(stream.Signature(16)),
+                "window_data": Out(stream.Signature(32)),
+            }
+        )
+
+    def elaborate(self, platform):
+        build = self._build
+        lanes = build.update_lanes
+        m = Module()
+
+        # The load walks over the chunks, one every L / U cycles
+        walk = Signal.like(self.chunk)
+        pace = Signal(range(max(2, self._steps)))
+        with m.If(self.load):
+            m.d.sync += [self.loading.eq(1), walk.eq(0), pace.eq(0)]
+        load_ends = Signal()
+        walking = Signal()
+        m.d.comb += load_ends.eq(walking & (pace == 0))
+        with m.If(self.load):
+            m.d.sync += walking.eq(1)
+        with m.Elif(walking):
+            m.d.sync += pace.eq(Mux(pace == 0, self._steps - 1, pace - 1))
+            with m.If(pace == 0):
+                m.d.sync += walk.eq(walk + 1)
+                with m.If(walk == self.run.last_chunk):
+                    m.d.sync += walking.eq(0)
+        with m.If(self.q3_write & self.q3_last):
+            m.d.sync += self.loading.eq(0)
+        ends = Signal()
+        chunk = Signal.like(self.chunk)
+        m.d.comb += [ends.eq(self.ends | load_ends), chunk.eq(Mux(walking, walk, self.chunk))]
+
+        # Rows: address in one cycle, gradient and master in the next
+        master_row = data.ArrayLayout(signed(build.model_bits), lanes)
+        rows = build.max_features // lanes
+        m.submodules.master = master = Memory(shape=master_row, depth=rows, init=[])
+        read = master.read_port()
+        write = master.write_port()
+        flags = data.StructLayout(
+            {"valid": 1, "zero": 1, "last": 1, "row": bits_for(max(1, rows - 1)), "chunk": chunk.shape()}
+        )
+        address = Signal(flags)
+        row = Signal(data.ArrayLayout(signed(build.accumulator_bits), lanes))
+        if self._steps == 1:
+            m.d.comb += [
+                address.valid.eq(ends),
+                address.zero.eq(walking),
+                address.last.eq(1),
+                address.row.eq(chunk),
+                address.chunk.eq(chunk),
+                row.eq(self.accumulators),
+            ]
+        else:
+            copy = Signal()
+            copied = Signal(len(self.accumulators), reset_less=True)
+            step = Signal(range(self._steps))
+            stepping = Signal()
+            step_chunk = Signal.like(chunk)
+            step_zero = Signal()
+            m.d.sync += copy.eq(ends)
+            with m.If(ends):
+                m.d.sync += [stepping.eq(1), step.eq(0), step_chunk.eq(chunk), step_zero.eq(walking)]
+            with m.Elif(stepping):
+                m.d.sync += step.eq(step + 1)
+                with m.If(address.last):
+                    m.d.sync += stepping.eq(0)
+            m.d.comb += [
+                address.valid.eq(stepping),
+                address.zero.eq(step_zero),
+                address.chunk.eq(step_chunk),
+                address.last.eq(step == self._steps - 1),
+                address.row.eq(Cat(step, step_chunk)),
+                row.eq(copied[: len(Value.cast(row))]),
+            ]
+            with m.If(copy):
+                m.d.sync += copied.eq(self.accumulators)
+            with m.Else():
+                m.d.sync += copied.eq(copied[len(Value.cast(row)) :])
+
+        # Four stages
+        at = [Signal(flags, name=f"at{i}") for i in range(4)]
+        m.d.sync += [later.eq(earlier) for earlier, later in zip([address, *at], at, strict=False)]
+        gradient_flag = Signal(lanes)
+        model_flag = Signal(lanes)
+        q3_flag = Signal(lanes)
+        updated = Signal(master_row, reset_less=True)
+        fresh = Signal(data.ArrayLayout(signed(build.q3_bits), lanes))
+        seed = self.seed
+        for lane in range(lanes):
+            m.submodules[f"lfsr{lane}"] = lfsr = Lfsr()
+            m.d.comb += [lfsr.advance.eq(at[0].valid), lfsr.load.eq(self.seed_load), lfsr.seed.eq(seed)]
+            seed = lfsr.state
+
+            # Q4
+            whole = Signal(signed(build.accumulator_bits + 1 - build.q4_drop), reset_less=True, name=f"whole{lane}")
+            x = Signal(signed(build.model_bits), reset_less=True, name=f"x{lane}")
+            q3_bits1 = Signal(build.q3_drop, reset_less=True, name=f"q3_bits1_{lane}")
+            m.d.sync += [
+                whole.eq((row[lane] + align_draw(lfsr.bits, build.q4_drop)) >> build.q4_drop),
+                x.eq(read.data[lane]),
+                q3_bits1.eq(lfsr.bits[build.q4_drop :]),
+            ]
+            with m.If(at[0].zero):
+                m.d.sync += whole.eq(0)
+
+            # Step
+            stepped = Signal(signed(build.model_bits + 1), reset_less=True, name=f"stepped{lane}")
+            q3_bits2 = Signal(build.q3_drop, reset_less=True, name=f"q3_bits2_{lane}")
+            m.d.sync += [
+                stepped.eq(x - (saturated(whole, build.gradient_bits) << build.gradient_shift)),
+                q3_bits2.eq(q3_bits1),
+            ]
+            m.d.comb += gradient_flag[lane].eq(~fits(whole, build.gradient_bits))
+
+            # Q3
+            kept = Signal(signed(build.model_bits), name=f"kept{lane}")
+            rounded = Signal(signed(build.q3_bits + 1), reset_less=True, name=f"rounded{lane}")
+            m.d.comb += [
+                kept.eq(saturated(stepped, build.model_bits)),
+                model_flag[lane].eq(~fits(stepped, build.model_bits)),
+            ]
+            m.d.sync += [updated[lane].eq(kept), rounded.eq((kept + q3_bits2) >> build.q3_drop)]
+            m.d.comb += [
+                fresh[lane].eq(saturated(rounded, build.q3_bits)),
+                q3_flag[lane].eq(~fits(rounded, build.q3_bits)),
+            ]
+        m.d.comb += self.seed_next.eq(seed)
+
+        with m.If(self.clear):
+            m.d.sync += self.flags.eq(0)
+        with m.Else():
+            raised = (
+                Mux(at[1].valid & gradient_flag.any(), Flag.GRADIENT, 0)
+                | Mux(at[2].valid & model_flag.any(), Flag.MODEL, 0)
+                | Mux(at[3].valid & q3_flag.any(), Flag.Q3, 0)
+            )
+            m.d.sync += self.flags.eq(self.flags | raised)
+
+        # Write: the master row by row, Q3 chunk by chunk
+        m.d.comb += [
+            self.q3_write.eq(at[3].valid & at[3].last),
+            self.q3_last.eq(at[3].chunk == self.run.last_chunk),
+            self.q3_chunk.eq(at[3].chunk),
+        ]
+        if self._steps == 1:
+            m.d.comb += self.q3_words.eq(fresh)
+        else:
+            gathered = Signal(len(Value.cast(self.q3_words)), reset_less=True)
+            together = Cat(gathered, fresh)[len(Value.cast(fresh)) :]
+            m.d.comb += self.q3_words.eq(together)
+            with m.If(at[3].valid):
+                m.d.sync += gathered.eq(together)
+
+        # Window: a row is shifted in or out word by word
+        staging = Signal(len(Value.cast(updated)), reset_less=True)
+        lane_bits = exact_log2(lanes)
+        store = Signal()
+        store_row = Signal.like(address.row)
+        fetch = Signal()
+        offset = self.window_read.payload
+        m.d.comb += [
+            read.addr.eq(Mux(fetch, offset[lane_bits:], address.row)),
+            read.en.eq(1),
+            write.addr.eq(Mux(store, store_row, at[3].row)),
+            write.data.eq(Mux(store, staging, updated)),
+            write.en.eq(store | at[3].valid),
+            self.window_write.ready.eq(1),
+            self.window_data.payload.eq(staging[: build.model_bits].as_signed()),
+        ]
+        word_in = self.window_write.payload
+        in_range = (word_in.offset >> lane_bits) < rows
+        m.d.sync += [
+            store.eq(self.window_write.valid & word_in.offset[:lane_bits].all() & in_range),
+            store_row.eq(word_in.offset[lane_bits:]),
+        ]
+        with m.If(self.window_write.valid):
+            m.d.sync += staging.eq(Cat(staging, word_in.data[: build.model_bits])[build.model_bits :])
+        with m.FSM():
+            with m.State("IDLE"):
+                with m.If(self.window_read.valid):
+                    with m.If(offset[:lane_bits] == 0):
+                        m.d.comb += fetch.eq(1)
+                        m.next = "FETCH"
+                    with m.Else():
+                        m.d.sync += staging.eq(staging[build.model_bits :])
+                        m.next = "SHOW"
+            with m.State("FETCH"):
+                m.d.sync += staging.eq(read.data)
+                m.next = "SHOW"
+            with m.State("SHOW"):
+                m.d.comb += self.window_data.valid.eq(1)
+                with m.If(self.window_data.ready):
+                    m.d.comb += self.window_read.ready.eq(1)
+                    m.next = "IDLE"
+        return m

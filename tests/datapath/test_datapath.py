@@ -1,0 +1,27 @@
+"""The datapath gives the golden model's bits: builds of many shapes, random runs on each."""
+
+from pathlib import Path
+
+import pytest
+from datapath_runs import format_build
+
+from zipsgd.protocol.formats import Build
+from zipsgd_hw.datapath.datapath import Datapath
+from zipsgd_sim.cocotb_runner import run_cocotb
+
+BUILDS = [
+    Build(lanes=4, update_lanes=4, max_features=300, max_batch=64),
+    Build(lanes=4, update_lanes=1, max_features=300, max_batch=16, p_max=4, delta_bits=12, q3_bits=14, gradient_bits=14),
+    Build(lanes=8, update_lanes=8, max_features=304),
+    Build(lanes=8, update_lanes=2, max_features=1024, q3_bits=10, gradient_bits=20, delta_bits=20),
+    Build(lanes=16, update_lanes=16, max_features=304, p_max=5, max_batch=32, delta_bits=14, gradient_bits=16),
+    Build(lanes=32, update_lanes=4, max_features=320, max_batch=1),
+    Build(lanes=64, update_lanes=64, max_features=320),
+]
+
+
+@pytest.mark.parametrize("build", BUILDS, ids=lambda build: f"L{build.lanes}-U{build.update_lanes}")
+def test_identity(build: Build, tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    parameters = {"build": format_build(build), "seed": build.lanes + build.update_lanes, "runs": 10}
+    assert run_cocotb(Datapath(build), here / "bench_datapath.py", tmp_path, parameters) == 1
