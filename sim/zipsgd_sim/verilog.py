@@ -1,0 +1,28 @@
+"""Verilog of Amaranth components."""
+
+from typing import Any
+
+from amaranth.back import verilog
+from amaranth.hdl import Const, Value
+from amaranth.hdl._ir import PortDirection
+from amaranth.lib.wiring import Component, In
+
+__all__ = ["to_verilog"]
+
+
+def to_verilog(component: "Component[Any]", name: str) -> str:
+    """Verilog of ``component`` as a module called ``name``.
+
+    The module's ports are ``clk`` and ``rst`` (synchronous, high) if it has any state, and the component's members with
+    their paths joined by ``__``, as ``bytes__payload``. Members that are constants, as the ``ready`` of a stream that is
+    always ready, have no port. The same component gives the same text.
+    """
+    ports = {
+        "__".join(map(str, path)): (
+            Value.cast(value),
+            PortDirection.Input if member.flow == In else PortDirection.Output,
+        )
+        for path, member, value in component.signature.flatten(component)
+        if not isinstance(value, Const)
+    }
+    return str(verilog.convert(component, name=name, ports=ports, emit_src=False, strip_internal_attrs=True))
