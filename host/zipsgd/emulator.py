@@ -1,0 +1,485 @@
+"""The fast emulator: the golden model's bits at compiled speed.
+
+One pass over a sample draws its quantisations and both dot products, a second adds its gradient. Instead of planes there
+are whole integers, q_i = k + u_i, and the up bit costs no comparison: with a feature in fixed point, f = k 2^16 + fraction,
+and a 16-bit uniform number w, ``(f + 2^16 - 1 - w) >> 16`` is k + 1 exactly where w < fraction.
+
+The emulator shares with :mod:`zipsgd.golden` what the host hands to any backend (quantised samples, step, seeds, row keys,
+fixed-point features) and computes everything that a device does in code of its own.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.extending import intrinsic
+
+from zipsgd.golden.lfsr import seed_words
+from zipsgd.golden.loss import Step
+from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, row_keys
+from zipsgd.protocol.formats import LABEL_FRAC, LFSR_BITS, LFSR_DRAW, STEP_EXP_MAX, Build, Flag
+
+__all__ = ["Emulator"]
+
+_F = TypeVar("_F", bound=Callable[..., object])
+_Int = npt.NDArray[np.int64]
+_Vector = npt.NDArray[np.integer]
+_Matrix = npt.NDArray[np.integer]
+
+
+def _compiled(function: _F) -> _F:
+    """Numba's decorator, with the type of the function kept and the machine code cached on disk."""
+    return cast(_F, numba.njit(cache=True)(function))
+
+
+class _Run(NamedTuple):
+    """Constants of an epoch, for the compiled functions: shifts, saturation limits, and how samples are combined."""
+
+    m: int
+    batch: int
+    symmetric: bool
+    z_shift: int
+    label_shift: int
+    residual_limit: int
+    mantissa: int
+    step_shift: int
+    delta_drop: int
+    delta_limit: int
+    gradient_lift: int
+    q4_drop: int
+    gradient_limit: int
+    gradient_shift: int
+    model_limit: int
+    q3_drop: int
+    q3_top: int
+
+
+class _State(NamedTuple):
+    """What an epoch changes, as arrays. Vectors over features are padded with zeros to whole chunks."""
+
+    master: _Int
+    q3: _Vector  # int32 where a dot product fits in 32 bits, else int64
+    accumulated: _Vector  # int32 where a mini-batch's sum fits in 32 bits, else int64
+    draws: _Int
+    update_lfsr: _Int
+    loss_lfsr: _Int
+    totals: _Int  # flags, and the loss sum in two parts: high * 2^32 + low
+
+
+# Compiled functions see plain numbers only
+_RESIDUAL, _DELTA = Flag.RESIDUAL, Flag.DELTA
+_GRADIENT, _MODEL, _Q3 = Flag.GRADIENT, Flag.MODEL, Flag.Q3
+_FLAGS, _LOSS_LOW, _LOSS_HIGH = range(3)
+_DRAW_MASK = (1 << LFSR_DRAW) - 1
+_OLD_BITS = LFSR_BITS - LFSR_DRAW
+_CACHE_LINE = 64
+
+
+@_compiled
+def _leap(state: int) -> int:
+    """An LFSR's state 28 steps on."""
+    return (state >> LFSR_DRAW) | ((state ^ (state >> 3)) & _DRAW_MASK) << _OLD_BITS
+
+
+@_compiled
+def _align(bits: int, drop: int) -> int:
+    return bits << (drop - LFSR_DRAW) if drop > LFSR_DRAW else bits & ((1 << drop) - 1)
+
+
+def _prefetch_intrinsic(typing_context: Any, address: Any) -> Any:
+    """Numba's recipe for ``_prefetch(address)``: fetch a cache line that will be read."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", (pointer.type,), kind)
+        builder.call(prefetch, [pointer, word(0), word(3), word(1)])  # for reading, keep close, data
+        return context.get_dummy_value()
+
+    return types.void(types.uintp), generate
+
+
+_prefetch = cast(Callable[[Any], None], intrinsic(_prefetch_intrinsic))
+
+
+@_compiled
+def _prefetch_row(fixed: _Matrix, row: int) -> None:
+    """Fetch the row that comes next: in shuffled order the hardware cannot foresee it."""
+    stride = fixed.strides[0]
+    start = np.uintp(fixed.ctypes.data) + np.uintp(row * stride)
+    for offset in range(0, stride, _CACHE_LINE):
+        _prefetch(start + np.uintp(offset))
+
+
+@_compiled
+def _draw_row(fixed: _Matrix, row: int, key: int, m: int, top: int, q1: _Vector, q2: _Vector) -> None:
+    """Q_1 and Q_2 of a row of fixed-point features, with the up bits of the row's ``key``."""
+    if m == 0:
+        for j in range(q1.size):
+            q1[j] = min(fixed[row, j] >> FRACTION_BITS, top)
+        return
+    for j in range(q1.size):
+        h = np.uint32(key + np.uint32(np.uint32(j) * np.uint32(0x9E3779B9)))
+        h = np.uint32(np.uint32(h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D))
+        h = np.uint32(np.uint32(h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B))
+        h = np.uint32(~(h ^ (h >> np.uint32(16))))
+        q1[j] = np.int32(fixed[row, j] + np.int32(h & np.uint32(0xFFFF))) >> FRACTION_BITS
+        q2[j] = np.int32(fixed[row, j] + np.int32(h >> np.uint32(16))) >> FRACTION_BITS
+
+
+@_compiled
+def _code_row(base: _Matrix, up: _Matrix, row: int, q1: _Vector, q2: _Vector) -> None:
+    """Q_1 and Q_2 of a row of codes."""
+    for j in range(q1.size):
+        q1[j] = base[row, j] + (up[row, j] & 1)
+        q2[j] = base[row, j] + (up[row, j] >> 1 & 1)
+
+
+# Numba widens 32-bit sums to 64 bits, which halves the vectors: hence the casts to ``word``, the type of the sums.
+
+
+@_compiled
+def _dots(q1: _Vector, q2: _Vector, q3: _Vector) -> tuple[Any, Any]:
+    """Q_1^T q3 and Q_2^T q3."""
+    word = q3.dtype.type
+    z1, z2 = word(0), word(0)
+    for j in range(q1.size):
+        z1 = word(z1 + word(word(q1[j]) * q3[j]))
+        z2 = word(z2 + word(word(q2[j]) * q3[j]))
+    return z1, z2
+
+
+@_compiled
+def _dot(q: _Vector, q3: _Vector) -> Any:
+    word = q3.dtype.type
+    z = word(0)
+    for j in range(q.size):
+        z = word(z + word(word(q[j]) * q3[j]))
+    return z
+
+
+@_compiled
+def _residual(z: Any, label: Any, run: _Run) -> tuple[int, int]:
+    """z - b at the residual's binary point, saturated, and the flag."""
+    exact: int = (np.int64(z) << run.z_shift) - (np.int64(label) << run.label_shift)
+    clamped = min(max(exact, -run.residual_limit), run.residual_limit - 1)
+    return clamped, _RESIDUAL if clamped != exact else 0
+
+
+@_compiled
+def _delta(residual: int, lfsr: int, run: _Run) -> tuple[int, int]:
+    """step * residual, rounded by the draw of the loss unit's LFSR and saturated, and the flag."""
+    product = (residual * run.mantissa) << run.step_shift
+    rounded = (product + _align(lfsr >> _OLD_BITS, run.delta_drop)) >> run.delta_drop
+    clamped = min(max(rounded, -run.delta_limit), run.delta_limit)
+    return clamped, _DELTA if clamped != rounded else 0
+
+
+@_compiled
+def _add(accumulated: _Vector, q: _Vector, delta: int) -> None:
+    word = accumulated.dtype.type
+    weight = word(delta)
+    for j in range(q.size):
+        accumulated[j] = word(accumulated[j] + word(word(q[j]) * weight))
+
+
+@_compiled
+def _add_both(accumulated: _Vector, q1: _Vector, delta1: int, q2: _Vector, delta2: int) -> None:
+    word = accumulated.dtype.type
+    weight1, weight2 = word(delta1), word(delta2)
+    for j in range(q1.size):
+        both = word(word(word(q1[j]) * weight1) + word(word(q2[j]) * weight2))
+        accumulated[j] = word(accumulated[j] + both)
+
+
+@_compiled
+def _sample(
+    q1: _Vector,
+    q2: _Vector,
+    label: int,
+    run: _Run,
+    q3: _Vector,
+    accumulated: _Vector,
+    loss_lfsr: _Int,
+    totals: _Int,
+) -> None:
+    """Residuals, loss and gradient of one sample.
+
+    The arrays of the state come one by one: a tuple of them would cost a reference count for each, at each call.
+    """
+    lfsr = loss_lfsr[0]
+    if run.m == 2:
+        z1, z2 = _dots(q1, q2, q3)
+    else:
+        z1 = z2 = _dot(q1, q3)
+    r1, flags = _residual(z1, label, run)
+    delta1, flag = _delta(r1, lfsr, run)
+    flags |= flag
+    lfsr = _leap(lfsr)
+    r2, delta2 = r1, delta1
+    if run.m == 2:
+        r2, flag = _residual(z2, label, run)
+        flags |= flag
+        delta2, flag = _delta(r2, lfsr, run)
+        flags |= flag
+        lfsr = _leap(lfsr)
+    loss_lfsr[0] = lfsr
+    product = r1 * r2
+    totals[_LOSS_LOW] += product & 0xFFFFFFFF
+    totals[_LOSS_HIGH] += product >> 32
+    totals[_FLAGS] |= flags
+    if run.symmetric:
+        _add_both(accumulated, q1, delta2, q2, delta1)
+    else:
+        _add(accumulated, q1, 2 * delta2)
+
+
+@_compiled
+def _update(run: _Run, state: _State) -> None:
+    """Q4, the step and Q3; the accumulators are zero afterwards."""
+    lanes = state.update_lfsr.size
+    draws = state.draws
+    for start in range(0, draws.size, lanes):
+        for lane in range(lanes):
+            draws[start + lane] = state.update_lfsr[lane] >> _OLD_BITS
+            state.update_lfsr[lane] = _leap(state.update_lfsr[lane])
+    mask4 = (1 << run.q4_drop) - 1
+    mask3 = (1 << run.q3_drop) - 1
+    gradient_clamped = False
+    model_clamped = False
+    q3_clamped = False
+    for j in range(draws.size):
+        lifted = np.int64(state.accumulated[j]) << run.gradient_lift
+        rounded = (lifted + (draws[j] & mask4)) >> run.q4_drop
+        gradient = min(max(rounded, -run.gradient_limit), run.gradient_limit - 1)
+        gradient_clamped |= gradient != rounded
+        moved = state.master[j] - (gradient << run.gradient_shift)
+        model = min(max(moved, -run.model_limit), run.model_limit - 1)
+        model_clamped |= model != moved
+        q3 = (model + (draws[j] >> run.q4_drop & mask3)) >> run.q3_drop
+        q3_clamped |= q3 > run.q3_top
+        state.master[j] = model
+        state.q3[j] = min(q3, run.q3_top)
+        state.accumulated[j] = 0
+    if gradient_clamped:
+        state.totals[_FLAGS] |= _GRADIENT
+    if model_clamped:
+        state.totals[_FLAGS] |= _MODEL
+    if q3_clamped:
+        state.totals[_FLAGS] |= _Q3
+
+
+@_compiled
+def _epoch_codes(
+    base: npt.NDArray[np.int8],
+    up: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int16],
+    run: _Run,
+    state: _State,
+) -> None:
+    q1 = np.empty(base.shape[1], dtype=np.int32)
+    q2 = np.empty(base.shape[1], dtype=np.int32)
+    q3, accumulated, loss_lfsr, totals = state.q3, state.accumulated, state.loss_lfsr, state.totals
+    for i in range(labels.size):
+        _code_row(base, up, i, q1, q2)
+        _sample(q1, q2, labels[i], run, q3, accumulated, loss_lfsr, totals)
+        if (i + 1) % run.batch == 0 or i + 1 == labels.size:
+            _update(run, state)
+
+
+@_compiled
+def _epoch_rows(
+    fixed: npt.NDArray[np.int32],
+    labels: npt.NDArray[np.int16],
+    order: _Int,
+    keys: npt.NDArray[np.uint32],
+    top: int,
+    run: _Run,
+    state: _State,
+) -> None:
+    q1 = np.empty(fixed.shape[1], dtype=np.int32)
+    q2 = np.empty(fixed.shape[1], dtype=np.int32)
+    q3, accumulated, loss_lfsr, totals = state.q3, state.accumulated, state.loss_lfsr, state.totals
+    for i in range(order.size):
+        if i + 1 < order.size:
+            _prefetch_row(fixed, order[i + 1])
+        _draw_row(fixed, order[i], keys[i], run.m, top, q1, q2)
+        _sample(q1, q2, labels[order[i]], run, q3, accumulated, loss_lfsr, totals)
+        if (i + 1) % run.batch == 0 or i + 1 == order.size:
+            _update(run, state)
+
+
+class Emulator:
+    """The device's state between epochs, and epochs of training: the same bits as golden.GoldenTrainer.
+
+    Parameters
+    ----------
+    build : widths and limits.
+    model : shape (features,), integers: the master model to start from. Q3 is drawn from it at once.
+    seed : of the device's LFSRs.
+    batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
+    one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
+
+    Attributes
+    ----------
+    master, q3 : int64, shape (features,): the model, and its rounded copy (copies of the emulator's own).
+    flags : sticky overflow flags, bits of :class:`~zipsgd.protocol.formats.Flag`.
+    """
+
+    def __init__(
+        self, build: Build, model: npt.ArrayLike, *, seed: int, batch: int, one_sided: bool = False
+    ) -> None:
+        start = np.array(model, dtype=np.int64)
+        if start.ndim != 1 or not 1 <= start.size <= build.max_features:
+            raise ValueError(
+                f"the model must be a vector of 1 to {build.max_features} features, not of shape {start.shape}"
+            )
+        if not 1 <= batch <= build.max_batch:
+            raise ValueError(f"batch must be in 1..{build.max_batch}, not {batch}")
+        self.build = build
+        self.batch = batch
+        self.one_sided = one_sided
+        self._features = start.size
+        self._prepared: tuple[npt.NDArray[np.float32], int, npt.NDArray[np.int32]] | None = None
+        padded = build.chunks(start.size) * build.lanes
+        seeds = seed_words(seed, build.update_lanes)
+        self._state = _State(
+            master=np.concatenate([start, np.zeros(padded - start.size, dtype=np.int64)]),
+            q3=np.zeros(padded, dtype=np.int64),
+            accumulated=np.zeros(padded, dtype=np.int64),
+            draws=np.zeros(padded, dtype=np.int64),
+            update_lfsr=np.array(seeds[:-1], dtype=np.int64),
+            loss_lfsr=np.array(seeds[-1:], dtype=np.int64),
+            totals=np.zeros(3, dtype=np.int64),
+        )
+        _update(self._begin(1, 0, Step(0, 0)), self._state)
+
+    @property
+    def master(self) -> _Int:
+        return self._state.master[: self._features].copy()
+
+    @property
+    def q3(self) -> _Int:
+        return self._state.q3[: self._features].astype(np.int64)
+
+    @property
+    def flags(self) -> int:
+        return int(self._state.totals[_FLAGS])
+
+    def prepare(self, values: npt.NDArray[np.float32], p: int) -> None:
+        """Keep ``values`` as fixed-point numbers for ``p`` base planes; :meth:`epoch_rows` does it when it has to.
+
+        The array is remembered by identity: do not change its contents between epochs.
+        Raises ValueError where a value is not in [-1, 1].
+        """
+        if self._prepared is not None and self._prepared[0] is values and self._prepared[1] == p:
+            return
+        if values.ndim != 2 or values.shape[1] != self._features:
+            raise ValueError(
+                f"values must have shape (rows, {self._features}), as the model has features, not {values.shape}"
+            )
+        fixed = np.empty(values.shape, dtype=np.int32)
+        block = max(1, (1 << 20) // self._features)  # bounds the float64 copies
+        for start in range(0, values.shape[0], block):
+            fixed[start : start + block] = fixed_point(values[start : start + block], p)
+        self._prepared = values, p, fixed
+
+    def epoch_codes(self, codes: Codes, step: Step) -> int:
+        """Train on ``codes`` in order; returns the epoch's loss sum, in units of 2^-(2 * residual_frac)."""
+        if codes.base.shape[1] != self._features:
+            raise ValueError(f"the codes have {codes.base.shape[1]} features, the model {self._features}")
+        run = self._begin(codes.p, codes.m, step)
+        _epoch_codes(
+            np.ascontiguousarray(codes.base),
+            np.ascontiguousarray(codes.up),
+            np.ascontiguousarray(codes.labels, dtype=np.int16),
+            run,
+            self._state,
+        )
+        return self._loss()
+
+    def epoch_rows(
+        self,
+        values: npt.NDArray[np.float32],
+        labels: npt.NDArray[np.int16],
+        order: npt.ArrayLike,
+        p: int,
+        m: int,
+        *,
+        seed: int,
+        epoch: int,
+        step: Step,
+    ) -> int:
+        """Quantise and train in one pass: as ``epoch_codes`` of golden.quantise(values[order], ..., rows=order).
+
+        Parameters
+        ----------
+        values : features in [-1, 1], shape (rows, features).
+        labels : shape (rows,), in units of 2^-15.
+        order : row numbers, the samples of the epoch in order.
+        p, m : base and up planes, m at most 2.
+        seed, epoch : decide the up bits, with the row numbers.
+        step : step size over mini-batch size.
+
+        Returns
+        -------
+        The epoch's loss sum, in units of 2^-(2 * residual_frac).
+        """
+        rows = np.asarray(order, dtype=np.int64)
+        if rows.size and not 0 <= rows.min() <= rows.max() < labels.size == values.shape[0]:
+            raise ValueError(f"order must name rows of {values.shape[0]} values and as many labels")
+        run = self._begin(p, m, step)
+        self.prepare(values, p)
+        assert self._prepared is not None
+        keys = row_keys(seed, epoch, rows)
+        _epoch_rows(
+            self._prepared[2],
+            np.ascontiguousarray(labels, dtype=np.int16),
+            rows,
+            keys,
+            (1 << (p - 1)) - 1,
+            run,
+            self._state,
+        )
+        return self._loss()
+
+    def _begin(self, p: int, m: int, step: Step) -> _Run:
+        """Constants for an epoch at ``p`` and ``m``; also makes the state's words as wide as that epoch needs."""
+        build = self.build
+        if not (1 <= p <= build.p_max and 0 <= m <= build.m_max):
+            raise ValueError(f"p must be in 1..{build.p_max} and m in 0..{build.m_max}, not {p} and {m}")
+        # |z| <= n 2^(q3_bits-1) 2^(p-1), |G| < batch 2^delta_bits 2^(p-1)
+        largest = max(self._features << (build.q3_bits - 1), self.batch << build.delta_bits) << (p - 1)
+        word = np.int32 if largest < 1 << 31 else np.int64
+        self._state = self._state._replace(
+            q3=self._state.q3.astype(word, copy=False),
+            accumulated=self._state.accumulated.astype(word, copy=False),
+        )
+        self._state.totals[_LOSS_LOW] = self._state.totals[_LOSS_HIGH] = 0
+        return _Run(
+            m=m,
+            batch=self.batch,
+            symmetric=m == 2 and not self.one_sided,
+            z_shift=build.z_shift(p),
+            label_shift=build.residual_frac - LABEL_FRAC,
+            residual_limit=1 << (build.residual_bits - 1),
+            mantissa=step.mantissa,
+            step_shift=4 * (STEP_EXP_MAX - step.exponent),
+            delta_drop=build.delta_drop,
+            delta_limit=(1 << (build.delta_bits - 1)) - 1,
+            gradient_lift=build.p_max - p,
+            q4_drop=build.q4_drop,
+            gradient_limit=1 << (build.gradient_bits - 1),
+            gradient_shift=build.gradient_shift,
+            model_limit=1 << (build.model_bits - 1),
+            q3_drop=build.q3_drop,
+            q3_top=(1 << (build.q3_bits - 1)) - 1,
+        )
+
+    def _loss(self) -> int:
+        return (int(self._state.totals[_LOSS_HIGH]) << 32) + int(self._state.totals[_LOSS_LOW])
