@@ -64,7 +64,7 @@ def _build(source: str, work: Path, waves: bool) -> Path:
     file = work / f"{_TOP}.v"
     file.write_text(source)
     build_dir = work / "build"
-    for path in runtime.glob("*.o"):
+    for path in runtime.glob("verilated*.o"):
         _put(path, build_dir)
         # The objects depend on a makefile that is yet to be written.
         os.utime(build_dir / path.name, (time.time() + 3600,) * 2)
@@ -82,7 +82,7 @@ def _build(source: str, work: Path, waves: bool) -> Path:
     except RuntimeError as error:
         tail = log.read_text()[-3000:] if log.exists() else "(no log)"
         raise RuntimeError(f"{error}; log {log} ends:\n{tail}") from None
-    for path in build_dir.glob("verilat*.o"):
+    for path in build_dir.glob("verilated*.o"):
         _put(path, runtime)
     _put(build_dir / _TOP, cached)
     return cached

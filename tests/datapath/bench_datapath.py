@@ -1,6 +1,5 @@
 """cocotb: the datapath behind its registers against the golden model, over random runs with random gaps in the bytes."""
 
-import os
 import random
 
 import cocotb
@@ -18,18 +17,20 @@ from zipsgd.protocol.registers import Control
 class Board:
     """Drives the ports of a :class:`zipsgd_hw.datapath.datapath.Datapath`."""
 
+    inputs = (
+        *(f"{name}__valid" for name in ("bytes", "seed", "control", "samples", "window_write", "window_read")),
+        "window_data__ready",
+        "bytes_reset",
+    )
+
     def __init__(self, dut, build: Build) -> None:
         self.dut = dut
         self.build = build
 
     async def reset(self) -> None:
         dut = self.dut
-        for handle in dut:
-            if handle._name not in ("clk", "rst") and getattr(handle, "_path", "").count(".") == 1:
-                try:
-                    handle.value = 0
-                except Exception:
-                    pass
+        for name in self.inputs:
+            getattr(dut, name).value = 0
         Clock(dut.clk, 10, unit="ns").start()
         dut.rst.value = 1
         await RisingEdge(dut.clk)

@@ -6,6 +6,7 @@ import pytest
 from datapath_runs import format_build
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.datapath.core import TrainingCore
 from zipsgd_hw.datapath.datapath import Datapath
 from zipsgd_sim.cocotb_runner import run_cocotb
 
@@ -20,8 +21,25 @@ BUILDS = [
 ]
 
 
-@pytest.mark.parametrize("build", BUILDS, ids=lambda build: f"L{build.lanes}-U{build.update_lanes}")
+CORES = [
+    Build(lanes=8, update_lanes=1, max_features=304, replay_words=512),
+    Build(lanes=64, update_lanes=64, max_features=320, replay_words=64),
+]
+HERE = Path(__file__).parent
+
+
+def _name(build: Build) -> str:
+    return f"L{build.lanes}-U{build.update_lanes}"
+
+
+@pytest.mark.parametrize("build", BUILDS, ids=_name)
 def test_identity(build: Build, tmp_path: Path) -> None:
-    here = Path(__file__).parent
     parameters = {"build": format_build(build), "seed": build.lanes + build.update_lanes, "runs": 10}
-    assert run_cocotb(Datapath(build), here / "bench_datapath.py", tmp_path, parameters) == 1
+    assert run_cocotb(Datapath(build), HERE / "bench_datapath.py", tmp_path, parameters) == 1
+
+
+@pytest.mark.parametrize("build", CORES, ids=_name)
+def test_core_identity(build: Build, tmp_path: Path) -> None:
+    """Planes straight into the core, which takes one each cycle: all its own stalls show here."""
+    parameters = {"build": format_build(build), "seed": 7, "runs": 15}
+    assert run_cocotb(TrainingCore(build), HERE / "bench_core.py", tmp_path, parameters) == 1

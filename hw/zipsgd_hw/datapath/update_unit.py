@@ -118,7 +118,7 @@ class UpdateUnit(wiring.Component):
             ]
         else:
             copy = Signal()
-            copied = Signal(len(self.accumulators), reset_less=True)
+            copied = Signal(len(Value.cast(self.accumulators)), reset_less=True)
             step = Signal(range(self._steps))
             stepping = Signal()
             step_chunk = Signal.like(chunk)

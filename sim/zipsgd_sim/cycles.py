@@ -1,0 +1,110 @@
+"""cocotb: cycles of the training core when planes are always there.
+
+Run by :func:`measure`, which simulates a build's :class:`zipsgd_hw.datapath.core.TrainingCore` and gives the counts. The
+values of the planes do not matter to the count, so that nothing runs in Python while the clock does.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, RisingEdge
+
+from zipsgd.protocol.formats import Build
+
+__all__ = ["CycleCount", "Shape", "measure"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A run whose cycles are counted: ``batches`` full mini-batches in one epoch."""
+
+    features: int
+    p: int
+    m: int
+    batch: int
+    batches: int
+
+
+@dataclass(frozen=True)
+class CycleCount:
+    """``cycles`` from the epoch's start to its last update; ``planes`` of them with a plane taken."""
+
+    cycles: int
+    planes: int
+
+
+def measure(build: Build, shapes: Iterable[Shape], work: Path) -> list[CycleCount]:
+    """Counts for each shape, from RTL simulation of ``build``. ``work`` is a folder for the simulator's files."""
+    from zipsgd_hw.datapath.core import TrainingCore
+
+    from .cocotb_runner import run_cocotb
+
+    jobs = work / "jobs.json"
+    results = work / "results.json"
+    results.unlink(missing_ok=True)
+    jobs.write_text(json.dumps({"build": build.as_dict(), "shapes": [asdict(shape) for shape in shapes]}))
+    run_cocotb(TrainingCore(build), __file__, work, {"jobs": str(jobs), "results": str(results)})
+    return [CycleCount(**row) for row in json.loads(results.read_text())]
+
+
+async def _epoch(dut: Any, build: Build, shape: Shape) -> CycleCount:
+    layout = {
+        "last_chunk": build.chunks(shape.features) - 1,
+        "last_lane": (shape.features - 1) % build.lanes,
+        "last_base": shape.p - 1,
+        "last_plane": shape.p + shape.m - 1,
+        "up_planes": shape.m,
+        "shift": build.p_max - shape.p,
+        "symmetric": int(shape.m == 2),
+        "step_mantissa": 1,
+        "step_exponent": 3,
+        "last_in_batch": shape.batch - 1,
+    }
+    from zipsgd_hw.datapath.config import run_layout
+
+    dut.run.value = run_layout(build).const(layout).as_value().value
+    for name in ("load", "start"):
+        dut.samples.value = shape.batch * shape.batches
+        dut.clear.value = 1
+        await FallingEdge(dut.clk)
+        dut.clear.value = 0
+        getattr(dut, name).value = 1
+        await FallingEdge(dut.clk)
+        getattr(dut, name).value = 0
+        await FallingEdge(dut.clk)
+        if int(dut.busy.value):
+            await FallingEdge(dut.busy)
+        await FallingEdge(dut.clk)
+    return CycleCount(int(dut.cycles.value), int(dut.plane_cycles.value))
+
+
+@cocotb.test()
+async def count(dut: Any) -> None:
+    jobs = json.loads(Path(cocotb.plusargs["jobs"]).read_text())
+    build = Build(**jobs["build"])
+    for name in (
+        "load",
+        "clear",
+        "start",
+        "seed_load",
+        "window_write__valid",
+        "window_read__valid",
+        "window_data__ready",
+    ):
+        getattr(dut, name).value = 0
+    dut.planes__payload.value = (1 << build.lanes) - 1
+    dut.planes__valid.value = 1
+    dut.labels__payload.value = 0
+    dut.labels__valid.value = 1
+    Clock(dut.clk, 2, unit="ns").start()
+    dut.rst.value = 1
+    await RisingEdge(dut.clk)
+    await FallingEdge(dut.clk)
+    dut.rst.value = 0
+    counts = [await _epoch(dut, build, Shape(**shape)) for shape in jobs["shapes"]]
+    Path(cocotb.plusargs["results"]).write_text(json.dumps([asdict(item) for item in counts]))
