@@ -166,7 +166,7 @@ def _dot(q: _Vector, q3: _Vector) -> Any:
 @_compiled
 def _residual(z: Any, label: Any, run: _Run) -> tuple[int, int]:
     """z - b at the residual's binary point, saturated, and the flag."""
-    exact: int = (np.int64(z) << run.z_shift) - (np.int64(label) << run.label_shift)
+    exact: Any = (np.int64(z) << run.z_shift) - (np.int64(label) << run.label_shift)
     clamped = min(max(exact, -run.residual_limit), run.residual_limit - 1)
     return clamped, _RESIDUAL if clamped != exact else 0
 

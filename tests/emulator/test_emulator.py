@@ -1,0 +1,176 @@
+"""The emulator gives the golden model's bits."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from zipsgd.emulator import Emulator
+from zipsgd.golden.loss import Step
+from zipsgd.golden.quantise import quantise
+from zipsgd.golden.trainer import GoldenTrainer
+from zipsgd.protocol.formats import Build, BuildError, Flag
+
+CONFIGURATIONS = 96
+
+
+@dataclass(frozen=True)
+class Configuration:
+    build: Build
+    features: int
+    rows: int
+    p: int
+    m: int
+    batch: int
+    one_sided: bool
+    step: Step
+    scale: float
+    """Size of the starting model over its range: near 1, everything saturates."""
+
+
+def random_build(rng: np.random.Generator, features: int) -> Build:
+    """A build with random widths that can be elaborated."""
+    while True:
+        lanes = 1 << int(rng.integers(2, 7))
+        try:
+            return Build(
+                lanes=lanes,
+                update_lanes=1 << int(rng.integers(0, lanes.bit_length())),
+                max_features=-(-features // lanes) * lanes * int(rng.integers(1, 4)),
+                max_batch=64,
+                model_bits=int(rng.integers(12, 32)),
+                q3_bits=int(rng.integers(6, 19)),
+                delta_bits=int(rng.integers(8, 21)),
+                gradient_bits=int(rng.integers(8, 25)),
+            )
+        except BuildError:
+            continue
+
+
+def random_configuration(number: int) -> Configuration:
+    rng = np.random.default_rng(number)
+    features = int(rng.integers(1, 301))
+    batch = int(rng.integers(1, 65))
+    return Configuration(
+        build=random_build(rng, features),
+        features=features,
+        rows=int(rng.integers(1, 3 * batch + 1)),
+        p=int(rng.integers(1, 9)),
+        m=int(rng.integers(0, 3)),
+        batch=batch,
+        one_sided=bool(rng.integers(2)),
+        step=Step(int(rng.integers(1, 1 << 16)), int(rng.integers(0, 4))),
+        scale=float(rng.choice([0.0, 0.01, 1.0])),
+    )
+
+
+def random_set(number: int, configuration: Configuration) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values with the end points and 0 among them, labels, and a starting model."""
+    rng = np.random.default_rng(1000 + number)
+    values = rng.uniform(-1, 1, (configuration.rows, configuration.features)).astype(np.float32)
+    exact = rng.integers(0, 8, values.shape)
+    for code, value in enumerate((-1.0, 0.0, 1.0)):
+        values[exact == code] = value
+    labels = rng.integers(-(1 << 15), 1 << 15, configuration.rows).astype(np.int16)
+    limit = 1 << (configuration.build.model_bits - 1)
+    model = np.floor(rng.uniform(-limit, limit, configuration.features) * configuration.scale).astype(int)
+    return values, labels, model
+
+
+def test_every_bit_is_that_of_the_golden_model() -> None:
+    flags = 0
+    words = set()
+    seen = set()
+    for number in range(CONFIGURATIONS):
+        c = random_configuration(number)
+        values, labels, model = random_set(number, c)
+        golden = GoldenTrainer(c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided)
+        from_codes = Emulator(c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided)
+        from_rows = Emulator(c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided)
+        np.testing.assert_array_equal(from_codes.q3, golden.q3)
+        for epoch in range(2):
+            order = np.random.default_rng((number, epoch)).permutation(c.rows)
+            codes = quantise(values[order], labels[order], c.p, c.m, seed=number, epoch=epoch, rows=order)
+            loss = golden.epoch(codes, c.step)
+            assert from_codes.epoch_codes(codes, c.step) == loss, c
+            assert (
+                from_rows.epoch_rows(values, labels, order, c.p, c.m, seed=number, epoch=epoch, step=c.step)
+                == loss
+            ), c
+            for emulator in (from_codes, from_rows):
+                np.testing.assert_array_equal(emulator.master, golden.master, err_msg=str(c))
+                np.testing.assert_array_equal(emulator.q3, golden.q3, err_msg=str(c))
+                assert emulator.flags == golden.flags, c
+            words.add(from_codes._state.q3.dtype)
+        flags |= golden.flags
+        seen |= {("p", c.p), ("m", c.m), ("one_sided", c.one_sided), ("partial", c.rows % c.batch > 0)}
+    assert flags == sum(Flag.NAMES), "no configuration saturated some of the places"
+    assert words == {np.dtype(np.int32), np.dtype(np.int64)}
+    assert len(seen) == 8 + 3 + 2 + 2
+
+
+def test_p_and_m_may_change_between_epochs() -> None:
+    rng = np.random.default_rng(1)
+    build = Build(max_features=2048, q3_bits=18, model_bits=24)
+    values = rng.uniform(-1, 1, (40, 700)).astype(np.float32)
+    labels = rng.integers(-(1 << 15), 1 << 15, 40).astype(np.int16)
+    golden = GoldenTrainer(build, np.zeros(700, dtype=int), seed=3, batch=16)
+    emulator = Emulator(build, np.zeros(700, dtype=int), seed=3, batch=16)
+    order = np.arange(40)
+    for epoch, (p, m) in enumerate([(1, 2), (8, 2), (2, 1), (5, 0), (3, 2)]):
+        step = Step.nearest(0.01 / 16)
+        codes = quantise(values, labels, p, m, seed=9, epoch=epoch, rows=order)
+        loss = golden.epoch(codes, step)
+        assert emulator.epoch_rows(values, labels, order, p, m, seed=9, epoch=epoch, step=step) == loss
+    np.testing.assert_array_equal(emulator.master, golden.master)
+
+
+def test_loss_sum_is_exact_beyond_64_bits() -> None:
+    """4^2 in units of 2^-42 a sample: 2^18 samples overflow an int64."""
+    build = Build(q3_bits=18, model_bits=24)
+    limit = 1 << (build.residual_bits - 1)
+    rows = 1 << 18
+    emulator = Emulator(build, [-(1 << 23)], seed=1, batch=1)
+    values = np.full((1, 1), 1, dtype=np.float32)
+    labels = np.zeros(1, dtype=np.int16)
+    order = np.zeros(rows, dtype=int)
+    loss = emulator.epoch_rows(values, labels, order, 1, 0, seed=1, epoch=0, step=Step(0, 0))
+    # m = 0 truncates +1 to 0 at p = 1, so nothing is lost there; with up bits the residual saturates at -4
+    assert loss == 0
+    loss = emulator.epoch_rows(values, labels, order, 1, 2, seed=1, epoch=0, step=Step(0, 0))
+    assert loss == rows * limit**2 > 1 << 63
+    assert emulator.flags == Flag.RESIDUAL
+
+
+def test_the_attributes_are_copies() -> None:
+    emulator = Emulator(Build(), [1, 2, 3], seed=1, batch=1)
+    emulator.master[:] = 0
+    np.testing.assert_array_equal(emulator.master, [1, 2, 3])
+
+
+def test_bad_arguments_are_named() -> None:
+    build = Build(max_features=8, max_batch=4)
+    with pytest.raises(ValueError, match="1 to 8 features"):
+        Emulator(build, np.zeros(9), seed=1, batch=1)
+    with pytest.raises(ValueError, match=r"batch must be in 1\.\.4, not 5"):
+        Emulator(build, np.zeros(8), seed=1, batch=5)
+    emulator = Emulator(build, np.zeros(8), seed=1, batch=4)
+    step = Step.nearest(0.01)
+    labels = np.zeros(2, dtype=np.int16)
+
+    def epoch(values: np.ndarray, order: list[int], p: int = 1) -> None:
+        emulator.epoch_rows(values.astype(np.float32), labels, order, p, 2, seed=1, epoch=0, step=step)
+
+    with pytest.raises(ValueError, match=r"shape \(rows, 8\)"):
+        epoch(np.zeros((2, 7)), [0])
+    with pytest.raises(ValueError, match="order must name rows of 2 values"):
+        epoch(np.zeros((2, 8)), [0, 2])
+    with pytest.raises(ValueError, match="order must name rows"):
+        epoch(np.zeros((2, 8)), [-1])
+    with pytest.raises(ValueError, match=r"scaled to \[-1, 1\]"):
+        epoch(np.full((2, 8), math.nan), [0])
+    with pytest.raises(ValueError, match=r"p must be in 1\.\.8"):
+        epoch(np.zeros((2, 8)), [0], p=9)
+    with pytest.raises(ValueError, match="the codes have 7 features, the model 8"):
+        emulator.epoch_codes(quantise(np.zeros((2, 7)), labels, 1, 2, seed=1, epoch=0, rows=[0, 1]), step)
