@@ -41,7 +41,9 @@ def plane_words(codes: Codes, lanes: int) -> list[int]:
     bits = np.zeros((count, total, chunks * lanes), dtype=np.uint8)
     bits[:, :, :features] = rows
     packed = np.packbits(
-        bits.reshape(count, total, chunks, lanes).transpose(0, 2, 1, 3).reshape(-1, lanes), axis=1, bitorder="little"
+        bits.reshape(count, total, chunks, lanes).transpose(0, 2, 1, 3).reshape(-1, lanes),
+        axis=1,
+        bitorder="little",
     )
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
@@ -100,7 +102,12 @@ class CoreBoard(Board):
         dut.samples.value = codes.labels.size
         await self.pulse("start")
         labels = cocotb.start_soon(
-            self.feed("labels", [int(label) & 0xFFFF for label in codes.labels], run.gap / 2, random.Random(rng.random()))
+            self.feed(
+                "labels",
+                [int(label) & 0xFFFF for label in codes.labels],
+                run.gap / 2,
+                random.Random(rng.random()),
+            )
         )
         await self.feed("planes", plane_words(codes, self.build.lanes), run.gap, rng)
         await labels
@@ -128,5 +135,9 @@ async def identity(dut: Any) -> None:
             model = await board.read_model(run.features)
             where = f"run {number} {run} epoch {epoch}"
             assert loss == expected, f"{where}: loss {loss}, golden {expected}"
-            assert (model == golden.master).all(), f"{where}: model differs at {np.flatnonzero(model != golden.master)[:9]}"
-            assert int(dut.flags.value) == golden.flags, f"{where}: flags {dut.flags.value}, golden {golden.flags}"
+            assert (model == golden.master).all(), (
+                f"{where}: model differs at {np.flatnonzero(model != golden.master)[:9]}"
+            )
+            assert int(dut.flags.value) == golden.flags, (
+                f"{where}: flags {dut.flags.value}, golden {golden.flags}"
+            )

@@ -18,7 +18,10 @@ class Board:
     """Drives the ports of a :class:`zipsgd_hw.datapath.datapath.Datapath`."""
 
     inputs = (
-        *(f"{name}__valid" for name in ("bytes", "seed", "control", "samples", "window_write", "window_read")),
+        *(
+            f"{name}__valid"
+            for name in ("bytes", "seed", "control", "samples", "window_write", "window_read")
+        ),
         "window_data__ready",
         "bytes_reset",
     )
@@ -136,7 +139,11 @@ async def identity(dut) -> None:
             where = f"{build} run {number} {run} epoch {epoch}"
             assert loss == expected, f"{where}: loss {loss}, golden {expected}"
             wrong = np.flatnonzero(model != golden.master)
-            assert not wrong.size, f"{where}: model differs at {wrong[:9]}: {model[wrong][:9]}, {golden.master[wrong][:9]}"
-            assert int(dut.flags.value) == golden.flags, f"{where}: flags {dut.flags.value}, golden {golden.flags}"
+            assert not wrong.size, (
+                f"{where}: model differs at {wrong[:9]}: {model[wrong][:9]}, {golden.master[wrong][:9]}"
+            )
+            assert int(dut.flags.value) == golden.flags, (
+                f"{where}: flags {dut.flags.value}, golden {golden.flags}"
+            )
             assert int(dut.samples_done.value) == sum(part.labels.size for part in run.codes[: epoch + 1])
         cocotb.log.info("identical: %s", run)

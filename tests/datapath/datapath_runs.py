@@ -38,7 +38,9 @@ class Run:
     steps: list[Step] = field(repr=False)
 
     def golden(self) -> GoldenTrainer:
-        return GoldenTrainer(self.build, self.model, seed=self.seed, batch=self.batch, one_sided=self.one_sided)
+        return GoldenTrainer(
+            self.build, self.model, seed=self.seed, batch=self.batch, one_sided=self.one_sided
+        )
 
 
 def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> Run:

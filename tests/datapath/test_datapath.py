@@ -12,10 +12,21 @@ from zipsgd_sim.cocotb_runner import run_cocotb
 
 BUILDS = [
     Build(lanes=4, update_lanes=4, max_features=300, max_batch=64),
-    Build(lanes=4, update_lanes=1, max_features=300, max_batch=16, p_max=4, delta_bits=12, q3_bits=14, gradient_bits=14),
+    Build(
+        lanes=4,
+        update_lanes=1,
+        max_features=300,
+        max_batch=16,
+        p_max=4,
+        delta_bits=12,
+        q3_bits=14,
+        gradient_bits=14,
+    ),
     Build(lanes=8, update_lanes=8, max_features=304),
     Build(lanes=8, update_lanes=2, max_features=1024, q3_bits=10, gradient_bits=20, delta_bits=20),
-    Build(lanes=16, update_lanes=16, max_features=304, p_max=5, max_batch=32, delta_bits=14, gradient_bits=16),
+    Build(
+        lanes=16, update_lanes=16, max_features=304, p_max=5, max_batch=32, delta_bits=14, gradient_bits=16
+    ),
     Build(lanes=32, update_lanes=4, max_features=320, max_batch=1),
     Build(lanes=64, update_lanes=64, max_features=320),
 ]

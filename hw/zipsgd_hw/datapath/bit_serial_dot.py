@@ -2,10 +2,10 @@
 
 from amaranth import *
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.memory import block_ram
 
 from .adder_tree import AdderTree
 from .config import run_layout
@@ -66,7 +66,7 @@ class BitSerialDot(wiring.Component):
         m = Module()
         m.submodules.tree = tree = self._tree
         row = self.q3_words.shape()
-        m.submodules.q3 = q3 = Memory(shape=row, depth=build.max_chunks, init=[])
+        m.submodules.q3 = q3 = block_ram(row, build.max_chunks)
         write = q3.write_port()
         read = q3.read_port()
         m.d.comb += [
@@ -78,7 +78,15 @@ class BitSerialDot(wiring.Component):
         ]
 
         flags = data.StructLayout(
-            {"valid": 1, "first_chunk": 1, "first_plane": 1, "base": 1, "last_base": 1, "second_up": 1, "last_word": 1}
+            {
+                "valid": 1,
+                "first_chunk": 1,
+                "first_plane": 1,
+                "base": 1,
+                "last_base": 1,
+                "second_up": 1,
+                "last_word": 1,
+            }
         )
 
         # Take; gate; tree

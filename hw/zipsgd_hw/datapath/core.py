@@ -203,12 +203,18 @@ class TrainingCore(wiring.Component):
             training.eq(gradient.active | updating),
             self.busy.eq(training | update.loading),
         ]
-        m.d.sync += [
-            self.cycles.eq(self.cycles + training),
-            self.plane_cycles.eq(self.plane_cycles + take),
-            self.starved_cycles.eq(self.starved_cycles + (can_take & ~self.planes.valid)),
-            self.samples_done.eq(self.samples_done + gradient.sample_done),
-        ]
+        counted = {
+            "cycles": training,
+            "plane_cycles": take,
+            "starved_cycles": can_take & ~self.planes.valid,
+            "samples_done": gradient.sample_done,
+        }
+        for name, event in counted.items():
+            happened = Signal(
+                name=f"{name}_happened"
+            )  # a cycle late, which keeps the carry chains off the events' paths
+            count = getattr(self, name)
+            m.d.sync += [happened.eq(event), count.eq(count + happened)]
         with m.If(self.clear):
             m.d.sync += [
                 self.cycles.eq(0),

@@ -18,7 +18,9 @@ _LINK_REGISTERS = ("frames_bad", "frames_skipped")
 _FIRST = REGISTERS["features"].address
 
 DATAPATH_REGISTERS: list[Register] = [
-    register for register in REGISTERS.values() if register.address >= _FIRST and register.name not in _LINK_REGISTERS
+    register
+    for register in REGISTERS.values()
+    if register.address >= _FIRST and register.name not in _LINK_REGISTERS
 ]
 """Registers that the datapath takes or drives: all but the identification block and the link's."""
 

@@ -2,10 +2,10 @@
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.memory import block_ram
 
 from .config import run_layout
 from .position import PlanePosition, SampleCounter
@@ -96,7 +96,9 @@ class GradientUnit(wiring.Component):
         single = Signal()
         m.d.sync += single.eq(self.run.last_chunk == 0)
         take = Signal()
-        hold = (position.first_plane & counter.last_of_batch & (pace != 0)) | ((position.chunk == 0) & (settle != 0))
+        hold = (position.first_plane & counter.last_of_batch & (pace != 0)) | (
+            (position.chunk == 0) & (settle != 0)
+        )
         m.d.comb += [
             take.eq(loaded & ~hold),
             self.next.eq(take),
@@ -138,7 +140,7 @@ class GradientUnit(wiring.Component):
 
         # Taken; read the gradient memory
         row = self.accumulators.shape()
-        m.submodules.memory = memory = Memory(shape=row, depth=build.max_chunks, init=[])
+        m.submodules.memory = memory = block_ram(row, build.max_chunks)
         write = memory.write_port()
         read = memory.read_port()
         m.d.comb += [read.addr.eq(position.chunk), read.en.eq(1)]

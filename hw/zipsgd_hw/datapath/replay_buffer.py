@@ -2,11 +2,11 @@
 
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.memory import block_ram
 
 __all__ = ["ReplayBuffer"]
 
@@ -39,7 +39,7 @@ class ReplayBuffer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bits = ceil_log2(self._depth)
-        m.submodules.ring = ring = Memory(shape=len(self.input), depth=self._depth, init=[])
+        m.submodules.ring = ring = block_ram(len(self.input), self._depth)
         write = ring.write_port()
         read = ring.read_port()
         tail = Signal(bits)

@@ -2,11 +2,11 @@
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from zipsgd.protocol.formats import LFSR_BITS, Build, Flag
+from zipsgd_hw.memory import block_ram
 
 from .arithmetic import align_draw, fits, saturated
 from .config import run_layout
@@ -99,7 +99,7 @@ class UpdateUnit(wiring.Component):
         # Rows: address in one cycle, gradient and master in the next
         master_row = data.ArrayLayout(signed(build.model_bits), lanes)
         rows = build.max_features // lanes
-        m.submodules.master = master = Memory(shape=master_row, depth=rows, init=[])
+        m.submodules.master = master = block_ram(master_row, rows)
         read = master.read_port()
         write = master.write_port()
         flags = data.StructLayout(
@@ -158,7 +158,9 @@ class UpdateUnit(wiring.Component):
             seed = lfsr.state
 
             # Q4
-            whole = Signal(signed(build.accumulator_bits + 1 - build.q4_drop), reset_less=True, name=f"whole{lane}")
+            whole = Signal(
+                signed(build.accumulator_bits + 1 - build.q4_drop), reset_less=True, name=f"whole{lane}"
+            )
             x = Signal(signed(build.model_bits), reset_less=True, name=f"x{lane}")
             q3_bits1 = Signal(build.q3_drop, reset_less=True, name=f"q3_bits1_{lane}")
             m.d.sync += [
@@ -242,14 +244,13 @@ class UpdateUnit(wiring.Component):
         with m.If(self.window_write.valid):
             m.d.sync += staging.eq(Cat(staging, word_in.data[: build.model_bits])[build.model_bits :])
         with m.FSM():
-            with m.State("IDLE"):
-                with m.If(self.window_read.valid):
-                    with m.If(offset[:lane_bits] == 0):
-                        m.d.comb += fetch.eq(1)
-                        m.next = "FETCH"
-                    with m.Else():
-                        m.d.sync += staging.eq(staging[build.model_bits :])
-                        m.next = "SHOW"
+            with m.State("IDLE"), m.If(self.window_read.valid):
+                with m.If(offset[:lane_bits] == 0):
+                    m.d.comb += fetch.eq(1)
+                    m.next = "FETCH"
+                with m.Else():
+                    m.d.sync += staging.eq(staging[build.model_bits :])
+                    m.next = "SHOW"
             with m.State("FETCH"):
                 m.d.sync += staging.eq(read.data)
                 m.next = "SHOW"
