@@ -123,9 +123,10 @@ def _draw_row(fixed: _Matrix, row: int, key: int, m: int, top: int, q1: _Vector,
         for j in range(q1.size):
             q1[j] = min(fixed[row, j] >> FRACTION_BITS, top)
         return
+    counter = np.uint32(key)
     for j in range(q1.size):
-        h = np.uint32(key + np.uint32(np.uint32(j) * np.uint32(0x9E3779B9)))
-        h = np.uint32(np.uint32(h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D))
+        h = np.uint32(np.uint32(counter ^ (counter >> np.uint32(16))) * np.uint32(0x7FEB352D))
+        counter = np.uint32(counter + np.uint32(0x9E3779B9))
         h = np.uint32(np.uint32(h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B))
         h = np.uint32(~(h ^ (h >> np.uint32(16))))
         q1[j] = np.int32(fixed[row, j] + np.int32(h & np.uint32(0xFFFF))) >> FRACTION_BITS

@@ -1,0 +1,84 @@
+"""What a bench is, and how its result is written down."""
+
+import json
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Bench", "Result", "describe", "save"]
+
+Result = dict[str, Any]
+"""A bench's result, ready for JSON: ``goal`` (text), ``met`` (bool), ``seeds``, ``rows`` (a table: dicts with the same
+keys), and whatever else the bench has to say; further tables are lists of dicts too."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One measurement with a goal.
+
+    ``run`` takes nothing and returns the :data:`Result`; ``plot`` draws a result into a PNG file.
+    """
+
+    name: str
+    summary: str
+    run: Callable[[], Result]
+    plot: Callable[[Result, Path], None] | None = None
+
+    @property
+    def command(self) -> str:
+        return f"zipsgd bench {self.name}"
+
+
+def save(bench: Bench, result: Result, folder: Path) -> list[Path]:
+    """Write ``result`` as NAME.json, and its figure as NAME.png, into ``folder``; returns the files written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        **{name: version(name) for name in ("numpy", "numba")},
+    }
+    report = {
+        "bench": bench.name,
+        "summary": bench.summary,
+        "command": bench.command,
+        **result,
+        "environment": environment,
+    }
+    files = [folder / f"{bench.name}.json"]
+    files[0].write_text(json.dumps(report, indent=1) + "\n")
+    if bench.plot is not None:
+        files.append(folder / f"{bench.name}.png")
+        bench.plot(result, files[1])
+    return files
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def _table(rows: Iterable[Mapping[str, object]]) -> str:
+    """Rows with the same keys as aligned text, a heading first."""
+    listed = list(rows)
+    if not listed:
+        return ""
+    cells = [list(listed[0])] + [[_cell(value) for value in row.values()] for row in listed]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells
+    )
+
+
+def describe(result: Result) -> str:
+    """All tables of a result, and whether it met its goal."""
+    tables = [
+        value for value in result.values() if isinstance(value, list) and value and isinstance(value[0], dict)
+    ]
+    verdict = f"goal: {result['goal']}: {'met' if result['met'] else 'NOT MET'}"
+    return "\n\n".join([_table(rows) for rows in tables] + [verdict])

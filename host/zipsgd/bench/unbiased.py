@@ -1,0 +1,219 @@
+"""Means of everything that is rounded, against exact values; and where naive SGD and double sampling converge to.
+
+ZipML (section 2.1): the naive gradient Q(a)(Q(a)^T x - b) has mean (a a^T + D) x - a b, with D the diagonal of the
+variances (a - l)(u - a), so naive SGD converges to (A^T A + sum D) x = A^T b; double sampling converges to least squares.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.emulator import Emulator
+from zipsgd.golden.dot import dot
+from zipsgd.golden.gradient import gradient
+from zipsgd.golden.lfsr import Lfsr, seed_words
+from zipsgd.golden.loss import Step, deltas, residuals
+from zipsgd.golden.quantise import Codes, quantise
+from zipsgd.golden.update import update
+from zipsgd.protocol.formats import LABEL_FRAC, Build
+
+from .registry import Bench, Result
+
+__all__ = ["BENCH", "run"]
+
+SEED = 20
+BLOCKS = 256
+LIMIT = 4.0
+"""Standard errors that a mean may lie from the exact value."""
+NEAR = 0.05
+"""Share of the way between the naive and the least squares solution that a trained model may lie from its own."""
+
+_Float = npt.NDArray[np.float64]
+
+
+def _row(
+    what: str, against: str, draws: int, blocks: list[_Float], exact: npt.ArrayLike
+) -> dict[str, object]:
+    """Compare the mean over blocks of equal size with ``exact``.
+
+    The standard error is that of the blocks' means, so it also counts what dependence there is between draws.
+    """
+    means = np.array(blocks)
+    error = means.std(axis=0, ddof=1) / np.sqrt(len(blocks))
+    difference = np.abs(means.mean(axis=0) - exact)
+    deviation = np.divide(difference, error, out=np.where(difference > 0, np.inf, 0.0), where=error > 0)
+    return {
+        "what": what,
+        "against": against,
+        "values": means.shape[1],
+        "draws of each": draws,
+        "worst deviation (standard errors)": float(deviation.max()),
+        "within 4": bool(deviation.max() <= LIMIT),
+    }
+
+
+def _row_blocks(draws: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Row numbers of BLOCKS blocks: each row has up bits of its own."""
+    size = -(-draws // BLOCKS)
+    for block in range(BLOCKS):
+        yield np.arange(block * size, (block + 1) * size)
+
+
+def _draw(values: _Float, label: int, p: int, m: int, rows: npt.NDArray[np.int64]) -> Codes:
+    """One sample, quantised once for each of ``rows``."""
+    copies = np.broadcast_to(values, (rows.size, values.size))
+    return quantise(copies, np.full(rows.size, label, np.int16), p, m, seed=SEED, epoch=0, rows=rows)
+
+
+def samples(draws: int) -> list[dict[str, object]]:
+    """E[Q_i(a)] = a, and E[Q_1(a) Q_2(a)] = a^2."""
+    values = np.random.default_rng(SEED).integers(-(1 << 16), 1 << 16, 16) / 2.0**16
+    table = []
+    for p in (1, 2, 4, 8):
+        unit = 2.0 ** (1 - p)
+        first, second, product = [], [], []
+        for rows in _row_blocks(draws):
+            codes = _draw(values, 0, p, 2, rows)
+            q1, q2 = (codes.base + (codes.up >> i & 1).astype(np.int64) for i in range(2))
+            first.append(q1.mean(axis=0) * unit)
+            second.append(q2.mean(axis=0) * unit)
+            product.append((q1 * q2).mean(axis=0) * unit**2)
+        table.append(_row(f"Q1, p={p}", "a", draws, first, values))
+        table.append(_row(f"Q2, p={p}", "a", draws, second, values))
+        table.append(_row(f"Q1 Q2, p={p}", "a^2", draws, product, values**2))
+    return table
+
+
+def gradients(draws: int) -> list[dict[str, object]]:
+    """The gradient at a fixed model, through dot product, residual, delta and accumulator.
+
+    Double sampling has the mean a (a^T x - b); the naive estimator misses it by D x.
+    """
+    build = Build()
+    rng = np.random.default_rng(SEED)
+    values = rng.integers(-(1 << 16), 1 << 16, 8) / 2.0**16
+    q3 = rng.integers(-(1 << (build.q3_frac - 1)), 1 << (build.q3_frac - 1), 8)
+    label = int(rng.integers(-(1 << 14), 1 << 14))
+    step = Step.nearest(0.1)
+    model = q3 * 2.0**-build.q3_frac
+    residual = values @ model - label * 2.0**-LABEL_FRAC
+    unit = step.value * 2.0**build.accumulator_frac
+    table = []
+    for p, m in ((1, 2), (2, 2), (1, 1)):
+        low = np.floor(values * 2 ** (p - 1)) / 2 ** (p - 1)
+        variance = (values - low) * (low + 2.0 ** (1 - p) - values)
+        lfsr = Lfsr(seed_words(SEED + p, 1)[-1:])
+        blocks: dict[bool, list[_Float]] = {False: [], True: []}
+        for rows in _row_blocks(draws):
+            codes = _draw(values, label, p, m, rows)
+            r, saturated = residuals(dot(codes, q3), codes.labels.astype(np.int64), p, build)
+            delta, also = deltas(r, step, lfsr, build)
+            if saturated or also:
+                raise AssertionError("the fixed point of this bench must not saturate")
+            for one_sided in blocks:
+                blocks[one_sided].append(gradient(codes, delta, one_sided, build) / rows.size / unit)
+        if m == 2:
+            exact = values * residual
+            table.append(_row(f"gradient, symmetric, p={p}", "a (a^T x - b)", draws, blocks[False], exact))
+            table.append(_row(f"gradient, one-sided, p={p}", "a (a^T x - b)", draws, blocks[True], exact))
+        else:
+            biased = values * residual + variance * model
+            table.append(_row(f"gradient, naive, p={p}", "(a a^T + D) x - a b", draws, blocks[False], biased))
+    return table
+
+
+def model_roundings(draws: int) -> list[dict[str, object]]:
+    """E[Q3(x)] = x and E[Q4(G)] = G, through the update unit."""
+    build = Build(lanes=64, update_lanes=64, max_features=1024)
+    rng = np.random.default_rng(SEED)
+    kinds, copies = 16, 64
+    model = np.tile(rng.integers(-(1 << 22), 1 << 22, kinds), copies)
+    accumulated = np.tile(rng.integers(-(1 << 24), 1 << 24, kinds), copies)
+    calls = -(-draws // (BLOCKS * copies))
+    q3_blocks, q4_blocks = [], []
+    lfsr = Lfsr(seed_words(SEED, build.update_lanes)[:-1])
+    for _ in range(BLOCKS):
+        q3_sum = np.zeros(model.size)
+        q4_sum = np.zeros(model.size)
+        for _ in range(calls):
+            _, q3, _ = update(model, np.zeros_like(model), lfsr, build)
+            moved, _, _ = update(model, accumulated, lfsr, build)
+            q3_sum += q3
+            q4_sum += (model - moved) >> build.gradient_shift
+        q3_blocks.append(q3_sum.reshape(copies, kinds).mean(axis=0) / calls)
+        q4_blocks.append(q4_sum.reshape(copies, kinds).mean(axis=0) / calls)
+    done = calls * BLOCKS * copies
+    exact3 = model[:kinds] / 2.0**build.q3_drop
+    exact4 = accumulated[:kinds] / 2.0**build.q4_drop
+    return [_row("Q3", "x", done, q3_blocks, exact3), _row("Q4", "G", done, q4_blocks, exact4)]
+
+
+def solutions(epochs: int) -> list[dict[str, object]]:
+    """Train to the end at p = 1 with a constant step; the mean of the late models against both exact solutions."""
+    rng = np.random.default_rng(SEED)
+    rows, features, batch = 512, 8, 16
+    values = np.round(rng.uniform(-1, 1, (rows, features)) * 2**15) / 2**15
+    values[:, -1] = 1  # the intercept
+    target = values @ rng.uniform(-0.25, 0.25, features) + rng.normal(size=rows) * 0.05
+    labels = np.clip(np.round(target * 2**LABEL_FRAC), -(1 << 15), (1 << 15) - 1).astype(np.int16)
+    b = labels * 2.0**-LABEL_FRAC
+    low = np.floor(values)
+    variance = np.diag(((values - low) * (low + 1 - values)).sum(axis=0))
+    normal = values.T @ values
+    exact = {
+        "least squares": np.linalg.solve(normal, values.T @ b),
+        "naive": np.linalg.solve(normal + variance, values.T @ b),
+    }
+    gap = float(np.linalg.norm(exact["naive"] - exact["least squares"]))
+    build = Build()
+    step = Step.nearest(0.02 / batch)
+    inputs = values.astype(np.float32)
+    table = []
+    for what, m, one_sided, own in (
+        ("double sampling, symmetric", 2, False, "least squares"),
+        ("double sampling, one-sided", 2, True, "least squares"),
+        ("naive", 1, False, "naive"),
+    ):
+        emulator = Emulator(build, np.zeros(features), seed=SEED, batch=batch, one_sided=one_sided)
+        late = np.zeros(features)
+        for epoch in range(epochs):
+            order = np.random.default_rng((SEED, epoch)).permutation(rows)
+            emulator.epoch_rows(inputs, labels, order, 1, m, seed=SEED, epoch=epoch, step=step)
+            if epoch >= epochs // 5:
+                late += emulator.master * 2.0**-build.model_frac
+        late /= epochs - epochs // 5
+        distance = {name: float(np.linalg.norm(late - solution)) / gap for name, solution in exact.items()}
+        table.append(
+            {
+                "what": what,
+                "m": m,
+                "converges to": own,
+                "distance to least squares / gap": distance["least squares"],
+                "distance to (A^T A + sum D) x = A^T b / gap": distance["naive"],
+                "near its own": distance[own] <= NEAR,
+                "flags": emulator.flags,
+            }
+        )
+    return table
+
+
+def run(draws: int = 1 << 20, epochs: int = 4000) -> Result:
+    """All means with ``draws`` draws of each value, and three trainings of ``epochs`` epochs."""
+    means = samples(draws) + gradients(draws) + model_roundings(draws)
+    trained = solutions(epochs)
+    return {
+        "goal": f"every mean within {LIMIT:g} standard errors of the exact value at >= 10^6 draws; naive SGD within "
+        f"{NEAR:.0%} of the gap of (A^T A + sum D) x = A^T b, double sampling of least squares",
+        "met": all(row["within 4"] for row in means) and all(row["near its own"] for row in trained),
+        "seeds": [SEED],
+        "rows": means,
+        "solutions": trained,
+    }
+
+
+BENCH = Bench(
+    "unbiased",
+    "means of all roundings and gradients against exact values; the solutions SGD converges to",
+    run,
+)
