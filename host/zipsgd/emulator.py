@@ -108,60 +108,55 @@ _prefetch = cast(Callable[[Any], None], intrinsic(_prefetch_intrinsic))
 
 
 @_compiled
-def _prefetch_row(fixed: _Matrix, row: int) -> None:
-    """Fetch the row that comes next: in shuffled order the hardware cannot foresee it."""
-    stride = fixed.strides[0]
-    start = np.uintp(fixed.ctypes.data) + np.uintp(row * stride)
-    for offset in range(0, stride, _CACHE_LINE):
-        _prefetch(start + np.uintp(offset))
-
-
-@_compiled
-def _draw_row(fixed: _Matrix, row: int, key: int, m: int, top: int, q1: _Vector, q2: _Vector) -> None:
-    """Q_1 and Q_2 of a row of fixed-point features, with the up bits of the row's ``key``."""
-    if m == 0:
-        for j in range(q1.size):
-            q1[j] = min(fixed[row, j] >> FRACTION_BITS, top)
-        return
-    counter = np.uint32(key)
-    for j in range(q1.size):
-        h = np.uint32(np.uint32(counter ^ (counter >> np.uint32(16))) * np.uint32(0x7FEB352D))
-        counter = np.uint32(counter + np.uint32(0x9E3779B9))
-        h = np.uint32(np.uint32(h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B))
-        h = np.uint32(~(h ^ (h >> np.uint32(16))))
-        q1[j] = np.int32(fixed[row, j] + np.int32(h & np.uint32(0xFFFF))) >> FRACTION_BITS
-        q2[j] = np.int32(fixed[row, j] + np.int32(h >> np.uint32(16))) >> FRACTION_BITS
-
-
-@_compiled
-def _code_row(base: _Matrix, up: _Matrix, row: int, q1: _Vector, q2: _Vector) -> None:
-    """Q_1 and Q_2 of a row of codes."""
-    for j in range(q1.size):
-        q1[j] = base[row, j] + (up[row, j] & 1)
-        q2[j] = base[row, j] + (up[row, j] >> 1 & 1)
+def _prefetch_row(start: int, size: int) -> None:
+    """Fetch the row of ``size`` bytes that comes next: in shuffled order the hardware cannot foresee it."""
+    for offset in range(0, size, _CACHE_LINE):
+        _prefetch(np.uintp(start + offset))
 
 
 # Numba widens 32-bit sums to 64 bits, which halves the vectors: hence the casts to ``word``, the type of the sums.
 
 
 @_compiled
-def _dots(q1: _Vector, q2: _Vector, q3: _Vector) -> tuple[Any, Any]:
-    """Q_1^T q3 and Q_2^T q3."""
+def _draw_row(
+    fixed: _Matrix, row: int, key: int, m: int, top: int, q1: _Vector, q2: _Vector, q3: _Vector
+) -> tuple[Any, Any]:
+    """Q_1 and Q_2 of a row of fixed-point features, with the up bits of the row's ``key``; returns both products with q3.
+
+    With m = 0, only Q_1 is made, which is the base ``k``, at most ``top``.
+    """
     word = q3.dtype.type
     z1, z2 = word(0), word(0)
+    if m == 0:
+        limit = np.int32(top)
+        for j in range(q1.size):
+            q1[j] = min(np.int32(fixed[row, j] >> FRACTION_BITS), limit)
+            z1 = word(z1 + word(word(q1[j]) * q3[j]))
+        return z1, z1
+    counter = np.uint32(key)
     for j in range(q1.size):
+        h = np.uint32(np.uint32(counter ^ (counter >> np.uint32(16))) * np.uint32(0x7FEB352D))
+        h = np.uint32(np.uint32(h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B))
+        h = np.uint32(~(h ^ (h >> np.uint32(16))))
+        counter = np.uint32(counter + np.uint32(0x9E3779B9))
+        q1[j] = np.int32(fixed[row, j] + np.int32(h & np.uint32(0xFFFF))) >> FRACTION_BITS
+        q2[j] = np.int32(fixed[row, j] + np.int32(h >> np.uint32(16))) >> FRACTION_BITS
         z1 = word(z1 + word(word(q1[j]) * q3[j]))
         z2 = word(z2 + word(word(q2[j]) * q3[j]))
     return z1, z2
 
 
 @_compiled
-def _dot(q: _Vector, q3: _Vector) -> Any:
+def _code_row(base: _Matrix, up: _Matrix, row: int, q1: _Vector, q2: _Vector, q3: _Vector) -> tuple[Any, Any]:
+    """Q_1 and Q_2 of a row of codes; returns both products with q3."""
     word = q3.dtype.type
-    z = word(0)
-    for j in range(q.size):
-        z = word(z + word(word(q[j]) * q3[j]))
-    return z
+    z1, z2 = word(0), word(0)
+    for j in range(q1.size):
+        q1[j] = base[row, j] + (up[row, j] & 1)
+        q2[j] = base[row, j] + (up[row, j] >> 1 & 1)
+        z1 = word(z1 + word(word(q1[j]) * q3[j]))
+        z2 = word(z2 + word(word(q2[j]) * q3[j]))
+    return z1, z2
 
 
 @_compiled
@@ -202,9 +197,10 @@ def _add_both(accumulated: _Vector, q1: _Vector, delta1: int, q2: _Vector, delta
 def _sample(
     q1: _Vector,
     q2: _Vector,
+    z1: Any,
+    z2: Any,
     label: int,
     run: _Run,
-    q3: _Vector,
     accumulated: _Vector,
     loss_lfsr: _Int,
     totals: _Int,
@@ -214,10 +210,6 @@ def _sample(
     The arrays of the state come one by one: a tuple of them would cost a reference count for each, at each call.
     """
     lfsr = loss_lfsr[0]
-    if run.m == 2:
-        z1, z2 = _dots(q1, q2, q3)
-    else:
-        z1 = z2 = _dot(q1, q3)
     r1, flags = _residual(z1, label, run)
     delta1, flag = _delta(r1, lfsr, run)
     flags |= flag
@@ -287,8 +279,8 @@ def _epoch_codes(
     q2 = np.empty(base.shape[1], dtype=np.int32)
     q3, accumulated, loss_lfsr, totals = state.q3, state.accumulated, state.loss_lfsr, state.totals
     for i in range(labels.size):
-        _code_row(base, up, i, q1, q2)
-        _sample(q1, q2, labels[i], run, q3, accumulated, loss_lfsr, totals)
+        z1, z2 = _code_row(base, up, i, q1, q2, q3)
+        _sample(q1, q2, z1, z2, labels[i], run, accumulated, loss_lfsr, totals)
         if (i + 1) % run.batch == 0 or i + 1 == labels.size:
             _update(run, state)
 
@@ -306,11 +298,12 @@ def _epoch_rows(
     q1 = np.empty(fixed.shape[1], dtype=np.int32)
     q2 = np.empty(fixed.shape[1], dtype=np.int32)
     q3, accumulated, loss_lfsr, totals = state.q3, state.accumulated, state.loss_lfsr, state.totals
+    address, row_bytes = np.int64(fixed.ctypes.data), fixed.strides[0]
     for i in range(order.size):
         if i + 1 < order.size:
-            _prefetch_row(fixed, order[i + 1])
-        _draw_row(fixed, order[i], keys[i], run.m, top, q1, q2)
-        _sample(q1, q2, labels[order[i]], run, q3, accumulated, loss_lfsr, totals)
+            _prefetch_row(address + order[i + 1] * row_bytes, row_bytes)
+        z1, z2 = _draw_row(fixed, order[i], keys[i], run.m, top, q1, q2, q3)
+        _sample(q1, q2, z1, z2, labels[order[i]], run, accumulated, loss_lfsr, totals)
         if (i + 1) % run.batch == 0 or i + 1 == order.size:
             _update(run, state)
 
