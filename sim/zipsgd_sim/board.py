@@ -1,0 +1,120 @@
+"""The virtual board as a Python object."""
+
+import json
+import os
+import select
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from zipsgd.protocol.formats import Build
+
+from .verilate import board_executable
+
+__all__ = ["VirtualBoard"]
+
+
+class VirtualBoard:
+    """A process that runs the gateware of ``build`` cycle by cycle and serves its link. A context manager.
+
+    Parameters
+    ----------
+    build : parameters of the gateware.
+    uart : simulate the top with UART pins, at ``build.uart_baud``, rather than the byte-stream port.
+    baud : of the link-rate model: bytes no faster than this many tenths a second of virtual time; 0 for a byte a cycle.
+    stall_seed : random gaps in both byte streams; 0 for none.
+    trace : file for a waveform (VCD).
+    pty : serve a pseudo-terminal rather than TCP.
+    optimise : of the C++ compiler, 1 to 3.
+    progress : is told before a compilation begins.
+
+    Attributes
+    ----------
+    url : what the host opens.
+
+    Raises
+    ------
+    BuildFailed
+        The board could not be compiled.
+    RuntimeError
+        It did not start.
+    """
+
+    def __init__(
+        self,
+        build: Build,
+        *,
+        uart: bool = False,
+        baud: int = 0,
+        stall_seed: int = 0,
+        trace: Path | None = None,
+        pty: bool = False,
+        optimise: int = 3,
+        progress: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self.build = build
+        program = board_executable(build, uart=uart, trace=trace is not None, optimise=optimise, progress=progress)
+        if uart:
+            baud = build.uart_baud
+            byte_cycles = 10 * round(build.clock_hz / baud)
+        else:
+            byte_cycles = round(10 * build.clock_hz / baud) if baud else 1
+        command = [str(program), "--byte-cycles", str(byte_cycles), "--stall", str(stall_seed)]
+        command += ["--trace", str(trace)] if trace else []
+        command += ["--pty"] if pty else []
+        # A process group of its own: Ctrl-C is for the host, which then closes the board.
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
+        )
+        try:
+            self.url: str = self._answer(5.0)["url"]
+        except BaseException:
+            self.kill()
+            raise
+
+    def _answer(self, seconds: float) -> dict[str, Any]:
+        """The next line of JSON from the board."""
+        assert self._process.stdout is not None
+        line = b""
+        end = time.monotonic() + seconds
+        while not line.endswith(b"\n"):
+            ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, end - time.monotonic()))
+            part = os.read(self._process.stdout.fileno(), 4096) if ready else b""
+            if not part:
+                raise RuntimeError(f"the virtual board does not answer (status {self._process.poll()})")
+            line += part
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def statistics(self) -> dict[str, int]:
+        """Cycles of virtual time; bytes received and sent; cycles of the line to the board busy, and idle between bytes."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"statistics\n")
+        return self._answer(5.0)
+
+    def close(self) -> None:
+        """End the process; writes out the waveform."""
+        if self._process.stdin and not self._process.stdin.closed:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def kill(self) -> None:
+        """End the process at once, as a power cut would."""
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> "VirtualBoard":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

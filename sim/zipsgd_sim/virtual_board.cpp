@@ -1,0 +1,358 @@
+// The virtual board: a loop around the Verilated accelerator that serves its link.
+//
+// One host at a time talks to it over TCP on the loopback interface or over a pseudo-terminal. The first line on standard
+// output is JSON with the way in. Lines on standard input are commands: "statistics" answers with a line of JSON; end of
+// file, SIGTERM and SIGINT end the process.
+//
+// Virtual time stands still while the board has nothing to do and no byte to take: see QUIET.
+
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pty.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "Vboard.h"
+#include "verilated.h"
+#ifdef TRACE
+#include "verilated_vcd_c.h"
+#endif
+
+// Verilator's spelling of a port `stream__member`
+#define PORT(stream, member) stream##___05F##member
+
+namespace {
+
+constexpr unsigned SLICE = 512;       // cycles between two looks at the host
+constexpr uint64_t QUIET = 1 << 17;   // cycles without a byte either way after which the loop waits for the host
+constexpr int NAP = 20;               // milliseconds of such a wait
+
+volatile sig_atomic_t stop = 0;
+void on_signal(int) { stop = 1; }
+
+[[noreturn]] void fail(const char* what) {
+    std::fprintf(stderr, "virtual board: %s: %s\n", what, std::strerror(errno));
+    std::exit(1);
+}
+
+// xorshift, for stalls
+struct Random {
+    uint64_t state;
+    bool coin() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        return state >> 63;
+    }
+};
+
+// The host's end: a listening socket with at most one client, or a pseudo-terminal.
+class Host {
+public:
+    explicit Host(bool terminal) : terminal_(terminal) {
+        if (terminal) {
+            char name[256];
+            struct termios raw {};
+            cfmakeraw(&raw);
+            int child;
+            if (openpty(&client_, &child, name, &raw, nullptr)) fail("openpty");
+            // The child's end stays open here, so that a host may come and go.
+            std::printf("{\"url\": \"%s\"}\n", name);
+        } else {
+            listener_ = socket(AF_INET, SOCK_STREAM, 0);
+            sockaddr_in address{};
+            address.sin_family = AF_INET;
+            address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            socklen_t size = sizeof address;
+            if (listener_ < 0 || bind(listener_, reinterpret_cast<sockaddr*>(&address), size) || listen(listener_, 4) ||
+                getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size))
+                fail("listen");
+            fcntl(listener_, F_SETFL, O_NONBLOCK);
+            std::printf("{\"url\": \"socket://127.0.0.1:%d\"}\n", ntohs(address.sin_port));
+        }
+        std::fflush(stdout);
+        if (client_ >= 0) fcntl(client_, F_SETFL, O_NONBLOCK);
+    }
+
+    // Waits up to `milliseconds` for a byte or a host, then takes what there is and sends what it can.
+    void serve(std::deque<uint8_t>& in, std::vector<uint8_t>& out, int milliseconds) {
+        pollfd wait[2] = {{client_, POLLIN, 0}, {listener_, POLLIN, 0}};
+        if (!out.empty() && client_ >= 0) wait[0].events |= POLLOUT;
+        poll(wait, 2, milliseconds);
+        if (wait[1].revents & POLLIN) accept_one();
+        if (client_ < 0) {
+            out.clear();
+            return;
+        }
+        if (!out.empty()) {
+            ssize_t sent = terminal_ ? write(client_, out.data(), out.size())
+                                     : send(client_, out.data(), out.size(), MSG_NOSIGNAL);
+            if (sent > 0) out.erase(out.begin(), out.begin() + sent);
+        }
+        if (in.size() < 65536) {
+            uint8_t buffer[16384];
+            ssize_t count = read(client_, buffer, sizeof buffer);
+            if (count > 0) in.insert(in.end(), buffer, buffer + count);
+            if (!terminal_ && (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))) {
+                close(client_);
+                client_ = -1;
+                out.clear();
+            }
+        }
+    }
+
+private:
+    void accept_one() {
+        int fresh = accept(listener_, nullptr, nullptr);
+        if (fresh < 0) return;
+        if (client_ >= 0) {
+            std::fprintf(stderr, "virtual board: a host is connected already; closed a second connection\n");
+            close(fresh);
+            return;
+        }
+        int one = 1;
+        setsockopt(fresh, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        fcntl(fresh, F_SETFL, O_NONBLOCK);
+        client_ = fresh;
+    }
+
+    bool terminal_;
+    int listener_ = -1;
+    int client_ = -1;
+};
+
+struct Statistics {
+    uint64_t cycles = 0;         // of virtual time
+    uint64_t received = 0;       // bytes to the board
+    uint64_t sent = 0;           // bytes from it
+    uint64_t line_idle = 0;      // cycles with the line to the board free, between the first and the last byte of a burst
+    uint64_t line_busy = 0;      // cycles with a byte on the line to the board
+    void print() const {
+        std::printf("{\"cycles\": %llu, \"received\": %llu, \"sent\": %llu, \"line_idle\": %llu, \"line_busy\": %llu}\n",
+                    (unsigned long long)cycles, (unsigned long long)received, (unsigned long long)sent,
+                    (unsigned long long)line_idle, (unsigned long long)line_busy);
+        std::fflush(stdout);
+    }
+};
+
+class Board {
+public:
+    Board(const std::string& trace, uint64_t byte_cycles, uint64_t stall) : byte_cycles_(byte_cycles), random_{stall} {
+        context_.traceEverOn(!trace.empty());
+        top_ = std::make_unique<Vboard>(&context_);
+#ifdef TRACE
+        top_->trace(&vcd_, 99);
+        vcd_.open(trace.c_str());
+#endif
+        top_->rst = 1;
+#ifdef UART_PINS
+        top_->rx = 1;
+#endif
+        for (int i = 0; i < 4; ++i) clock();
+        top_->rst = 0;
+    }
+
+    ~Board() {
+        top_->final();
+#ifdef TRACE
+        vcd_.close();
+#endif
+    }
+
+    // Runs one cycle; true if a byte moved.
+    bool cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out);
+
+    Statistics statistics;
+
+private:
+    // Settles the inputs with the clock low, looks at the outputs, and lets the rising edge pass.
+    template <typename Look> void clock(Look look) {
+        top_->clk = 0;
+        top_->eval();
+        dump();
+        look();
+        top_->clk = 1;
+        top_->eval();
+        dump();
+    }
+    void clock() {
+        clock([] {});
+    }
+    void dump() {
+#ifdef TRACE
+        vcd_.dump(time_);
+        time_ += 5;
+#endif
+    }
+    bool stalls() { return random_.state && random_.coin(); }
+
+    VerilatedContext context_;
+    std::unique_ptr<Vboard> top_;
+#ifdef TRACE
+    VerilatedVcdC vcd_;
+    uint64_t time_ = 0;
+#endif
+    uint64_t byte_cycles_;
+    Random random_;
+    uint64_t rx_free_ = 0;  // cycle from which on the line to the board is free
+    uint64_t tx_free_ = 0;
+    uint64_t idle_run_ = 0;
+#ifdef UART_PINS
+    uint32_t rx_shift_ = 0;
+    uint64_t rx_bit_end_ = 0;
+    int tx_bit_ = -1;
+    uint64_t tx_sample_ = 0;
+    uint32_t tx_shift_ = 0;
+#endif
+};
+
+#ifndef UART_PINS
+bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
+    const uint64_t now = statistics.cycles++;
+    bool moved = false;
+    const bool line_free = now >= rx_free_;
+    const bool give = line_free && !in.empty() && !stalls();
+    top_->PORT(rx, valid) = give;
+    if (give) {
+        top_->PORT(rx, payload) = in.front();
+        in.pop_front();
+        rx_free_ = now + byte_cycles_;
+        ++statistics.received;
+        statistics.line_idle += idle_run_;
+        idle_run_ = 0;
+        statistics.line_busy += byte_cycles_;
+        moved = true;
+    } else if (line_free) {
+        ++idle_run_;
+    }
+    top_->PORT(tx, ready) = now >= tx_free_ && !stalls();
+    clock([&] {
+        if (top_->PORT(tx, ready) && top_->PORT(tx, valid)) {
+            out.push_back(top_->PORT(tx, payload));
+            tx_free_ = now + byte_cycles_;
+            ++statistics.sent;
+            moved = true;
+        }
+    });
+    return moved;
+}
+#else
+// Eight data bits, no parity, one stop bit; byte_cycles is ten bits.
+bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
+    const uint64_t now = statistics.cycles++;
+    const uint64_t bit = byte_cycles_ / 10;
+    bool moved = false;
+    if (now >= rx_free_) {
+        if (!in.empty()) {
+            rx_shift_ = (uint32_t(in.front()) << 1) | (1u << 9);
+            in.pop_front();
+            rx_free_ = now + bit * 10;
+            rx_bit_end_ = now + bit;
+            ++statistics.received;
+            statistics.line_idle += idle_run_;
+            idle_run_ = 0;
+            statistics.line_busy += bit * 10;
+            moved = true;
+            top_->rx = 0;
+        } else {
+            top_->rx = 1;
+            ++idle_run_;
+        }
+    } else if (now >= rx_bit_end_) {
+        rx_shift_ >>= 1;
+        top_->rx = rx_shift_ & 1;
+        rx_bit_end_ += bit;
+    }
+    clock([&] {
+        if (tx_bit_ < 0) {
+            if (!top_->tx) {
+                tx_bit_ = 0;
+                tx_shift_ = 0;
+                tx_sample_ = now + bit + bit / 2;
+                moved = true;
+            }
+        } else if (now == tx_sample_) {
+            if (tx_bit_ < 8) {
+                tx_shift_ |= uint32_t(top_->tx) << tx_bit_++;
+                tx_sample_ += bit;
+            } else {
+                out.push_back(tx_shift_);
+                ++statistics.sent;
+                tx_bit_ = -1;
+            }
+            moved = true;
+        }
+    });
+    return moved;
+}
+#endif
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    bool terminal = false;
+    std::string trace;
+    uint64_t byte_cycles = 1;
+    uint64_t stall = 0;
+    for (int i = 1; i < argc; ++i) {
+        const std::string option = argv[i];
+        const auto value = [&] { return i + 1 < argc ? argv[++i] : ""; };
+        if (option == "--pty") terminal = true;
+        else if (option == "--trace") trace = value();
+        else if (option == "--byte-cycles") byte_cycles = std::strtoull(value(), nullptr, 10);
+        else if (option == "--stall") stall = std::strtoull(value(), nullptr, 10);
+        else {
+            std::fprintf(stderr, "virtual board: unknown option %s\n", option.c_str());
+            return 2;
+        }
+    }
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    struct sigaction action {};
+    action.sa_handler = on_signal;
+    sigaction(SIGTERM, &action, nullptr);
+    sigaction(SIGINT, &action, nullptr);
+    fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
+
+    Host host(terminal);
+    Board board(trace, byte_cycles ? byte_cycles : 1, stall);
+    std::deque<uint8_t> in;
+    std::vector<uint8_t> out;
+    std::string command;
+    uint64_t quiet = 0;
+    while (!stop) {
+        if (quiet < QUIET || !in.empty()) {
+            for (unsigned i = 0; i < SLICE; ++i) quiet = board.cycle(in, out) ? 0 : quiet + 1;
+        }
+        const bool waits = quiet >= QUIET && in.empty() && out.empty();
+        host.serve(in, out, waits ? NAP : 0);
+        if (waits && !in.empty()) quiet = 0;
+        char text[256];
+        const ssize_t count = read(STDIN_FILENO, text, sizeof text);
+        if (count == 0) break;
+        for (ssize_t i = 0; i < count; ++i) {
+            if (text[i] != '\n') {
+                command += text[i];
+                continue;
+            }
+            if (command == "statistics") board.statistics.print();
+            command.clear();
+        }
+    }
+    return 0;
+}
