@@ -1,0 +1,20 @@
+"""The word bus between the link and what stands behind it."""
+
+from amaranth.lib import data, stream
+
+from zipsgd.protocol.registers import MODEL_WINDOW
+
+__all__ = ["ADDRESS_BITS", "OFFSET_BITS", "DataWord", "ReadRequest", "Word", "WriteRequest"]
+
+OFFSET_BITS = MODEL_WINDOW.bit_length() - 1
+"""Bits of a word's place in the model window; an address has one more, which tells window from registers."""
+ADDRESS_BITS = OFFSET_BITS + 1
+
+WriteRequest = stream.Signature(data.StructLayout({"address": ADDRESS_BITS, "data": 32}))
+"""A word to write."""
+ReadRequest = stream.Signature(ADDRESS_BITS)
+"""An address to read; the next one comes only after the word."""
+Word = stream.Signature(32)
+"""A word read."""
+DataWord = stream.Signature(data.StructLayout({"sequence": 8, "word": 32, "last": 1}))
+"""A word of a DATA frame: the sequence number of the frame answered, the same for all its words; last of the frame."""

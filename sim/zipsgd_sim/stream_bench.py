@@ -1,0 +1,122 @@
+"""cocotb: a clock, and streams driven and read with random stalls."""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, ReadOnly
+
+__all__ = ["Sink", "Source", "StreamBench"]
+
+
+class Source:
+    """Drives the stream ``name`` of ``dut`` with the words of :attr:`queue`; a word once offered stays until it is taken.
+
+    ``stall`` is the chance, in each cycle, that no new word is offered. Without a ``ready`` port each is taken at once.
+    """
+
+    def __init__(self, dut: Any, name: str, stall: float = 0.0) -> None:
+        self.stall = stall
+        self.queue: deque[int] = deque()
+        self._valid = getattr(dut, f"{name}__valid")
+        self._payload = getattr(dut, f"{name}__payload")
+        self._ready = getattr(dut, f"{name}__ready", None)
+        self._offered = False
+        self._held = False
+
+    def drive(self) -> None:
+        self._offered = bool(self.queue) and (self._held or random.random() >= self.stall)
+        self._valid.value = int(self._offered)
+        if self._offered:
+            self._payload.value = self.queue[0]
+
+    def sample(self) -> None:
+        taken = self._offered and (self._ready is None or bool(self._ready.value))
+        if taken:
+            self.queue.popleft()
+        self._held = self._offered and not taken
+
+
+class Sink:
+    """Reads the stream ``name`` of ``dut`` into :attr:`got`; ``stall`` is the chance, in each cycle, of not being ready.
+
+    ``on_word`` is called with each word.
+    """
+
+    def __init__(
+        self, dut: Any, name: str, stall: float = 0.0, on_word: Callable[[int], None] | None = None
+    ) -> None:
+        self.stall = stall
+        self.got: list[int] = []
+        self._on_word = on_word
+        self._valid = getattr(dut, f"{name}__valid")
+        self._payload = getattr(dut, f"{name}__payload")
+        self._ready = getattr(dut, f"{name}__ready", None)
+        self._take = False
+
+    def drive(self) -> None:
+        self._take = self._ready is None or random.random() >= self.stall
+        if self._ready is not None:
+            self._ready.value = int(self._take)
+
+    def sample(self) -> None:
+        if self._take and self._valid.value:
+            word = int(self._payload.value)
+            self.got.append(word)
+            if self._on_word is not None:
+                self._on_word(word)
+
+
+class StreamBench:
+    """A clock and the streams of ``dut``; random choices come from :mod:`random`, which cocotb seeds.
+
+    Inputs change at the falling edge; what is sampled right after it, once logic has settled, is what the next rising edge
+    sees. :attr:`pins` are other inputs by name, driven when they have been set.
+    """
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+        self.cycles = 0
+        self.pins: dict[str, int] = {}
+        self._streams: list[Source | Sink] = []
+        Clock(dut.clk, 2, unit="ns").start()
+
+    def source(self, name: str, stall: float = 0.0) -> Source:
+        source = Source(self.dut, name, stall)
+        self._streams.append(source)
+        return source
+
+    def sink(self, name: str, stall: float = 0.0, on_word: Callable[[int], None] | None = None) -> Sink:
+        sink = Sink(self.dut, name, stall, on_word)
+        self._streams.append(sink)
+        return sink
+
+    async def reset(self) -> None:
+        self.dut.rst.value = 1
+        for _ in range(3):
+            await FallingEdge(self.dut.clk)
+        self.dut.rst.value = 0
+
+    async def cycle(self, count: int = 1) -> None:
+        """Runs ``count`` cycles; returns in the read-only phase before the last one's rising edge."""
+        for _ in range(count):
+            await FallingEdge(self.dut.clk)
+            for name, value in self.pins.items():
+                getattr(self.dut, name).value = value
+            self.pins.clear()
+            for stream in self._streams:
+                stream.drive()
+            await ReadOnly()
+            for stream in self._streams:
+                stream.sample()
+            self.cycles += 1
+
+    async def until(self, condition: Callable[[], bool], limit: int) -> int:
+        """Runs until ``condition`` holds; gives the cycles it took. Raises AssertionError after ``limit`` cycles."""
+        start = self.cycles
+        while not condition():
+            assert self.cycles - start < limit, f"not so within {limit} cycles"
+            await self.cycle()
+        return self.cycles - start
