@@ -6,73 +6,38 @@ import struct
 import cocotb
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, READ_WORDS, Frame, Kind, decode, encode
+from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS, Frame, Kind, encode
 from zipsgd.protocol.registers import MODEL_WINDOW
 from zipsgd_hw.link.link import Link
 from zipsgd_sim.cocotb_runner import run_cocotb
+from zipsgd_sim.link_host import LinkHost, read_payload, words_payload
 from zipsgd_sim.stream_bench import StreamBench
 
 BUILD = Build(rx_bytes=2048)
 
 
-class Host:
+class Host(LinkHost):
     """A host and a device's word bus around the link."""
 
     def __init__(self, dut):
-        self.dut = dut
-        self.bench = StreamBench(dut)
-        self.rx = self.bench.source("rx")
-        self.tx = self.bench.sink("tx", on_word=self._byte)
+        super().__init__(StreamBench(dut), BUILD.rx_bytes)
         self.writes = self.bench.sink("write")
         self.reads = self.bench.sink("read", on_word=self._read)
         self.read_data = self.bench.source("read_data")
         self.samples = self.bench.sink("bytes")
-        self.memory = lambda address: (address * 0x9E3779B1 + 7) & 0xFFFF_FFFF
-        self.frames: list[Frame] = []
-        self.acks: list[tuple[int, int]] = []
-        self.data: list[Frame] = []
-        self._line = bytearray()
-        self.sequence = 0
-        self.sent = 0
         self.restless = False
         self.bench.pins["idle"] = 1
 
-    def _byte(self, byte):
-        if byte:
-            self._line.append(byte)
-            return
-        frame = decode(bytes(self._line))
-        self._line.clear()
-        if frame.kind == Kind.ACK:
-            self.acks.append((frame.sequence, *struct.unpack("<H", frame.payload)))
-        else:
-            assert frame.kind == Kind.DATA
-            self.data.append(frame)
+    def memory(self, address):
+        return (address * 0x9E3779B1 + 7) & 0xFFFF_FFFF
 
     def _read(self, address):
         self.read_data.queue.append(self.memory(address))
 
-    @property
-    def in_flight(self):
-        return (self.sent - (self.acks[-1][1] if self.acks else 0)) % 65536
-
-    def put(self, kind, payload=b"", sequence=None):
-        self.rx.queue.extend(encode(Frame(kind, self.sequence if sequence is None else sequence, payload)))
-
-    async def send(self, kind, payload=b""):
-        """Sends within the credit; gives the frame's number."""
-        need = CREDIT_OVERHEAD + len(payload)
-        start = self.bench.cycles
-        while self.in_flight + need > BUILD.rx_bytes:
-            assert self.bench.cycles - start < 100_000
-            if self.restless:
-                self.bench.pins["idle"] = random.getrandbits(1)
-            await self.bench.cycle()
-        number = self.sequence
-        self.put(kind, payload)
-        self.sent += need
-        self.sequence = (number + 1) % 256
-        return number
+    def has_credit(self, size):
+        if self.restless:
+            self.bench.pins["idle"] = random.getrandbits(1)
+        return super().has_credit(size)
 
     async def settle(self):
         """Until all is carried out and acknowledged; a FENCE tells the former."""
@@ -82,14 +47,6 @@ class Host:
         self.data.pop()
         due = (self.sequence, self.sent % 65536)
         await self.bench.until(lambda: self.acks[-1] == due, 5000)
-
-
-def words_payload(address, words):
-    return struct.pack(f"<I{len(words)}I", address, *words)
-
-
-def read_payload(address, count):
-    return struct.pack("<II", address, count)
 
 
 @cocotb.test()

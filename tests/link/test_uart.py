@@ -130,5 +130,11 @@ def test_divisor():
         uart_divisor(12_000_000, 12_000_000)
     with pytest.raises(ValueError, match="nearest rate"):
         uart_divisor(24_000_000, 5_300_000)
-    with pytest.raises(ValueError, match="divisor"):
-        UartTransmitter(2)
+    with pytest.raises(ValueError, match="positive"):
+        uart_divisor(12_000_000, 0)
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+def test_divisor_too_small():
+    with pytest.raises(ValueError, match="divisor must be at least 4, not 3"):
+        UartTransmitter(3)

@@ -1,8 +1,8 @@
 """Frames from the host: checked, put in order and stored until they are carried out."""
 
-from amaranth import Module, Mux, ResetInserter, Signal
+from amaranth import Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.crc import Algorithm, catalog
+from amaranth.lib.crc import Algorithm, catalog  # type: ignore[import-untyped]
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -90,7 +90,8 @@ class FrameReceiver(wiring.Component):
             with m.If(length == length.init + 1):
                 m.d.sync += sequence.eq(byte.payload)
 
-        m.submodules.ring = ring = Memory(shape=8, depth=self._bytes, init=[])
+        ring: Memory = Memory(shape=unsigned(8), depth=self._bytes, init=[])
+        m.submodules.ring = ring
         write, read = ring.write_port(), ring.read_port()
 
         # Pointers have one bit more than addresses. The reader's counts freed bytes and may have more.

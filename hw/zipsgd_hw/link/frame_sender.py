@@ -1,6 +1,6 @@
 """Frames to the host."""
 
-from amaranth import Module, Mux, ResetInserter, Signal
+from amaranth import Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -43,7 +43,8 @@ class FrameSender(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.memory = memory = Memory(shape=8, depth=_DEPTH, init=[])
+        memory: Memory = Memory(shape=unsigned(8), depth=_DEPTH, init=[])
+        m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
 
         wanted = Signal()

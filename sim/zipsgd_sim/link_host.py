@@ -1,0 +1,98 @@
+"""cocotb: a host that keeps the protocol, on a byte-stream port."""
+
+import random
+import struct
+from collections.abc import Iterable
+
+from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, Kind, decode, encode
+
+from .stream_bench import StreamBench
+
+__all__ = ["LinkHost", "read_payload", "words_payload"]
+
+
+def words_payload(address: int, words: Iterable[int]) -> bytes:
+    """Payload of a WRITE."""
+    return struct.pack("<I", address) + b"".join(struct.pack("<I", word) for word in words)
+
+
+def read_payload(address: int, count: int) -> bytes:
+    """Payload of a READ or FENCE."""
+    return struct.pack("<II", address, count)
+
+
+class LinkHost:
+    """Speaks frames on the streams ``rx`` and ``tx`` of a bench; a bad frame from the device raises FrameError.
+
+    Attributes
+    ----------
+    acks : (expected number, freed bytes) of each ACK; data : each DATA frame, since they were last cleared.
+    sequence : number of the next frame; sent : bytes of the receive buffer used since SYNC.
+    wait_limit : cycles to wait for credit or an answer.
+    """
+
+    wait_limit = 200_000
+
+    def __init__(self, bench: StreamBench, rx_bytes: int) -> None:
+        self.bench = bench
+        self.rx = bench.source("rx")
+        self.tx = bench.sink("tx", on_word=self._byte)
+        self.acks: list[tuple[int, int]] = []
+        self.data: list[Frame] = []
+        self.sequence = 0
+        self.sent = 0
+        self._rx_bytes = rx_bytes
+        self._line = bytearray()
+
+    def _byte(self, byte: int) -> None:
+        if byte:
+            self._line.append(byte)
+            return
+        frame = decode(bytes(self._line))
+        self._line.clear()
+        if frame.kind == Kind.ACK:
+            (freed,) = struct.unpack("<H", frame.payload)
+            self.acks.append((frame.sequence, freed))
+        else:
+            assert frame.kind == Kind.DATA
+            self.data.append(frame)
+
+    def put(self, kind: int, payload: bytes = b"", sequence: int | None = None) -> None:
+        """Puts a frame on the line as it is, credit or not."""
+        self.rx.queue.extend(encode(Frame(kind, self.sequence if sequence is None else sequence, payload)))
+
+    def has_credit(self, size: int) -> bool:
+        freed = self.acks[-1][1] if self.acks else 0
+        return (self.sent - freed) % 65536 + size <= self._rx_bytes
+
+    async def send(self, kind: int, payload: bytes = b"") -> int:
+        """Sends a frame within the credit, and gives its number; it may be on the line still."""
+        need = CREDIT_OVERHEAD + len(payload)
+        await self.bench.until(lambda: self.has_credit(need), self.wait_limit)
+        number = self.sequence
+        self.put(kind, payload)
+        self.sent += need
+        self.sequence = (number + 1) % 256
+        return number
+
+    async def sync(self, number: int | None = None) -> None:
+        """Ends whatever the device is in the middle of; the next frame has ``number`` + 1."""
+        number = random.randrange(256) if number is None else number
+        self.acks.clear()
+        self.rx.queue.append(0)
+        self.put(Kind.SYNC, sequence=number)
+        self.sequence, self.sent = (number + 1) % 256, 0
+        await self.bench.until(lambda: (self.sequence, 0) in self.acks, self.wait_limit)
+
+    async def write(self, address: int, words: Iterable[int]) -> None:
+        await self.send(Kind.WRITE, words_payload(address, words))
+
+    async def read(self, address: int, count: int = 1, *, fence: bool = False) -> list[int]:
+        """The words from ``address`` on; with ``fence`` once the datapath is idle."""
+        number = await self.send(Kind.FENCE if fence else Kind.READ, read_payload(address, count))
+        seen = len(self.data)
+        await self.bench.until(
+            lambda: any(frame.sequence == number for frame in self.data[seen:]), self.wait_limit
+        )
+        frame = next(frame for frame in self.data[seen:] if frame.sequence == number)
+        return list(struct.unpack(f"<{count}I", frame.payload))
