@@ -65,7 +65,9 @@ def _read_npz(path: Path) -> Table:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             if "X" not in arrays or "y" not in arrays:
-                raise DataError(f"{path} must hold arrays X and y; it holds {', '.join(arrays.files) or 'none'}")
+                raise DataError(
+                    f"{path} must hold arrays X and y; it holds {', '.join(arrays.files) or 'none'}"
+                )
             features, labels = arrays["X"], arrays["y"]
     except (zipfile.BadZipFile, OSError, EOFError, KeyError) as error:
         raise DataError(f"{path} is no NumPy archive: {error}") from None
@@ -76,11 +78,15 @@ def _read_npz(path: Path) -> Table:
     return Table(features, _numbers(labels, f"{path}, y").astype(np.float64), names, str(path))
 
 
-def _split(array: npt.NDArray[np.generic], label: str | int | None, source: str, header: list[str] | None) -> Table:
+def _split(
+    array: npt.NDArray[np.generic], label: str | int | None, source: str, header: list[str] | None
+) -> Table:
     """Label column and features of one array."""
     numbers = _numbers(array, source)
     if numbers.ndim != 2 or numbers.shape[1] < 2:
-        raise DataError(f"{source}: shape {numbers.shape}; at least one feature and the label are needed in each row")
+        raise DataError(
+            f"{source}: shape {numbers.shape}; at least one feature and the label are needed in each row"
+        )
     names = header or [f"column {i}" for i in range(numbers.shape[1])]
     index = -1 if label is None else label
     if isinstance(index, str):
@@ -95,7 +101,9 @@ def _split(array: npt.NDArray[np.generic], label: str | int | None, source: str,
         raise DataError(f"{source}: no column {index}; there are {len(names)}")
     index %= len(names)
     kept = [i for i in range(len(names)) if i != index]
-    return Table(numbers[:, kept], numbers[:, index].astype(np.float64), tuple(names[i] for i in kept), source)
+    return Table(
+        numbers[:, kept], numbers[:, index].astype(np.float64), tuple(names[i] for i in kept), source
+    )
 
 
 def _number(cell: str) -> float | None:
@@ -117,7 +125,11 @@ def read_csv(path: Path, *, label: str | int | None = None) -> Table:
                     continue
                 if not rows and header is None:
                     delimiter = next((mark for mark in ",;\t" if mark in line), None)
-                cells = line.split() if delimiter is None else next(csv.reader([line.strip()], delimiter=delimiter))
+                cells = (
+                    line.split()
+                    if delimiter is None
+                    else next(csv.reader([line.strip()], delimiter=delimiter))
+                )
                 cells = [cell.strip() for cell in cells]
                 values = [_number(cell) for cell in cells]
                 if not rows and header is None and any(value is None for value in values):
@@ -125,7 +137,9 @@ def read_csv(path: Path, *, label: str | int | None = None) -> Table:
                     continue
                 width = len(header) if header is not None else len(rows[0]) if rows else len(cells)
                 if len(cells) != width:
-                    raise DataError(f"{path}, line {number}: {len(cells)} values, where the lines before have {width}")
+                    raise DataError(
+                        f"{path}, line {number}: {len(cells)} values, where the lines before have {width}"
+                    )
                 if None in values:
                     column = values.index(None)
                     name = header[column] if header else str(column)

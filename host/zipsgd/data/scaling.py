@@ -34,7 +34,9 @@ class Scaling:
     def fit(cls, table: Table) -> "Scaling":
         """The scaling of a table. Raises :class:`DataError` where a column or the labels never vary."""
         centre = table.features.mean(axis=0, dtype=np.float64)
-        spread = np.maximum(table.features.max(axis=0) - centre, centre - table.features.min(axis=0)).astype(np.float64)
+        spread = np.maximum(table.features.max(axis=0) - centre, centre - table.features.min(axis=0)).astype(
+            np.float64
+        )
         # Rounding leaves a constant column a spread of a few units in the last place.
         constant = np.flatnonzero(spread <= 1e-12 * np.maximum(1.0, np.abs(centre)))
         if constant.size:

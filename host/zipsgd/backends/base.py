@@ -1,0 +1,94 @@
+"""What a backend is given and gives back."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.golden.loss import Step
+from zipsgd.golden.quantise import Codes, quantise
+from zipsgd.protocol.formats import Build
+
+__all__ = ["Backend", "EpochResult", "EpochSamples", "Progress", "RunConfig"]
+
+Progress = Callable[[int], None]
+"""Told how many samples of the epoch have gone in."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """``features`` with the intercept's; ``p`` base planes; ``m`` samples per value; ``batch`` samples of a mini-batch."""
+
+    features: int
+    p: int
+    m: int
+    batch: int
+    one_sided: bool = False
+
+
+@dataclass(frozen=True)
+class EpochSamples:
+    """The samples of one epoch, scaled, in the order of training, to be quantised.
+
+    ``values``: float32 in [-1, 1], shape (rows, features); ``labels``: int16; ``order``: row numbers. ``seed`` and ``epoch``
+    decide the up bits.
+    """
+
+    values: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int16]
+    order: npt.NDArray[np.int64]
+    seed: int
+    epoch: int
+    p: int
+    m: int
+
+    def blocks(self, size: int = 512) -> Iterator[Codes]:
+        """Quantised samples in training order, ``size`` at a time."""
+        for start in range(0, self.order.size, size):
+            rows = self.order[start : start + size]
+            yield quantise(
+                self.values[rows],
+                self.labels[rows],
+                self.p,
+                self.m,
+                seed=self.seed,
+                epoch=self.epoch,
+                rows=rows,
+            )
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """``loss_sum`` in units of 2^-(2 * residual_frac); ``flags``: sticky, since the run began. The rest is None where there is no device.
+
+    ``cycles``: with the epoch under way; ``plane_cycles``: of these, with a plane taken; ``sample_bytes`` and ``link_bytes``:
+    of samples, and of everything, sent over the link.
+    """
+
+    loss_sum: int
+    flags: int
+    cycles: int | None = None
+    plane_cycles: int | None = None
+    sample_bytes: int | None = None
+    link_bytes: int | None = None
+
+
+class Backend(Protocol):
+    """Carries out runs on one build."""
+
+    @property
+    def build(self) -> Build: ...
+
+    def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int) -> None:
+        """Start a run from ``model``, shape (features,). Raises LimitError for a run that the build cannot do."""
+
+    def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
+        """Train on one epoch."""
+
+    def model(self) -> npt.NDArray[np.int64]:
+        """The master model's words, shape (features,)."""
+
+    def close(self) -> None:
+        """Let go of what the backend holds."""

@@ -1,0 +1,46 @@
+"""The golden model as a backend."""
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.driver.device import check_limits
+from zipsgd.golden.loss import Step
+from zipsgd.golden.quantise import Codes
+from zipsgd.golden.trainer import GoldenTrainer
+from zipsgd.protocol.formats import Build
+
+from .base import EpochResult, EpochSamples, Progress, RunConfig
+
+__all__ = ["GoldenBackend"]
+
+
+class GoldenBackend:
+    """NumPy, as it is written in :mod:`zipsgd.golden`."""
+
+    def __init__(self, build: Build) -> None:
+        self.build = build
+
+    def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int) -> None:
+        check_limits(self.build, config.features, config.p, config.m, config.batch)
+        self._trainer = GoldenTrainer(
+            self.build, model, seed=seed, batch=config.batch, one_sided=config.one_sided
+        )
+
+    def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
+        blocks = list(samples.blocks())
+        codes = Codes(
+            np.concatenate([block.base for block in blocks]),
+            np.concatenate([block.up for block in blocks]),
+            np.concatenate([block.labels for block in blocks]),
+            samples.p,
+            samples.m,
+        )
+        loss = self._trainer.epoch(codes, step)
+        progress(samples.order.size)
+        return EpochResult(loss, self._trainer.flags)
+
+    def model(self) -> npt.NDArray[np.int64]:
+        return self._trainer.master
+
+    def close(self) -> None:
+        pass
