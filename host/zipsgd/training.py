@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -235,12 +236,12 @@ def _train(
             config.m,
         )
         start = time.perf_counter()
-        result = backend.epoch(samples, step, lambda done, number=epoch + 1: on_samples(number, done))
+        result = backend.epoch(samples, step, partial(on_samples, epoch + 1))
         report = EpochReport(epoch + 1, result.loss_sum * unit, time.perf_counter() - start, result)
         reports.append(report)
         on_epoch(report)
     words = backend.model()
-    model = words * 2.0**-build.model_frac
+    model: _Float = words * np.float64(2.0**-build.model_frac)
     coef, intercept = scaling.coefficients(model)
 
     def total(name: str) -> int | None:

@@ -91,6 +91,10 @@ class VirtualBoard:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
     def statistics(self) -> dict[str, int]:
         """Cycles of virtual time; bytes received and sent; cycles of the line to the board busy, and idle between bytes."""
         assert self._process.stdin is not None

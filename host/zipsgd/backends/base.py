@@ -61,10 +61,10 @@ class EpochSamples:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """``loss_sum`` in units of 2^-(2 * residual_frac); ``flags``: sticky, since the run began. The rest is None where there is no device.
+    """``loss_sum`` in units of 2^-(2 * residual_frac); ``flags``: sticky, since the run began.
 
-    ``cycles``: with the epoch under way; ``plane_cycles``: of these, with a plane taken; ``sample_bytes`` and ``link_bytes``:
-    of samples, and of everything, sent over the link.
+    The rest is None where there is no device. ``cycles``: with the epoch under way; ``plane_cycles``: of these, with a plane
+    taken; ``sample_bytes`` and ``link_bytes``: of samples, and of everything, sent over the link.
     """
 
     loss_sum: int

@@ -2,9 +2,9 @@
 
 from .errors import DataError
 from .files import load_file
+from .scaling import Scaling
 from .sets import SETS, load_set
 from .table import Table
-from .scaling import Scaling
 
 __all__ = ["SETS", "DataError", "Scaling", "Table", "load", "load_file", "load_set"]
 

@@ -170,10 +170,10 @@ def read_libsvm(path: Path) -> Table:
         try:
             labels.append(float(fields[0]))
             for field in fields[1:]:
-                index, _, value = field.partition(":")
+                index, _, text = field.partition(":")
                 if int(index) < 1:
                     raise ValueError("indices start from 1")
-                entries.append((len(labels) - 1, int(index) - 1, float(value)))
+                entries.append((len(labels) - 1, int(index) - 1, float(text)))
         except ValueError as error:
             raise DataError(f"{path}, line {number}: not LIBSVM's 'label index:value ...': {error}") from None
     if not labels:

@@ -41,9 +41,10 @@ class Scaling:
         constant = np.flatnonzero(spread <= 1e-12 * np.maximum(1.0, np.abs(centre)))
         if constant.size:
             names = ", ".join(repr(table.names[column]) for column in constant[:5])
+            more = ", ..." if constant.size > 5 else ""
             raise DataError(
-                f"{table.source}: {constant.size} of {len(table.names)} columns never vary ({names}{', ...' * (constant.size > 5)})"
-                f": they can teach nothing; leave them out (on the command line: --drop-constant)"
+                f"{table.source}: {constant.size} of {len(table.names)} columns never vary ({names}{more}): they can teach "
+                f"nothing; leave them out (on the command line: --drop-constant)"
             )
         low, high = float(table.labels.min()), float(table.labels.max())
         if low == high:
@@ -63,7 +64,8 @@ class Scaling:
     def labels(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
         """Labels in units of 2^-15."""
         scaled = np.rint((values - self.label_centre) / self.label_spread * (LABEL_TOP + 1))
-        return np.clip(scaled, -LABEL_TOP - 1, LABEL_TOP).astype(np.int16)
+        words: npt.NDArray[np.int16] = np.clip(scaled, -LABEL_TOP - 1, LABEL_TOP).astype(np.int16)
+        return words
 
     def coefficients(self, model: _Float) -> tuple[_Float, float]:
         """coef and intercept in the data's units, of a model in scaled units, shape (columns + 1,)."""

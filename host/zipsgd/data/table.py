@@ -45,3 +45,8 @@ class Table:
                 f"{self.source}: the label is {self.labels[bad_labels[0]]} in row {bad_labels[0] + 1} ({bad_labels.size} such "
                 f"labels in all): drop those rows"
             )
+
+    def without_constant_columns(self) -> "Table":
+        """The table without the columns that never vary."""
+        kept = np.flatnonzero(np.ptp(self.features, axis=0) > 0)
+        return Table(self.features[:, kept], self.labels, tuple(self.names[i] for i in kept), self.source)

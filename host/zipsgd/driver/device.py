@@ -93,8 +93,8 @@ class Device:
                     if wanted[name] != found[name]
                 ]
                 raise WrongBuild(
-                    f"the board on {url} holds another build: {', '.join(differing)}. Program the one wanted, or use it as it is "
-                    f"without naming a build"
+                    f"the board on {url} holds another build: {', '.join(differing)}. Program the one wanted, or use it as it "
+                    f"is without naming a build"
                 )
             self.link.buffer_bytes = self.build.rx_bytes
         except BaseException:

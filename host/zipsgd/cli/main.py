@@ -1,0 +1,60 @@
+"""Parser and entry point of ``zipsgd``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from zipsgd import __version__
+from zipsgd.data import DataError
+from zipsgd.driver import DeviceError
+from zipsgd.protocol.formats import BuildError
+
+from . import bench, boards, doctor, predict, sim, train, verify
+
+__all__ = ["main", "parser"]
+
+_DESCRIPTION = (
+    "Train linear models by any-precision SGD with double sampling, on an FPGA or its virtual twin."
+)
+_EXAMPLES = """\
+examples:
+  zipsgd train cadata                            California housing on the emulator
+  zipsgd train cadata --backend sim              the same bits from the gateware, simulated
+  zipsgd train my.csv --label price --save m.json
+  zipsgd predict other.csv --model m.json
+  zipsgd verify cadata --against sim             compare two backends bit for bit
+  zipsgd build --board icebreaker                Verilog, bitstream, report
+  zipsgd train my.csv --backend /dev/ttyUSB1     on a real board
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; each command's module adds its own."""
+    top = argparse.ArgumentParser(
+        prog="zipsgd",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"zipsgd {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (train, predict, verify, sim, boards, doctor, bench):
+        module.add(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status: 0 done, 1 not, 2 bad input, 130 interrupted."""
+    arguments = parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+        return status
+    except KeyboardInterrupt:
+        print("\ninterrupted; nothing is left running", file=sys.stderr)
+        return 130
+    except (DataError, BuildError, ValueError) as error:
+        print(f"zipsgd: {error}", file=sys.stderr)
+        return 2
+    except (DeviceError, ModuleNotFoundError, RuntimeError, OSError) as error:
+        print(f"zipsgd: {error}", file=sys.stderr)
+        return 1
