@@ -50,7 +50,9 @@ def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> 
     m = rng.randint(0, 2)
     while build.chunks(features) * (p + m) > build.replay_words:
         features //= 2
-    batch = rng.choice([1, rng.randint(1, 8), rng.randint(1, build.max_batch), build.max_batch])
+    batch = rng.choice(
+        [1, rng.randint(1, min(8, build.max_batch)), rng.randint(1, build.max_batch), build.max_batch]
+    )
     seed = rng.getrandbits(32)
     wild = rng.random() < 0.2
     numbers = np.random.default_rng(rng.getrandbits(32))
