@@ -1,6 +1,6 @@
 """Frames from the host: checked, put in order and stored until they are carried out."""
 
-from amaranth import Module, Mux, ResetInserter, Signal, unsigned
+from amaranth import Module, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.crc import Algorithm, catalog  # type: ignore[import-untyped]
 from amaranth.lib.memory import Memory
@@ -16,9 +16,9 @@ __all__ = ["FRAME_CRC", "FrameReceiver"]
 FRAME_CRC: Algorithm = catalog.CRC32_ISO_HDLC
 """The CRC of a frame, both ways."""
 
-_ENVELOPE = 6
-"""Bytes of a frame beside its payload: kind, sequence number, CRC."""
 _CRC_BYTES = 4
+_BESIDE = CREDIT_OVERHEAD + _CRC_BYTES
+"""Bytes that a frame wants of the ring beside its payload, if only for a time."""
 
 
 class FrameReceiver(wiring.Component):
@@ -76,18 +76,18 @@ class FrameReceiver(wiring.Component):
         m.submodules.crc = ResetInserter(end)(crc)
         m.d.comb += [crc.valid.eq(byte.valid), crc.data.eq(byte.payload)]
 
-        # Length of the payload: counts up from minus the envelope and stops one above the maximum, so that short and
-        # long frames both stand above it.
-        length = Signal(range(2 * MAX_PAYLOAD), init=2 * MAX_PAYLOAD - _ENVELOPE)
+        # A byte's place in the ring from the frame's start on: kind and sequence number stand behind the room for the
+        # length. It stops where the frame is too long. Short and long frames both give a length above the maximum.
+        place = Signal(range(2 * MAX_PAYLOAD), init=2)
+        length = Signal.like(place)
+        m.d.comb += length.eq(place - _BESIDE)
         is_sync = Signal()
         sequence = Signal(8)
-        with m.If(end):
-            m.d.sync += length.eq(length.init)
-        with m.Elif(byte.valid & (length != MAX_PAYLOAD + 1)):
-            m.d.sync += length.eq(length + 1)
-            with m.If(length == length.init):
+        with m.If(byte.valid & (place != MAX_PAYLOAD + _BESIDE + 1)):
+            m.d.sync += place.eq(place + 1)
+            with m.If(place == 2):
                 m.d.sync += is_sync.eq(byte.payload == Kind.SYNC)
-            with m.If(length == length.init + 1):
+            with m.If(place == 3):
                 m.d.sync += sequence.eq(byte.payload)
 
         ring: Memory = Memory(shape=unsigned(8), depth=self._bytes, init=[])
@@ -97,51 +97,45 @@ class FrameReceiver(wiring.Component):
         # Pointers have one bit more than addresses. The reader's counts freed bytes and may have more.
         freed = Signal(max(16, address_bits + 1))
         taken = Signal(address_bits + 1)
-        ahead = Signal(address_bits + 1, init=2)
+        offset = Signal.like(place)
+        address = Signal(address_bits + 1)
+        m.d.comb += [address.eq(taken + offset), offset.eq(place)]
 
         # Once a byte has found no room, no later byte of the frame is written. That the last four, the CRC, are missing
         # does no harm. A frame of a good length without further missing bytes has room for its header, too.
         used = Signal(address_bits + 1)
         missing = Signal(range(_CRC_BYTES + 2))
         full = Signal()
-        m.d.comb += [used.eq(ahead - freed), full.eq(used[-1] | (missing != 0))]
-        with m.If(byte.valid):
-            m.d.sync += ahead.eq(ahead + 1)
-            with m.If(full & (missing != _CRC_BYTES + 1)):
-                m.d.sync += missing.eq(missing + 1)
-        overrun = missing > _CRC_BYTES
+        m.d.comb += [used.eq(address - freed), full.eq(used[-1] | (missing != 0))]
+        with m.If(byte.valid & full & (missing != _CRC_BYTES + 1)):
+            m.d.sync += missing.eq(missing + 1)
+        overrun = missing == _CRC_BYTES + 1
 
         # In the cycle of the end and the one after it, in which no byte can come, the length is written to the place left
         # for it; meanwhile the verdict is made.
-        length_high = Signal(2)
-        take, bad, skip = Signal(), Signal(), Signal()
         sized, good, turn = Signal(), Signal(), Signal()
         m.d.comb += [
             sized.eq(length <= MAX_PAYLOAD),
             good.eq(crc.match_detected & ~decoder.broken & sized),
             turn.eq(sequence == self.expected),
         ]
-        ended, fits = Signal(), Signal()
+        ended = Signal()
+        take, bad, skip = Signal(), Signal(), Signal()
         m.d.sync += [
             ended.eq(end),
-            fits.eq(sized & ~overrun),
-            length_high.eq(length[8:]),
             self.sync.eq(end & good & is_sync),
             take.eq(end & good & ~is_sync & turn & ~overrun),
             bad.eq(end & (~good | (~is_sync & turn & overrun))),
             skip.eq(end & good & ~is_sync & ~turn),
         ]
+        m.d.comb += [write.addr.eq(address), write.data.eq(byte.payload), write.en.eq(byte.valid & ~full)]
         with m.If(end):
-            m.d.comb += [write.addr.eq(taken), write.data.eq(length[:8]), write.en.eq(sized & ~overrun)]
-        with m.Elif(ended):
-            m.d.comb += [write.addr.eq(taken + 1), write.data.eq(length_high), write.en.eq(fits)]
-        with m.Else():
-            m.d.comb += [write.addr.eq(ahead), write.data.eq(byte.payload), write.en.eq(byte.valid & ~full)]
-
+            m.d.comb += [offset.eq(0), write.data.eq(length[:8]), write.en.eq(sized & ~overrun)]
         with m.If(ended):
-            m.d.sync += [missing.eq(0), ahead.eq(Mux(take, ahead - (_CRC_BYTES - 2), taken + 2))]
+            m.d.comb += [offset.eq(1), write.data.eq(length[8:]), write.en.eq(sized & ~overrun)]
+            m.d.sync += [place.eq(place.init), missing.eq(0)]
         with m.If(take):
-            m.d.sync += [taken.eq(ahead - _CRC_BYTES), self.expected.eq(self.expected + 1)]
+            m.d.sync += [taken.eq(taken + place - _CRC_BYTES), self.expected.eq(self.expected + 1)]
         m.d.sync += [
             self.frames_bad.eq(self.frames_bad + bad),
             self.frames_skipped.eq(self.frames_skipped + skip),
@@ -166,7 +160,6 @@ class FrameReceiver(wiring.Component):
                 self.stored.valid.eq(0),
                 freed.eq(0),
                 taken.eq(0),
-                ahead.eq(ahead.init),
             ]
 
         return m

@@ -20,15 +20,16 @@ assert 2 + 4 * READ_WORDS + 4 <= 254, "a DATA frame must fit in one COBS block"
 class FrameSender(wiring.Component):
     """Makes ACK and DATA frames, one at a time.
 
-    A frame is laid out in a memory of 256 bytes, a byte a cycle. Zeros are coded on the way: a zero's place is kept for the
-    distance to the next one, which is written when that has come. The finished frame is sent at a byte every two cycles.
+    A frame is laid out in a memory of 256 bytes, a byte every nine cycles, since its CRC is taken bit by bit. Zeros are coded
+    on the way: a zero's place is kept for the distance to the next one, which is written when that has come. The finished
+    frame is sent at a byte every two cycles.
     An ACK goes first; wishes for an ACK that come before it is begun make one frame.
 
     Members
     -------
     ack : In(1), strobe: send an ACK.
     expected : In(8), freed : In(16): what an ACK says, taken when it is begun.
-    answer : In(DataWord): words of DATA frames, each taken in four cycles.
+    answer : In(DataWord): words of DATA frames, each taken in 36 cycles.
     drop : In(1), strobe: forget a DATA frame that still waits for words; ``answer`` begins a new one.
     coded : Out(stream.Signature(8)), bytes to the line.
     """
@@ -53,14 +54,22 @@ class FrameSender(wiring.Component):
         freed = Signal(16)
         lane = Signal(2)
 
-        # A byte of the body is chosen in one cycle, coded and put into the memory in the next.
+        # A byte of the body is chosen in one cycle, coded and put into the memory in the next, and goes through the CRC bit
+        # by bit.
         body, body_valid, body_next = Signal(8), Signal(), Signal(8)
-        m.d.sync += [body.eq(body_next), body_valid.eq(0)]
+        put, free, in_crc = Signal(), Signal(), Signal()
+        bits = Signal(range(9))
+        m.d.comb += free.eq(bits == 0)
+        m.d.sync += body_valid.eq(put)
+        with m.If(put):
+            m.d.sync += [body.eq(body_next), bits.eq(Mux(in_crc, 0, 8))]
+        with m.Elif(~free):
+            m.d.sync += [body.eq(body >> 1), bits.eq(bits - 1)]
 
-        crc = FRAME_CRC().create()
-        begin, in_crc = Signal(), Signal()
+        crc = FRAME_CRC(data_width=1).create()
+        begin = Signal()
         m.submodules.crc = ResetInserter(begin)(crc)
-        m.d.comb += [crc.valid.eq(body_valid & ~in_crc), crc.data.eq(body)]
+        m.d.comb += [crc.valid.eq(~free), crc.data.eq(body[0])]
 
         place, code_place = Signal(8), Signal(8)
         close = Signal()
@@ -79,6 +88,8 @@ class FrameSender(wiring.Component):
         at = Signal(8)
         m.d.comb += [read.addr.eq(at), self.coded.payload.eq(read.data)]
 
+        with m.If(put):
+            m.d.sync += lane.eq(lane + 1)
         with m.FSM():
             with m.State("idle"):
                 m.d.comb += begin.eq(1)
@@ -89,47 +100,43 @@ class FrameSender(wiring.Component):
                     place.eq(1),
                     code_place.eq(0),
                     at.eq(0),
-                    lane.eq(0),
+                    # Kind and sequence number take it to 0.
+                    lane.eq(2),
+                    bits.eq(0),
                     in_crc.eq(0),
                 ]
                 with m.If(wanted | self.answer.valid):
                     m.next = "kind"
                 m.d.sync += wanted.eq(0)
             with m.State("kind"):
-                m.d.comb += body_next.eq(Mux(is_ack, Kind.ACK, Kind.DATA))
-                m.d.sync += body_valid.eq(1)
+                m.d.comb += [put.eq(1), body_next.eq(Mux(is_ack, Kind.ACK, Kind.DATA))]
                 m.next = "sequence"
             with m.State("sequence"):
-                m.d.comb += body_next.eq(sequence)
-                m.d.sync += body_valid.eq(1)
-                m.next = "words"
-                with m.If(is_ack):
-                    m.next = "freed"
+                m.d.comb += [put.eq(free), body_next.eq(sequence)]
+                with m.If(free):
+                    m.next = "words"
+                    with m.If(is_ack):
+                        m.next = "freed"
             with m.State("freed"):
-                m.d.comb += body_next.eq(freed.word_select(lane[0], 8))
-                m.d.sync += [body_valid.eq(1), lane.eq(lane + 1)]
-                with m.If(lane[0]):
-                    m.d.sync += lane.eq(0)
+                m.d.comb += [put.eq(free), body_next.eq(freed.word_select(lane[0], 8))]
+                with m.If(free & lane[0]):
                     m.next = "sum"
             with m.State("words"):
                 m.d.comb += [
+                    put.eq(free & self.answer.valid),
                     body_next.eq(self.answer.payload.word.word_select(lane, 8)),
-                    self.answer.ready.eq(lane == 3),
+                    self.answer.ready.eq(free & (lane == 3)),
                 ]
-                m.d.sync += body_valid.eq(self.answer.valid)
-                with m.If(self.answer.valid):
-                    m.d.sync += lane.eq(lane + 1)
-                    with m.If(self.answer.payload.last & (lane == 3)):
-                        m.next = "sum"
+                with m.If(put & self.answer.payload.last & (lane == 3)):
+                    m.next = "sum"
                 with m.If(self.drop):
                     m.next = "idle"
             with m.State("sum"):
-                # The last byte of the payload goes into the CRC.
-                m.d.sync += in_crc.eq(1)
-                m.next = "crc"
+                m.d.sync += [in_crc.eq(free), lane.eq(0)]
+                with m.If(free):
+                    m.next = "crc"
             with m.State("crc"):
-                m.d.comb += body_next.eq(crc.crc.word_select(lane, 8))
-                m.d.sync += [body_valid.eq(1), lane.eq(lane + 1)]
+                m.d.comb += [put.eq(1), body_next.eq(crc.crc.word_select(lane, 8))]
                 with m.If(lane == 3):
                     m.next = "last"
             with m.State("last"):
