@@ -56,6 +56,8 @@ def save(bench: Bench, result: Result, folder: Path) -> list[Path]:
 
 
 def _cell(value: object) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

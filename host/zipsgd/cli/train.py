@@ -79,7 +79,7 @@ def train_with_progress(table: Table, options: Options, backend: Backend, consol
             progress.update(task, completed=done, description=f"epoch {epoch}")
 
         def on_epoch(report: EpochReport) -> None:
-            progress.console.print(_line(report, rows), highlight=False)
+            progress.console.print(_line(report, rows), highlight=False, soft_wrap=True)
 
         return train(table, options, backend=backend, on_samples=on_samples, on_epoch=on_epoch)
 
