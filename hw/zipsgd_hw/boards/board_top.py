@@ -1,0 +1,31 @@
+"""The accelerator on a board."""
+
+from amaranth import Elaboratable, Module
+from amaranth.lib import io
+
+from zipsgd_hw.top import UartAccelerator
+
+from .clock_generator import ClockGenerator
+from .table import Board
+
+__all__ = ["BoardTop"]
+
+
+class BoardTop(Elaboratable):
+    """:class:`.UartAccelerator` on the board's serial pins, in the clock of :class:`.ClockGenerator`.
+
+    Only the two data pins are used: the link's credit makes handshake lines needless.
+    """
+
+    def __init__(self, board: Board):
+        self._board = board
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.clock = ClockGenerator(self._board)
+        m.submodules.accelerator = accelerator = UartAccelerator(self._board.build)
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += [accelerator.rx.eq(rx.i), tx.o.eq(accelerator.tx)]
+        return m

@@ -1,0 +1,58 @@
+"""How long an epoch takes on a build, from its parameters alone."""
+
+from typing import Any
+
+from zipsgd.golden.weave import sample_bytes
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.frames import MAX_PAYLOAD
+
+__all__ = ["predict_epoch"]
+
+_FRAME_BYTES = MAX_PAYLOAD + 6 + 3 + 1
+"""Bytes on the line of a full SAMPLES frame: kind, number, CRC; at most three code bytes of COBS; the closing zero."""
+_UART_BITS = 10
+"""Bits on the line a byte: start, eight, stop."""
+
+
+def predict_epoch(
+    build: Build,
+    *,
+    samples: int,
+    features: int,
+    base_planes: int,
+    up_planes: int,
+    batch: int = 16,
+    link_baud: int | None = None,
+) -> dict[str, Any]:
+    """Seconds of an epoch: those of the link, those of the datapath, and which is longer.
+
+    ``features`` counts the intercept. ``link_baud`` stands in for the build's own; the link's seconds are None if neither is
+    set. The datapath's take a plane a cycle, but no less than L / U cycles a chunk in a mini-batch's last sample, and the
+    bubble of :class:`zipsgd_hw.datapath.core.TrainingCore` at the end of each mini-batch.
+    """
+    planes = base_planes + up_planes
+    chunks = build.chunks(features)
+    steps = build.lanes // build.update_lanes
+    tree = build.lanes.bit_length() // 2
+    bubble = planes + 18 + tree + (steps if steps > 1 else 0)
+    batches = -(-samples // batch)
+    cycles = samples * chunks * planes + batches * (bubble + chunks * max(0, steps - planes))
+    size = sample_bytes(features, base_planes, up_planes, build.lanes)
+    line_bytes = samples * size * _FRAME_BYTES / MAX_PAYLOAD
+    baud = link_baud or build.uart_baud
+    link = line_bytes * _UART_BITS / baud if baud else None
+    datapath = cycles / build.clock_hz
+    return {
+        "samples": samples,
+        "features": features,
+        "base_planes": base_planes,
+        "up_planes": up_planes,
+        "batch": batch,
+        "link_baud": baud or None,
+        "bytes_per_sample": size,
+        "cycles_per_sample": round(cycles / samples, 3),
+        "link_seconds": link,
+        "datapath_seconds": datapath,
+        "seconds": max(datapath, link or 0.0),
+        "bound_by": "link" if link is not None and link > datapath else "datapath",
+    }

@@ -1,0 +1,160 @@
+"""The boards that zipsgd is built for. Needs neither Amaranth nor tools, so that it can always be listed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zipsgd.protocol.formats import Build
+
+from .memory_blocks import BlockRam
+from .pll import Ecp5Pll, Ice40Pll
+
+__all__ = ["BOARDS", "Board"]
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board, and the build chosen for it.
+
+    Parameters
+    ----------
+    name : as ``zipsgd build --board`` takes it.
+    title, device : of board and FPGA.
+    family : of FPGA, which decides the tools.
+    platform : makes the Amaranth platform; imports ``amaranth_boards``.
+    build : parameters of the accelerator.
+    input_hz : the board's oscillator.
+    pll : how ``build.clock_hz`` comes from it.
+    ram : the device's block RAM.
+    limits : what limits lanes, features and widths, in a sentence or two.
+    in_ci : built in continuous integration, rather than by hand before a release.
+    tried : who has tried the build on hardware and when; None if nobody has.
+    synth_opts : options of the Yosys synthesis command.
+
+    Raises
+    ------
+    ValueError
+        The PLL does not make ``build.clock_hz``.
+    """
+
+    name: str
+    title: str
+    device: str
+    family: Literal["ice40", "ecp5"]
+    platform: Callable[[], Any]
+    build: Build
+    input_hz: int
+    pll: Ice40Pll | Ecp5Pll
+    ram: BlockRam
+    limits: str
+    in_ci: bool = False
+    tried: str | None = None
+    synth_opts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        made = self.pll.output_hz(self.input_hz)
+        if made != self.build.clock_hz:
+            raise ValueError(f"{self.name}: the PLL makes {made} Hz, the build wants {self.build.clock_hz}")
+
+
+def _icebreaker() -> Any:
+    from amaranth_boards.icebreaker import ICEBreakerPlatform
+
+    return ICEBreakerPlatform()
+
+
+def _ice40_hx8k_b_evn() -> Any:
+    from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
+
+    return ICE40HX8KBEVNPlatform()
+
+
+def _ulx3s_85f() -> Any:
+    from amaranth_boards.ulx3s import ULX3S_85F_Platform
+
+    return ULX3S_85F_Platform()
+
+
+_ICE40_WIDTHS = (16, 8, 4, 2)
+_BOARDS = (
+    Board(
+        name="icebreaker",
+        title="iCEBreaker",
+        device="iCE40UP5K-SG48",
+        family="ice40",
+        platform=_icebreaker,
+        build=Build(
+            lanes=8,
+            update_lanes=4,
+            max_features=1024,
+            max_batch=64,
+            model_bits=20,
+            q3_bits=12,
+            delta_bits=14,
+            gradient_bits=16,
+            replay_words=1024,
+            rx_bytes=1024,
+            clock_hz=24_000_000,
+            uart_baud=3_000_000,
+        ),
+        input_hz=12_000_000,
+        pll=Ice40Pll(divr=0, divf=63, divq=5, filter_range=1, pad=True),
+        ram=BlockRam(4096, _ICE40_WIDTHS, 30),
+        limits="",
+        in_ci=True,
+        synth_opts=("-dsp",),
+    ),
+    Board(
+        name="ice40-hx8k-b-evn",
+        title="iCE40-HX8K breakout board",
+        device="iCE40HX8K-CT256",
+        family="ice40",
+        platform=_ice40_hx8k_b_evn,
+        build=Build(
+            lanes=8,
+            update_lanes=4,
+            max_features=1024,
+            max_batch=64,
+            model_bits=24,
+            q3_bits=12,
+            delta_bits=16,
+            gradient_bits=18,
+            replay_words=1024,
+            rx_bytes=1024,
+            clock_hz=60_000_000,
+            uart_baud=12_000_000,
+        ),
+        input_hz=12_000_000,
+        pll=Ice40Pll(divr=0, divf=79, divq=4, filter_range=1, pad=False),
+        ram=BlockRam(4096, _ICE40_WIDTHS, 32),
+        limits="",
+    ),
+    Board(
+        name="ulx3s-85f",
+        title="ULX3S with LFE5U-85F",
+        device="LFE5U-85F-6BG381C",
+        family="ecp5",
+        platform=_ulx3s_85f,
+        build=Build(
+            lanes=64,
+            update_lanes=16,
+            max_features=16384,
+            max_batch=256,
+            model_bits=24,
+            q3_bits=12,
+            delta_bits=18,
+            gradient_bits=18,
+            replay_words=4096,
+            rx_bytes=4096,
+            clock_hz=100_000_000,
+            uart_baud=3_000_000,
+        ),
+        input_hz=25_000_000,
+        pll=Ecp5Pll(clki_div=1, clkfb_div=4, clkop_div=6),
+        ram=BlockRam(18432, (36, 18, 9), 208),
+        limits="",
+    ),
+)
+
+BOARDS: dict[str, Board] = {board.name: board for board in _BOARDS}
+"""Every board, by name."""
