@@ -19,7 +19,7 @@ class BitSerialDot(wiring.Component):
     A plane gates the chunk's words of Q3(x) into an adder tree; Horner's rule weighs the base planes of a chunk; the sums of
     up planes are added to their own z. The pipeline never stalls: a word is taken in each cycle in which ``take`` is high.
 
-    The Q3 memory stands here, one word of L entries a chunk. A chunk written in one cycle is read by words taken in the next.
+    The Q3 memory stands here, one word of L entries a chunk. What is written in one cycle is read by words taken in the next.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class BitSerialDot(wiring.Component):
     -------
     run : In(run_layout(build))
     take : In(1); word : In(L); and the word's position as of :class:`.PlanePosition`.
-    q3_write : In(1), with q3_chunk and q3_words (L signed words).
+    q3_write : In(L / U), a bit for each U entries of a chunk; with q3_chunk and q3_words (U signed words).
     z_valid : Out(1); with m = 2 in two cycles running, z_1 first.
     z_last : Out(1), this is the last z of its sample.
     z : Out(signed(z_bits)), in units of the run's last base plane times Q3's last bit.
@@ -52,9 +52,9 @@ class BitSerialDot(wiring.Component):
                 "last_base": In(1),
                 "second_up": In(1),
                 "last_word": In(1),
-                "q3_write": In(1),
+                "q3_write": In(build.lanes // build.update_lanes),
                 "q3_chunk": In(chunk),
-                "q3_words": In(data.ArrayLayout(signed(build.q3_bits), build.lanes)),
+                "q3_words": In(data.ArrayLayout(signed(build.q3_bits), build.update_lanes)),
                 "z_valid": Out(1),
                 "z_last": Out(1),
                 "z": Out(signed(build.z_bits)),
@@ -65,13 +65,13 @@ class BitSerialDot(wiring.Component):
         build = self._build
         m = Module()
         m.submodules.tree = tree = self._tree
-        row = self.q3_words.shape()
+        row = data.ArrayLayout(signed(build.q3_bits), build.lanes)
         m.submodules.q3 = q3 = block_ram(row, build.max_chunks)
-        write = q3.write_port()
+        write = q3.write_port(granularity=build.update_lanes)
         read = q3.read_port()
         m.d.comb += [
             write.addr.eq(self.q3_chunk),
-            write.data.eq(self.q3_words),
+            Value.cast(write.data).eq(Value.cast(self.q3_words).replicate(len(self.q3_write))),
             write.en.eq(self.q3_write),
             read.addr.eq(self.chunk),
             read.en.eq(1),
@@ -109,16 +109,16 @@ class BitSerialDot(wiring.Component):
             m.d.sync += following.eq(delayed)
             delayed = following
 
-        # Horner over the base planes of a chunk; up planes straight into their own sums
+        # Horner over the base planes of a chunk, negated, so that the first plane is taken as it is and the others are
+        # subtracted; up planes straight into their own sums. Sums are chosen, rather than their operands: an iCE40 cell
+        # adds and chooses, then, in one.
         horner = Signal(signed(build.tree_bits + build.p_max), reset_less=True)
         up = [Signal(signed(build.z_bits), reset_less=True, name=f"up{i + 1}") for i in range(2)]
         with m.If(delayed.valid & delayed.base):
-            m.d.sync += horner.eq(
-                Mux(delayed.first_plane, 0, horner << 1) + Mux(delayed.first_plane, -tree.total, tree.total)
-            )
+            m.d.sync += horner.eq(Mux(delayed.first_plane, tree.total, (horner << 1) - tree.total))
         for i, total in enumerate(up):
             with m.If(delayed.valid & ~delayed.base & (delayed.second_up == i)):
-                m.d.sync += total.eq(Mux(delayed.first_chunk, 0, total) + tree.total)
+                m.d.sync += total.eq(Mux(delayed.first_chunk, tree.total, total + tree.total))
 
         # A chunk's base part joins the sample's
         add_base = Signal()
@@ -131,7 +131,7 @@ class BitSerialDot(wiring.Component):
             done.eq(delayed.valid & delayed.last_word),
         ]
         with m.If(add_base):
-            m.d.sync += base.eq(Mux(first_chunk, 0, base) + horner)
+            m.d.sync += base.eq(Mux(first_chunk, horner, base + horner))
 
         # z_1, then z_2 through one adder. Without up planes the last word is the base part's: wait for it.
         late = Signal()
@@ -145,6 +145,6 @@ class BitSerialDot(wiring.Component):
             second.eq(done & two),
             self.z_valid.eq(Mux(no_up, late, done | second)),
             self.z_last.eq(second | ~two),
-            self.z.eq(base + Mux(no_up, 0, Mux(second, up[1], up[0]))),
+            self.z.eq(Mux(no_up, 0, Mux(second, up[1], up[0])) - base),
         ]
         return m

@@ -17,8 +17,14 @@ from .update_unit import UpdateUnit
 
 __all__ = ["TrainingCore"]
 
-_IN_FLIGHT = 4
-"""Samples whose dot product is done and whose gradient has yet to begin."""
+
+def _in_flight(build: Build) -> int:
+    """Most samples whose dot product is done and whose gradient has yet to begin.
+
+    Some 15 cycles lie between the two; with so many samples under way, those of mini-batches of 600 cycles and more, which
+    take at least 600 / max_batch cycles each, do not have to wait for them.
+    """
+    return min(8, max(2, build.max_batch // 32))
 
 
 class TrainingCore(wiring.Component):
@@ -94,17 +100,24 @@ class TrainingCore(wiring.Component):
         m.submodules.loss = loss = LossUnit(build)
         m.submodules.gradient = gradient = GradientUnit(build)
         m.submodules.update = update = UpdateUnit(build)
-        m.submodules.labels = labels = SyncFIFO(width=LABEL_BITS, depth=_IN_FLIGHT)
-        delta_layout = gradient.deltas.payload.shape()
-        m.submodules.deltas = deltas = SyncFIFO(width=delta_layout.size, depth=_IN_FLIGHT)
-        for part in (position, counter, dot, loss, gradient, update):
-            m.d.comb += part.run.eq(self.run)
-        for part in (counter, gradient):
-            m.d.comb += [part.start.eq(self.start), part.samples.eq(self.samples)]
+        most = _in_flight(build)
+        m.submodules.labels = labels = SyncFIFO(width=LABEL_BITS, depth=most)
+        m.submodules.marks = marks = SyncFIFO(width=2, depth=most)
+        m.submodules.deltas = deltas = SyncFIFO(width=loss.deltas.shape().size, depth=most)
+        m.d.comb += [
+            position.run.eq(self.run),
+            counter.run.eq(self.run),
+            dot.run.eq(self.run),
+            loss.run.eq(self.run),
+            gradient.run.eq(self.run),
+            update.run.eq(self.run),
+            counter.start.eq(self.start),
+            counter.samples.eq(self.samples),
+        ]
 
         # Taking a plane
         credit = Signal(range(build.max_chunks + 1))
-        in_flight = Signal(range(_IN_FLIGHT + 1))
+        in_flight = Signal(range(most + 1))
         spacing = Signal(range(LossUnit.spacing))
         needs_credit = Signal()
         can_take = Signal()
@@ -116,7 +129,7 @@ class TrainingCore(wiring.Component):
                 counter.active
                 & ~replay.full
                 & ~(needs_credit & (credit == 0))
-                & ~(position.last_word & ((in_flight == _IN_FLIGHT) | (spacing != 0) | ~self.labels.valid))
+                & ~(position.last_word & ((in_flight == most) | (spacing != 0) | ~self.labels.valid))
             ),
             take.eq(can_take & self.planes.valid),
             last_word.eq(take & position.last_word),
@@ -129,12 +142,12 @@ class TrainingCore(wiring.Component):
         with m.Elif(spacing != 0):
             m.d.sync += spacing.eq(spacing - 1)
         begins = Signal()
-        m.d.comb += begins.eq(deltas.r_en & deltas.r_rdy)
+        m.d.comb += begins.eq(gradient.sample.valid & gradient.sample.ready)
         m.d.sync += in_flight.eq(in_flight + last_word - begins)
         with m.If(self.load):
             m.d.sync += credit.eq(0)
         with m.Else():
-            m.d.sync += credit.eq(credit + update.q3_write - (take & needs_credit))
+            m.d.sync += credit.eq(credit + update.q3_done - (take & needs_credit))
 
         # Dot product and replay
         m.d.comb += [
@@ -155,7 +168,7 @@ class TrainingCore(wiring.Component):
             gradient.word.eq(replay.output),
         ]
 
-        # Loss: the queues cannot overflow, since no more than _IN_FLIGHT samples are between them
+        # Loss: the queues cannot overflow, since no more than so many samples are in flight
         m.d.comb += [
             labels.w_data.eq(self.labels.payload),
             labels.w_en.eq(last_word),
@@ -168,9 +181,15 @@ class TrainingCore(wiring.Component):
             loss.z.eq(dot.z),
             deltas.w_data.eq(loss.deltas),
             deltas.w_en.eq(loss.delta_valid),
-            gradient.deltas.payload.eq(deltas.r_data),
-            gradient.deltas.valid.eq(deltas.r_rdy),
-            deltas.r_en.eq(gradient.deltas.ready),
+            marks.w_data.eq(Cat(counter.first_of_batch, counter.last_of_batch)),
+            marks.w_en.eq(last_word),
+            Value.cast(gradient.sample.payload.deltas).eq(deltas.r_data),
+            Cat(gradient.sample.payload.first_of_batch, gradient.sample.payload.last_of_batch).eq(
+                marks.r_data
+            ),
+            gradient.sample.valid.eq(deltas.r_rdy),
+            deltas.r_en.eq(gradient.sample.ready),
+            marks.r_en.eq(begins),
         ]
 
         # Update
@@ -186,7 +205,7 @@ class TrainingCore(wiring.Component):
         updating = Signal()
         with m.If(gradient.finishing):
             m.d.sync += updating.eq(1)
-        with m.Elif(update.q3_write & update.q3_last):
+        with m.Elif(update.q3_done & update.q3_last):
             m.d.sync += updating.eq(0)
 
         # Seeds, flags, counters
@@ -200,7 +219,7 @@ class TrainingCore(wiring.Component):
             loss.clear.eq(self.clear),
             self.flags.eq(update.flags | loss.flags),
             self.loss.eq(loss.loss),
-            training.eq(gradient.active | updating),
+            training.eq(counter.active | (in_flight != 0) | gradient.busy | updating),
             self.busy.eq(training | update.loading),
         ]
         counted = {

@@ -95,25 +95,21 @@ class SampleCounter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        left = Signal(32)  # samples behind this one
-        final = Signal()  # left == 0
+        count = Signal(32)  # samples before this one, less all of them, less one
+        final = Signal()
         in_batch = Signal.like(self.run.last_in_batch)
-        m.d.comb += self.last_of_batch.eq((in_batch == self.run.last_in_batch) | final)
+        m.d.comb += [
+            final.eq(~count[0] & count[1:].all()),
+            self.last_of_batch.eq((in_batch == self.run.last_in_batch) | final),
+        ]
+        with m.If(self.start | self.advance):
+            m.d.sync += count.eq(Mux(self.start, ~self.samples, count + 1))
         with m.If(self.start):
-            m.d.sync += [
-                left.eq(self.samples - 1),
-                final.eq(self.samples == 1),
-                self.active.eq(1),
-                self.first_of_batch.eq(1),
-                in_batch.eq(0),
-            ]
+            m.d.sync += [self.active.eq(1), self.first_of_batch.eq(1), in_batch.eq(0)]
         with m.Elif(self.advance):
             m.d.sync += [
-                left.eq(left - 1),
-                final.eq(left == 1),
+                self.active.eq(~final),
                 in_batch.eq(Mux(self.last_of_batch, 0, in_batch + 1)),
                 self.first_of_batch.eq(self.last_of_batch),
             ]
-            with m.If(final):
-                m.d.sync += self.active.eq(0)
         return m

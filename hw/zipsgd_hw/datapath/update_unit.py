@@ -3,7 +3,7 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, exact_log2
+from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import LFSR_BITS, Build, Flag
 from zipsgd_hw.memory import block_ram
@@ -19,11 +19,11 @@ class UpdateUnit(wiring.Component):
     """x <- x - Q4(G), and Q3(x) anew, U features a cycle (golden model: :mod:`zipsgd.golden.update`).
 
     A chunk takes L / U cycles. A row of U features passes four stages: add Q4's random bits; subtract; saturate and add Q3's;
-    write. With U = L the row comes straight from the gradient unit's accumulators; with less, these are first copied.
+    write.
 
     Attributes
     ----------
-    latency : cycles from ``ends`` to ``q3_write``: 4 with U = L, else L / U + 4.
+    latency : cycles from ``ends`` to ``q3_done``: L / U + 3.
 
     Members
     -------
@@ -31,7 +31,8 @@ class UpdateUnit(wiring.Component):
     ends, chunk, accumulators : In, of :class:`.GradientUnit`.
     load : In(1), renew all of Q3 from the master, as with a zero gradient.
     loading : Out(1), a load is under way.
-    q3_write, q3_chunk, q3_words : Out, to :class:`.BitSerialDot`; ``q3_last``: of the sample's last chunk.
+    q3_write, q3_chunk, q3_words : Out, to :class:`.BitSerialDot`.
+    q3_done : Out(1), with the write that completes a chunk; ``q3_last``: the chunk is the sample's last.
     clear : In(1), of flags.
     flags : Out(5), sticky: GRADIENT, MODEL and Q3.
     seed_load : In(1), seed : In(31), seed_next : Out(31): the LFSRs' chain, lane 0 first.
@@ -43,7 +44,7 @@ class UpdateUnit(wiring.Component):
     def __init__(self, build: Build):
         self._build = build
         self._steps = build.lanes // build.update_lanes
-        self.latency = 4 if self._steps == 1 else self._steps + 4
+        self.latency = self._steps + 3
         layout = run_layout(build)
         chunk = layout["last_chunk"].shape
         super().__init__(
@@ -54,10 +55,11 @@ class UpdateUnit(wiring.Component):
                 "accumulators": In(data.ArrayLayout(signed(build.accumulator_bits), build.lanes)),
                 "load": In(1),
                 "loading": Out(1),
-                "q3_write": Out(1),
+                "q3_write": Out(self._steps),
+                "q3_done": Out(1),
                 "q3_last": Out(1),
                 "q3_chunk": Out(chunk),
-                "q3_words": Out(data.ArrayLayout(signed(build.q3_bits), build.lanes)),
+                "q3_words": Out(data.ArrayLayout(signed(build.q3_bits), build.update_lanes)),
                 "clear": In(1),
                 "flags": Out(5),
                 "seed_load": In(1),
@@ -74,27 +76,20 @@ class UpdateUnit(wiring.Component):
         lanes = build.update_lanes
         m = Module()
 
-        # The load walks over the chunks, one every L / U cycles
+        # A load walks over the chunks as the gradient unit does over those of a mini-batch's last sample
+        step = Signal(range(max(2, self._steps)))
         walk = Signal.like(self.chunk)
-        pace = Signal(range(max(2, self._steps)))
-        with m.If(self.load):
-            m.d.sync += [self.loading.eq(1), walk.eq(0), pace.eq(0)]
-        load_ends = Signal()
         walking = Signal()
-        m.d.comb += load_ends.eq(walking & (pace == 0))
+        begins = Signal()
+        m.d.comb += begins.eq(self.ends | (walking & (step == 0)))
         with m.If(self.load):
-            m.d.sync += walking.eq(1)
-        with m.Elif(walking):
-            m.d.sync += pace.eq(Mux(pace == 0, self._steps - 1, pace - 1))
-            with m.If(pace == 0):
-                m.d.sync += walk.eq(walk + 1)
-                with m.If(walk == self.run.last_chunk):
-                    m.d.sync += walking.eq(0)
-        with m.If(self.q3_write & self.q3_last):
+            m.d.sync += [self.loading.eq(1), walking.eq(1), walk.eq(0)]
+        with m.Elif(walking & begins):
+            m.d.sync += walk.eq(walk + 1)
+            with m.If(walk == self.run.last_chunk):
+                m.d.sync += walking.eq(0)
+        with m.If(self.q3_done & self.q3_last):
             m.d.sync += self.loading.eq(0)
-        ends = Signal()
-        chunk = Signal.like(self.chunk)
-        m.d.comb += [ends.eq(self.ends | load_ends), chunk.eq(Mux(walking, walk, self.chunk))]
 
         # Rows: address in one cycle, gradient and master in the next
         master_row = data.ArrayLayout(signed(build.model_bits), lanes)
@@ -102,46 +97,20 @@ class UpdateUnit(wiring.Component):
         m.submodules.master = master = block_ram(master_row, rows)
         read = master.read_port()
         write = master.write_port()
-        flags = data.StructLayout(
-            {"valid": 1, "zero": 1, "last": 1, "row": bits_for(max(1, rows - 1)), "chunk": chunk.shape()}
-        )
+        step_bits = exact_log2(self._steps)
+        flags = data.StructLayout({"valid": 1, "zero": 1, "step": step_bits, "chunk": self.chunk.shape()})
         address = Signal(flags)
-        row = Signal(data.ArrayLayout(signed(build.accumulator_bits), lanes))
-        if self._steps == 1:
-            m.d.comb += [
-                address.valid.eq(ends),
-                address.zero.eq(walking),
-                address.last.eq(1),
-                address.row.eq(chunk),
-                address.chunk.eq(chunk),
-                row.eq(self.accumulators),
-            ]
-        else:
-            copy = Signal()
-            copied = Signal(len(Value.cast(self.accumulators)), reset_less=True)
-            step = Signal(range(self._steps))
-            stepping = Signal()
-            step_chunk = Signal.like(chunk)
-            step_zero = Signal()
-            m.d.sync += copy.eq(ends)
-            with m.If(ends):
-                m.d.sync += [stepping.eq(1), step.eq(0), step_chunk.eq(chunk), step_zero.eq(walking)]
-            with m.Elif(stepping):
+        held = Signal(flags)
+        m.d.comb += [
+            address.valid.eq(begins | (step != 0)),
+            address.zero.eq(Mux(begins, walking, held.zero)),
+            address.chunk.eq(Mux(begins, Mux(walking, walk, self.chunk), held.chunk)),
+            address.step.eq(step),
+        ]
+        m.d.sync += held.eq(address)
+        if self._steps > 1:
+            with m.If(address.valid):
                 m.d.sync += step.eq(step + 1)
-                with m.If(address.last):
-                    m.d.sync += stepping.eq(0)
-            m.d.comb += [
-                address.valid.eq(stepping),
-                address.zero.eq(step_zero),
-                address.chunk.eq(step_chunk),
-                address.last.eq(step == self._steps - 1),
-                address.row.eq(Cat(step, step_chunk)),
-                row.eq(copied[: len(Value.cast(row))]),
-            ]
-            with m.If(copy):
-                m.d.sync += copied.eq(self.accumulators)
-            with m.Else():
-                m.d.sync += copied.eq(copied[len(Value.cast(row)) :])
 
         # Four stages
         at = [Signal(flags, name=f"at{i}") for i in range(4)]
@@ -151,6 +120,10 @@ class UpdateUnit(wiring.Component):
         q3_flag = Signal(lanes)
         updated = Signal(master_row, reset_less=True)
         fresh = Signal(data.ArrayLayout(signed(build.q3_bits), lanes))
+        accumulators = Value.cast(self.accumulators).word_select(
+            at[0].step, len(Value.cast(self.accumulators)) // self._steps
+        )
+        row = data.View(data.ArrayLayout(signed(build.accumulator_bits), lanes), accumulators)
         seed = self.seed
         for lane in range(lanes):
             m.submodules[f"lfsr{lane}"] = lfsr = Lfsr()
@@ -204,32 +177,26 @@ class UpdateUnit(wiring.Component):
             )
             m.d.sync += self.flags.eq(self.flags | raised)
 
-        # Write: the master row by row, Q3 chunk by chunk
+        # Write, row by row
         m.d.comb += [
-            self.q3_write.eq(at[3].valid & at[3].last),
+            self.q3_write.eq(Mux(at[3].valid, 1 << at[3].step, 0)),
+            self.q3_done.eq(at[3].valid & at[3].step.all()),
             self.q3_last.eq(at[3].chunk == self.run.last_chunk),
             self.q3_chunk.eq(at[3].chunk),
+            self.q3_words.eq(fresh),
         ]
-        if self._steps == 1:
-            m.d.comb += self.q3_words.eq(fresh)
-        else:
-            gathered = Signal(len(Value.cast(self.q3_words)), reset_less=True)
-            together = Cat(gathered, fresh)[len(Value.cast(fresh)) :]
-            m.d.comb += self.q3_words.eq(together)
-            with m.If(at[3].valid):
-                m.d.sync += gathered.eq(together)
 
         # Window: a row is shifted in or out word by word
         staging = Signal(len(Value.cast(updated)), reset_less=True)
         lane_bits = exact_log2(lanes)
         store = Signal()
-        store_row = Signal.like(address.row)
+        store_row = Signal(range(rows))
         fetch = Signal()
         offset = self.window_read.payload
         m.d.comb += [
-            read.addr.eq(Mux(fetch, offset[lane_bits:], address.row)),
+            read.addr.eq(Mux(fetch, offset[lane_bits:], Cat(address.step, address.chunk))),
             read.en.eq(1),
-            write.addr.eq(Mux(store, store_row, at[3].row)),
+            write.addr.eq(Mux(store, store_row, Cat(at[3].step, at[3].chunk))),
             write.data.eq(Mux(store, staging, updated)),
             write.en.eq(store | at[3].valid),
             self.window_write.ready.eq(1),
