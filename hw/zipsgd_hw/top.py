@@ -58,10 +58,8 @@ class Accelerator(wiring.Component):
         connect(m, bank.window_write, datapath.window_write)
         connect(m, bank.window_read, datapath.window_read)
         connect(m, datapath.window_data, bank.window_data)
-        m.d.comb += [
-            datapath.bytes_reset.eq(link.bytes_reset),
-            link.idle.eq((datapath.status & Status.BUSY) == 0),
-        ]
+        m.d.comb += datapath.bytes_reset.eq(link.bytes_reset)
+        m.d.sync += link.idle.eq((datapath.status & Status.BUSY) == 0)
 
         constants = identification(self._build)
         for name, register in REGISTERS.items():

@@ -20,6 +20,8 @@ __all__ = ["BuildFailed", "build_board"]
 
 _NAME = "top"
 _STATISTICS = "synthesis.json"
+_COLLISIONS_DO_NOT_MATTER = "setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2 */r:CLK_ENABLE=1 %i"
+"""What :func:`zipsgd_hw.memory.block_ram` says of its memories, and Amaranth's RTLIL cannot; it holds for all clocked ones."""
 _PRODUCT = {"ice40": (".asc", ".bin"), "ecp5": (".config", ".bit")}
 """Endings of what nextpnr writes, and of the bitstream made of it."""
 CALIFORNIA: dict[str, int] = {"samples": 20640, "features": 9, "base_planes": 2, "up_planes": 2}
@@ -37,6 +39,7 @@ def _prepare(board: Board, folder: Path) -> list[list[str]]:
         debug_verilog=True,
         emit_src=False,
         synth_opts=list(board.synth_opts),
+        script_after_read=_COLLISIONS_DO_NOT_MATTER,
         script_after_synth=f"tee -q -o {_STATISTICS} stat -json",
     )
     plan.extract(folder)

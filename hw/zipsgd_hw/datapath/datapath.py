@@ -7,6 +7,7 @@ from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.registers import REGISTERS, Control, Register, Status
+from zipsgd_hw.stream_register import StreamRegister
 
 from .config import run_layout
 from .core import TrainingCore
@@ -65,9 +66,11 @@ class Datapath(wiring.Component):
         m = Module()
         core = TrainingCore(build)
         unpacker = SampleUnpacker(build)
+        register = StreamRegister(8)
         reset = Signal()
         m.submodules.core = ResetInserter(reset)(core)
         m.submodules.unpacker = ResetInserter(reset)(unpacker)
+        m.submodules.register = ResetInserter(reset)(register)
 
         # Run-time configuration, derived once
         run = Signal(run_layout(build))
@@ -116,7 +119,8 @@ class Datapath(wiring.Component):
             self.starved_cycles_high.eq(core.starved_cycles[32:]),
         ]
 
-        wiring.connect(m, wiring.flipped(self.bytes), unpacker.bytes)
+        wiring.connect(m, wiring.flipped(self.bytes), register.input)
+        wiring.connect(m, register.output, unpacker.bytes)
         wiring.connect(m, unpacker.planes, core.planes)
         wiring.connect(m, unpacker.labels, core.labels)
         wiring.connect(m, wiring.flipped(self.window_write), core.window_write)

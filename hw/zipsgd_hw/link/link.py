@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.stream_register import StreamRegister
 
 from .command_unit import CommandUnit
 from .frame_receiver import FrameReceiver
@@ -55,11 +56,14 @@ class Link(wiring.Component):
 
         m.submodules.receiver = receiver = FrameReceiver(self._build)
         commands = CommandUnit()
+        register = StreamRegister(8)
         m.submodules.commands = ResetInserter(receiver.sync)(commands)
+        m.submodules.register = ResetInserter(receiver.sync)(register)
         m.submodules.sender = sender = FrameSender()
 
         connect(m, flipped(self.rx), receiver.coded)
-        connect(m, receiver.stored, commands.stored)
+        connect(m, receiver.stored, register.input)
+        connect(m, register.output, commands.stored)
         connect(m, commands.write, flipped(self.write))
         connect(m, commands.read, flipped(self.read))
         connect(m, flipped(self.read_data), commands.read_data)
