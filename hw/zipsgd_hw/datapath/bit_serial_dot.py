@@ -47,6 +47,7 @@ class BitSerialDot(wiring.Component):
                 "take": In(1),
                 "word": In(build.lanes),
                 "chunk": In(chunk),
+                "first_chunk": In(1),
                 "first_plane": In(1),
                 "base": In(1),
                 "last_base": In(1),
@@ -97,7 +98,7 @@ class BitSerialDot(wiring.Component):
         delayed = Signal(flags)
         m.d.sync += [
             delayed.valid.eq(self.take),
-            delayed.first_chunk.eq(self.chunk == 0),
+            delayed.first_chunk.eq(self.first_chunk),
             delayed.first_plane.eq(self.first_plane),
             delayed.base.eq(self.base),
             delayed.last_base.eq(self.last_base),

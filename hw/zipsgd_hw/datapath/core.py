@@ -154,6 +154,7 @@ class TrainingCore(wiring.Component):
             dot.take.eq(take),
             dot.word.eq(self.planes.payload),
             dot.chunk.eq(position.chunk),
+            dot.first_chunk.eq(position.first_chunk),
             dot.first_plane.eq(position.first_plane),
             dot.base.eq(position.base),
             dot.last_base.eq(position.last_base),

@@ -80,27 +80,38 @@ class GradientUnit(wiring.Component):
         m = Module()
         m.submodules.position = position = PlanePosition(build)
 
-        # Weights of the sample at hand, in halves of delta's unit
+        # Weights of a sample, in halves of delta's unit; of the next one as soon as they have begun their last chunk
+        loaded = Signal()
+        frees = Signal()
         shape = signed(build.delta_bits + 1)
         base = Signal(shape, reset_less=True)
         up = [Signal(shape, reset_less=True, name=f"up{i + 1}") for i in range(2)]
-        first_of_batch = Signal()
-        last_of_batch = Signal()
+        marks = Signal(2, reset_less=True)
         delta1, delta2 = self.sample.payload.deltas
         other = Signal.like(delta1)
         m.d.comb += [
             other.eq(Mux(self.run.symmetric, delta1, delta2)),
-            self.sample.ready.eq(~self.busy | self.sample_done),
+            self.sample.ready.eq(~loaded | frees),
         ]
         with m.If(self.sample.ready):
             m.d.sync += [
-                self.busy.eq(self.sample.valid),
+                loaded.eq(self.sample.valid),
                 base.eq(other + delta2),
                 up[0].eq(Mux(self.run.symmetric, delta2, delta2 << 1)),
                 up[1].eq(Mux(self.run.symmetric, delta1, 0)),
-                first_of_batch.eq(self.sample.payload.first_of_batch),
-                last_of_batch.eq(self.sample.payload.last_of_batch),
+                marks.eq(Cat(self.sample.payload.first_of_batch, self.sample.payload.last_of_batch)),
             ]
+
+        # The sample at hand
+        under_way = Signal()
+        marks_at_hand = Signal(2)
+        first_of_batch, last_of_batch = Signal(), Signal()
+        opens = Signal()
+        m.d.comb += [
+            opens.eq(position.first_plane & position.first_chunk),
+            Cat(first_of_batch, last_of_batch).eq(Mux(opens, marks, marks_at_hand)),
+            self.busy.eq(loaded | under_way),
+        ]
 
         # When a chunk may end: not before the gradient memory holds what the previous sample left of it, which is always
         # so in the samples' later chunks if it is so in chunk 0; and in a mini-batch's last sample, and right behind it, no
@@ -110,9 +121,10 @@ class GradientUnit(wiring.Component):
         pace = Signal(range(max(2, steps)))
         take = Signal()
         ending = Signal()
-        hold = position.last_plane & ((pace != 0) | ((position.chunk == 0) & (settle != 0)))
+        hold = position.last_plane & ((pace != 0) | (position.first_chunk & (settle != 0)))
         m.d.comb += [
-            take.eq(self.busy & ~hold),
+            take.eq(Mux(opens, loaded, 1) & ~hold),
+            frees.eq(take & position.first_plane & position.last_chunk),
             ending.eq(take & position.last_plane),
             self.next.eq(take),
             position.run.eq(self.run),
@@ -120,14 +132,19 @@ class GradientUnit(wiring.Component):
             self.sample_done.eq(take & position.last_word),
             self.finishing.eq(take & last_of_batch),
         ]
+        with m.If(take):
+            m.d.sync += [
+                under_way.eq(~position.last_word),
+                marks_at_hand.eq(Cat(first_of_batch, last_of_batch)),
+            ]
         with m.If(settle != 0):
             m.d.sync += settle.eq(settle - 1)
         with m.If(pace != 0):
             m.d.sync += pace.eq(pace - 1)
-        with m.If(ending):
+        with m.If(ending & position.first_chunk):
             m.d.sync += settle.eq(_SETTLE - 1)
-            with m.If(last_of_batch):
-                m.d.sync += pace.eq(steps - 1)
+        with m.If(ending & last_of_batch):
+            m.d.sync += pace.eq(steps - 1)
 
         # The plane's weight: shifted right by one with each base plane, and negative in the first
         top = build.p_max - 1

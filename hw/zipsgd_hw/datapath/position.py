@@ -24,7 +24,7 @@ class PlanePosition(wiring.Component):
     first_plane, last_plane, last_base : Out(1), of the chunk.
     base : Out(1), the word is a base plane; else an up plane.
     second_up : Out(1), it is u_2's plane.
-    last_chunk, last_word : Out(1), of the sample.
+    first_chunk, last_chunk, last_word : Out(1), of the sample. ``run`` shows in them after a cycle.
     """
 
     def __init__(self, build: Build):
@@ -39,6 +39,7 @@ class PlanePosition(wiring.Component):
                 "base": Out(1, init=1),
                 "last_base": Out(1),
                 "second_up": Out(1),
+                "first_chunk": Out(1, init=1),
                 "last_chunk": Out(1),
                 "last_word": Out(1),
             }
@@ -47,10 +48,10 @@ class PlanePosition(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         plane = Signal(4)
+        ahead = Signal.like(self.chunk, init=1)  # chunk + 1
         m.d.comb += [
             self.last_plane.eq(plane == self.run.last_plane),
             self.last_base.eq(plane == self.run.last_base),
-            self.last_chunk.eq(self.chunk == self.run.last_chunk),
             self.last_word.eq(self.last_plane & self.last_chunk),
         ]
         with m.If(self.advance):
@@ -67,8 +68,14 @@ class PlanePosition(wiring.Component):
                     self.first_plane.eq(1),
                     self.second_up.eq(0),
                     self.base.eq(1),
-                    self.chunk.eq(Mux(self.last_chunk, 0, self.chunk + 1)),
+                    self.chunk.eq(Mux(self.last_chunk, 0, ahead)),
+                    ahead.eq(Mux(self.last_chunk, 1, ahead + 1)),
+                    self.first_chunk.eq(self.last_chunk),
                 ]
+        with m.If(self.advance & self.last_plane & ~self.last_chunk):
+            m.d.sync += self.last_chunk.eq(ahead == self.run.last_chunk)
+        with m.Elif(self.first_chunk | self.last_word & self.advance):
+            m.d.sync += self.last_chunk.eq(self.run.last_chunk == 0)
         return m
 
 
