@@ -3,6 +3,7 @@
 from amaranth import Elaboratable, Module
 from amaranth.lib import io
 
+from zipsgd_hw.datapath.datapath import Datapath
 from zipsgd_hw.top import UartAccelerator
 
 from .clock_generator import ClockGenerator
@@ -21,9 +22,12 @@ class BoardTop(Elaboratable):
         self._board = board
 
     def elaborate(self, platform):
+        board = self._board
         m = Module()
-        m.submodules.clock = ClockGenerator(self._board)
-        m.submodules.accelerator = accelerator = UartAccelerator(self._board.build)
+        m.submodules.clock = ClockGenerator(board)
+        m.submodules.accelerator = accelerator = UartAccelerator(
+            board.build, Datapath(board.build, fast_memory=board.fast_memory)
+        )
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)

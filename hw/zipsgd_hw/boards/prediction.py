@@ -34,7 +34,7 @@ def predict_epoch(
     chunks = build.chunks(features)
     steps = build.lanes // build.update_lanes
     tree = build.lanes.bit_length() // 2
-    bubble = planes + 18 + tree + (steps if steps > 1 else 0)
+    bubble = planes + 17 + tree + steps
     batches = -(-samples // batch)
     cycles = samples * chunks * planes + batches * (bubble + chunks * max(0, steps - planes))
     size = sample_bytes(features, base_planes, up_planes, build.lanes)

@@ -26,6 +26,7 @@ class Board:
     input_hz : the board's oscillator.
     pll : how ``build.clock_hz`` comes from it.
     ram : the device's block RAM.
+    fast_memory : of :class:`zipsgd_hw.datapath.gradient_unit.GradientUnit`.
     limits : what limits lanes, features and widths, in a sentence or two.
     in_ci : built in continuous integration, rather than by hand before a release.
     tried : who has tried the build on hardware and when; None if nobody has.
@@ -46,6 +47,7 @@ class Board:
     input_hz: int
     pll: Ice40Pll | Ecp5Pll
     ram: BlockRam
+    fast_memory: bool
     limits: str
     in_ci: bool = False
     tried: str | None = None
@@ -100,6 +102,7 @@ _BOARDS = (
         input_hz=12_000_000,
         pll=Ice40Pll(divr=0, divf=63, divq=5, filter_range=1, pad=True),
         ram=BlockRam(4096, _ICE40_WIDTHS, 30),
+        fast_memory=True,
         limits="",
         in_ci=True,
         synth_opts=("-dsp",),
@@ -127,6 +130,7 @@ _BOARDS = (
         input_hz=12_000_000,
         pll=Ice40Pll(divr=0, divf=79, divq=4, filter_range=1, pad=False),
         ram=BlockRam(4096, _ICE40_WIDTHS, 32),
+        fast_memory=True,
         limits="",
     ),
     Board(
@@ -138,13 +142,13 @@ _BOARDS = (
         build=Build(
             lanes=64,
             update_lanes=16,
-            max_features=16384,
+            max_features=8192,
             max_batch=256,
             model_bits=24,
             q3_bits=12,
             delta_bits=18,
             gradient_bits=18,
-            replay_words=4096,
+            replay_words=2048,
             rx_bytes=4096,
             clock_hz=100_000_000,
             uart_baud=3_000_000,
@@ -152,6 +156,7 @@ _BOARDS = (
         input_hz=25_000_000,
         pll=Ecp5Pll(clki_div=1, clkfb_div=4, clkop_div=6),
         ram=BlockRam(18432, (36, 18, 9), 208),
+        fast_memory=False,
         limits="",
     ),
 )

@@ -50,6 +50,11 @@ class TrainingCore(wiring.Component):
                        ─────────────────
                        p + m + 18 + tree  cycles without a plane; tree = ceil(log2(L) / 2)
 
+    Parameters
+    ----------
+    build : the parameters.
+    fast_memory : of :class:`.GradientUnit`.
+
     Members
     -------
     run : In(run_layout(build)), constant while busy.
@@ -64,8 +69,9 @@ class TrainingCore(wiring.Component):
     seed_load, seed; window_write, window_read, window_data : of :class:`.UpdateUnit`.
     """
 
-    def __init__(self, build: Build):
+    def __init__(self, build: Build, *, fast_memory: bool = False):
         self._build = build
+        self._fast_memory = fast_memory
         super().__init__(
             {
                 "run": In(run_layout(build)),
@@ -98,7 +104,7 @@ class TrainingCore(wiring.Component):
         m.submodules.dot = dot = BitSerialDot(build)
         m.submodules.replay = replay = ReplayBuffer(build)
         m.submodules.loss = loss = LossUnit(build)
-        m.submodules.gradient = gradient = GradientUnit(build)
+        m.submodules.gradient = gradient = GradientUnit(build, fast_memory=self._fast_memory)
         m.submodules.update = update = UpdateUnit(build)
         most = _in_flight(build)
         m.submodules.labels = labels = SyncFIFO(width=LABEL_BITS, depth=most)
@@ -117,6 +123,7 @@ class TrainingCore(wiring.Component):
 
         # Taking a plane
         credit = Signal(range(build.max_chunks + 1))
+        has_credit = Signal()
         in_flight = Signal(range(most + 1))
         spacing = Signal(range(LossUnit.spacing))
         needs_credit = Signal()
@@ -128,7 +135,7 @@ class TrainingCore(wiring.Component):
             can_take.eq(
                 counter.active
                 & ~replay.full
-                & ~(needs_credit & (credit == 0))
+                & ~(needs_credit & ~has_credit)
                 & ~(position.last_word & ((in_flight == most) | (spacing != 0) | ~self.labels.valid))
             ),
             take.eq(can_take & self.planes.valid),
@@ -144,10 +151,13 @@ class TrainingCore(wiring.Component):
         begins = Signal()
         m.d.comb += begins.eq(gradient.sample.valid & gradient.sample.ready)
         m.d.sync += in_flight.eq(in_flight + last_word - begins)
+        spends = take & needs_credit
         with m.If(self.load):
-            m.d.sync += credit.eq(0)
-        with m.Else():
-            m.d.sync += credit.eq(credit + update.q3_done - (take & needs_credit))
+            m.d.sync += [credit.eq(0), has_credit.eq(0)]
+        with m.Elif(update.q3_done & ~spends):
+            m.d.sync += [credit.eq(credit + 1), has_credit.eq(1)]
+        with m.Elif(spends & ~update.q3_done):
+            m.d.sync += [credit.eq(credit - 1), has_credit.eq(credit != 1)]
 
         # Dot product and replay
         m.d.comb += [

@@ -39,6 +39,11 @@ def _member(register: Register):
 class Datapath(wiring.Component):
     """Training core, sample unpacker, and what the registers mean for them.
 
+    Parameters
+    ----------
+    build : the parameters.
+    fast_memory : of :class:`.GradientUnit`.
+
     Members
     -------
     one for each of :data:`DATAPATH_REGISTERS`, by its name.
@@ -48,8 +53,9 @@ class Datapath(wiring.Component):
     window_write, window_read, window_data : of :class:`.UpdateUnit`.
     """
 
-    def __init__(self, build: Build):
+    def __init__(self, build: Build, *, fast_memory: bool = False):
         self._build = build
+        self._fast_memory = fast_memory
         super().__init__(
             {
                 **{register.name: _member(register) for register in DATAPATH_REGISTERS},
@@ -64,7 +70,7 @@ class Datapath(wiring.Component):
     def elaborate(self, platform):
         build = self._build
         m = Module()
-        core = TrainingCore(build)
+        core = TrainingCore(build, fast_memory=self._fast_memory)
         unpacker = SampleUnpacker(build)
         register = StreamRegister(8)
         reset = Signal()

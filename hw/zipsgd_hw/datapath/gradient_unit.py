@@ -12,10 +12,6 @@ from .position import PlanePosition
 
 __all__ = ["GradientUnit"]
 
-_SETTLE = 3
-"""Cycles from the take of a chunk's last word to that of the same chunk in the next sample, at the least: the gradient memory
-is read a cycle after the one and written three cycles after the other, and a word must not be read while it is written."""
-
 
 class GradientUnit(wiring.Component):
     """Exact mini-batch gradient from the planes of the replay buffer (golden model: :mod:`zipsgd.golden.gradient`).
@@ -33,6 +29,12 @@ class GradientUnit(wiring.Component):
 
     A chunk's gradient is in ``accumulators`` three cycles after its last word is taken, and stays until the next chunk's.
 
+    Parameters
+    ----------
+    build : the parameters.
+    fast_memory : a block RAM's word can be added to in the cycle in which it comes out. This saves the registers in which it
+        would else wait, one a bit of the accumulators.
+
     Members
     -------
     run : In(run_layout(build))
@@ -47,8 +49,9 @@ class GradientUnit(wiring.Component):
     sample_done : Out(1), the sample's last word is taken.
     """
 
-    def __init__(self, build: Build):
+    def __init__(self, build: Build, *, fast_memory: bool = False):
         self._build = build
+        self._fast_memory = fast_memory
         layout = run_layout(build)
         super().__init__(
             {
@@ -115,9 +118,11 @@ class GradientUnit(wiring.Component):
 
         # When a chunk may end: not before the gradient memory holds what the previous sample left of it, which is always
         # so in the samples' later chunks if it is so in chunk 0; and in a mini-batch's last sample, and right behind it, no
-        # faster than the update unit follows.
+        # faster than the update unit follows. The memory is read in the cycle of the take or, if fast, in the next one, and
+        # written three cycles behind it; no word may be read while it is written.
         steps = build.lanes // build.update_lanes
-        settle = Signal(range(_SETTLE))
+        turn = 3 if self._fast_memory else 4
+        settle = Signal(range(turn))
         pace = Signal(range(max(2, steps)))
         take = Signal()
         ending = Signal()
@@ -142,7 +147,7 @@ class GradientUnit(wiring.Component):
         with m.If(pace != 0):
             m.d.sync += pace.eq(pace - 1)
         with m.If(ending & position.first_chunk):
-            m.d.sync += settle.eq(_SETTLE - 1)
+            m.d.sync += settle.eq(turn - 1)
         with m.If(ending & last_of_batch):
             m.d.sync += pace.eq(steps - 1)
 
@@ -204,11 +209,16 @@ class GradientUnit(wiring.Component):
         read = memory.read_port()
         rest = Signal()
         rest_chunk = Signal.like(position.chunk)
-        m.d.comb += [read.addr.eq(taken.chunk), read.en.eq(1)]
+        m.d.comb += [read.addr.eq(taken.chunk if self._fast_memory else position.chunk), read.en.eq(1)]
+        rested = Signal(row, reset_less=True)
+        m.d.sync += rested.eq(Mux(taken.fresh, 0, read.data))
         with m.If(summed.last_plane):
             for lane in range(build.lanes):
-                joined = read.data[lane] + sums[lane]
-                m.d.sync += self.accumulators[lane].eq(Mux(summed.fresh, sums[lane], joined))
+                if self._fast_memory:
+                    total = Mux(summed.fresh, sums[lane], read.data[lane] + sums[lane])
+                else:
+                    total = rested[lane] + sums[lane]
+                m.d.sync += self.accumulators[lane].eq(total)
         m.d.sync += [rest.eq(summed.last_plane), rest_chunk.eq(summed.chunk)]
         m.d.comb += [
             self.ends.eq(summed.ends),

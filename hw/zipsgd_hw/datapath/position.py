@@ -14,7 +14,8 @@ __all__ = ["PlanePosition", "SampleCounter"]
 class PlanePosition(wiring.Component):
     """Position of a plane word in its sample: chunk by chunk, base planes first, then up planes.
 
-    Outputs describe the word at hand; ``advance`` moves to the next one and wraps at the end of the sample.
+    Outputs describe the word at hand, and come from registers; ``advance`` moves to the next one and wraps at the end of the
+    sample. A change of ``run`` between samples shows in them after a cycle.
 
     Members
     -------
@@ -24,7 +25,7 @@ class PlanePosition(wiring.Component):
     first_plane, last_plane, last_base : Out(1), of the chunk.
     base : Out(1), the word is a base plane; else an up plane.
     second_up : Out(1), it is u_2's plane.
-    first_chunk, last_chunk, last_word : Out(1), of the sample. ``run`` shows in them after a cycle.
+    first_chunk, last_chunk, last_word : Out(1), of the sample.
     """
 
     def __init__(self, build: Build):
@@ -47,35 +48,47 @@ class PlanePosition(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        plane = Signal(4)
-        ahead = Signal.like(self.chunk, init=1)  # chunk + 1
+        next_plane = Signal(4, init=1)  # index of the plane behind this one, if the chunk has it
+        next_chunk = Signal.like(self.chunk, init=1)
+        one_plane, one_base, one_chunk = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.last_plane.eq(plane == self.run.last_plane),
-            self.last_base.eq(plane == self.run.last_base),
+            one_plane.eq(self.run.last_plane == 0),
+            one_base.eq(self.run.last_base == 0),
+            one_chunk.eq(self.run.last_chunk == 0),
             self.last_word.eq(self.last_plane & self.last_chunk),
         ]
-        with m.If(self.advance):
+        with m.If(self.advance & ~self.last_plane):
             m.d.sync += [
-                plane.eq(plane + 1),
+                next_plane.eq(next_plane + 1),
                 self.first_plane.eq(0),
+                self.last_plane.eq(next_plane == self.run.last_plane),
+                self.base.eq(self.base & ~self.last_base),
+                self.last_base.eq(next_plane == self.run.last_base),
                 self.second_up.eq(~self.base),
             ]
-            with m.If(self.last_base):
-                m.d.sync += self.base.eq(0)
-            with m.If(self.last_plane):
-                m.d.sync += [
-                    plane.eq(0),
-                    self.first_plane.eq(1),
-                    self.second_up.eq(0),
-                    self.base.eq(1),
-                    self.chunk.eq(Mux(self.last_chunk, 0, ahead)),
-                    ahead.eq(Mux(self.last_chunk, 1, ahead + 1)),
-                    self.first_chunk.eq(self.last_chunk),
-                ]
+        with m.Elif(self.advance | self.first_plane):
+            m.d.sync += [
+                next_plane.eq(1),
+                self.first_plane.eq(1),
+                self.last_plane.eq(one_plane),
+                self.base.eq(1),
+                self.last_base.eq(one_base),
+                self.second_up.eq(0),
+            ]
         with m.If(self.advance & self.last_plane & ~self.last_chunk):
-            m.d.sync += self.last_chunk.eq(ahead == self.run.last_chunk)
-        with m.Elif(self.first_chunk | self.last_word & self.advance):
-            m.d.sync += self.last_chunk.eq(self.run.last_chunk == 0)
+            m.d.sync += [
+                self.chunk.eq(next_chunk),
+                next_chunk.eq(next_chunk + 1),
+                self.first_chunk.eq(0),
+                self.last_chunk.eq(next_chunk == self.run.last_chunk),
+            ]
+        with m.Elif(self.advance & self.last_word | self.first_chunk):
+            m.d.sync += [
+                self.chunk.eq(0),
+                next_chunk.eq(1),
+                self.first_chunk.eq(1),
+                self.last_chunk.eq(one_chunk),
+            ]
         return m
 
 
