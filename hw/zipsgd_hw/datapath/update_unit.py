@@ -212,13 +212,16 @@ class UpdateUnit(wiring.Component):
             m.d.sync += staging.eq(Cat(staging, word_in.data[: build.model_bits])[build.model_bits :])
         with m.FSM():
             with m.State("IDLE"), m.If(self.window_read.valid):
+                m.next = "SHIFT"
                 with m.If(offset[:lane_bits] == 0):
-                    m.d.comb += fetch.eq(1)
                     m.next = "FETCH"
-                with m.Else():
-                    m.d.sync += staging.eq(staging[build.model_bits :])
-                    m.next = "SHOW"
+            with m.State("SHIFT"):
+                m.d.sync += staging.eq(staging[build.model_bits :])
+                m.next = "SHOW"
             with m.State("FETCH"):
+                m.d.comb += fetch.eq(1)
+                m.next = "TAKE"
+            with m.State("TAKE"):
                 m.d.sync += staging.eq(read.data)
                 m.next = "SHOW"
             with m.State("SHOW"):

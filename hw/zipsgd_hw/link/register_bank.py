@@ -24,9 +24,9 @@ _SELECT_BITS = (len(REGISTERS) - 1).bit_length()
 class RegisterBank(wiring.Component):
     """What stands behind the word bus: registers by address, and the way to the model window.
 
-    A write acts at the end of its cycle; one to an address of no register, or of a read-only one, does nothing. A register's
-    word is there two cycles after the request; addresses of no register read as zero. A read request drops an earlier one
-    that has not been answered.
+    A write acts at the end of its cycle, a strobe in the next one; a write to an address of no register, or of a read-only
+    one, does nothing. A register's word is there two cycles after the request; addresses of no register read as zero. A read
+    request drops an earlier one that has not been answered.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class RegisterBank(wiring.Component):
     window_read : Out(WindowRead)
     window_data : In(WindowData), always ready.
     one port for each register that is no constant, named as the register:
-        "rw": Out(width), 0 after reset; "w": Out(stream.Signature(width, always_ready=True)), valid for the one cycle of the
+        "rw": Out(width), 0 after reset; "w": Out(stream.Signature(width, always_ready=True)), valid for one cycle a
         write; "r": In(width).
     """
 
@@ -89,7 +89,7 @@ class RegisterBank(wiring.Component):
             here = hit & (address[:_SELECT_BITS] == register.address)
             if register.access == "w":
                 port = getattr(self, register.name)
-                m.d.comb += [port.valid.eq(here), port.payload.eq(word)]
+                m.d.sync += [port.valid.eq(here), port.payload.eq(word)]
             elif register.access == "rw":
                 with m.If(here):
                     m.d.sync += getattr(self, register.name).eq(word)
