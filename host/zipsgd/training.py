@@ -1,22 +1,23 @@
 """Training: from a table to a model in the data's own units."""
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.backends import Backend, EpochResult, EpochSamples, RunConfig, open_backend
-from zipsgd.data import DataError, Scaling, Table
+from zipsgd.backends import BACKENDS, Backend, EpochResult, EpochSamples, RunConfig, build_for, open_backend
+from zipsgd.data import Scaling, Table
+from zipsgd.driver.device import check_limits
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import LABEL_FRAC, Flag
+from zipsgd.model import Result
+from zipsgd.protocol.formats import LABEL_FRAC, Build, Flag
 
-__all__ = ["SCHEDULES", "EpochReport", "Options", "Result", "float_sgd", "load_model", "train"]
+__all__ = ["SCHEDULES", "EpochReport", "Options", "Result", "float_sgd", "train"]
 
 _Float = npt.NDArray[np.float64]
 
@@ -31,7 +32,26 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """How to train. See ``zipsgd train --help`` for each."""
+    """How to train.
+
+    Parameters
+    ----------
+    base_bits : base planes p of a value.
+    samples_per_value : independent quantisations m of a value, a plane each: 2 is double sampling, 1 the biased naive
+        quantiser, 0 truncation.
+    batch_size : samples of a mini-batch.
+    step_size : of the first epoch; None for one that follows from the samples' mean length.
+    schedule : of :data:`SCHEDULES`, how the step shrinks by epoch.
+    epochs : passes over the data.
+    seed : decides order, up bits and all rounding.
+    one_sided : g = Q1 l'(z2) rather than the symmetric mean of both orders.
+    fresh : draw the up bits afresh in each epoch, rather than once.
+
+    Raises
+    ------
+    ValueError
+        For what no build could do; what a build cannot do, :func:`train` finds.
+    """
 
     base_bits: int = 2
     samples_per_value: int = 2
@@ -44,14 +64,21 @@ class Options:
     fresh: bool = True
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise ValueError(f"epochs must be at least 1, not {self.epochs}")
+        ranges = {
+            "base_bits": (1, 8),
+            "samples_per_value": (0, 2),
+            "batch_size": (1, 1 << 12),
+            "epochs": (1, 1 << 32),
+            "seed": (0, (1 << 64) - 1),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be in {low}..{high}, not {value}")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
         if self.step_size is not None and not 0 < self.step_size < float("inf"):
-            raise ValueError(f"step size must be positive, not {self.step_size}")
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, not {self.seed}")
+            raise ValueError(f"step_size must be positive, not {self.step_size}")
 
 
 @dataclass(frozen=True)
@@ -62,67 +89,6 @@ class EpochReport:
     loss: float
     seconds: float
     result: EpochResult
-
-
-@dataclass
-class Result:
-    """A trained model.
-
-    ``loss``: per epoch, mean squared residual while training, in the label's scaled units. ``final_loss``: the same of the
-    final model on the unquantised set. ``coef`` and ``intercept``: in the data's units. ``model_words``: the device's integers,
-    the intercept's last. ``bits_per_value``: streamed. ``cycles``, ``plane_cycles``, ``sample_bytes``, ``link_bytes``: of all
-    epochs, None where there are none.
-    """
-
-    loss: list[float]
-    final_loss: float
-    coef: list[float]
-    intercept: float
-    model_words: list[int]
-    bits_per_value: int
-    flags: list[str]
-    cycles: int | None
-    plane_cycles: int | None
-    sample_bytes: int | None
-    link_bytes: int | None
-    seconds: float
-    step_sizes: list[float]
-    columns: list[str]
-    backend: str
-    build: dict[str, Any]
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def predict(self, features: npt.NDArray[np.floating]) -> _Float:
-        """Predictions in the data's units, shape (rows,), for features of shape (rows, columns)."""
-        if features.ndim != 2 or features.shape[1] != len(self.coef):
-            raise DataError(
-                f"the model takes {len(self.coef)} columns, and the data have shape {features.shape}"
-            )
-        predicted: _Float = features @ np.array(self.coef) + self.intercept
-        return predicted
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def save(self, path: Path) -> None:
-        """Write the model as JSON: data only, nothing in it runs."""
-        path.write_text(json.dumps({"format": "zipsgd model 1", **self.as_dict()}, indent=1) + "\n")
-
-
-def load_model(path: Path) -> Result:
-    """A model that :meth:`Result.save` wrote. Raises :class:`DataError` for anything else."""
-    try:
-        content = json.loads(path.read_text())
-        if not isinstance(content, dict) or content.pop("format", None) != "zipsgd model 1":
-            raise ValueError("it does not say it is one")
-        result = Result(**content)
-        if not all(isinstance(value, float | int) for value in (*result.coef, result.intercept)):
-            raise ValueError("its coefficients are not numbers")
-    except FileNotFoundError:
-        raise DataError(f"no model file {path}") from None
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path} is no model of 'zipsgd train --save': {error}") from None
-    return result
 
 
 def _order(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
@@ -172,6 +138,10 @@ def train(
     options: Options | None = None,
     *,
     backend: str | Backend = "emulator",
+    build: Build | None = None,
+    baud: int = 0,
+    trace: Path | None = None,
+    progress: Callable[[str], None] = lambda message: None,
     on_samples: Callable[[int, int], None] = lambda epoch, samples: None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
 ) -> Result:
@@ -182,46 +152,50 @@ def train(
     table : features and labels in their own units.
     options : default ``Options()``.
     backend : "emulator", "golden", "sim", a serial port or URL; or an open backend, which stays open.
+    build, baud, trace, progress : of :func:`zipsgd.backends.open_backend`, for a backend by name; the default build has
+        room for the data, and of a device is whatever is there.
     on_samples : told the epoch's number and how many of its samples have gone in.
     on_epoch : told of each epoch as it ends.
 
     Raises
     ------
     DataError, LimitError, ValueError
-        Before anything is streamed: data, build or options that do not fit.
+        Before anything is built or streamed: data, build or options that do not fit.
     DeviceError
-        The device was lost.
+        No device, a wrong one, or one that was lost.
     """
     options = options or Options()
     scaling = Scaling.fit(table)
-    values, labels = scaling.features(table.features), scaling.labels(table.labels)
-    sizes = step_sizes(options, values)
-    steps = [Step.nearest(size / options.batch_size) for size in sizes]
-    used = open_backend(backend) if isinstance(backend, str) else backend
-    try:
-        return _train(table, options, used, scaling, values, labels, sizes, steps, on_samples, on_epoch)
-    finally:
-        if used is not backend:
-            used.close()
+    features = table.features.shape[1] + 1
+    config = RunConfig(
+        features, options.base_bits, options.samples_per_value, options.batch_size, options.one_sided
+    )
+    with ExitStack() as opened:
+        if isinstance(backend, str):
+            if build is None and backend in BACKENDS:
+                build = build_for(features)
+            if build is not None:  # before a virtual board is compiled
+                check_limits(build, config.features, config.p, config.m, config.batch, table.labels.size)
+            backend = open_backend(backend, build, baud=baud, trace=trace, progress=progress)
+            opened.callback(backend.close)
+        return _train(table, options, config, backend, scaling, on_samples, on_epoch)
 
 
 def _train(
     table: Table,
     options: Options,
+    config: RunConfig,
     backend: Backend,
     scaling: Scaling,
-    values: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.int16],
-    sizes: list[float],
-    steps: list[Step],
     on_samples: Callable[[int, int], None],
     on_epoch: Callable[[EpochReport], None],
 ) -> Result:
+    values, labels = scaling.features(table.features), scaling.labels(table.labels)
+    sizes = step_sizes(options, values)
+    steps = [Step.nearest(size / options.batch_size) for size in sizes]
     build = backend.build
-    config = RunConfig(
-        values.shape[1], options.base_bits, options.samples_per_value, options.batch_size, options.one_sided
-    )
-    backend.begin(config, np.zeros(values.shape[1], dtype=np.int64), options.seed)
+    check_limits(build, config.features, config.p, config.m, config.batch, labels.size)
+    backend.begin(config, np.zeros(config.features, dtype=np.int64), options.seed)
     unit = 2.0 ** (-2 * build.residual_frac) / labels.size
     reports = []
     begun = time.perf_counter()
@@ -240,6 +214,7 @@ def _train(
         report = EpochReport(epoch + 1, result.loss_sum * unit, time.perf_counter() - start, result)
         reports.append(report)
         on_epoch(report)
+    seconds = time.perf_counter() - begun
     words = backend.model()
     model: _Float = words * np.float64(2.0**-build.model_frac)
     coef, intercept = scaling.coefficients(model)
@@ -259,12 +234,15 @@ def _train(
         flags=[name for bit, name in Flag.NAMES.items() if flags & bit],
         cycles=total("cycles"),
         plane_cycles=total("plane_cycles"),
+        starved_cycles=total("starved_cycles"),
         sample_bytes=total("sample_bytes"),
         link_bytes=total("link_bytes"),
-        seconds=time.perf_counter() - begun,
+        rows=labels.size,
+        seconds=seconds,
         step_sizes=[step.value * options.batch_size for step in steps],
         columns=list(table.names),
-        backend=type(backend).__name__.removesuffix("Backend").lower(),
+        label=table.label_name,
+        backend=backend.name,
         build=build.as_dict(),
         options=asdict(options),
     )

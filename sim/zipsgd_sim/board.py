@@ -11,10 +11,15 @@ from types import TracebackType
 from typing import Any
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.link.uart import uart_divisor
 
 from .verilate import board_executable
+from .waves import save_groups
 
 __all__ = ["VirtualBoard"]
+
+_SLOWEST = 500
+"""Cycles a byte."""
 
 
 class VirtualBoard:
@@ -26,7 +31,8 @@ class VirtualBoard:
     uart : simulate the top with UART pins, at ``build.uart_baud``, rather than the byte-stream port.
     baud : of the link-rate model: bytes no faster than this many tenths a second of virtual time; 0 for a byte a cycle.
     stall_seed : random gaps in both byte streams; 0 for none.
-    trace : file for a waveform (VCD).
+    trace : file for a waveform (VCD); beside it, when the board is closed, a save file for GTKWave with groups of signals.
+    port : of TCP on this computer; 0 for any that is free.
     pty : serve a pseudo-terminal rather than TCP.
     optimise : of the C++ compiler, 1 to 3.
     progress : is told before a compilation begins.
@@ -37,10 +43,12 @@ class VirtualBoard:
 
     Raises
     ------
+    ValueError
+        A rate or a port that cannot be, or a waveform in a format that cannot be written.
     BuildFailed
         The board could not be compiled.
     RuntimeError
-        It did not start.
+        It did not start, for example because the port is in use.
     """
 
     def __init__(
@@ -51,28 +59,43 @@ class VirtualBoard:
         baud: int = 0,
         stall_seed: int = 0,
         trace: Path | None = None,
+        port: int = 0,
         pty: bool = False,
         optimise: int = 3,
         progress: Callable[[str], None] = lambda message: None,
     ) -> None:
+        if trace is not None and trace.suffix != ".vcd":
+            raise ValueError(f"waveforms are written as VCD: call {trace} {trace.with_suffix('.vcd').name}")
+        if uart:
+            baud = build.uart_baud
+            byte_cycles = 10 * uart_divisor(build.clock_hz, baud)
+        else:
+            byte_cycles = round(10 * build.clock_hz / baud) if baud else 1
+        if not 1 <= byte_cycles <= _SLOWEST:
+            raise ValueError(
+                f"baud must be from {10 * build.clock_hz // _SLOWEST}, or hosts lose patience with so slow a simulation, to "
+                f"{10 * build.clock_hz}, a byte a cycle; not {baud}"
+            )
+        if not 0 <= port < 1 << 16:
+            raise ValueError(f"port must be in 0..65535, not {port}")
         self.build = build
+        self._trace = trace
         program = board_executable(
             build, uart=uart, trace=trace is not None, optimise=optimise, progress=progress
         )
-        if uart:
-            baud = build.uart_baud
-            byte_cycles = 10 * round(build.clock_hz / baud)
-        else:
-            byte_cycles = round(10 * build.clock_hz / baud) if baud else 1
         command = [str(program), "--byte-cycles", str(byte_cycles), "--stall", str(stall_seed)]
-        command += ["--trace", str(trace)] if trace else []
-        command += ["--pty"] if pty else []
+        if trace is not None:
+            command += ["--trace", str(trace), "--half-picoseconds", str(round(5e11 / build.clock_hz))]
+        command += ["--pty"] if pty else ["--port", str(port)]
         # A process group of its own: Ctrl-C is for the host, which then closes the board.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
         )
         try:
-            self.url: str = self._answer(5.0)["url"]
+            answer = self._answer(5.0)
+            if "error" in answer:
+                raise RuntimeError(f"the virtual board did not start: {answer['error']}")
+            self.url: str = answer["url"]
         except BaseException:
             self.kill()
             raise
@@ -96,9 +119,15 @@ class VirtualBoard:
         return self._process.poll() is None
 
     def statistics(self) -> dict[str, int]:
-        """Cycles of virtual time; bytes received and sent; cycles of the line to the board busy, and idle between bytes."""
+        """Cycles of virtual time; bytes received and sent; cycles of the line to the board busy, and idle between bytes.
+
+        Raises RuntimeError if the board has ended.
+        """
         assert self._process.stdin is not None
-        self._process.stdin.write(b"statistics\n")
+        try:
+            self._process.stdin.write(b"statistics\n")
+        except BrokenPipeError:
+            raise RuntimeError("the virtual board has ended") from None
         return self._answer(5.0)
 
     def close(self) -> None:
@@ -106,11 +135,13 @@ class VirtualBoard:
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
         try:
-            self._process.wait(timeout=5)
+            self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             self.kill()
         if self._process.stdout:
             self._process.stdout.close()
+        if self._trace is not None and self._trace.exists():
+            save_groups(self._trace)
 
     def kill(self) -> None:
         """End the process at once, as a power cut would."""

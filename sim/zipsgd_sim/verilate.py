@@ -3,9 +3,11 @@
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from .verilog import to_verilog
 __all__ = ["BuildFailed", "board_executable", "cache_folder"]
 
 _SOURCE = Path(__file__).with_name("virtual_board.cpp")
+_TOOLS = ("g++", "make", "perl")
 
 
 class BuildFailed(RuntimeError):
@@ -29,6 +32,37 @@ def cache_folder() -> Path:
     """Where built boards are kept: $ZIPSGD_CACHE, or the user's cache folder."""
     root = os.environ.get("ZIPSGD_CACHE")
     return (Path(root) if root else user_cache_path("zipsgd")) / "boards"
+
+
+@cache
+def _verilog(build: Build, uart: bool) -> str:
+    from zipsgd_hw.top import Accelerator, UartAccelerator
+
+    return to_verilog(UartAccelerator(build) if uart else Accelerator(build), "board")
+
+
+def _need_tools() -> None:
+    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    if missing:
+        raise BuildFailed(
+            f"the virtual board is compiled with {', '.join(_TOOLS)}, and {', '.join(missing)} cannot be found: install it"
+        )
+
+
+def _run(command: list[str], environment: dict[str, str], log: Path, work: Path) -> int:
+    """Exit status of ``command``. What interrupts it ends all that it has started, and removes ``work``."""
+    with log.open("w") as output:
+        # A process group of its own: make and the compilers can then be ended with it.
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
+        try:
+            return process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            shutil.rmtree(work, ignore_errors=True)
+            raise
 
 
 def board_executable(
@@ -53,9 +87,7 @@ def board_executable(
     BuildFailed
         Verilator or the C++ compiler failed.
     """
-    from zipsgd_hw.top import Accelerator, UartAccelerator
-
-    source = to_verilog(UartAccelerator(build) if uart else Accelerator(build), "board")
+    source = _verilog(build, uart)
     defines = [name for name, wanted in (("UART_PINS", uart), ("TRACE", trace)) if wanted]
     flags = [
         f"-O{optimise}",
@@ -70,7 +102,11 @@ def board_executable(
     program = cache_folder() / key / "board"
     if program.exists():
         return program
-    progress(f"building the virtual board: {build.lanes} lanes, up to {build.max_features} features")
+    _need_tools()
+    progress(
+        f"building the virtual board, once: {build.lanes} lanes, up to {build.max_features} features "
+        f"({'half a minute' if optimise > 1 else 'ten seconds'} or so)"
+    )
     program.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="build-", dir=program.parent))
     (work / "board.v").write_text(source)
@@ -88,10 +124,7 @@ def board_executable(
     environment.pop("MAKEFLAGS", None)  # of a make that may have started us
     environment.pop("MFLAGS", None)
     log = work / "build.log"
-    with log.open("w") as output:
-        status = subprocess.run(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False
-        ).returncode
+    status = _run(command, environment, log, work)
     if status or not (work / "board").exists():
         tail = "\n".join(log.read_text().splitlines()[-25:])
         raise BuildFailed(

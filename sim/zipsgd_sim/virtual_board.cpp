@@ -1,7 +1,7 @@
 // The virtual board: a loop around the Verilated accelerator that serves its link.
 //
 // One host at a time talks to it over TCP on the loopback interface or over a pseudo-terminal. The first line on standard
-// output is JSON with the way in. Lines on standard input are commands: "statistics" answers with a line of JSON; end of
+// output is JSON with the way in, or with what went wrong. Lines on standard input are commands: "statistics" answers with a line of JSON; end of
 // file, SIGTERM and SIGINT end the process.
 //
 // Virtual time stands still while the board has nothing to do and no byte to take: see QUIET.
@@ -23,7 +23,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pty.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -47,7 +46,7 @@ volatile sig_atomic_t stop = 0;
 void on_signal(int) { stop = 1; }
 
 [[noreturn]] void fail(const char* what) {
-    std::fprintf(stderr, "virtual board: %s: %s\n", what, std::strerror(errno));
+    std::printf("{\"error\": \"%s: %s\"}\n", what, std::strerror(errno));
     std::exit(1);
 }
 
@@ -65,13 +64,14 @@ struct Random {
 // The host's end: a listening socket with at most one client, or a pseudo-terminal.
 class Host {
 public:
-    explicit Host(bool terminal) : terminal_(terminal) {
+    // `port` of TCP, 0 for any that is free.
+    Host(bool terminal, uint16_t port) : terminal_(terminal) {
         if (terminal) {
             char name[256];
             struct termios raw {};
             cfmakeraw(&raw);
             int child;
-            if (openpty(&client_, &child, name, &raw, nullptr)) fail("openpty");
+            if (openpty(&client_, &child, name, &raw, nullptr)) fail("cannot open a pseudo-terminal");
             // The child's end stays open here, so that a host may come and go.
             std::printf("{\"url\": \"%s\"}\n", name);
         } else {
@@ -79,10 +79,13 @@ public:
             sockaddr_in address{};
             address.sin_family = AF_INET;
             address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            address.sin_port = htons(port);
             socklen_t size = sizeof address;
+            const int one = 1;  // a port that a board before has just left
+            setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
             if (listener_ < 0 || bind(listener_, reinterpret_cast<sockaddr*>(&address), size) || listen(listener_, 4) ||
                 getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size))
-                fail("listen");
+                fail("cannot listen on the port");
             fcntl(listener_, F_SETFL, O_NONBLOCK);
             std::printf("{\"url\": \"socket://127.0.0.1:%d\"}\n", ntohs(address.sin_port));
         }
@@ -95,7 +98,7 @@ public:
         pollfd wait[2] = {{client_, POLLIN, 0}, {listener_, POLLIN, 0}};
         if (!out.empty() && client_ >= 0) wait[0].events |= POLLOUT;
         poll(wait, 2, milliseconds);
-        if (wait[1].revents & POLLIN) accept_one();
+        if (wait[1].revents & POLLIN) accept_one(in, out);
         if (client_ < 0) {
             out.clear();
             return;
@@ -118,14 +121,20 @@ public:
     }
 
 private:
-    void accept_one() {
+    // A host that has gone, if only just, makes room for the next, and what it left on the line goes with it.
+    void accept_one(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
         int fresh = accept(listener_, nullptr, nullptr);
         if (fresh < 0) return;
         if (client_ >= 0) {
-            std::fprintf(stderr, "virtual board: a host is connected already; closed a second connection\n");
-            close(fresh);
-            return;
+            pollfd old = {client_, POLLRDHUP, 0};
+            if (poll(&old, 1, 0) <= 0) {
+                close(fresh);  // the host says that the board is taken
+                return;
+            }
+            close(client_);
         }
+        in.clear();
+        out.clear();
         int one = 1;
         setsockopt(fresh, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         fcntl(fresh, F_SETFL, O_NONBLOCK);
@@ -153,12 +162,17 @@ struct Statistics {
 
 class Board {
 public:
-    Board(const std::string& trace, uint64_t byte_cycles, uint64_t stall) : byte_cycles_(byte_cycles), random_{stall} {
+    Board(const std::string& trace, uint64_t half_picoseconds, uint64_t byte_cycles, uint64_t stall)
+        : byte_cycles_(byte_cycles), random_{stall} {
         context_.traceEverOn(!trace.empty());
         top_ = std::make_unique<Vboard>(&context_);
 #ifdef TRACE
         top_->trace(&vcd_, 99);
+        vcd_.set_time_unit("1ps");
+        vcd_.set_time_resolution("1ps");
+        half_ = half_picoseconds;
         vcd_.open(trace.c_str());
+        if (!vcd_.isOpen()) fail("cannot write the waveform");
 #endif
         top_->rst = 1;
 #ifdef UART_PINS
@@ -197,7 +211,7 @@ private:
     void dump() {
 #ifdef TRACE
         vcd_.dump(time_);
-        time_ += 5;
+        time_ += half_;
 #endif
     }
     bool stalls() { return random_.state && random_.coin(); }
@@ -207,6 +221,7 @@ private:
 #ifdef TRACE
     VerilatedVcdC vcd_;
     uint64_t time_ = 0;
+    uint64_t half_ = 0;  // of the clock's period
 #endif
     uint64_t byte_cycles_;
     Random random_;
@@ -310,27 +325,30 @@ int main(int argc, char** argv) {
     std::string trace;
     uint64_t byte_cycles = 1;
     uint64_t stall = 0;
+    uint64_t half_picoseconds = 5000;
+    uint16_t port = 0;
     for (int i = 1; i < argc; ++i) {
         const std::string option = argv[i];
         const auto value = [&] { return i + 1 < argc ? argv[++i] : ""; };
         if (option == "--pty") terminal = true;
         else if (option == "--trace") trace = value();
+        else if (option == "--half-picoseconds") half_picoseconds = std::strtoull(value(), nullptr, 10);
         else if (option == "--byte-cycles") byte_cycles = std::strtoull(value(), nullptr, 10);
+        else if (option == "--port") port = std::strtoul(value(), nullptr, 10);
         else if (option == "--stall") stall = std::strtoull(value(), nullptr, 10);
         else {
             std::fprintf(stderr, "virtual board: unknown option %s\n", option.c_str());
             return 2;
         }
     }
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
     struct sigaction action {};
     action.sa_handler = on_signal;
     sigaction(SIGTERM, &action, nullptr);
     sigaction(SIGINT, &action, nullptr);
     fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
 
-    Host host(terminal);
-    Board board(trace, byte_cycles ? byte_cycles : 1, stall);
+    Board board(trace, half_picoseconds, byte_cycles ? byte_cycles : 1, stall);
+    Host host(terminal, port);
     std::deque<uint8_t> in;
     std::vector<uint8_t> out;
     std::string command;

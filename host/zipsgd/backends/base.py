@@ -64,7 +64,8 @@ class EpochResult:
     """``loss_sum`` in units of 2^-(2 * residual_frac); ``flags``: sticky, since the run began.
 
     The rest is None where there is no device. ``cycles``: with the epoch under way; ``plane_cycles``: of these, with a plane
-    taken; ``sample_bytes`` and ``link_bytes``: of samples, and of everything, sent over the link.
+    taken; ``starved_cycles``: of these, in which one could have been taken and none had come; ``sample_bytes`` and
+    ``link_bytes``: of samples, and of everything, sent over the link.
     """
 
     loss_sum: int
@@ -73,10 +74,14 @@ class EpochResult:
     plane_cycles: int | None = None
     sample_bytes: int | None = None
     link_bytes: int | None = None
+    starved_cycles: int | None = None
 
 
 class Backend(Protocol):
-    """Carries out runs on one build."""
+    """Carries out runs on one build. ``name``: what the user called it."""
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def build(self) -> Build: ...

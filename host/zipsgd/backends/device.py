@@ -16,6 +16,9 @@ from .base import EpochResult, EpochSamples, Progress, RunConfig
 
 __all__ = ["DeviceBackend"]
 
+_BLOCK_VALUES = 1 << 15
+"""Values quantised at a time: done before a receive buffer runs dry."""
+
 
 class DeviceBackend:
     """Streams quantised samples to a device.
@@ -24,10 +27,12 @@ class DeviceBackend:
     ----------
     device : open.
     resources : what to close behind it, such as the virtual board.
+    name : what the user called it, by default the device's URL.
     """
 
-    def __init__(self, device: Device, resources: ExitStack | None = None) -> None:
+    def __init__(self, device: Device, resources: ExitStack | None = None, name: str = "") -> None:
         self.device = device
+        self.name = name or device.link.url
         self._resources = resources or ExitStack()
         self._flags = 0
 
@@ -50,7 +55,7 @@ class DeviceBackend:
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         def parts() -> Iterator[bytes]:
             done = 0
-            for codes in samples.blocks():
+            for codes in samples.blocks(max(16, min(512, _BLOCK_VALUES // self._features))):
                 yield weave(codes, self.build.lanes).tobytes()
                 done += codes.labels.size
                 progress(done)
@@ -66,6 +71,7 @@ class DeviceBackend:
             plane_cycles=counts.plane_cycles,
             sample_bytes=self.device.link.counts.samples - bytes_before,
             link_bytes=self.device.link.counts.sent - before,
+            starved_cycles=counts.starved_cycles,
         )
 
     def model(self) -> npt.NDArray[np.int64]:

@@ -12,9 +12,14 @@ from .base import EpochResult, EpochSamples, Progress, RunConfig
 
 __all__ = ["EmulatorBackend"]
 
+_BLOCK_VALUES = 1 << 24
+"""Values between two reports of progress, and chances for Ctrl-C."""
+
 
 class EmulatorBackend:
     """The compiled emulator: the device's bits at many times its speed."""
+
+    name = "emulator"
 
     def __init__(self, build: Build) -> None:
         self.build = build
@@ -26,17 +31,21 @@ class EmulatorBackend:
         )
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
-        loss = self._emulator.epoch_rows(
-            samples.values,
-            samples.labels,
-            samples.order,
-            samples.p,
-            samples.m,
-            seed=samples.seed,
-            epoch=samples.epoch,
-            step=step,
-        )
-        progress(samples.order.size)
+        loss = 0
+        batch = self._emulator.batch
+        size = max(1, _BLOCK_VALUES // samples.values.shape[1] // batch) * batch  # whole mini-batches
+        for start in range(0, samples.order.size, size):
+            loss += self._emulator.epoch_rows(
+                samples.values,
+                samples.labels,
+                samples.order[start : start + size],
+                samples.p,
+                samples.m,
+                seed=samples.seed,
+                epoch=samples.epoch,
+                step=step,
+            )
+            progress(min(start + size, samples.order.size))
         return EpochResult(loss, self._emulator.flags)
 
     def model(self) -> npt.NDArray[np.int64]:

@@ -5,7 +5,6 @@ import numpy.typing as npt
 
 from zipsgd.driver.device import check_limits
 from zipsgd.golden.loss import Step
-from zipsgd.golden.quantise import Codes
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.protocol.formats import Build
 
@@ -13,9 +12,14 @@ from .base import EpochResult, EpochSamples, Progress, RunConfig
 
 __all__ = ["GoldenBackend"]
 
+_BLOCK = 512
+"""Samples between two reports of progress, at least."""
+
 
 class GoldenBackend:
     """NumPy, as it is written in :mod:`zipsgd.golden`."""
+
+    name = "golden"
 
     def __init__(self, build: Build) -> None:
         self.build = build
@@ -27,16 +31,12 @@ class GoldenBackend:
         )
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
-        blocks = list(samples.blocks())
-        codes = Codes(
-            np.concatenate([block.base for block in blocks]),
-            np.concatenate([block.up for block in blocks]),
-            np.concatenate([block.labels for block in blocks]),
-            samples.p,
-            samples.m,
-        )
-        loss = self._trainer.epoch(codes, step)
-        progress(samples.order.size)
+        loss = done = 0
+        batch = self._trainer.batch
+        for codes in samples.blocks(-(-_BLOCK // batch) * batch):  # whole mini-batches
+            loss += self._trainer.epoch(codes, step)
+            done += codes.labels.size
+            progress(done)
         return EpochResult(loss, self._trainer.flags)
 
     def model(self) -> npt.NDArray[np.int64]:

@@ -3,35 +3,51 @@
 import argparse
 from pathlib import Path
 
+from .options import Commands, add_command, check_output
+
 __all__ = ["add"]
 
+_EXAMPLES = """\
+  zipsgd bench --list
+  zipsgd bench wire
+"""
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
+
+def add(commands: Commands) -> None:
+    command = add_command(
+        commands,
         "bench",
-        help="run one of the project's measurements",
+        run,
+        summary="run one of the project's measurements",
         description="Run a measurement, print its table, write build/bench/NAME.json. Exit status 1 if its goal is missed.",
+        examples=_EXAMPLES,
     )
     command.add_argument("name", nargs="?", help="of --list")
     command.add_argument("--list", action="store_true", help="name the measurements")
     command.add_argument(
-        "--out", type=Path, default=Path("build/bench"), help="folder for results (default %(default)s)"
+        "--out",
+        type=Path,
+        default=Path("build/bench"),
+        metavar="FOLDER",
+        help="for results (default %(default)s)",
     )
-    command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     try:
         from zipsgd.bench import BENCHES, describe, save
     except ImportError as error:
-        raise ModuleNotFoundError(f"{error.name} is needed: pip install 'zipsgd[bench]'") from None
+        raise ModuleNotFoundError(
+            f"the measurements need {error.name}, which is not installed: pip install 'zipsgd[bench]'"
+        ) from None
 
     if arguments.list or arguments.name is None:
-        for bench in BENCHES.values():
-            print(f"{bench.name:14} {bench.summary}")
+        width = max(map(len, BENCHES))
+        print("\n".join(f"{bench.name:{width}}  {bench.summary}" for bench in BENCHES.values()))
         return 0
     if arguments.name not in BENCHES:
         raise ValueError(f"no bench {arguments.name!r}; benches: {', '.join(BENCHES)}")
+    check_output(arguments.out, folder=True)
     bench = BENCHES[arguments.name]
     result = bench.run()
     print(describe(result))

@@ -2,79 +2,148 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+from zipsgd.data import load
+from zipsgd.protocol.formats import Build
+
+from .options import Commands, add_command, check_output
+from .progress import messages
+from .text import aligned, described
+
+if TYPE_CHECKING:
+    from zipsgd_hw.boards import Board
 
 __all__ = ["add"]
 
-_NEEDS = "building bitstreams needs more: pip install 'zipsgd[build]'"
+_BUILD_EXAMPLES = """\
+  zipsgd build --board icebreaker
+  zipsgd build --board ulx3s-85f --seeds 1 2 3 4         the fastest of four placements, and the spread
+  zipsgd build --board icebreaker --data my.csv          also predict an epoch of your own data
+"""
+_REPORT_EXAMPLES = """\
+  zipsgd report build/icebreaker
+  zipsgd report build/icebreaker --data mnist49 --base-bits 4 --link-baud 12000000
+"""
+_REPORT_KEYS = ("board", "build", "predicted_epoch")
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    boards = commands.add_parser(
-        "boards", help="list the boards", description="List the boards that a build knows."
+def add(commands: Commands) -> None:
+    add_command(
+        commands,
+        "boards",
+        run_boards,
+        summary="list the boards",
+        description="List the boards that 'zipsgd build' knows, and who has tried their builds on hardware.",
+        examples="  zipsgd boards\n",
     )
-    boards.set_defaults(run=run_boards)
 
-    build = commands.add_parser(
+    build = add_command(
+        commands,
         "build",
-        help="make Verilog, bitstream and report for a board",
-        description="Make Verilog, bitstream and build.json for a board, with the open tools.",
+        run_build,
+        summary="make Verilog, bitstream and report for a board",
+        description="Make Verilog, bitstream and build.json for a board, with the open tools. Minutes for a large device. An "
+        "error of a tool is shown with its command and the end of its log.",
+        examples=_BUILD_EXAMPLES,
     )
-    build.add_argument("--board", required=True, help="a name of 'zipsgd boards'")
-    build.add_argument("--seed", type=int, default=1, help="of placement (default %(default)s)")
-    build.add_argument(
+    build.add_argument("--board", required=True, metavar="NAME", help="of 'zipsgd boards'")
+    placement = build.add_mutually_exclusive_group()
+    placement.add_argument("--seed", type=int, default=1, help="of placement (default %(default)s)")
+    placement.add_argument(
         "--seeds", type=int, nargs="+", metavar="SEED", help="try several placements and keep the fastest"
     )
-    build.add_argument("--out", type=Path, help="folder (default: build/BOARD)")
+    build.add_argument("--out", type=Path, metavar="FOLDER", help="(default: build/NAME)")
     build.add_argument("--prepare-only", action="store_true", help="write Verilog and scripts, run no tools")
-    build.set_defaults(run=run_build)
+    _add_epoch(build)
 
-    report = commands.add_parser(
-        "report", help="show a build's report", description="Show the report of a build."
+    report = add_command(
+        commands,
+        "report",
+        run_report,
+        summary="show a build's report",
+        description="Show the report of a build: cells, memory, clock, plane bandwidth, predicted epoch. What a tool did not "
+        "say is called missing.",
+        examples=_REPORT_EXAMPLES,
     )
     report.add_argument("file", type=Path, help="a build.json, or the folder that holds it")
-    report.set_defaults(run=run_report)
+    _add_epoch(report)
 
 
-def _known() -> Any:
+def _add_epoch(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("predicted epoch", "of California housing unless --data is given")
+    group.add_argument("--data", help="a file or a named set, as of 'zipsgd train'")
+    group.add_argument("--base-bits", type=int, default=2, metavar="P", help="(default %(default)s)")
+    group.add_argument("--samples-per-value", type=int, default=2, metavar="M", help="(default %(default)s)")
+    group.add_argument("--batch-size", type=int, default=16, metavar="B", help="(default %(default)s)")
+    group.add_argument(
+        "--link-baud", type=int, metavar="RATE", help="of the link (default: the build's UART)"
+    )
+
+
+def _epoch(arguments: argparse.Namespace) -> dict[str, Any] | None:
+    """What ``predict_epoch`` takes; None for what the build takes by itself."""
+    if arguments.data is None:
+        return None
+    table = load(arguments.data)
+    return {
+        "samples": table.labels.size,
+        "features": table.features.shape[1] + 1,
+        "base_planes": arguments.base_bits,
+        "up_planes": arguments.samples_per_value,
+        "batch": arguments.batch_size,
+        "link_baud": arguments.link_baud,
+    }
+
+
+def _boards() -> Mapping[str, "Board"]:
     try:
         from zipsgd_hw.boards import BOARDS
     except ImportError as error:
-        raise ModuleNotFoundError(f"{_NEEDS} ({error.name} is missing)") from None
+        raise ModuleNotFoundError(
+            f"building bitstreams needs {error.name}, which is not installed: pip install 'zipsgd[build]'"
+        ) from None
     return BOARDS
 
 
 def run_boards(arguments: argparse.Namespace) -> int:
-    table = Table("name", "board", "device", "lanes", "features", "clock", "tried on hardware")
-    for board in _known().values():
-        build = board.build
-        table.add_row(
-            board.name, board.title, board.device, str(build.lanes), str(build.max_features),
-            f"{build.clock_hz / 1e6:g} MHz", board.tried or "no",
-        )  # fmt: skip
-    Console().print(table)
+    rows = [
+        {
+            "name": board.name,
+            "board": board.title,
+            "device": board.device,
+            "lanes": board.build.lanes,
+            "features": board.build.max_features,
+            "MHz": board.build.clock_hz / 1e6,
+            "tried on hardware": board.tried or "not yet",
+        }
+        for board in _boards().values()
+    ]
+    print("\n".join(aligned(rows)))
     return 0
 
 
 def run_build(arguments: argparse.Namespace) -> int:
-    boards = _known()
+    boards = _boards()
     if arguments.board not in boards:
         raise ValueError(f"no board {arguments.board!r}; boards: {', '.join(boards)}")
     from zipsgd_hw.boards import build_board
 
+    folder = arguments.out or Path("build") / arguments.board
+    check_output(folder, folder=True)
     report = build_board(
         arguments.board,
         seed=arguments.seed,
         seeds=arguments.seeds,
-        out_dir=arguments.out or Path("build") / arguments.board,
+        out_dir=folder,
+        epoch=_epoch(arguments),
         prepare_only=arguments.prepare_only,
-        progress=Console(stderr=True).print,
+        progress=messages().print,
     )
-    _show(report)
+    print("\n".join(described(report)))
+    print(f"wrote {folder / 'build.json'}")
     return 0
 
 
@@ -82,15 +151,17 @@ def run_report(arguments: argparse.Namespace) -> int:
     path = arguments.file / "build.json" if arguments.file.is_dir() else arguments.file
     try:
         report = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"no report in {path}: {error}; 'zipsgd build' writes one") from None
-    _show(report)
+        missing = [key for key in _REPORT_KEYS if key not in report]
+        if missing:
+            raise ValueError(f"it has no {', '.join(missing)}")
+        build = Build(**report["build"])
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"no report of a build in {path}: {error}; 'zipsgd build' writes one") from None
+    epoch = _epoch(arguments)
+    if epoch is not None:
+        _boards()  # or an error that says what to install
+        from zipsgd_hw.boards import predict_epoch
+
+        report["predicted_epoch"] = predict_epoch(build, **epoch)
+    print("\n".join(described(report)))
     return 0
-
-
-def _show(report: dict[str, Any], prefix: str = "") -> None:
-    for name, value in report.items():
-        if isinstance(value, dict):
-            _show(value, f"{prefix}{name}.")
-        else:
-            print(f"{prefix}{name}: {'missing' if value is None else value}")

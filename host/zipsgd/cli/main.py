@@ -1,13 +1,12 @@
 """Parser and entry point of ``zipsgd``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from zipsgd import __version__
-from zipsgd.data import DataError
 from zipsgd.driver import DeviceError
-from zipsgd.protocol.formats import BuildError
 
 from . import bench, boards, doctor, predict, sim, train, verify
 
@@ -22,9 +21,11 @@ examples:
   zipsgd train cadata --backend sim              the same bits from the gateware, simulated
   zipsgd train my.csv --label price --save m.json
   zipsgd predict other.csv --model m.json
-  zipsgd verify cadata --against sim             compare two backends bit for bit
+  zipsgd verify cadata --backend sim             compare two backends bit for bit
   zipsgd build --board icebreaker                Verilog, bitstream, report
   zipsgd train my.csv --backend /dev/ttyUSB1     on a real board
+
+'zipsgd COMMAND --help' has more. Exit status: 0 done, 1 not, 2 bad input, 130 interrupted.
 """
 
 
@@ -48,13 +49,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
+        sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         print("\ninterrupted; nothing is left running", file=sys.stderr)
         return 130
-    except (DataError, BuildError, ValueError) as error:
+    except BrokenPipeError:  # as of `zipsgd ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it ends
+        return 1
+    except ValueError as error:  # among them DataError, BuildError, LimitError
         print(f"zipsgd: {error}", file=sys.stderr)
         return 2
     except (DeviceError, ModuleNotFoundError, RuntimeError, OSError) as error:
         print(f"zipsgd: {error}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(f"zipsgd: not enough memory: {error}", file=sys.stderr)
         return 1

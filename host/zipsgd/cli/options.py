@@ -1,34 +1,85 @@
 """Arguments that several commands share."""
 
 import argparse
+import os
+import shutil
+import textwrap
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from zipsgd.backends import BACKENDS
+from zipsgd.backends import BACKENDS, build_for, load_build
 from zipsgd.data import SETS, Table, load
 from zipsgd.protocol.formats import Build
 from zipsgd.training import SCHEDULES, Options
 
-__all__ = ["add_backend", "add_build", "add_data", "add_training", "build_of", "options_of", "table_of"]
+__all__ = [
+    "Commands",
+    "add_backend",
+    "add_build",
+    "add_command",
+    "add_data",
+    "add_training",
+    "build_of",
+    "check_output",
+    "options_of",
+    "table_of",
+]
+
+Commands = Any
+"""What ``add_subparsers`` returns; argparse has no public name for it."""
+
+_FILES = """\
+data:
+  .csv .tsv .txt .dat ...   numbers separated by comma, semicolon, tab or blanks; a header line is seen
+  .npy                      one array, (rows, columns)
+  .npz                      arrays X and y
+  .libsvm .svm .svmlight    label index:value ...
+  named sets, fetched once: """
+
+
+def _sets() -> str:
+    width = max(map(len, SETS))
+    return "".join(f"\n    {name:{width}}  {found.title}; {found.task}" for name, found in SETS.items())
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    summary: str,
+    description: str,
+    examples: str,
+    data: bool = False,
+) -> argparse.ArgumentParser:
+    """A command with a help that teaches; with ``data``, also what data it takes."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=textwrap.fill(description, shutil.get_terminal_size().columns - 2),
+        epilog=(_FILES + _sets() + "\n\n" if data else "") + "examples:\n" + examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    return command
 
 
 def add_data(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "data",
-        help="a CSV, NPY, NPZ or LIBSVM file, or a named set: " + ", ".join(SETS),
-    )
+    command.add_argument("data", help="a file or a named set; see below")
     command.add_argument(
         "--label", metavar="COLUMN", help="name or index of the label's column (default: the last)"
     )
     command.add_argument("--drop-constant", action="store_true", help="leave out columns that never vary")
 
 
-def table_of(arguments: argparse.Namespace) -> Table:
-    table = load(arguments.data, label=arguments.label)
+def table_of(arguments: argparse.Namespace, progress: Callable[[str], None]) -> Table:
+    table = load(arguments.data, label=arguments.label, progress=progress)
     return table.without_constant_columns() if arguments.drop_constant else table
 
 
-def add_training(command: argparse.ArgumentParser) -> None:
+def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
     """Options of :class:`zipsgd.training.Options`."""
     group = command.add_argument_group("training")
     group.add_argument(
@@ -43,8 +94,8 @@ def add_training(command: argparse.ArgumentParser) -> None:
         type=int,
         default=2,
         metavar="M",
-        help="independent quantisations m, one more plane each: 2 is double sampling, 1 the biased naive quantiser, 0 "
-        "truncation (default %(default)s)",
+        help="independent quantisations m of a value, one more plane each: 2 is double sampling, 1 the biased naive quantiser, "
+        "0 truncation (default %(default)s)",
     )
     group.add_argument(
         "--batch-size",
@@ -65,9 +116,14 @@ def add_training(command: argparse.ArgumentParser) -> None:
         default="linear",
         help="how the step shrinks by epoch (default %(default)s)",
     )
-    group.add_argument("--epochs", type=int, default=20, help="passes over the data (default %(default)s)")
     group.add_argument(
-        "--seed", type=int, default=0, help="decides order, up bits and rounding (default %(default)s)"
+        "--epochs", type=int, default=epochs, metavar="N", help="passes over the data (default %(default)s)"
+    )
+    group.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="decides order, up bits and rounding: the same seed gives the same bits on every backend (default %(default)s)",
     )
     group.add_argument(
         "--one-sided",
@@ -85,35 +141,49 @@ def options_of(arguments: argparse.Namespace) -> Options:
 
 def add_build(command: argparse.ArgumentParser) -> None:
     """Parameters of the build that is emulated or simulated."""
-    group = command.add_argument_group("build", "of the emulated or simulated gateware")
-    group.add_argument("--lanes", type=int, default=8, help="features side by side (default %(default)s)")
+    group = command.add_argument_group(
+        "build", "the gateware that is emulated or simulated; a board on a port comes with its own"
+    )
+    group.add_argument("--lanes", type=int, help="features side by side, a power of two (default 8)")
     group.add_argument(
         "--max-features",
         type=int,
+        metavar="N",
         help="most features, with the intercept (default: what the data need, at least 1024)",
     )
-
-
-def build_of(arguments: argparse.Namespace, features: int = 1) -> Build:
-    """The build that the arguments describe, with room for ``features``."""
-    lanes: int = arguments.lanes
-    needed = (
-        max(1024, -(-features // lanes) * lanes) if arguments.max_features is None else arguments.max_features
-    )
-    words = needed // max(1, lanes) * 10  # eight base planes and two up planes
-    return Build(
-        lanes=lanes,
-        update_lanes=lanes,
-        max_features=needed,
-        replay_words=max(2048, 1 << (words - 1).bit_length()),
+    group.add_argument(
+        "--build",
+        type=Path,
+        metavar="FILE",
+        help="exactly the build of a build.json that 'zipsgd build' wrote; a board must hold that one",
     )
 
 
-def add_backend(command: argparse.ArgumentParser, flag: str = "--backend", default: str = "emulator") -> None:
+def build_of(arguments: argparse.Namespace, features: int = 1, *backends: str) -> Build | None:
+    """The build that the arguments ask for, with room for ``features``; None for whatever is on a board.
+
+    Raises ValueError where the arguments contradict each other, or would describe a board.
+    """
+    described = arguments.lanes is not None or arguments.max_features is not None
+    ports = [name for name in backends if name not in BACKENDS]
+    if described and (arguments.build is not None or ports):
+        what = f"the board on {ports[0]} has" if ports else "--build names"
+        raise ValueError(
+            f"--lanes and --max-features describe a build, and {what} one already: leave them out"
+        )
+    if arguments.build is not None:
+        return load_build(arguments.build)
+    if ports:
+        return None
+    lanes = 8 if arguments.lanes is None else arguments.lanes
+    return build_for(features, lanes=lanes, max_features=arguments.max_features)
+
+
+def add_backend(command: argparse.ArgumentParser) -> None:
     names = "; ".join(f"{name}: {text}" for name, text in BACKENDS.items())
     command.add_argument(
-        flag,
-        default=default,
+        "--backend",
+        default="emulator",
         metavar="BACKEND",
         help=f"{names}; or a serial port or URL, such as /dev/ttyUSB1 or socket://127.0.0.1:4000 (default %(default)s)",
     )
@@ -121,8 +191,33 @@ def add_backend(command: argparse.ArgumentParser, flag: str = "--backend", defau
         "--baud",
         type=int,
         default=0,
-        help="of a serial port; the virtual board holds its link to it (default: 3,000,000; full speed)",
+        metavar="RATE",
+        help="of a serial port (default 3,000,000); the virtual board's link is held to it (default: a byte a cycle)",
     )
     command.add_argument(
-        "--trace", type=Path, metavar="FILE", help="the virtual board writes a waveform (VCD)"
+        "--trace",
+        type=Path,
+        metavar="FILE",
+        help="the virtual board writes a waveform (.vcd), and beside it groups of signals for GTKWave (.gtkw)",
     )
+
+
+def check_output(*paths: Path | None, folder: bool = False) -> None:
+    """Make the folders that ``paths`` need, before any work; with ``folder``, they are folders themselves.
+
+    Raises ValueError for a place that cannot be written.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        if path.exists() and path.is_dir() != folder:
+            raise ValueError(f"cannot write {path}: it is a {'file' if folder else 'folder'}; name another")
+        parent = path if folder else path.parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                f"cannot write {path}: {error.strerror} ({parent}); name another place"
+            ) from None
+        if not os.access(path if path.exists() else parent, os.W_OK):
+            raise ValueError(f"cannot write {path}: not permitted; name another place")

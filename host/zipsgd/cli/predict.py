@@ -4,41 +4,48 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
+from zipsgd.data import load_rows
+from zipsgd.model import load_model
 
-from zipsgd.training import load_model
-
-from .options import add_data, table_of
+from .options import Commands, add_command, check_output
 
 __all__ = ["add"]
 
+_EXAMPLES = """\
+  zipsgd train cadata --save model.json
+  zipsgd predict cadata --model model.json > predictions.txt
+  zipsgd predict new.csv --model model.json --out predictions.txt
+"""
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
+
+def add(commands: Commands) -> None:
+    command = add_command(
+        commands,
         "predict",
-        help="predict with a saved model",
-        description="Print a prediction for each row, in the data's units. The data have the columns that the model was "
-        "trained on, with the label's; its R2 goes to standard error.",
+        run,
+        summary="predict with a saved model",
+        description="Print a prediction for each row, in the data's units. Columns are found by their names; without a header, "
+        "they must be those that the model was trained on, with or without the label's. Where there are labels, R2 "
+        "goes to standard error.",
+        examples=_EXAMPLES,
+        data=True,
     )
-    add_data(command)
+    command.add_argument("data", help="a file or a named set; see below")
     command.add_argument("--model", type=Path, required=True, metavar="FILE", help="of 'zipsgd train --save'")
     command.add_argument(
         "--out", type=Path, metavar="FILE", help="write there rather than to standard output"
     )
-    command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    check_output(arguments.out)
     model = load_model(arguments.model)
-    table = table_of(arguments)
-    predicted = model.predict(table.features)
-    text = "\n".join(f"{value:.9g}" for value in predicted) + "\n"
+    features, labels = load_rows(arguments.data, model.columns, model.label)
+    text = "\n".join(f"{value:.9g}" for value in model.predict(features)) + "\n"
     if arguments.out is not None:
         arguments.out.write_text(text)
     else:
         sys.stdout.write(text)
-    spread = float(np.var(table.labels))
-    if spread:
-        r2 = 1 - float(np.mean((predicted - table.labels) ** 2)) / spread
-        print(f"R2 {r2:.4f} over {table.labels.size} rows", file=sys.stderr)
+    if labels is not None:
+        print(f"R2 {model.score(features, labels):.4f} over {labels.size} rows", file=sys.stderr)
     return 0

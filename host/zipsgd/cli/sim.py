@@ -3,47 +3,72 @@
 import argparse
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-
-from .options import add_build, build_of
+from .options import Commands, add_build, add_command, build_of, check_output
+from .progress import messages
 
 __all__ = ["add"]
 
+_EXAMPLES = """\
+  zipsgd sim --port 4000                                      then, from another terminal:
+  zipsgd train cadata --backend socket://127.0.0.1:4000
+  zipsgd sim --pty --baud 3000000 --trace board.vcd           as slow as a real link, with a waveform
+  zipsgd sim --build build/icebreaker                         the very build of a board
+"""
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
+
+def add(commands: Commands) -> None:
+    command = add_command(
+        commands,
         "sim",
-        help="start a virtual board",
-        description="Start a virtual board, print where it listens, and serve hosts until Ctrl-C. Train on it from another "
-        "terminal: zipsgd train DATA --backend URL",
+        run,
+        summary="start a virtual board",
+        description="Start a virtual board, print where it listens, and serve hosts, one at a time, until Ctrl-C.",
+        examples=_EXAMPLES,
     )
     add_build(command)
-    command.add_argument(
-        "--baud", type=int, default=0, help="hold the link to this rate (default: a byte a cycle)"
+    link = command.add_argument_group("link")
+    where = link.add_mutually_exclusive_group()
+    where.add_argument(
+        "--port", type=int, default=0, help="of TCP on this computer (default: any that is free)"
     )
-    command.add_argument("--pty", action="store_true", help="a pseudo-terminal rather than TCP")
-    command.add_argument("--uart", action="store_true", help="simulate the UART's pins, at 3 Mbaud")
-    command.add_argument("--trace", type=Path, metavar="FILE", help="write a waveform (VCD)")
-    command.set_defaults(run=run)
+    where.add_argument("--pty", action="store_true", help="a pseudo-terminal rather than TCP")
+    link.add_argument(
+        "--baud", type=int, default=0, metavar="RATE", help="hold the link to it (default: a byte a cycle)"
+    )
+    link.add_argument(
+        "--uart", action="store_true", help="simulate the UART's pins, at the build's rate or 3 Mbaud"
+    )
+    command.add_argument(
+        "--trace",
+        type=Path,
+        metavar="FILE",
+        help="write a waveform (.vcd), and beside it groups of signals for GTKWave (.gtkw)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dataclasses import replace
-
-    from zipsgd_sim.board import VirtualBoard
-
-    console = Console(stderr=True)
     build = build_of(arguments)
-    if arguments.uart:
+    check_output(arguments.trace)
+    try:
+        from zipsgd_sim.board import VirtualBoard
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f"the virtual board needs {error.name}, which is not installed: pip install 'zipsgd[sim]'"
+        ) from None
+    assert build is not None
+    if arguments.uart and not build.uart_baud:
         build = replace(build, uart_baud=3_000_000)
+    console = messages()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with VirtualBoard(
         build,
         uart=arguments.uart,
         baud=arguments.baud,
+        port=arguments.port,
         pty=arguments.pty,
         trace=arguments.trace,
         progress=console.print,

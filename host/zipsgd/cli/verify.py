@@ -2,54 +2,74 @@
 
 import argparse
 
-from rich.console import Console
+from zipsgd.verification import verify
 
-from zipsgd.training import train
-
-from .options import add_backend, add_build, add_data, add_training, options_of, table_of
-from .train import choose_backend
+from .options import (
+    Commands,
+    add_backend,
+    add_build,
+    add_command,
+    add_data,
+    add_training,
+    build_of,
+    check_output,
+    options_of,
+    table_of,
+)
+from .progress import TrainingProgress, messages
 
 __all__ = ["add"]
 
+_EXAMPLES = """\
+  zipsgd verify cadata                                     emulator against golden model
+  zipsgd verify cadata --backend sim                       gateware, simulated, against golden model
+  zipsgd verify cadata --backend sim --against emulator --base-bits 5 --one-sided
+  zipsgd verify cadata --backend /dev/ttyUSB1              the board's own build against golden model
+"""
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
+
+def add(commands: Commands) -> None:
+    command = add_command(
+        commands,
         "verify",
-        help="train on two backends and compare bit for bit",
-        description="Train the same thing on two backends, and compare every loss and every word of the model. Exit status 1 "
-        "if a bit differs. With a real board, the other backend takes the board's own build.",
+        run,
+        summary="train on two backends and compare bit for bit",
+        description="Train the same thing on two backends, and compare every loss, every word of the model and the flags. Exit "
+        "status 1 if a bit differs. With a board on a port, the other backend takes the board's own build.",
+        examples=_EXAMPLES,
+        data=True,
     )
     add_data(command)
     add_backend(command)
     command.add_argument(
         "--against", default="golden", metavar="BACKEND", help="the other backend (default %(default)s)"
     )
-    add_training(command)
+    add_training(command, epochs=2)
     add_build(command)
-    command.set_defaults(run=run, epochs=2)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    console = Console(stderr=True)
-    table = table_of(arguments)
     options = options_of(arguments)
-    results = []
-    for name in (arguments.backend, arguments.against):
-        backend = choose_backend(name, arguments, table, console)
-        try:
-            console.print(f"training on {name} ...")
-            results.append(train(table, options, backend=backend))
-        finally:
-            backend.close()
-    first, second = results
-    if first.build != second.build:
-        raise ValueError("the two backends are different builds; give the board's --lanes and --max-features")
-    losses = sum(a != b for a, b in zip(first.loss, second.loss, strict=True))
-    words = sum(a != b for a, b in zip(first.model_words, second.model_words, strict=True))
-    flags = first.flags != second.flags
+    names = (arguments.backend, arguments.against)
+    check_output(arguments.trace)
+    with TrainingProgress(messages()) as progress:
+        progress.doing(f"reading {arguments.data}")
+        table = table_of(arguments, progress.say)
+        progress.begin(table.labels.size)
+        found = verify(
+            table,
+            options,
+            names,
+            build=build_of(arguments, table.features.shape[1] + 1, *names),
+            baud=arguments.baud,
+            trace=arguments.trace,
+            progress=progress.say,
+            on_samples=progress.on_samples,
+            on_epoch=progress.on_epoch,
+        )
     print(
-        f"{arguments.backend} against {arguments.against}: {losses} of {len(first.loss)} losses, {words} of "
-        f"{len(first.model_words)} model words differ{', and the flags' * flags}"
+        f"{names[0]} against {names[1]}: {found.losses} of {len(found.first.loss)} losses, {found.words} of "
+        f"{len(found.first.model_words)} model words differ{', and the flags' * found.flags}"
     )
-    print("identical" if not (losses or words or flags) else "NOT identical")
-    return 1 if losses or words or flags else 0
+    print("identical" if found.identical else "NOT identical")
+    return 0 if found.identical else 1

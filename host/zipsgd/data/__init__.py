@@ -1,14 +1,30 @@
-"""Where training data come from: named sets, files, and their scaling."""
+"""Where training data come from: named sets, files, arrays; and their scaling."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 from .errors import DataError
 from .files import load_file
+from .rows import load_rows
 from .scaling import Scaling
 from .sets import SETS, load_set
 from .table import Table
 
-__all__ = ["SETS", "DataError", "Scaling", "Table", "load", "load_file", "load_set"]
+__all__ = ["SETS", "DataError", "Scaling", "Table", "load", "load_file", "load_rows", "load_set"]
 
 
-def load(source: str, *, label: str | int | None = None) -> Table:
-    """A named set or a file: whichever ``source`` names. ``label`` as in :func:`load_file`."""
-    return load_set(source) if source in SETS else load_file(source, label=label)
+def load(
+    source: str | Path,
+    *,
+    label: str | int | None = None,
+    progress: Callable[[str], None] = lambda message: None,
+) -> Table:
+    """A named set or a file: whichever ``source`` names.
+
+    ``label``: as in :func:`load_file`. ``progress``: told before a set is fetched. Raises :class:`DataError`.
+    """
+    if str(source) not in SETS:
+        return load_file(source, label=label)
+    if label is not None:
+        raise DataError(f"the set {source} has its label; name no column for it")
+    return load_set(str(source), progress)

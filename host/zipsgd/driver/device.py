@@ -37,13 +37,14 @@ class EpochCounts:
     starved_cycles: int
 
 
-def check_limits(build: Build, features: int, p: int, m: int, batch: int) -> None:
-    """Raises :class:`LimitError` for a run that ``build`` cannot do."""
+def check_limits(build: Build, features: int, p: int, m: int, batch: int, samples: int = 0) -> None:
+    """Raises :class:`LimitError` for a run that ``build`` cannot do; ``samples``: of an epoch."""
     limits = {
         "features (with the intercept)": (features, 1, build.max_features),
         "base planes p": (p, 1, build.p_max),
         "samples per value m": (m, 0, build.m_max),
         "batch size": (batch, 1, build.max_batch),
+        "samples of an epoch": (samples, 0, build.max_samples),
     }
     for name, (value, low, high) in limits.items():
         if not low <= value <= high:
@@ -96,7 +97,7 @@ class Device:
                     f"the board on {url} holds another build: {', '.join(differing)}. Program the one wanted, or use it as it "
                     f"is without naming a build"
                 )
-            self.link.buffer_bytes = self.build.rx_bytes
+            self.link.buffer_bytes = min(self.build.rx_bytes, 0xFFFF)  # freed bytes are counted mod 65536
         except BaseException:
             self.link.close()
             raise

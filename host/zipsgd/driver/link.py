@@ -15,10 +15,18 @@ __all__ = ["Link", "LinkCounts"]
 
 _SYNC_TIMEOUT = 0.5
 _SYNC_TRIES = 4
-_RESEND_AFTER = 1.2
-"""Seconds without progress after which everything unacknowledged is sent again."""
-_TRIES = 3
-_ANSWER_TIMEOUT = 4.5
+_GIVE_UP = 3.5
+"""Seconds in which nothing moves, after which the device counts as lost."""
+_RESEND = 1.6
+"""Seconds in which nothing moves, after which everything unacknowledged is sent again."""
+_RESEND_SOON = 0.1
+"""The same, where the device has said that it dropped a frame."""
+_ASK_AGAIN = 1.7
+"""Seconds in which nothing moves, after which the answer to a read counts as lost, and not the device."""
+_MOST_FRAMES = 64
+"""Frames in the window: numbers are mod 256."""
+_MOST_READ = 4096
+"""Bytes after which a read stops looking for more."""
 _SMALLEST_BUFFER = 1024
 """Bytes that every build's receive buffer has; enough until the build is known."""
 
@@ -37,14 +45,14 @@ class LinkCounts:
 class _Sent:
     sequence: int
     data: bytes
-    cost: int
 
 
 class Link:
     """A synchronised link to a device.
 
     Frames are sent while the device's receive buffer has room for them, without waiting for an answer. What is not
-    acknowledged is kept, and sent again from the first missing frame on when nothing moves for a while (go-back-N).
+    acknowledged is kept, and sent again from the first missing frame on (go-back-N): soon after an ACK that says nothing
+    new, since the device answers every frame and has dropped that one; and when nothing moves for a while.
 
     Parameters
     ----------
@@ -54,7 +62,7 @@ class Link:
     Raises
     ------
     NoDevice
-        The port cannot be opened, or nothing answers.
+        The port cannot be opened or is in use, or nothing answers.
     WrongDevice
         Something else answers.
     """
@@ -64,8 +72,12 @@ class Link:
         self.counts = LinkCounts()
         self.buffer_bytes = _SMALLEST_BUFFER
         try:
-            self._port = serial.serial_for_url(url, baudrate=baud, timeout=0.05, write_timeout=2.0)
+            self._port = serial.serial_for_url(
+                url, baudrate=baud, timeout=0.05, write_timeout=2.0, exclusive=True
+            )
         except (serial.SerialException, OSError, ValueError) as error:
+            if "exclusively lock" in str(error):
+                raise NoDevice(f"{url} is in use by another program: end that one first") from None
             raise NoDevice(
                 f"cannot open {url}: {error}. Is the board plugged in, the name right, and the port yours to use (on Linux: "
                 f"group dialout)? 'zipsgd doctor' looks for boards"
@@ -76,6 +88,8 @@ class Link:
         self._sequence = 0
         self._used = 0  # bytes of receive buffer sent into, less those freed
         self._freed = 0
+        self._moved = 0.0  # when something last did
+        self._resend_at = 0.0
         try:
             self._synchronise()
         except BaseException:
@@ -84,20 +98,25 @@ class Link:
 
     def _synchronise(self) -> None:
         heard = 0
-        for attempt in range(_SYNC_TRIES):
-            start = 0x40 + attempt * 0x11  # not the number of a stale acknowledgement
-            self._write(b"\0\0" + encode(Frame(Kind.SYNC, start)))
-            end = time.monotonic() + _SYNC_TIMEOUT
-            while time.monotonic() < end:
-                heard += self._read()
-                for frame in self._frames():
-                    if (
-                        frame.kind == Kind.ACK
-                        and frame.sequence == (start + 1) % 256
-                        and len(frame.payload) == 2
-                    ):
-                        self._sequence = frame.sequence
-                        return
+        try:
+            for attempt in range(_SYNC_TRIES):
+                start = 0x40 + attempt * 0x11
+                self._write(b"\0\0" + encode(Frame(Kind.SYNC, start)))
+                end = time.monotonic() + _SYNC_TIMEOUT
+                while time.monotonic() < end:
+                    heard += self._read()
+                    for frame in self._frames():
+                        if frame == Frame(
+                            Kind.ACK, (start + 1) % 256, b"\0\0"
+                        ):  # nothing freed yet: not a stale one
+                            self._sequence = frame.sequence
+                            return
+        except LinkLost:
+            if not heard:
+                raise NoDevice(
+                    f"{self.url} was closed as soon as it was opened: a virtual board serves one host at a time, so end the "
+                    f"other one first; or something else listens there"
+                ) from None
         if heard:
             raise WrongDevice(
                 f"what answers on {self.url} does not speak zipsgd's protocol ({heard} bytes came, none of them a valid "
@@ -119,20 +138,19 @@ class Link:
 
     def _read(self) -> int:
         """Take what there is, waiting a moment for the first byte; how many bytes came."""
+        count = 0
         try:
             data = self._port.read(1)
-            while data and (waiting := self._port.in_waiting):
-                more = self._port.read(waiting)
-                if not more:
-                    break
-                data += more
-                if len(data) > 4096:
-                    break
+            while data:
+                self._input += data
+                count += len(data)
+                waiting = self._port.in_waiting if count < _MOST_READ else 0
+                data = self._port.read(waiting) if waiting else b""
         except (serial.SerialException, OSError, TypeError) as error:  # TypeError: a port closed under a read
-            raise self._lost(error) from None
-        self._input += data
-        self.counts.received += len(data)
-        return len(data)
+            if not count:  # what came before is worth a look, and the next read will fail again
+                raise self._lost(error) from None
+        self.counts.received += count
+        return count
 
     def _lost(self, error: Exception | str) -> LinkLost:
         return LinkLost(
@@ -152,55 +170,64 @@ class Link:
 
     # Window
 
+    def _acknowledged(self, frame: Frame) -> bool:
+        """Take in an ACK; whether anything moved."""
+        first = self._window[0].sequence if self._window else self._sequence
+        ahead = (frame.sequence - first) % 256
+        if ahead > len(self._window):
+            return False  # stale
+        for _ in range(ahead):
+            self._window.popleft()
+        (freed,) = struct.unpack("<H", frame.payload)
+        fresh = (freed - self._freed) % 65536
+        if fresh > self._used:
+            fresh = 0  # stale
+        self._freed = (self._freed + fresh) % 65536
+        self._used -= fresh
+        if not ahead and not fresh:
+            self._resend_at = min(self._resend_at, time.monotonic() + _RESEND_SOON)
+            return False
+        return True
+
     def _take_in(self) -> bool:
         """Read and act on frames; whether anything moved."""
-        if not self._read():
-            return False
         moved = False
-        for frame in self._frames():
-            if frame.kind == Kind.ACK and len(frame.payload) == 2:
-                ahead = (
-                    frame.sequence - (self._window[0].sequence if self._window else self._sequence)
-                ) % 256
-                if ahead > len(self._window):
-                    continue  # stale
-                for _ in range(ahead):
-                    self._window.popleft()
+        if self._read():
+            for frame in self._frames():
+                if frame.kind == Kind.ACK and len(frame.payload) == 2:
+                    moved |= self._acknowledged(frame)
+                elif frame.kind == Kind.DATA:
+                    self._answers[frame.sequence] = frame.payload
                     moved = True
-                (freed,) = struct.unpack("<H", frame.payload)
-                fresh = (freed - self._freed) % 65536
-                if 0 < fresh <= self._used:
-                    self._freed = freed
-                    self._used -= fresh
-                    moved = True
-            elif frame.kind == Kind.DATA:
-                self._answers[frame.sequence] = frame.payload
-                moved = True
         return moved
 
-    def _wait(self, progress_until: float, tries: int) -> tuple[float, int]:
-        """One look at the port; resends or gives up when nothing moves. Returns the new deadline and tries left."""
+    def _begin_waiting(self) -> None:
+        self._moved = time.monotonic()
+        self._resend_at = self._moved + _RESEND
+
+    def _wait(self) -> None:
+        """One look at the port; goes back or gives up when nothing moves."""
         if self._take_in():
-            return time.monotonic() + _RESEND_AFTER, _TRIES
-        if time.monotonic() < progress_until:
-            return progress_until, tries
-        if tries == 0:
-            raise self._lost("it no longer acknowledges")
-        if self._window:
+            self._begin_waiting()
+            return
+        now = time.monotonic()
+        if now > self._moved + _GIVE_UP:
+            raise self._lost("it no longer answers")
+        if now > self._resend_at and self._window:
             self.counts.resent += len(self._window)
             self._write(b"\0" + b"".join(item.data for item in self._window))
-        return time.monotonic() + _RESEND_AFTER, tries - 1
+            self._resend_at = now + _RESEND
 
     def send(self, kind: Kind, payload: bytes = b"") -> int:
         """Send one frame as soon as the device has room for it; its sequence number."""
         cost = CREDIT_OVERHEAD + len(payload)
-        deadline, tries = time.monotonic() + _RESEND_AFTER, _TRIES
-        while self._used + cost > self.buffer_bytes or len(self._window) >= 64:
-            deadline, tries = self._wait(deadline, tries)
+        self._begin_waiting()
+        while self._used + cost > self.buffer_bytes or len(self._window) >= _MOST_FRAMES:
+            self._wait()
         sequence = self._sequence
         data = encode(Frame(kind, sequence, payload))
         self._sequence = (sequence + 1) % 256
-        self._window.append(_Sent(sequence, data, cost))
+        self._window.append(_Sent(sequence, data))
         self._used += cost
         if kind == Kind.SAMPLES:
             self.counts.samples += len(payload)
@@ -209,15 +236,18 @@ class Link:
 
     def ask(self, kind: Kind, payload: bytes) -> bytes:
         """Send a READ or FENCE and wait for its answer."""
-        for _ in range(2):
+        for again in (False, True):
+            silent_since = self._moved
             sequence = self.send(kind, payload)
-            self._answers.pop(sequence, None)
-            end = time.monotonic() + _ANSWER_TIMEOUT / 2
-            deadline, tries = time.monotonic() + _RESEND_AFTER, _TRIES
-            while time.monotonic() < end:
+            self._answers.pop(sequence, None)  # of 256 frames ago
+            self._begin_waiting()
+            if again:  # a silence is as long as it is
+                self._moved = silent_since
+            asked = time.monotonic()
+            while self._window or time.monotonic() < max(asked, self._moved) + _ASK_AGAIN:
                 if sequence in self._answers:
                     return self._answers.pop(sequence)
-                deadline, tries = self._wait(deadline, tries)
+                self._wait()
         raise self._lost("no answer came to a read")
 
     def close(self) -> None:

@@ -10,7 +10,17 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-__all__ = ["LABEL_BITS", "LABEL_FRAC", "LFSR_BITS", "LFSR_DRAW", "STEP_BITS", "Build", "BuildError", "Flag"]
+__all__ = [
+    "LABEL_BITS",
+    "LABEL_FRAC",
+    "LFSR_BITS",
+    "LFSR_DRAW",
+    "SAMPLES_BITS",
+    "STEP_BITS",
+    "Build",
+    "BuildError",
+    "Flag",
+]
 
 LABEL_BITS = 16
 """Bits of a label, signed."""
@@ -20,6 +30,8 @@ LFSR_BITS = 31
 """State of a lane's LFSR: x^31 + x^3 + 1, primitive since 2^31 - 1 is prime and the trinomial irreducible."""
 LFSR_DRAW = 28
 """Fresh bits a draw yields: up to 28 steps leap with a two-input XOR a bit (taps 31 and 28)."""
+SAMPLES_BITS = 32
+"""Bits of the count of an epoch's samples."""
 STEP_BITS = 16
 """Bits of the step size's mantissa, unsigned."""
 STEP_EXP_MAX = 3
@@ -189,6 +201,11 @@ class Build:
     def residual_bits(self) -> int:
         """Bits of z - b, saturated (flag RESIDUAL) to [-4, 4)."""
         return self.residual_frac + 3
+
+    @property
+    def max_samples(self) -> int:
+        """Most samples of an epoch: the loss sum has 64 bits, and each sample adds up to (2^(residual_bits - 1))^2 to it."""
+        return (1 << min(63 - 2 * (self.residual_bits - 1), SAMPLES_BITS)) - 1
 
     def z_shift(self, p: int) -> int:
         """Left shift that takes z of a run with ``p`` base planes to the residual's binary point."""

@@ -1,13 +1,13 @@
 """What stands behind the link: 32-bit words by word address.
 
 :data:`REGISTERS` is the single table from which the gateware makes its bank, the host its names and the
-documentation its list. ``python -m zipsgd.protocol.registers`` prints it as Markdown.
+documentation its list: ``make docs`` writes docs/registers.md.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from .formats import Build
+from .formats import Build, Flag
 
 __all__ = [
     "MAGIC",
@@ -164,13 +164,37 @@ def parse_identification(values: dict[str, int]) -> Build:
 
 
 def markdown() -> str:
-    """The register table for the documentation."""
-    lines = ["| address | name | access | bits | what |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {r.address:#04x} | `{r.name}` | {r.access} | {r.width} | {r.doc} |" for r in REGISTERS.values()
+    """docs/registers.md."""
+    lines = [
+        "# Registers",
+        "",
+        f"Written by `make docs` from `zipsgd.protocol.registers`; version {VERSION} of the contract. Words have 32 bits,",
+        "addresses count words. Access is as the host has it: r read, w write, rw written and read back.",
+        "",
+        "| address | name | access | bits | what |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {r.address:#04x} | `{r.name}` | {r.access} | {r.width} | {r.doc} |"
+            for r in REGISTERS.values()
+        ),
+        f"| {MODEL_WINDOW:#x} | model window | rw | model_bits | the master model, a word a feature, sign-extended |",
+        "",
+        "| `control` | |",
+        "|---|---|",
+        f"| {Control.LOAD} | LOAD: renew every Q3 word from the master model |",
+        f"| {Control.CLEAR} | CLEAR: flags, loss and counters |",
+        f"| {Control.ABORT} | ABORT: drop the samples under way; the model stays, seeds, Q3, flags, loss and counters do not |",
+        "",
+        "| `status` | |",
+        "|---|---|",
+        f"| {Status.BUSY} | BUSY: samples are still to come or under way, or a load runs |",
+        "",
+        "| `flags` | a value was saturated |",
+        "|---|---|",
+        *(f"| {bit} | {name} |" for bit, name in Flag.NAMES.items()),
     ]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    print(markdown())
+    print(markdown(), end="")

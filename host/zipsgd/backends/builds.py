@@ -1,0 +1,43 @@
+"""Builds to emulate or simulate: made to fit the data, or those of a report."""
+
+import json
+from pathlib import Path
+
+from zipsgd.protocol.formats import Build, BuildError
+
+__all__ = ["build_for", "load_build"]
+
+
+def build_for(features: int, *, lanes: int = 8, max_features: int | None = None) -> Build:
+    """A build with room for ``features``, the intercept's among them.
+
+    ``max_features``: by default what is needed, and at least 1024. Raises :class:`zipsgd.protocol.formats.BuildError`.
+    """
+    lanes_above_zero = max(1, lanes)  # Build names the wrong one
+    if max_features is None:
+        max_features = max(1024, -(-features // lanes_above_zero) * lanes_above_zero)
+    words = max_features // lanes_above_zero * 10  # eight base planes and two up planes
+    return Build(
+        lanes=lanes,
+        update_lanes=lanes,
+        max_features=max_features,
+        replay_words=min(max(2048, 1 << (words - 1).bit_length()), 1 << 16),
+        rx_bytes=1 << 14,  # a simulated board must not wait for this computer
+    )
+
+
+def load_build(path: str | Path) -> Build:
+    """The build that a JSON file holds under "build": a report or sidecar of ``zipsgd build``, or a model.
+
+    ``path`` may be the folder of a ``build.json``. Raises :class:`zipsgd.protocol.formats.BuildError`.
+    """
+    path = Path(path)
+    path = path / "build.json" if path.is_dir() else path
+    try:
+        return Build(**json.loads(path.read_text())["build"])
+    except BuildError as error:
+        raise BuildError(f"{path}: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BuildError(
+            f"{path} holds no build ({type(error).__name__}: {error}); 'zipsgd build' writes a build.json"
+        ) from None

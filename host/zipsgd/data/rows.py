@@ -1,0 +1,83 @@
+"""Rows to predict for: the columns that a model was trained on, found again in other data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import DataError
+from .files import LIBSVM_SUFFIXES, check_file, read_grid
+from .grid import Grid
+from .libsvm_file import read_libsvm
+from .numpy_file import read_npz
+from .sets import SETS, load_set
+from .table import check_finite, column_names
+
+__all__ = ["load_rows"]
+
+_Floats = npt.NDArray[np.floating]
+
+
+def _by_name(names: Sequence[str], columns: Sequence[str]) -> list[int] | None:
+    """Where ``columns`` stand among ``names``; None if one is missing."""
+    places = {name: place for place, name in enumerate(names)}
+    return [places[name] for name in columns] if places.keys() >= set(columns) else None
+
+
+def _missing(source: str, names: Sequence[str], columns: Sequence[str]) -> DataError:
+    missing = [repr(name) for name in columns if name not in names]
+    return DataError(
+        f"{source} has {len(names)} columns, and not all of the {len(columns)} that the model was trained on: "
+        f"{', '.join(missing[:5])}{', ...' * (len(missing) > 5)} missing"
+    )
+
+
+def load_rows(source: str | Path, columns: Sequence[str], label: str) -> tuple[_Floats, _Floats | None]:
+    """Features for a model trained on ``columns``, and labels where ``source`` has them.
+
+    Columns are found by their names; other columns are passed over. Where the model or the file has no names, they are
+    those that :func:`.load_file` gives to a file with its label; a file without the label's column may have the others in
+    order.
+
+    Parameters
+    ----------
+    source : a file or a named set, as of :func:`zipsgd.data.load`.
+    columns, label : names of the features and of the label when the model was trained.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or a value is not finite.
+    """
+    source, path = str(source), Path(source)
+    suffix = path.suffix.lower()
+    grid: Grid | None = None
+    labels: _Floats | None = None
+    if source not in SETS:
+        check_file(path)
+    if source in SETS:
+        table = load_set(source)
+        values, labels, names = table.features, table.labels, table.names
+    elif suffix == ".npz":
+        values, labels = read_npz(path)
+        names = column_names(values.shape[1])
+    elif suffix in LIBSVM_SUFFIXES:
+        # What no row names is 0, and a model may know more columns than occur here.
+        indices = [name.removeprefix("column ") for name in columns]
+        table = read_libsvm(path, max((int(index) for index in indices if index.isdigit()), default=0))
+        values, labels, names = table.features, table.labels, table.names
+    else:
+        grid = read_grid(path)
+        values, names = grid.values, grid.names
+
+    places = _by_name(names, columns)
+    if places is None:
+        if (grid is not None and grid.headed) or len(names) != len(columns):
+            raise _missing(source, names, columns)
+        places = list(range(len(columns)))
+    elif grid is not None and label in names:
+        labels = values[:, names.index(label)]
+    features = values[:, places]
+    check_finite(features, columns, source)
+    return features, labels

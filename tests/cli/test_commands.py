@@ -1,0 +1,385 @@
+"""The commands, in this process: what a user gives, and what comes out."""
+
+import json
+
+import numpy as np
+import pytest
+
+import zipsgd
+from zipsgd.cli import main
+from zipsgd.cli.main import parser
+
+COMMANDS = ("train", "predict", "verify", "sim", "boards", "build", "report", "doctor", "bench")
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command line; its status, standard output and standard error."""
+
+    def call(*words):
+        status = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def csv(tmp_path, small_table):
+    """The small table as a CSV file with a header, its label in the middle."""
+    path = tmp_path / "small.csv"
+    columns = [*small_table.features.T[:3], small_table.labels, *small_table.features.T[3:]]
+    header = "x0,x1,x2,price,x3,x4,x5"
+    np.savetxt(path, np.column_stack(columns), delimiter=",", header=header, comments="", fmt="%.17g")
+    return path
+
+
+def refused(result, *says):
+    """Bad input: status 2, nothing on standard output, one line that says so."""
+    status, out, err = result
+    assert status == 2
+    assert out == ""
+    assert err.startswith("zipsgd: ")
+    assert err.count("\n") == 1
+    for part in says:
+        assert part in err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert f"examples:\n  zipsgd {'train' if command == 'predict' else command}" in text
+    if command in ("train", "verify", "predict"):
+        assert "cadata" in text
+        assert ".libsvm" in text
+
+
+def test_the_examples_can_be_parsed():
+    """Of every command's help, and of the top one."""
+    commands = next(
+        a for a in parser()._actions if hasattr(a, "choices") and a.choices and "train" in a.choices
+    )
+    texts = [parser().epilog, *(command.epilog for command in commands.choices.values())]
+    lines = [line.strip() for text in texts for line in text.splitlines() if line.startswith("  zipsgd")]
+    assert len(lines) > 25
+    for line in lines:
+        words = line.split("   ")[0].split(">")[0].split()
+        assert parser().parse_args(words[1:]).run
+
+
+def test_train_json_holds_what_is_promised(run, csv, tmp_path, small_table):
+    out = tmp_path / "sub" / "run.json"
+    status, text, _ = run("train", csv, "--label", "price", "--epochs", 3, "--json", out)
+    assert status == 0
+    content = json.loads(out.read_text())
+    assert {
+        "loss", "coef", "intercept", "model_words", "bits_per_value", "cycles", "flags", "options", "build"
+    } <= content.keys()  # fmt: skip
+    expected = zipsgd.train(small_table, zipsgd.Options(epochs=3))
+    assert content["model_words"] == expected.model_words
+    assert content["loss"] == expected.loss
+    assert content["columns"] == [f"x{i}" for i in range(6)]
+    assert content["label"] == "price"
+    assert content["cycles"] is None
+    assert f"loss {expected.final_loss:.6f}" in text
+    assert f"wrote {out}" in text
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "libsvm", "tsv"])
+def test_train_takes_every_kind_of_file(kind, run, tmp_path, small_table):
+    features, labels = small_table.features.astype(np.float32), small_table.labels
+    path = tmp_path / f"t.{kind}"
+    if kind == "npz":
+        np.savez(path, X=features, y=labels)
+    elif kind == "npy":
+        np.save(path, np.column_stack([features, labels]))
+    elif kind == "tsv":
+        np.savetxt(path, np.column_stack([features, labels]), delimiter="\t", fmt="%.17g")
+    else:
+        rows = (
+            f"{b:.17g} " + " ".join(f"{i + 1}:{v:.17g}" for i, v in enumerate(row))
+            for row, b in zip(features, labels)
+        )
+        path.write_text("\n".join(rows))
+    status, _, _ = run("train", path, "--epochs", 1, "--json", tmp_path / "o.json")
+    assert status == 0
+    expected = zipsgd.train(zipsgd.Table.from_arrays(features, labels), zipsgd.Options(epochs=1))
+    assert json.loads((tmp_path / "o.json").read_text())["model_words"] == expected.model_words
+
+
+def test_every_option_reaches_the_training(run, tmp_path):
+    options = zipsgd.Options(
+        base_bits=3, samples_per_value=1, batch_size=4, step_size=0.01, schedule="sqrt", epochs=2, seed=9,
+        one_sided=True, fresh=False,
+    )  # fmt: skip
+    words = ["--base-bits", 3, "--samples-per-value", 1, "--batch-size", 4, "--step-size", 0.01]
+    words += ["--schedule", "sqrt", "--epochs", 2, "--seed", 9, "--one-sided", "--fixed-up-bits"]
+    words += ["--lanes", 16, "--max-features", 64, "--backend", "golden"]
+    assert run("train", "diabetes", *words, "--json", tmp_path / "o.json")[0] == 0
+    content = json.loads((tmp_path / "o.json").read_text())
+    assert zipsgd.Options(**content["options"]) == options
+    assert (content["build"]["lanes"], content["build"]["max_features"]) == (16, 64)
+    assert content["backend"] == "golden"
+    defaults = parser().parse_args(["train", "diabetes"])
+    assert zipsgd.cli.options.options_of(defaults) == zipsgd.Options()
+
+
+def test_progress_says_what_there_is(run, csv, board):
+    status, text, err = run("train", csv, "--label", 3, "--epochs", 2, "--backend", board.url)
+    assert status == 0
+    lines = err.splitlines()
+    assert len(lines) == 2
+    for number, line in enumerate(lines, 1):
+        assert line.startswith(f"epoch   {number}  loss 0.")
+        assert "samples/s" in line
+        assert "cycles" in line
+        assert line.endswith("% of the plane limit")
+    assert "MHz" in text
+    status, text, err = run("train", csv, "--label", 3, "--epochs", 2, "--quiet")
+    assert (status, text, err) == (0, "", "")
+
+
+def test_report(run, csv, tmp_path):
+    folder = tmp_path / "a" / "report"
+    status, text, _ = run("train", csv, "--label", "price", "--report", folder)
+    assert status == 0
+    content = json.loads((folder / "report.json").read_text())
+    assert f"{content['comparison']['over_float']:.4f} times the loss of float64 SGD" in text
+    assert f"naive quantisation ends at {content['comparison']['naive_over_float']:.4f}" in text
+    assert "float32 moves 32, 8.0 times as many" in text
+    assert (folder / "loss.png").stat().st_size > 1000
+
+
+def test_save_and_predict(run, csv, tmp_path, small_table):
+    model = tmp_path / "m.json"
+    assert run("train", csv, "--label", "price", "--save", model)[0] == 0
+    expected = zipsgd.load_model(model).predict(small_table.features)
+    status, text, err = run("predict", csv, "--model", model)
+    assert status == 0
+    np.testing.assert_allclose([float(line) for line in text.split()], expected, rtol=1e-8)
+    score = zipsgd.load_model(model).score(small_table.features, small_table.labels)
+    assert err == f"R2 {score:.4f} over 210 rows\n"
+    # without labels, columns in another order
+    other = tmp_path / "other.csv"
+    order = [5, 2, 0, 1, 4, 3]
+    header = ",".join(f"x{i}" for i in order)
+    np.savetxt(other, small_table.features[:, order], delimiter=",", header=header, comments="", fmt="%.17g")
+    status, text, err = run("predict", other, "--model", model, "--out", tmp_path / "p.txt")
+    assert (status, text, err) == (0, "", "")
+    np.testing.assert_allclose(np.loadtxt(tmp_path / "p.txt"), expected, rtol=1e-8)
+
+
+def test_constant_columns(run, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,y\n" + "".join(f"{k},5,{k * 2}\n" for k in range(20)))
+    refused(run("train", path), "1 of 2 columns never vary ('b')", "--drop-constant")
+    assert run("train", path, "--drop-constant", "--save", tmp_path / "m.json")[0] == 0
+    assert len(run("predict", path, "--model", tmp_path / "m.json")[1].split()) == 20
+
+
+def test_verify(run, csv, board):
+    words = ("--label", "price", "--epochs", 1, "--base-bits", 4)
+    for names in (("emulator", "golden"), (board.url, "golden"), ("emulator", board.url)):
+        status, text, err = run("verify", csv, *words, "--backend", names[0], "--against", names[1])
+        assert status == 0
+        assert text == f"{names[0]} against {names[1]}: 0 of 1 losses, 0 of 7 model words differ\nidentical\n"
+        assert [line for line in err.splitlines() if line.startswith("training")] == [
+            f"training on {name}" for name in names
+        ]
+
+
+def test_verify_tells_a_difference(run, csv, monkeypatch):
+    monkeypatch.setattr("zipsgd.backends.golden.GoldenTrainer.flags", 8, raising=False)
+    monkeypatch.setattr(
+        "zipsgd.backends.golden.GoldenBackend.model",
+        lambda self: self._trainer.master + np.eye(7, dtype=np.int64)[0],
+    )
+    status, text, _ = run("verify", csv, "--label", "price", "--epochs", 1)
+    assert status == 1
+    assert text.splitlines() == [
+        "emulator against golden: 0 of 1 losses, 1 of 7 model words differ",
+        "NOT identical",
+    ]
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("train", "nosuch"), "no file nosuch, and no set of that name; named sets: cadata"),
+        (("train", "diabetes", "--label", "y"), "the set diabetes has its label"),
+        (("train", "diabetes", "--backend", "emulatr"), "no backend 'emulatr'; backends: emulator"),
+        (("train", "diabetes", "--epochs", "0"), "epochs must be in"),
+        (("train", "diabetes", "--base-bits", "9"), "base_bits must be in 1..8"),
+        (("train", "diabetes", "--lanes", "3"), "lanes"),
+        (("train", "diabetes", "--max-features", "8"), "features (with the intercept) must be in 1..8"),
+        (("train", "diabetes", "--batch-size", "65"), "batch size must be in 1..64 on this build"),
+        (("train", "diabetes", "--trace", "x.vcd"), "only a virtual board writes a waveform"),
+        (("train", "diabetes", "--baud", "9600"), "the backend emulator has no link"),
+        (("train", "diabetes", "--backend", "sim", "--baud", "9600"), "baud must be from"),
+        (("train", "diabetes", "--backend", "sim", "--trace", "x.fst"), "waveforms are written as VCD"),
+        (("train", "diabetes", "--backend", "/dev/x", "--lanes", "8"), "the board on /dev/x has one already"),
+        (("train", "diabetes", "--build", "none.json"), "none.json holds no build"),
+        (("verify", "diabetes", "--against", "emulatr"), "no backend 'emulatr'"),
+        (("predict", "diabetes", "--model", "none.json"), "no model file none.json"),
+        (("build", "--board", "nosuch"), "no board 'nosuch'; boards: icebreaker"),
+        (("report", "none"), "no report of a build in none"),
+        (("bench", "nosuch"), "no bench 'nosuch'; benches: "),
+        (("sim", "--lanes", "3"), "lanes"),
+        (("sim", "--port", "70000"), "port must be in 0..65535"),
+    ],
+)
+def test_bad_arguments(words, says, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused(run(*words), says)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("nosuch",), ("train",), ("train", "x", "--epochs", "two"), ("sim", "--pty", "--port", "1")]
+)
+def test_bad_usage(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert ended.value.code == 2
+    assert "usage: zipsgd" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--save", "--json", "--report"])
+def test_unwritable_output_before_any_work(option, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("zipsgd.cli.train.train", lambda *_, **__: pytest.fail("trained"))
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    wrong = "file" if option == "--report" else "folder"
+    refused(
+        run("train", "diabetes", option, tmp_path / wrong),
+        f"cannot write {tmp_path / wrong}: it is a {wrong}",
+    )
+    below = tmp_path / "file" / "below"
+    refused(run("train", "diabetes", option, below), f"cannot write {below}", "name another place")
+
+
+def test_a_broken_model(run, tmp_path):
+    (tmp_path / "m.json").write_text('{"format": "zipsgd model 1", "coef": [')
+    refused(
+        run("predict", "diabetes", "--model", tmp_path / "m.json"),
+        "m.json is no model of 'zipsgd train --save'",
+    )
+
+
+def test_link_errors_have_status_1(run, board, tmp_path):
+    status, out, err = run("train", "diabetes", "--backend", "/dev/none")
+    assert (status, out) == (1, "")
+    assert err.startswith("zipsgd: cannot open /dev/none")
+    zipsgd.train(zipsgd.load("diabetes"), zipsgd.Options(epochs=1)).save(tmp_path / "m.json")
+    status, out, err = run("train", "diabetes", "--backend", board.url, "--build", tmp_path / "m.json")
+    assert (status, out) == (1, "")
+    assert "holds another build: lanes 4 (wanted 8)" in err
+
+
+# The other commands
+
+
+def test_boards(run):
+    status, text, _ = run("boards")
+    assert status == 0
+    assert "icebreaker " in text
+    assert "tried on hardware" in text.splitlines()[0]
+
+
+@pytest.mark.filterwarnings("ignore:Domain:DeprecationWarning")  # Amaranth's, of its next version
+def test_build_and_report(run, tmp_path):
+    status, text, _ = run(
+        "build", "--board", "icebreaker", "--prepare-only", "--out", tmp_path / "b", "--data", "diabetes"
+    )
+    assert status == 0
+    content = json.loads((tmp_path / "b" / "build.json").read_text())
+    assert content["predicted_epoch"]["samples"] == 442
+    assert (tmp_path / "b" / "icebreaker.v").exists()
+    assert "utilisation" in text
+    assert "missing" in text
+    status, again, _ = run("report", tmp_path / "b")
+    assert status == 0
+    assert again in text
+    status, other, _ = run(
+        "report", tmp_path / "b" / "build.json", "--data", "synthetic10", "--link-baud", 1_000_000
+    )
+    assert status == 0
+    assert "samples            10000" in other
+    # A build of a board is emulated as it is.
+    assert (
+        run("train", "diabetes", "--build", tmp_path / "b", "--epochs", 1, "--json", tmp_path / "o.json")[0]
+        == 0
+    )
+    assert json.loads((tmp_path / "o.json").read_text())["build"] == content["build"]
+
+
+def test_report_of_all_kinds_of_figures(run, tmp_path):
+    content = {
+        "board": "b", "build": zipsgd.Build().as_dict(), "predicted_epoch": {"seconds": 0.5}, "seed": None,
+        "utilisation": {
+            "cells": {"used": 10, "available": 20, "percent": 50.0},
+            "ram": {"used": None, "available": 4, "percent": None},
+        },
+        "seeds": [{"seed": 1, "clocks": [{"name": "sync", "fmax_mhz": 25.5, "met": True}]}],
+    }  # fmt: skip
+    (tmp_path / "build.json").write_text(json.dumps(content))
+    lines = run("report", tmp_path)[1].splitlines()
+    for line in (
+        "seed   missing",
+        "         used     available  percent",
+        "  cells  10       20         50",
+        "  ram    missing  4          missing",
+        "  seed  clocks",
+        "  1     sync 25.5 yes",
+        "  seconds  0.5",
+    ):
+        assert line in lines
+
+
+def test_doctor(run, board):
+    status, text, _ = run("doctor", "--port", board.url)
+    assert status == 0
+    assert f"{board.url}: a zipsgd device" in text
+    assert "lanes 4" in text
+    status, _, err = run("doctor", "--port", "/dev/none")
+    assert status == 1
+    assert "cannot open /dev/none" in err
+
+
+def test_doctor_says_what_is_missing(run, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    status, text, _ = run("doctor")
+    assert status == 1
+    assert "MISSING g++, for the virtual board: install it" in text
+
+
+def test_bench(run, tmp_path):
+    status, text, _ = run("bench", "--list")
+    assert status == 0
+    assert "wire" in text
+    status, text, _ = run("bench", "wire", "--out", tmp_path)
+    assert status == 0
+    assert "goal: " in text
+    assert json.loads((tmp_path / "wire.json").read_text())["met"]
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "extra"),
+    [
+        ("zipsgd_sim.board", ("train", "diabetes", "--backend", "sim"), "sim"),
+        ("zipsgd_sim.board", ("sim",), "sim"),
+        ("zipsgd_hw.boards", ("boards",), "build"),
+        ("zipsgd.bench", ("bench", "--list"), "bench"),
+    ],
+)
+def test_what_is_not_installed_is_named(module, words, extra, run, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, module, None)
+    status, out, err = run(*words)
+    assert (status, out) == (1, "")
+    assert f"pip install 'zipsgd[{extra}]'" in err

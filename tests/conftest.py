@@ -1,0 +1,39 @@
+"""What tests share: one small build of the virtual board, a small table, and how hypothesis runs."""
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from zipsgd.data import Table
+from zipsgd.protocol.formats import Build
+from zipsgd_sim.board import VirtualBoard
+
+# A machine under load is slow, and continuous integration must not fail by chance.
+settings.register_profile("zipsgd", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("zipsgd")
+
+SMALL = Build(lanes=4, update_lanes=4, max_features=32, max_batch=32, clock_hz=24_000_000)
+
+
+@pytest.fixture(scope="session")
+def small_build() -> Build:
+    return SMALL
+
+
+@pytest.fixture
+def board() -> Iterator[VirtualBoard]:
+    """A virtual board on TCP; compiled once for all tests, a process each."""
+    with VirtualBoard(SMALL, optimise=1) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def small_table() -> Table:
+    """210 rows of 6 columns of different sizes, a linear model plus noise: room for a mini-batch that is not full."""
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(210, 6)) * [1, 10, 0.01, 5, 1e4, 1] + [0, 5, 0, -100, 0, 1]
+    labels = features @ [3, 0.1, 200, -0.2, 1e-4, 0] + rng.normal(size=210) * 0.3 + 7
+    return Table.from_arrays(features, labels, [f"x{i}" for i in range(6)], "the small table")

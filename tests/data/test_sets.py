@@ -1,0 +1,72 @@
+"""Named sets. One is fetched through the package registry, which installing the project needs as well."""
+
+import dataclasses
+import subprocess
+
+import numpy as np
+import pytest
+
+from zipsgd.data import SETS, DataError, load, load_set, sets
+
+
+def test_cadata_is_fetched_once_and_is_what_it_should_be(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
+    said = []
+    table = load("cadata", progress=said.append)
+    assert len(said) == 1
+    assert "fetching shapiq==1.4.1" in said[0]
+    assert table.features.shape == (20640, 8)
+    assert table.source == "cadata"
+    assert table.names[0] == "MedInc"
+    again = load("cadata", progress=said.append)
+    assert len(said) == 1
+    np.testing.assert_array_equal(again.features, table.features)
+    exact = np.column_stack([table.features, np.ones(20640)])
+    residual = table.labels - exact @ np.linalg.lstsq(exact, table.labels, rcond=None)[0]
+    assert 1 - residual.var() / table.labels.var() == pytest.approx(0.606, abs=0.05)
+    assert not list(tmp_path.rglob("*.whl"))  # nothing of the archive is kept but the file
+
+
+def test_another_archive_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
+
+    def download(command, **arguments):
+        folder = command[command.index("-d") + 1]
+        (sets.Path(folder) / "shapiq.whl").write_bytes(b"something else")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", download)
+    with pytest.raises(DataError, match=r"SHA-256 is .* expected c86667eb.*; not used"):
+        load_set("cadata")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_no_way_to_fetch_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
+    failed = subprocess.CompletedProcess([], 1, "", "no route to host")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(DataError, match=r"could not fetch shapiq.*no route to host.*file of your own"):
+        load_set("cadata")
+
+
+def test_synthetic_sets_are_reproducible():
+    first, second = load_set("synthetic10"), load_set("synthetic10")
+    np.testing.assert_array_equal(first.features, second.features)
+    np.testing.assert_array_equal(first.labels, second.labels)
+    assert first.features.shape == (10_000, 10)
+
+
+def test_sets_of_scikit_learn():
+    assert load("diabetes").features.shape == (442, 10)
+
+
+def test_bad_names():
+    with pytest.raises(DataError, match="no set 'nosuch'; sets: cadata"):
+        load_set("nosuch")
+    with pytest.raises(DataError, match="the set synthetic10 has its label"):
+        load("synthetic10", label=0)
+
+
+def test_sets_say_what_they_are():
+    for found in SETS.values():
+        assert all(getattr(found, field.name) for field in dataclasses.fields(found))

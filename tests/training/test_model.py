@@ -1,0 +1,77 @@
+"""Saved models: what is saved comes back, and nothing else is taken for one."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from zipsgd import DataError, Options, load_model, train
+
+
+@pytest.fixture(scope="module")
+def result(small_table):
+    return train(small_table, Options(epochs=2))
+
+
+def test_round_trip(result, small_table, tmp_path):
+    result.save(tmp_path / "m.json")
+    loaded = load_model(tmp_path / "m.json")
+    assert loaded == result
+    np.testing.assert_array_equal(loaded.predict(small_table.features), result.predict(small_table.features))
+
+
+def test_what_is_to_be_known_is_in_it(result):
+    content = json.loads(json.dumps(result.as_dict(), allow_nan=False))
+    assert len(content["loss"]) == 2
+    assert len(content["coef"]) == 6
+    assert len(content["model_words"]) == 7
+    assert all(isinstance(word, int) for word in content["model_words"])
+    assert content["bits_per_value"] == 4
+    assert content["cycles"] is None
+    assert content["flags"] == []
+    assert content["options"] == asdict(Options(epochs=2))
+    assert content["label"] == "label"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c.pop("format"), "does not say"),
+        (lambda c: c.update(format="zipsgd model 0"), "does not say"),
+        (lambda c: c.pop("coef"), "has no coef"),
+        (lambda c: c.update(coef=["1"] * 6), "not numbers"),
+        (lambda c: c.update(coef=[True] * 6), "not numbers"),
+        (lambda c: c.update(intercept=float("nan")), "not numbers"),
+        (lambda c: c.update(coef=3), "not numbers"),
+        (lambda c: c.update(coef=[1.0]), "a column for each"),
+        (lambda c: c.update(columns=None), "a column for each"),
+    ],
+)
+def test_broken_models_are_named(result, tmp_path, change, says):
+    path = tmp_path / "m.json"
+    result.save(path)
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=rf"m\.json is no model of 'zipsgd train --save': .*{says}"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"\xff\xfe", b"[" * 100_000])
+def test_other_files_are_no_models(tmp_path, content):
+    (tmp_path / "m.json").write_bytes(content)
+    with pytest.raises(DataError, match="is no model"):
+        load_model(tmp_path / "m.json")
+
+
+def test_no_model(tmp_path):
+    with pytest.raises(DataError, match=r"no model file .*none\.json; 'zipsgd train --save' writes one"):
+        load_model(tmp_path / "none.json")
+    with pytest.raises(DataError, match="is no model"):
+        load_model(tmp_path)
+
+
+def test_features_of_another_shape(result):
+    with pytest.raises(DataError, match=r"takes 6 columns, and the data have shape \(2, 5\)"):
+        result.predict(np.zeros((2, 5)))

@@ -1,0 +1,105 @@
+"""Comparing two backends, and a run with its yardsticks."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import zipsgd
+from zipsgd import Options, Table, train, verify
+from zipsgd.driver import LimitError, WrongBuild
+from zipsgd.report import compare, save_report, summary
+from zipsgd.verification import compare_results
+
+OPTIONS = Options(epochs=2, batch_size=8, base_bits=3)
+
+
+def test_identical_backends(small_table):
+    found = verify(small_table, OPTIONS, ("emulator", "golden"))
+    assert found.identical
+    assert (found.first.backend, found.second.backend) == ("emulator", "golden")
+    assert found.first.model_words == found.second.model_words
+
+
+@pytest.mark.parametrize("port_first", [True, False])
+def test_a_board_brings_its_build(small_table, small_build, board, port_first):
+    names = (board.url, "emulator") if port_first else ("golden", board.url)
+    said = []
+    found = verify(small_table, OPTIONS, names, progress=said.append)
+    assert found.identical
+    assert said == [f"training on {name}" for name in names]
+    assert found.first.build == found.second.build == small_build.as_dict()
+
+
+def test_a_board_of_another_build(small_table, small_build, board):
+    with pytest.raises(WrongBuild, match=r"max_batch 32 \(wanted 16\)"):
+        verify(small_table, OPTIONS, ("golden", board.url), build=replace(small_build, max_batch=16))
+
+
+def test_limits_of_the_board_hold(board):
+    table = Table.from_arrays(np.random.default_rng(0).normal(size=(20, 40)), np.arange(20))
+    with pytest.raises(LimitError, match="features"):
+        verify(table, OPTIONS, ("golden", board.url))
+
+
+def test_differences_are_counted(small_table):
+    result = train(small_table, OPTIONS)
+    words = list(result.model_words)
+    words[2] += 1
+    changed = replace(result, model_words=words, loss=[result.loss[0], 0.0], flags=["delta"])
+    found = compare_results(result, changed)
+    assert (found.losses, found.words, found.flags, found.identical) == (1, 1, True, False)
+    assert compare_results(result, result).identical
+
+
+def test_the_yardsticks(small_table, small_build):
+    options = Options(epochs=30, base_bits=1, batch_size=8)
+    result = train(small_table, options, build=small_build)
+    steps = []
+    found = compare(small_table, options, result, steps.append)
+    assert len(steps) == 2
+    assert found.over_float == result.final_loss / found.float_loss[-1]
+    assert found.over_float < found.naive_over_float
+    naive = train(small_table, replace(options, samples_per_value=1), build=small_build)
+    assert found.naive_loss == naive.loss
+    assert len(found.float_loss) == 30
+
+
+def test_report_files(small_table, tmp_path):
+    result = train(small_table, OPTIONS)
+    paths = save_report(tmp_path / "a" / "b", "a title", result, compare(small_table, OPTIONS, result))
+    assert [path.name for path in paths] == ["report.json", "loss.png"]
+    content = json.loads(paths[0].read_text())
+    assert content["comparison"]["over_float"] > 0
+    assert content["loss"] == result.loss
+    assert paths[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_summary(small_table, board):
+    result = train(small_table, OPTIONS, backend=board.url)
+    text = "\n".join(summary(result, compare(small_table, OPTIONS, result)))
+    for part in (
+        f"loss {result.final_loss:.6f}",
+        "after 2 epochs",
+        "times the loss of float64 SGD",
+        "naive quantisation ends at",
+        "5 bits a value; float32 moves 32, 6.4 times as many",
+        f"{result.sample_bytes:,} bytes of samples",
+        f"{4 * 7 * 210 * 2:,}",  # in float32: seven features, two epochs
+        f"{result.cycles:,} cycles",
+        "at 24 MHz",
+        f"{result.plane_cycles / result.cycles:.1%} of the plane limit",
+    ):
+        assert part in text
+    assert "warning" not in text
+    assert "warning: values were saturated (delta, q3)" in summary(replace(result, flags=["delta", "q3"]))[-1]
+    assert len(summary(train(small_table, OPTIONS))) == 2  # no link, no cycles
+
+
+def test_the_package_says_what_it_offers():
+    assert set(zipsgd.__all__) <= set(dir(zipsgd))
+    for name in zipsgd.__all__:
+        assert getattr(zipsgd, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'nosuch'"):
+        zipsgd.nosuch  # noqa: B018
