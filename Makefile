@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help train test lint clean
+.PHONY: help train test lint docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -31,6 +31,9 @@ lint: $(VENV)/.test  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.train  ## the parts of docs/ that are made from the sources
+	$(BIN)/python -m zipsgd.protocol.registers > docs/registers.md
 
 clean:  ## remove the virtual environment and all that was built
 	rm -rf $(VENV) build
