@@ -27,16 +27,17 @@ def predict_epoch(
     """Seconds of an epoch: those of the link, those of the datapath, and which is longer.
 
     ``features`` counts the intercept. ``link_baud`` stands in for the build's own; the link's seconds are None if neither is
-    set. The datapath's take a plane a cycle, but no less than L / U cycles a chunk in a mini-batch's last sample, and the
-    bubble of :class:`zipsgd_hw.datapath.core.TrainingCore` at the end of each mini-batch.
+    set. The datapath's take a plane a cycle, but no less than L / U cycles a chunk in a mini-batch's last sample, the bubble of
+    :class:`zipsgd_hw.datapath.core.TrainingCore` at the end of each mini-batch, and the epoch's last gradient.
     """
     planes = base_planes + up_planes
     chunks = build.chunks(features)
     steps = build.lanes // build.update_lanes
     tree = build.lanes.bit_length() // 2
-    bubble = planes + 17 + tree + steps
+    bubble = planes + 16 + tree + steps
     batches = -(-samples // batch)
-    cycles = samples * chunks * planes + batches * (bubble + chunks * max(0, steps - planes))
+    waits = batches * (bubble + (chunks - 1) * max(0, steps - planes))
+    cycles = (samples + 1) * chunks * planes - planes + waits
     size = sample_bytes(features, base_planes, up_planes, build.lanes)
     line_bytes = samples * size * _FRAME_BYTES / MAX_PAYLOAD
     baud = link_baud or build.uart_baud

@@ -103,7 +103,11 @@ _BOARDS = (
         pll=Ice40Pll(divr=0, divf=63, divq=5, filter_range=1, pad=True),
         ram=BlockRam(4096, _ICE40_WIDTHS, 30),
         fast_memory=True,
-        limits="",
+        limits=(
+            "All 30 block RAMs are in use: a port is 16 bits wide, so that 8 lanes of 28-bit gradient sums take 14, of 12-bit "
+            "Q3 6, and two update lanes of a 20-bit model 5, whatever their depth. Hence the narrow delta and model; 93 % of "
+            "the cells are in use as well. 1,024 replay words hold 8 planes of 1,024 features, 10 of 816."
+        ),
         in_ci=True,
         synth_opts=("-dsp",),
     ),
@@ -131,7 +135,11 @@ _BOARDS = (
         pll=Ice40Pll(divr=0, divf=79, divq=4, filter_range=1, pad=False),
         ram=BlockRam(4096, _ICE40_WIDTHS, 32),
         fast_memory=True,
-        limits="",
+        limits=(
+            "All 32 block RAMs are in use: a port is 16 bits wide, so that 8 lanes of 30-bit gradient sums take 15, of 12-bit "
+            "Q3 6, and two update lanes of a 24-bit model 6, whatever their depth. There are no multipliers, and a fifth of "
+            "the cells is free. 1,024 replay words hold 8 planes of 1,024 features, 10 of 816."
+        ),
     ),
     Board(
         name="ulx3s-85f",
@@ -157,7 +165,10 @@ _BOARDS = (
         pll=Ecp5Pll(clki_div=1, clkfb_div=4, clkop_div=6),
         ram=BlockRam(18432, (36, 18, 9), 208),
         fast_memory=False,
-        limits="",
+        limits=(
+            "The clock: a block RAM's word comes out after 5.8 ns and has a long way to its lane. Half of the block RAMs and "
+            "three quarters of the cells are free; the serial chip's 3 Mbaud bound every set's epoch."
+        ),
     ),
 )
 

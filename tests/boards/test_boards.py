@@ -1,0 +1,133 @@
+"""Boards: their table, the prediction, and the build."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.registers import parse_identification
+from zipsgd_hw.boards import BOARDS, BuildFailed, build_board, predict_epoch, toolchain
+from zipsgd_hw.boards.memory_blocks import memory_blocks
+from zipsgd_hw.boards.pll import Ecp5Pll, Ice40Pll
+from zipsgd_hw.boards.report import clocks, fmax_margin, utilisation
+from zipsgd_hw.link.uart import uart_divisor
+from zipsgd_sim.cycles import Shape, measure
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_row_is_whole(name: str) -> None:
+    board = BOARDS[name]
+    assert board.name == name
+    assert board.limits.endswith(".")
+    uart_divisor(board.build.clock_hz, board.build.uart_baud)
+    assert sum(memory_blocks(board.build, board.ram).values()) <= board.ram.count
+
+
+def test_goals_of_size() -> None:
+    for name, lanes, features, megahertz in (
+        ("icebreaker", 8, 1024, 24),
+        ("ice40-hx8k-b-evn", 8, 1024, 60),
+        ("ulx3s-85f", 64, 4096, 100),
+    ):
+        build = BOARDS[name].build
+        assert build.lanes >= lanes
+        assert build.max_features >= features
+        assert build.clock_hz >= megahertz * 1_000_000
+
+
+def test_a_clock_that_the_pll_does_not_make_is_refused() -> None:
+    board = BOARDS["icebreaker"]
+    with pytest.raises(ValueError, match=r"the PLL makes 24000000 Hz, the build wants 30000000"):
+        replace(board, build=replace(board.build, clock_hz=30_000_000))
+    with pytest.raises(ValueError, match="oscillator frequency must be in"):
+        Ice40Pll(divr=0, divf=9, divq=4, filter_range=1, pad=True).output_hz(12_000_000)
+    with pytest.raises(ValueError, match="oscillator frequency must be in"):
+        Ecp5Pll(clki_div=1, clkfb_div=4, clkop_div=1).output_hz(25_000_000)
+
+
+@pytest.mark.parametrize("update_lanes", [8, 2])
+def test_predicted_cycles_are_those_of_the_gateware(update_lanes: int, tmp_path: Path) -> None:
+    build = Build(lanes=8, update_lanes=update_lanes, max_features=256)
+    shapes = [Shape(200, 2, 2, 16, 3), Shape(100, 1, 1, 8, 3), Shape(256, 8, 2, 1, 3)]
+    for shape, counted in zip(shapes, measure(build, shapes, tmp_path), strict=True):
+        samples = shape.batch * shape.batches
+        predicted = predict_epoch(
+            build,
+            samples=samples,
+            features=shape.features,
+            base_planes=shape.p,
+            up_planes=shape.m,
+            batch=shape.batch,
+        )
+        assert abs(predicted["cycles_per_sample"] * samples - counted.cycles) <= 2 + shape.batches
+
+
+def test_prediction_says_what_bounds_it() -> None:
+    build = BOARDS["icebreaker"].build
+    sizes = {"samples": 1000, "features": 784, "base_planes": 2, "up_planes": 2}
+    assert predict_epoch(build, **sizes)["bound_by"] == "link"
+    quick = predict_epoch(build, **sizes, link_baud=10**9)
+    assert quick["bound_by"] == "datapath"
+    assert quick["seconds"] == quick["datapath_seconds"]
+    assert predict_epoch(replace(build, uart_baud=0), **sizes)["link_seconds"] is None
+
+
+def test_verilog_and_report_without_tools(tmp_path: Path) -> None:
+    stale = tmp_path / "icebreaker.bin"
+    stale.write_bytes(b"of an earlier build")
+    report = build_board("icebreaker", out_dir=tmp_path, prepare_only=True)
+    assert not stale.exists()
+    assert "module top" in (tmp_path / "icebreaker.v").read_text()
+    assert report == json.loads((tmp_path / "build.json").read_text())
+    assert report["utilisation"] is None
+    assert report["bitstream"] is None
+    assert Build(**report["build"]) == BOARDS["icebreaker"].build
+
+
+def test_icebreaker_bitstream(tmp_path: Path) -> None:
+    """Placed and routed, at its clock; the sidecar says which build it is."""
+    lines: list[str] = []
+    report = build_board("icebreaker", out_dir=tmp_path, progress=lines.append)
+    assert (tmp_path / report["bitstream"]).stat().st_size > 50_000
+    assert all(clock["met"] for clock in report["clocks"])
+    assert report["utilisation"]["ram"]["used"] <= 30
+    assert report["cells_per_lane"] > 0
+    sidecar = json.loads((tmp_path / "icebreaker.json").read_text())
+    assert Build(**sidecar["build"]) == BOARDS["icebreaker"].build
+    assert int(sidecar["build_hash"], 16) == BOARDS["icebreaker"].build.hash()
+    assert len(lines) == 4
+
+
+def test_errors_of_the_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyError, match="no board 'arty': choose one of icebreaker"):
+        build_board("arty", out_dir=tmp_path)
+    monkeypatch.setenv("YOSYS", "/no/such/program")
+    with pytest.raises(BuildFailed, match="YOSYS is set to '/no/such/program', which is no program"):
+        toolchain.find_tool("yosys")
+    monkeypatch.setenv("YOSYS", "false")
+    with pytest.raises(BuildFailed, match="yosys failed with exit status 1"):
+        toolchain.run_tool(["yosys"], tmp_path, tmp_path / "log")
+    monkeypatch.delenv("YOSYS")
+    monkeypatch.setattr(toolchain.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(BuildFailed, match=r"yosys is not installed: pip install 'zipsgd\[build\]'"):
+        toolchain.find_tool("yosys")
+
+
+def test_missing_figures_are_missing(tmp_path: Path) -> None:
+    """What a tool does not say is None, not zero."""
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"utilization": {"TRELLIS_COMB": {"used": 5, "available": 10}}, "fmax": {}}))
+    figures = utilisation("ecp5", report, tmp_path / "none.json")
+    assert figures["cells"] == {"used": 5, "available": 10, "percent": 50.0}
+    assert figures["ram"] == {"used": None, "available": None, "percent": None}
+    with pytest.raises(ValueError, match="names no clock"):
+        fmax_margin(clocks(report))
+
+
+def test_identification_names_the_board_build() -> None:
+    from zipsgd.protocol.registers import identification
+
+    for board in BOARDS.values():
+        assert parse_identification(identification(board.build)) == board.build
