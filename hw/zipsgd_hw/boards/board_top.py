@@ -1,6 +1,6 @@
 """The accelerator on a board."""
 
-from amaranth import Elaboratable, Module
+from amaranth import ClockDomain, Elaboratable, Module
 from amaranth.lib import io
 
 from zipsgd_hw.datapath.datapath import Datapath
@@ -24,6 +24,7 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform):
         board = self._board
         m = Module()
+        m.domains.sync = ClockDomain()
         m.submodules.clock = ClockGenerator(board)
         m.submodules.accelerator = accelerator = UartAccelerator(
             board.build, Datapath(board.build, fast_memory=board.fast_memory)

@@ -14,7 +14,8 @@ _RESET_SECONDS = 20e-6
 
 
 class ClockGenerator(Elaboratable):
-    """Makes the ``sync`` domain of a board: its clock multiplied by the PLL, and a reset until that has run for 20 us.
+    """Drives clock and reset of the ``sync`` domain: the board's clock multiplied by the PLL, reset until that has run for
+    20 us.
 
     Parameters
     ----------
@@ -26,7 +27,6 @@ class ClockGenerator(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
-        m.domains.sync = ClockDomain()
         m.domains.por = por = ClockDomain(reset_less=True, local=True)
 
         pin = platform.request(platform.default_clk, dir="-")
