@@ -1,0 +1,76 @@
+"""Near-optimal levels from a histogram: one pass over the values in any order, after one for their range.
+
+The bins are equal, and keep mass and moment. So the variance between levels at the bins' edges is exact, and the best such
+levels are found as in the exact solver. By the rounding lemma (:mod:`.solver`) their variance exceeds that of the optimal
+levels, wherever those are, by at most
+
+    1/4 sum_j m_j d (z_(j+1) - z_(j-1)) <= 1/2 m d (max - min)
+
+for bins of width d, m the mass of the heaviest one and m_j that of the bin of optimal level z_j. The bound returned is the
+sharper one of the lemma's proof: the least of variance less bonus, with m_j within the bracket of level j.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .compiled import compiled
+from .problem import Floats, make_problem
+from .solver import solve
+from .variance import total_variance
+
+__all__ = ["Near", "near_optimal"]
+
+_FINE = 2.0**26
+"""Floats a bin must hold so that its edges' rounding to floats does not count."""
+
+
+class Near(NamedTuple):
+    """Levels at edges, their variance, and a lower bound on that of any as many levels; up to rounding."""
+
+    levels: Floats
+    variance: float
+    least: float
+
+
+@compiled
+def _fill(x: Floats, weights: Floats, low: float, per_unit: float, table: Floats) -> float:
+    """Add mass and moment, from the lower edge in bins, to the bins' rows of ``table``; returns the second moments' sum."""
+    last = table.shape[0] - 1
+    squares = 0.0
+    for i in range(x.size):
+        place = (x[i] - low) * per_unit
+        bin_ = min(int(place), last)
+        offset = place - bin_
+        mass = weights[i] if weights.size else 1.0
+        table[bin_, 0] += mass
+        table[bin_, 1] += mass * offset
+        squares += mass * offset * offset
+    return squares
+
+
+def near_optimal(x: Floats, weights: Floats, count: int, bins: int) -> Near:
+    """At most ``count`` levels of values ``x``, not all equal, at edges of ``bins`` bins; ``weights`` may be empty: all 1."""
+    low, high = float(x.min()), float(x.max())
+    per_unit = bins / (high - low)
+    table = np.zeros((bins, 2))
+    squares = _fill(x, weights, low, per_unit, table)
+    edges = np.arange(bins + 1, dtype=np.float64)
+    mass, moment = np.zeros(bins + 1), np.zeros(bins + 1)
+    mass[1:] = table[:, 0]
+    moment[1:] = table[:, 0] * edges[:-1] + table[:, 1]
+    problem = make_problem(edges, mass, moment)
+    solution = solve(problem, count)
+    chosen = np.unique(edges[solution.levels])
+    upper = np.searchsorted(chosen, edges[:-1], side="right")
+    above, below = chosen[upper] - edges[:-1], edges[:-1] - chosen[upper - 1]
+    # (u - x)(x - l) for x at an offset in the bin: above * below + (above - below) offset - offset^2
+    variance = float(np.sum(table[:, 0] * above * below + table[:, 1] * (above - below)) - squares)
+    least = max(variance - solution.slack / problem.scale**2, 0.0) / per_unit**2
+    variance /= per_unit**2
+    levels = low + chosen / per_unit
+    levels[-1] = high
+    if per_unit * np.spacing(max(abs(low), abs(high))) * _FINE > 1:
+        levels = np.unique(levels)
+        variance = total_variance(x, weights, levels)
+    return Near(levels, variance, min(least, variance))
