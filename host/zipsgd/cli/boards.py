@@ -51,9 +51,11 @@ def add(commands: Commands) -> None:
     )
     build.add_argument("--board", required=True, metavar="NAME", help="of 'zipsgd boards'")
     placement = build.add_mutually_exclusive_group()
-    placement.add_argument("--seed", type=int, default=1, help="of placement (default %(default)s)")
     placement.add_argument(
-        "--seeds", type=int, nargs="+", metavar="SEED", help="try several placements and keep the fastest"
+        "--seed", type=int, help="of placement (default: the board's, then others until the clock is met)"
+    )
+    placement.add_argument(
+        "--seeds", type=int, nargs="+", metavar="SEED", help="try all of these and keep the fastest"
     )
     build.add_argument("--out", type=Path, metavar="FOLDER", help="(default: build/NAME)")
     build.add_argument("--prepare-only", action="store_true", help="write Verilog and scripts, run no tools")
@@ -135,8 +137,8 @@ def run_build(arguments: argparse.Namespace) -> int:
     check_output(folder, folder=True)
     report = build_board(
         arguments.board,
-        seed=arguments.seed,
-        seeds=arguments.seeds,
+        seeds=arguments.seeds or (None if arguments.seed is None else [arguments.seed]),
+        sweep=arguments.seeds is not None,
         out_dir=folder,
         epoch=_epoch(arguments),
         prepare_only=arguments.prepare_only,

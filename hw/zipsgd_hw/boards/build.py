@@ -3,7 +3,7 @@
 import json
 import statistics
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ def _prepare(board: Board, folder: Path) -> list[list[str]]:
         debug_verilog=True,
         emit_src=False,
         synth_opts=list(board.synth_opts),
+        nextpnr_opts=list(board.nextpnr_opts),
         script_after_read=_COLLISIONS_DO_NOT_MATTER,
         script_after_synth=f"tee -q -o {_STATISTICS} stat -json",
     )
@@ -84,8 +85,8 @@ def build_board(
     name: str,
     *,
     out_dir: Path,
-    seed: int = 1,
-    seeds: Iterable[int] | None = None,
+    seeds: Sequence[int] | None = None,
+    sweep: bool = False,
     epoch: dict[str, int] | None = None,
     prepare_only: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -100,8 +101,9 @@ def build_board(
     ----------
     name : of :data:`.BOARDS`.
     out_dir : folder, made if need be.
-    seed : of the placer.
-    seeds : placer seeds to try instead, after one synthesis; the fastest is packed, and the spread reported.
+    seeds : of the placer, tried in turn after one synthesis until one meets the clock; None for the board's own and, if that
+        fails with these versions of the tools, seven more.
+    sweep : try all seeds, and report the spread.
     epoch : keyword arguments of :func:`.predict_epoch`, California housing if None.
     prepare_only : stop before the tools; the report's figures are then None.
     progress : called with a line before each step.
@@ -115,15 +117,17 @@ def build_board(
     KeyError
         No such board; the message lists those there are.
     BuildFailed
-        A tool is missing or failed, or the design is slower than its clock; there is then no bitstream, and in the last case
-        the report is written all the same.
+        A tool is missing or failed, or the design is slower than its clock with every seed; there is then no bitstream, and
+        in the last case the report is written all the same.
     """
     if name not in BOARDS:
         raise KeyError(f"no board {name!r}: choose one of {', '.join(BOARDS)}")
     board = BOARDS[name]
     build = board.build
     tell = progress or (lambda line: None)
-    tries = list(seeds) if seeds is not None else [seed]
+    tries = (
+        [board.seed, *(number for number in range(1, 9) if number != board.seed)] if seeds is None else seeds
+    )
     if not tries:
         raise ValueError("seeds must name at least one seed")
 
@@ -173,6 +177,8 @@ def build_board(
         run_tool([*route, *options], out_dir, out_dir / f"seed-{number}.log")
         (out_dir / f"{_NAME}{routed}").rename(out_dir / f"seed-{number}{routed}")
         results.append({"seed": number, "clocks": clocks(told)})
+        if fmax_margin(results[-1]["clocks"]) >= 1 and not sweep:
+            break
     best = max(results, key=lambda row: fmax_margin(row["clocks"]))
     used = utilisation(board.family, out_dir / f"seed-{best['seed']}.json", statistics_path)
     cells = used["cells"]["used"]
@@ -192,8 +198,8 @@ def build_board(
             if not row["met"]
         )
         raise BuildFailed(
-            f"{board.title} is too slow at its best seed {best['seed']}: {slow}; no bitstream was written. Try more seeds, or "
-            f"lower clock_hz. Report: {report_path}"
+            f"{board.title} is too slow at its best seed {best['seed']}: {slow}; no bitstream was written. Try other seeds, "
+            f"or lower clock_hz. Report: {report_path}"
         )
 
     tell("packing the bitstream")

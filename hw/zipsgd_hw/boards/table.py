@@ -28,9 +28,10 @@ class Board:
     ram : the device's block RAM.
     fast_memory : of :class:`zipsgd_hw.datapath.gradient_unit.GradientUnit`.
     limits : what limits lanes, features and widths, in a sentence or two.
+    seed : of the placer, with which the clock was met last.
     in_ci : built in continuous integration, rather than by hand before a release.
     tried : who has tried the build on hardware and when; None if nobody has.
-    synth_opts : options of the Yosys synthesis command.
+    synth_opts, nextpnr_opts : options of Yosys' synthesis command and of nextpnr.
 
     Raises
     ------
@@ -49,9 +50,11 @@ class Board:
     ram: BlockRam
     fast_memory: bool
     limits: str
+    seed: int = 1
     in_ci: bool = False
     tried: str | None = None
     synth_opts: tuple[str, ...] = ()
+    nextpnr_opts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         made = self.pll.output_hz(self.input_hz)
@@ -169,6 +172,7 @@ _BOARDS = (
             "The clock: a block RAM's word comes out after 5.8 ns and has a long way to its lane. Half of the block RAMs and "
             "three quarters of the cells are free; the serial chip's 3 Mbaud bound every set's epoch."
         ),
+        nextpnr_opts=("--placer-heap-timingweight", "30"),
     ),
 )
 
