@@ -18,9 +18,10 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
+from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
-from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, row_keys
+from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, level_offset, row_keys
 from zipsgd.protocol.formats import LABEL_FRAC, LFSR_BITS, LFSR_DRAW, STEP_EXP_MAX, Build, Flag
 
 __all__ = ["Emulator"]
@@ -42,6 +43,7 @@ class _Run(NamedTuple):
     m: int
     batch: int
     symmetric: bool
+    level_offset: int  # from a base to its level's number; -1 for even levels
     z_shift: int
     label_shift: int
     residual_limit: int
@@ -160,6 +162,19 @@ def _code_row(base: _Matrix, up: _Matrix, row: int, q1: _Vector, q2: _Vector, q3
 
 
 @_compiled
+def _look_up(table: _Matrix, offset: int, q1: _Vector, q2: _Vector, q3: _Vector) -> tuple[Any, Any]:
+    """Numbers of levels, less ``offset``, to the levels of ``table``, in place; returns both products with q3."""
+    word = q3.dtype.type
+    z1, z2 = word(0), word(0)
+    for j in range(q1.size):
+        q1[j] = table[j, q1[j] + offset]
+        q2[j] = table[j, q2[j] + offset]
+        z1 = word(z1 + word(word(q1[j]) * q3[j]))
+        z2 = word(z2 + word(word(q2[j]) * q3[j]))
+    return z1, z2
+
+
+@_compiled
 def _residual(z: Any, label: Any, run: _Run) -> tuple[int, int]:
     """z - b at the residual's binary point, saturated, and the flag."""
     exact: Any = (np.int64(z) << run.z_shift) - (np.int64(label) << run.label_shift)
@@ -272,6 +287,7 @@ def _epoch_codes(
     base: npt.NDArray[np.int8],
     up: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.int16],
+    table: npt.NDArray[np.int16],
     run: _Run,
     state: _State,
 ) -> None:
@@ -280,6 +296,8 @@ def _epoch_codes(
     q3, accumulated, loss_lfsr, totals = state.q3, state.accumulated, state.loss_lfsr, state.totals
     for i in range(labels.size):
         z1, z2 = _code_row(base, up, i, q1, q2, q3)
+        if run.level_offset >= 0:
+            z1, z2 = _look_up(table, run.level_offset, q1, q2, q3)
         _sample(q1, q2, z1, z2, labels[i], run, accumulated, loss_lfsr, totals)
         if (i + 1) % run.batch == 0 or i + 1 == labels.size:
             _update(run, state)
@@ -291,6 +309,7 @@ def _epoch_rows(
     labels: npt.NDArray[np.int16],
     order: _Int,
     keys: npt.NDArray[np.uint32],
+    table: npt.NDArray[np.int16],
     top: int,
     run: _Run,
     state: _State,
@@ -303,6 +322,10 @@ def _epoch_rows(
         if i + 1 < order.size:
             _prefetch_row(address + order[i + 1] * row_bytes, row_bytes)
         z1, z2 = _draw_row(fixed, order[i], keys[i], run.m, top, q1, q2, q3)
+        if run.level_offset >= 0:
+            if run.m == 0:
+                q2[:] = q1
+            z1, z2 = _look_up(table, run.level_offset, q1, q2, q3)
         _sample(q1, q2, z1, z2, labels[order[i]], run, accumulated, loss_lfsr, totals)
         if (i + 1) % run.batch == 0 or i + 1 == order.size:
             _update(run, state)
@@ -318,6 +341,7 @@ class Emulator:
     seed : of the device's LFSRs.
     batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
     one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
+    levels : what the codes number; None for even levels.
 
     Attributes
     ----------
@@ -326,7 +350,14 @@ class Emulator:
     """
 
     def __init__(
-        self, build: Build, model: npt.ArrayLike, *, seed: int, batch: int, one_sided: bool = False
+        self,
+        build: Build,
+        model: npt.ArrayLike,
+        *,
+        seed: int,
+        batch: int,
+        one_sided: bool = False,
+        levels: LevelTable | None = None,
     ) -> None:
         start = np.array(model, dtype=np.int64)
         if start.ndim != 1 or not 1 <= start.size <= build.max_features:
@@ -338,6 +369,8 @@ class Emulator:
         self.build = build
         self.batch = batch
         self.one_sided = one_sided
+        self.levels = levels
+        self._table = np.zeros((1, 2), np.int16) if levels is None else levels.values
         self._features = start.size
         self._prepared: tuple[npt.NDArray[np.float32], int, npt.NDArray[np.int32]] | None = None
         padded = build.chunks(start.size) * build.lanes
@@ -351,7 +384,7 @@ class Emulator:
             loss_lfsr=np.array(seeds[-1:], dtype=np.int64),
             totals=np.zeros(3, dtype=np.int64),
         )
-        _update(self._begin(1, 0, Step(0, 0)), self._state)
+        _update(self._begin(1 if levels is None else levels.p, 0, Step(0, 0)), self._state)
 
     @property
     def master(self) -> _Int:
@@ -380,7 +413,10 @@ class Emulator:
         fixed = np.empty(values.shape, dtype=np.int32)
         block = max(1, (1 << 20) // self._features)  # bounds the float64 copies
         for start in range(0, values.shape[0], block):
-            fixed[start : start + block] = fixed_point(values[start : start + block], p)
+            part = values[start : start + block]
+            fixed[start : start + block] = (
+                fixed_point(part, p) if self.levels is None else self.levels.fixed_point(part)
+            )
         self._prepared = values, p, fixed
 
     def epoch_codes(self, codes: Codes, step: Step) -> int:
@@ -392,6 +428,7 @@ class Emulator:
             np.ascontiguousarray(codes.base),
             np.ascontiguousarray(codes.up),
             np.ascontiguousarray(codes.labels, dtype=np.int16),
+            self._table,
             run,
             self._state,
         )
@@ -436,7 +473,8 @@ class Emulator:
             np.ascontiguousarray(labels, dtype=np.int16),
             rows,
             keys,
-            (1 << (p - 1)) - 1,
+            self._table,
+            (1 << p) - 1 - level_offset(p),
             run,
             self._state,
         )
@@ -445,10 +483,15 @@ class Emulator:
     def _begin(self, p: int, m: int, step: Step) -> _Run:
         """Constants for an epoch at ``p`` and ``m``; also makes the state's words as wide as that epoch needs."""
         build = self.build
-        if not (1 <= p <= build.p_max and 0 <= m <= build.m_max):
+        if not (1 <= p <= build.p_max and 0 <= m <= build.m_max) and self.levels is None:
             raise ValueError(f"p must be in 1..{build.p_max} and m in 0..{build.m_max}, not {p} and {m}")
+        if self.levels is not None and p != self.levels.p:
+            raise ValueError(f"p must be {self.levels.p}, as the table has 2^p + 1 levels, not {p}")
+        value_bits = p if self.levels is None else self.levels.bits
         # |z| <= n 2^(q3_bits-1) 2^(p-1), |G| < batch 2^delta_bits 2^(p-1)
-        largest = max(self._features << (build.q3_bits - 1), self.batch << build.delta_bits) << (p - 1)
+        largest = max(self._features << (build.q3_bits - 1), self.batch << build.delta_bits) << (
+            value_bits - 1
+        )
         word = np.int32 if largest < 1 << 31 else np.int64
         self._state = self._state._replace(
             q3=self._state.q3.astype(word, copy=False),
@@ -459,14 +502,15 @@ class Emulator:
             m=m,
             batch=self.batch,
             symmetric=m == 2 and not self.one_sided,
-            z_shift=build.z_shift(p),
+            level_offset=-1 if self.levels is None else level_offset(p),
+            z_shift=build.z_shift(value_bits),
             label_shift=build.residual_frac - LABEL_FRAC,
             residual_limit=1 << (build.residual_bits - 1),
             mantissa=step.mantissa,
             step_shift=4 * (STEP_EXP_MAX - step.exponent),
             delta_drop=build.delta_drop,
             delta_limit=(1 << (build.delta_bits - 1)) - 1,
-            gradient_lift=build.p_max - p,
+            gradient_lift=build.p_max - value_bits,
             q4_drop=build.q4_drop,
             gradient_limit=1 << (build.gradient_bits - 1),
             gradient_shift=build.gradient_shift,

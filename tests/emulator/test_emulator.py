@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from zipsgd.emulator import Emulator
+from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
-from zipsgd.golden.quantise import quantise
+from zipsgd.golden.quantise import codes_of, quantise
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.protocol.formats import Build, BuildError, Flag
 
@@ -108,6 +109,45 @@ def test_every_bit_is_that_of_the_golden_model() -> None:
     assert flags == sum(Flag.NAMES), "no configuration saturated some of the places"
     assert words == {np.dtype(np.int32), np.dtype(np.int64)}
     assert len(seen) == 8 + 3 + 2 + 2
+
+
+def test_levels_give_the_bits_of_the_golden_model() -> None:
+    words = set()
+    for number in range(40):
+        rng = np.random.default_rng(500 + number)
+        c = random_configuration(number)
+        bits, p, m = int(rng.integers(2, 9)), int(rng.integers(0, 5)), int(rng.integers(0, 3))
+        limit = 1 << (bits - 1)
+        table = LevelTable(
+            np.sort(rng.integers(-limit, limit, (c.features, (1 << p) + 1)), axis=1).astype(np.int16), bits
+        )
+        low, high = table.values[:, 0] / limit, table.values[:, -1] / limit
+        values = np.clip(rng.uniform(low, np.maximum(low, high), (c.rows, c.features)), low, high)
+        values = values.astype(np.float32).clip(low, high).astype(np.float64)
+        _, labels, model = random_set(number, c)
+        golden = GoldenTrainer(
+            c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided, levels=table
+        )
+        from_codes = Emulator(c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided, levels=table)
+        from_rows = Emulator(c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided, levels=table)
+        for epoch in range(2):
+            order = rng.permutation(c.rows)
+            codes = codes_of(
+                table.fixed_point(values[order]), labels[order], p, m, seed=number, epoch=epoch, rows=order
+            )
+            loss = golden.epoch(codes, c.step)
+            assert from_codes.epoch_codes(codes, c.step) == loss, c
+            assert (
+                from_rows.epoch_rows(values, labels, order, p, m, seed=number, epoch=epoch, step=c.step)
+                == loss
+            ), c
+            for emulator in (from_codes, from_rows):
+                np.testing.assert_array_equal(emulator.master, golden.master, err_msg=str(c))
+                assert emulator.flags == golden.flags, c
+            words.add(from_codes._state.q3.dtype)
+    assert words == {np.dtype(np.int32), np.dtype(np.int64)}
+    with pytest.raises(ValueError, match=f"p must be {p}, as the table has"):
+        from_rows.epoch_rows(values, labels, order, p + 1, 2, seed=1, epoch=0, step=c.step)
 
 
 def test_p_and_m_may_change_between_epochs() -> None:

@@ -7,7 +7,7 @@ from zipsgd.protocol.formats import Build
 from .quantise import Codes
 from .rounding import Int
 
-__all__ = ["gate_weights", "gradient"]
+__all__ = ["gate_weights", "gradient", "pair_gradient"]
 
 
 def gate_weights(delta: Int, m: int, one_sided: bool) -> tuple[Int, Int]:
@@ -35,3 +35,13 @@ def gradient(codes: Codes, delta: Int, one_sided: bool, build: Build) -> Int:
     for i in range(codes.m):
         total += (codes.up.astype(np.int64) >> i & 1).T @ up[:, i]
     return total << (build.p_max - codes.p)
+
+
+def pair_gradient(quantised: list[Codes], delta: Int, one_sided: bool, build: Build) -> Int:
+    """The same of transcoded samples (:func:`zipsgd.golden.levels.transcode`), whose planes gate what an up plane else does."""
+    if len(quantised) == 2:
+        weights = gate_weights(delta, 2, one_sided)[1]
+    else:
+        weights = 2 * delta
+    total = sum(codes.base.astype(np.int64).T @ weights[:, i] for i, codes in enumerate(quantised))
+    return np.asarray(total) << (build.p_max - quantised[0].p)

@@ -15,7 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FRACTION_BITS", "Codes", "fixed_point", "quantise", "row_keys", "uniform16"]
+__all__ = [
+    "FRACTION_BITS",
+    "Codes",
+    "codes_of",
+    "fixed_point",
+    "level_offset",
+    "quantise",
+    "row_keys",
+    "uniform16",
+]
 
 FRACTION_BITS = 16
 """Bits of a feature below the base's last one."""
@@ -68,6 +77,33 @@ def fixed_point(values: npt.NDArray[np.floating], p: int) -> npt.NDArray[np.int3
     return np.floor(values.astype(np.float64) * float(1 << (p - 1 + FRACTION_BITS)) + 0.5).astype(np.int32)
 
 
+def level_offset(p: int) -> int:
+    """What a base lacks to the number of its level, counted from the lowest one: 2^(p - 1), or 0 with p = 0."""
+    return 1 << p >> 1
+
+
+def codes_of(
+    fixed: npt.NDArray[np.int32],
+    labels: npt.NDArray[np.int16],
+    p: int,
+    m: int,
+    *,
+    seed: int,
+    epoch: int,
+    rows: npt.ArrayLike,
+) -> Codes:
+    """Base planes and up bits of features in fixed point, shape (samples, features), in units of 2^-16 of a level."""
+    base = np.minimum(fixed >> FRACTION_BITS, (1 << p) - 1 - level_offset(p))
+    fraction = (fixed - (base << FRACTION_BITS)).astype(
+        np.uint32
+    )  # up to 2^16 inclusive, at the uppermost level
+    up = np.zeros(fixed.shape, dtype=np.uint8)
+    for i in range(m):
+        uniform = uniform16(row_keys(seed, epoch, rows, i // 2), fixed.shape[1])[i % 2]
+        up |= (uniform < fraction).astype(np.uint8) << np.uint8(i)
+    return Codes(base.astype(np.int8), up, labels, p, m)
+
+
 def quantise(
     values: npt.NDArray[np.floating],
     labels: npt.NDArray[np.int16],
@@ -82,11 +118,4 @@ def quantise(
 
     ``rows`` are the samples' row numbers in the set, which with ``seed`` and ``epoch`` decide the up bits.
     """
-    fixed = fixed_point(values, p)
-    base = np.minimum(fixed >> FRACTION_BITS, (1 << (p - 1)) - 1)
-    fraction = (fixed - (base << FRACTION_BITS)).astype(np.uint32)  # up to 2^16 inclusive, at a = +1
-    up = np.zeros(values.shape, dtype=np.uint8)
-    for i in range(m):
-        uniform = uniform16(row_keys(seed, epoch, rows, i // 2), values.shape[1])[i % 2]
-        up |= (uniform < fraction).astype(np.uint8) << np.uint8(i)
-    return Codes(base.astype(np.int8), up, labels, p, m)
+    return codes_of(fixed_point(values, p), labels, p, m, seed=seed, epoch=epoch, rows=rows)

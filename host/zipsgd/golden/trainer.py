@@ -6,7 +6,8 @@ import numpy.typing as npt
 from zipsgd.protocol.formats import Build
 
 from .dot import dot
-from .gradient import gradient
+from .gradient import gradient, pair_gradient
+from .levels import LevelTable, transcode
 from .lfsr import Lfsr, seed_words
 from .loss import Step, deltas, residuals, squared_loss
 from .quantise import Codes
@@ -26,12 +27,21 @@ class GoldenTrainer:
     seed : of the device's LFSRs.
     batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
     one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
+    levels : what the codes number; None for even levels.
     """
 
     def __init__(
-        self, build: Build, model: npt.ArrayLike, *, seed: int, batch: int, one_sided: bool = False
+        self,
+        build: Build,
+        model: npt.ArrayLike,
+        *,
+        seed: int,
+        batch: int,
+        one_sided: bool = False,
+        levels: LevelTable | None = None,
     ) -> None:
         self.build = build
+        self.levels = levels
         self.batch = batch
         self.one_sided = one_sided
         self.flags = 0
@@ -51,10 +61,19 @@ class GoldenTrainer:
         for start in range(0, codes.labels.size, self.batch):
             part = slice(start, start + self.batch)
             samples = Codes(codes.base[part], codes.up[part], codes.labels[part], codes.p, codes.m)
-            z = dot(samples, self.q3)
-            r, flags = residuals(z, samples.labels.astype(np.int64), codes.p, self.build)
+            if self.levels is None:
+                p = codes.p
+                z = dot(samples, self.q3)
+            else:
+                p = self.levels.bits
+                quantised = transcode(samples, self.levels)
+                z = np.concatenate([dot(each, self.q3) for each in quantised], axis=1)
+            r, flags = residuals(z, samples.labels.astype(np.int64), p, self.build)
             total += squared_loss(r)
             delta, more = deltas(r, step, self._loss_lfsr, self.build)
             self.flags |= flags | more
-            self._update(gradient(samples, delta, self.one_sided, self.build))
+            if self.levels is None:
+                self._update(gradient(samples, delta, self.one_sided, self.build))
+            else:
+                self._update(pair_gradient(quantised, delta, self.one_sided, self.build))
         return total

@@ -70,9 +70,9 @@ def unweave(data: _Bytes, features: int, p: int, m: int, lanes: int) -> Codes:
         flat = np.unpackbits(body, axis=-1, bitorder="little")
         bits[:] = flat[:, : chunks * total * lanes].reshape(bits.shape)
     rows = bits.transpose(0, 2, 1, 3).reshape(count, total, -1)[:, :, :features].astype(np.int64)
-    base = -(rows[:, 0] << (p - 1))
-    for i in range(1, p):
-        base += rows[:, i] << (p - 1 - i)
+    base = np.zeros_like(rows[:, 0])
+    for i in range(p):
+        base += rows[:, i] << (p - 1 - i) if i else -(rows[:, i] << (p - 1))
     up = np.zeros((count, features), dtype=np.uint8)
     for i in range(m):
         up |= (rows[:, p + i] << i).astype(np.uint8)

@@ -82,6 +82,8 @@ class Build:
     gradient_bits : bits of the rounded mini-batch step (Q4), range (-1, 1).
     replay_words : plane words that the replay buffer holds, a power of two; bounds ceil(n / lanes) * (p + m).
     rx_bytes : bytes of frames that the link's receive buffer holds, a power of two.
+    level_bits : most bits of a level's value in the transcoder's table; 0 for a build without a transcoder.
+    level_p_max : most base planes of a transcoded value, 0 to 4: the table has 2^level_p_max + 1 levels a feature.
     clock_hz : clock of the datapath.
     uart_baud : rate of the UART; 0 where the build has a byte-stream port instead.
 
@@ -103,6 +105,8 @@ class Build:
     gradient_bits: int = 18
     replay_words: int = 2048
     rx_bytes: int = 2048
+    level_bits: int = 0
+    level_p_max: int = 0
     clock_hz: int = 48_000_000
     uart_baud: int = 0
 
@@ -120,6 +124,8 @@ class Build:
             "replay_words": (32, 1 << 16),
             "rx_bytes": (1024, 1 << 16),
             "max_features": (self.lanes, 1 << 16),
+            "level_bits": (0, self.p_max),
+            "level_p_max": (0, 4 if self.level_bits else 0),
             "clock_hz": (1, 1 << 31),
             "uart_baud": (0, 1 << 27),
         }
@@ -135,6 +141,13 @@ class Build:
         if self.max_features % self.lanes:
             raise BuildError(
                 f"max_features must be a multiple of the {self.lanes} lanes, not {self.max_features}"
+            )
+        if self.level_bits == 1:
+            raise BuildError("level_bits must be 0 or at least 2, not 1")
+        if self.level_bits and self.level_words > 1 << 16:
+            raise BuildError(
+                f"a table of {self.max_features} features, {self.level_bits} bits and 2^{self.level_p_max} + 1 levels takes "
+                f"{self.level_words} words of its window, which has {1 << 16}: lower max_features, level_bits or level_p_max"
             )
         if self.q3_bits >= self.model_bits:
             raise BuildError(f"q3_bits must be below model_bits ({self.model_bits}), not {self.q3_bits}")
@@ -162,6 +175,23 @@ class Build:
     @property
     def max_chunks(self) -> int:
         return self.max_features // self.lanes
+
+    # Transcoder
+
+    @property
+    def level_rows(self) -> int:
+        """Level planes that the table's window has room for in a chunk's value plane: a power of two above 2^level_p_max."""
+        return 2 << self.level_p_max
+
+    @property
+    def level_words(self) -> int:
+        """Words of the table's window: a plane of up to 32 lanes each, or as many words a plane as it takes."""
+        return (
+            self.max_chunks
+            * (1 << (self.level_bits - 1).bit_length())
+            * self.level_rows
+            * -(-self.lanes // 32)
+        )
 
     # Model, master and Q3
 
