@@ -14,7 +14,10 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
+from zipsgd.backends import RunConfig
+from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
+from zipsgd_sim.run_word import run_word  # not relative: cocotb imports this file as a module of its own
 
 __all__ = ["CycleCount", "Shape", "measure"]
 
@@ -53,21 +56,8 @@ def measure(build: Build, shapes: Iterable[Shape], work: Path) -> list[CycleCoun
 
 
 async def _epoch(dut: Any, build: Build, shape: Shape) -> CycleCount:
-    layout = {
-        "last_chunk": build.chunks(shape.features) - 1,
-        "last_lane": (shape.features - 1) % build.lanes,
-        "last_base": shape.p - 1,
-        "last_plane": shape.p + shape.m - 1,
-        "up_planes": shape.m,
-        "shift": build.p_max - shape.p,
-        "symmetric": int(shape.m == 2),
-        "step_mantissa": 1,
-        "step_exponent": 3,
-        "last_in_batch": shape.batch - 1,
-    }
-    from zipsgd_hw.datapath.config import run_layout
-
-    dut.run.value = run_layout(build).const(layout).as_value().value
+    config = RunConfig(shape.features, shape.p, shape.m, shape.batch)
+    dut.run.value = run_word(build, config, Step(mantissa=1, exponent=3))
     for name in ("load", "start"):
         dut.samples.value = shape.batch * shape.batches
         dut.clear.value = 1
@@ -85,7 +75,7 @@ async def _epoch(dut: Any, build: Build, shape: Shape) -> CycleCount:
 
 @cocotb.test()
 async def count(dut: Any) -> None:
-    jobs = json.loads(Path(cocotb.plusargs["jobs"]).read_text())
+    jobs = json.loads(Path(str(cocotb.plusargs["jobs"])).read_text())
     build = Build(**jobs["build"])
     for name in (
         "load",
@@ -107,4 +97,4 @@ async def count(dut: Any) -> None:
     await FallingEdge(dut.clk)
     dut.rst.value = 0
     counts = [await _epoch(dut, build, Shape(**shape)) for shape in jobs["shapes"]]
-    Path(cocotb.plusargs["results"]).write_text(json.dumps([asdict(item) for item in counts]))
+    Path(str(cocotb.plusargs["results"])).write_text(json.dumps([asdict(item) for item in counts]))

@@ -4,13 +4,41 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import pytest
 
-from zipsgd.bench import BENCHES, describe, emulator, save, unbiased, wire
+from zipsgd.backends import RunConfig
+from zipsgd.backends.emulator import EmulatorBackend
+from zipsgd.backends.golden import GoldenBackend
+from zipsgd.bench import (
+    BENCHES,
+    cycles,
+    describe,
+    emulator,
+    identity,
+    link,
+    save,
+    simulation,
+    unbiased,
+    wire,
+)
+from zipsgd.bench.extras import extra
+from zipsgd.bench.progress import Steps
 from zipsgd.bench.registry import Bench
+from zipsgd.protocol.formats import Build
 
 
 def test_names_are_keys() -> None:
-    assert {"unbiased", "emulator", "wire"} <= set(BENCHES)
+    assert set(BENCHES) >= {
+        "identity",
+        "unbiased",
+        "convergence",
+        "cycles",
+        "wire",
+        "link",
+        "simulation",
+        "emulator",
+    }
     for name, bench in BENCHES.items():
         assert bench.name == name
         assert bench.summary
@@ -92,3 +120,60 @@ def test_emulator_bench_reports_all_contestants() -> None:
     result = emulator.run(rows=64, epochs=1, repeats=1)
     assert len(result["rows"]) == 3 + len(emulator.OTHERS)
     assert all(row["samples/s"] > 0 for row in result["rows"])
+
+
+def test_steps_are_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with Steps(2) as steps:
+        steps.next("one")
+        steps.note("by the way")
+        steps.next("two")
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == ["1/2 one", "by the way", "2/2 two"]
+    assert captured.out == ""
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"no_such_tool.*pip install 'zipsgd\[sim\]'"), extra("sim"):
+        import no_such_tool  # noqa: F401
+
+
+def test_identity_at_a_small_size(small_build: Build) -> None:
+    result = identity.run(runs=4, builds=[small_build], uart_runs=0)
+    assert result["differences"] == []
+    (row,) = result["rows"]
+    assert (row["configurations"], row["losses compared"], row["differing"]) == (4, 4 * 2 * 2, 0)
+    assert not result["met"], "four configurations, none of them over the pins, are not enough"
+
+
+def test_identity_sees_a_difference(small_build: Build) -> None:
+    class Other(EmulatorBackend):
+        def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int) -> None:
+            super().begin(config, model, seed + 1)
+
+    backends = {"golden": GoldenBackend(small_build), "other": Other(small_build)}
+    row, _, differences = identity._compare(small_build, backends, runs=2, seed=0)
+    assert row["differing"] > 0
+    assert {difference["differs"] for difference in differences} == {"other"}
+
+
+def test_the_bubble_is_the_sum_of_its_stages() -> None:
+    build = Build(lanes=4, update_lanes=4, max_features=64)
+    rows = cycles.sweep(build, (3, 41), ((1, 2), (3, 1), (4, 0)), (1, 5))
+    assert len(rows) == 12
+    for row in rows:
+        if row["batch"] == 1 or row["n"] == 41:
+            assert row["lost"] == sum(cycles.stages(build.lanes, row["p"], row["m"]).values()), row
+            assert row["lost"] <= cycles.BUBBLE + row["p"] + row["m"]
+
+
+def test_the_line_is_full_of_samples(small_build: Build) -> None:
+    row = link.measure(small_build, "a small set", 9, 1000, baud=small_build.clock_hz // 4, size=6000)
+    assert row["bytes a sample"] == link.sample_bytes(9, link.P, link.M, small_build.lanes)
+    assert row["share of the bytes"] > 0.9  # the frames around so short an epoch weigh more
+    assert row["idle cycles"] <= 0.01 * row["of"]
+    assert row["frames resent"] == 0
+
+
+def test_simulation_bench_reports_every_place(small_build: Build) -> None:
+    result = simulation.run(small_build, features=9, samples=64, epochs=1)
+    assert all(row["cycles/s"] > 0 for row in result["rows"])

@@ -1,4 +1,4 @@
-"""cocotb: the training core against the golden model, its planes at full rate or with random gaps."""
+"""cocotb: the training core against the golden model, its streams at full rate or stalled at random."""
 
 import random
 from typing import Any
@@ -7,30 +7,13 @@ import cocotb
 import numpy as np
 from bench_datapath import Board
 from cocotb.triggers import RisingEdge, with_timeout
-from datapath_runs import Run, parse_build, random_run
+from datapath_runs import codes_of, golden_of, parse_build, random_run, random_stall
 
 from zipsgd.golden.lfsr import seed_words
-from zipsgd.golden.loss import Step
 from zipsgd.golden.quantise import Codes
 from zipsgd.golden.weave import planes
-from zipsgd.protocol.formats import Build
-from zipsgd_hw.datapath.config import run_layout
-
-
-def run_word(build: Build, run: Run, step: Step) -> int:
-    values = {
-        "last_chunk": build.chunks(run.features) - 1,
-        "last_lane": (run.features - 1) % build.lanes,
-        "last_base": run.p - 1,
-        "last_plane": run.p + run.m - 1,
-        "up_planes": run.m,
-        "shift": build.p_max - run.p,
-        "symmetric": int(run.m == 2 and not run.one_sided),
-        "step_mantissa": step.mantissa,
-        "step_exponent": step.exponent,
-        "last_in_batch": run.batch - 1,
-    }
-    return int(run_layout(build).const(values).as_value().value)
+from zipsgd_sim.random_runs import RandomRun
+from zipsgd_sim.run_word import run_word
 
 
 def plane_words(codes: Codes, lanes: int) -> list[int]:
@@ -57,6 +40,7 @@ class CoreBoard(Board):
     )
 
     async def pulse(self, name: str) -> None:
+        await self.pause()
         getattr(self.dut, name).value = 1
         await RisingEdge(self.dut.clk)
         getattr(self.dut, name).value = 0
@@ -67,9 +51,9 @@ class CoreBoard(Board):
         while int(self.dut.busy.value):
             await RisingEdge(self.dut.clk)
 
-    async def begin(self, run: Run) -> None:
+    async def begin(self, run: RandomRun) -> None:
         dut = self.dut
-        dut.run.value = run_word(self.build, run, run.steps[0])
+        dut.run.value = run_word(self.build, run.config, run.steps[0])
         await self.pulse("clear")
         await self.write_model(run.model)
         for word in reversed(seed_words(run.seed, self.build.update_lanes)):
@@ -79,37 +63,15 @@ class CoreBoard(Board):
         await self.pulse("load")
         await self.idle()
 
-    async def feed(self, name: str, words: list[int], gap: float, rng: random.Random) -> None:
-        payload, valid = getattr(self.dut, f"{name}__payload"), getattr(self.dut, f"{name}__valid")
-        ready = getattr(self.dut, f"{name}__ready")
-        for word in words:
-            while rng.random() < gap:
-                valid.value = 0
-                await RisingEdge(self.dut.clk)
-            payload.value = word
-            valid.value = 1
-            while True:
-                await RisingEdge(self.dut.clk)
-                if int(ready.value):
-                    break
-        valid.value = 0
-
-    async def epoch(self, run: Run, number: int, rng: random.Random) -> int:
+    async def epoch(self, run: RandomRun, number: int) -> int:
         dut = self.dut
-        codes = run.codes[number]
-        dut.run.value = run_word(self.build, run, run.steps[number])
+        codes = codes_of(run, number)
+        dut.run.value = run_word(self.build, run.config, run.steps[number])
         before = self.loss()
         dut.samples.value = codes.labels.size
         await self.pulse("start")
-        labels = cocotb.start_soon(
-            self.feed(
-                "labels",
-                [int(label) & 0xFFFF for label in codes.labels],
-                run.gap / 2,
-                random.Random(rng.random()),
-            )
-        )
-        await self.feed("planes", plane_words(codes, self.build.lanes), run.gap, rng)
+        labels = cocotb.start_soon(self.feed("labels", [int(label) & 0xFFFF for label in codes.labels]))
+        await self.feed("planes", plane_words(codes, self.build.lanes))
         await labels
         await self.idle()
         return self.loss() - before
@@ -123,21 +85,22 @@ class CoreBoard(Board):
 async def identity(dut: Any) -> None:
     build = parse_build(cocotb.plusargs["build"])
     rng = random.Random(int(cocotb.plusargs["seed"]))
-    board = CoreBoard(dut, build)
+    board = CoreBoard(dut, build, random.Random(rng.random()))
     await board.reset()
     for number in range(int(cocotb.plusargs["runs"])):
         run = random_run(build, rng, bytes_limit=8000)
-        golden = run.golden()
+        board.stall = random_stall(rng)
+        golden = golden_of(build, run)
         await with_timeout(board.begin(run), 10, "ms")
-        for epoch, codes in enumerate(run.codes):
-            expected = golden.epoch(codes, run.steps[epoch])
-            loss = await with_timeout(board.epoch(run, epoch, rng), 20, "ms")
-            model = await board.read_model(run.features)
-            where = f"run {number} {run} epoch {epoch}"
-            assert loss == expected, f"{where}: loss {loss}, golden {expected}"
-            assert (model == golden.master).all(), (
-                f"{where}: model differs at {np.flatnonzero(model != golden.master)[:9]}"
+        for epoch, samples in enumerate(run.epochs):
+            expected = golden.epoch(samples, run.steps[epoch], lambda done: None)
+            loss = await with_timeout(board.epoch(run, epoch), 20, "ms")
+            model = await board.read_model(run.config.features)
+            where = f"run {number} {run} stall {board.stall} epoch {epoch}"
+            assert loss == expected.loss_sum, f"{where}: loss {loss}, golden {expected.loss_sum}"
+            assert (model == golden.model()).all(), (
+                f"{where}: model differs at {np.flatnonzero(model != golden.model())[:9]}"
             )
-            assert int(dut.flags.value) == golden.flags, (
-                f"{where}: flags {dut.flags.value}, golden {golden.flags}"
+            assert int(dut.flags.value) == expected.flags, (
+                f"{where}: flags {dut.flags.value}, golden {expected.flags}"
             )

@@ -1,10 +1,22 @@
-"""Measurements with a goal: each module is one bench, ``python -m zipsgd.bench NAME`` runs it."""
+"""Measurements with a goal: each module that has a BENCH is one, ``zipsgd bench NAME`` runs it."""
 
-from . import convergence, emulator, unbiased, wire
+from . import convergence, cycles, emulator, gateware, identity, levels, link, simulation, unbiased, wire
 from .registry import Bench, Result, describe, save
 
 __all__ = ["BENCHES", "Bench", "Result", "describe", "save"]
 
 BENCHES: dict[str, Bench] = {
-    module.BENCH.name: module.BENCH for module in (unbiased, convergence, emulator, wire)
+    module.BENCH.name: module.BENCH
+    for module in (
+        identity,
+        cycles,
+        unbiased,
+        convergence,
+        wire,
+        link,
+        simulation,
+        emulator,
+        gateware,
+        levels,
+    )
 }

@@ -5,7 +5,7 @@ sampling) it should lose next to nothing; m = 1 (naive stochastic) and m = 0 (tr
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from zipsgd.data import Scaling, Table, load_set
 from zipsgd.protocol.formats import LABEL_FRAC
 from zipsgd.training import EpochReport, Options, float_sgd, train
 
+from .progress import Steps
 from .registry import Bench, Result
 
 __all__ = ["BENCH", "compare", "plot", "run"]
@@ -50,12 +51,21 @@ def _quantised_curve(table: Table, options: Options) -> _Curve:
 
 
 def compare(
-    name: str, table: Table, options: Options = OPTIONS, seeds: Sequence[int] = SEEDS
+    name: str,
+    table: Table,
+    options: Options = OPTIONS,
+    seeds: Sequence[int] = SEEDS,
+    begin: Callable[[str], None] = lambda what: None,
 ) -> tuple[list[dict[str, Any]], dict[str, _Curve]]:
-    """Table rows and loss curves by epoch (medians over the seeds) of one set."""
+    """Table rows and loss curves by epoch (medians over the seeds) of one set.
+
+    ``begin`` is told what comes: float64 SGD, then each m.
+    """
+    begin(f"{name}: float64 SGD")
     reference = [float_sgd(table, replace(options, seed=seed))[0] for seed in seeds]
     rows, curves = [], {"float64 SGD": np.median(reference, axis=0).tolist()}
     for m in PLANES:
+        begin(f"{name}: {METHODS[m]}")
         for p in GOALS:
             runs = [
                 _quantised_curve(table, replace(options, seed=seed, base_bits=p, samples_per_value=m))
@@ -87,9 +97,10 @@ def run() -> Result:
     """Both sets, all p and m."""
     rows: list[dict[str, Any]] = []
     curves: dict[str, dict[str, _Curve]] = {}
-    for name in SETS:
-        table, curves[name] = compare(name, load_set(name))
-        rows += table
+    with Steps(len(SETS) * (1 + len(PLANES))) as steps:
+        for name in SETS:
+            table, curves[name] = compare(name, load_set(name), begin=steps.next)
+            rows += table
     goals = ", ".join(f"p={p}: {goal}" for p, goal in GOALS.items())
     varied = ("base_bits", "samples_per_value", "seed")
     return {

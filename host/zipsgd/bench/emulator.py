@@ -10,6 +10,8 @@ from zipsgd.emulator import Emulator
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
 
+from .extras import extra
+from .progress import Steps
 from .registry import Bench, Result
 
 __all__ = ["BENCH", "run"]
@@ -38,7 +40,8 @@ def run(rows: int = 5000, epochs: int = 10, repeats: int = 9) -> Result:
 
     Emulator and rivals take turns, and the median of ``repeats`` turns counts: a burst of other load hits all alike.
     """
-    from sklearn.linear_model import SGDRegressor
+    with extra("bench"):
+        from sklearn.linear_model import SGDRegressor
 
     rng = np.random.default_rng(SEED)
     values = rng.uniform(-1, 1, (rows, FEATURES)).astype(np.float32)
@@ -78,7 +81,11 @@ def run(rows: int = 5000, epochs: int = 10, repeats: int = 9) -> Result:
     main = "emulator p=2 m=2"
     rivals = {f"SGDRegressor {dtype.__name__}": regress(dtype) for dtype in (np.float64, np.float32)}
     others = {f"emulator p={p} m={m}": emulate(p, m) for p, m in OTHERS}
-    turns = _take_turns({main: emulate(2, 2)} | rivals, repeats) | _take_turns(others, repeats)
+    with Steps(2) as steps:
+        steps.next(f"{main} and SGDRegressor in turns")
+        turns = _take_turns({main: emulate(2, 2)} | rivals, repeats)
+        steps.next("other p and m in turns")
+        turns |= _take_turns(others, repeats)
     speed = {name: rows * epochs / statistics.median(seconds) for name, seconds in turns.items()}
     reference = max(speed[name] for name in rivals)
     table = [

@@ -18,6 +18,7 @@ from zipsgd.golden.quantise import Codes, quantise
 from zipsgd.golden.update import update
 from zipsgd.protocol.formats import LABEL_FRAC, Build
 
+from .progress import Steps
 from .registry import Bench, Result
 
 __all__ = ["BENCH", "run"]
@@ -200,8 +201,15 @@ def solutions(epochs: int) -> list[dict[str, object]]:
 
 def run(draws: int = 1 << 20, epochs: int = 4000) -> Result:
     """All means with ``draws`` draws of each value, and three trainings of ``epochs`` epochs."""
-    means = samples(draws) + gradients(draws) + model_roundings(draws)
-    trained = solutions(epochs)
+    with Steps(4) as steps:
+        steps.next("means of quantised samples")
+        means = samples(draws)
+        steps.next("means of gradients")
+        means += gradients(draws)
+        steps.next("means of Q3 and Q4")
+        means += model_roundings(draws)
+        steps.next("solutions that SGD converges to")
+        trained = solutions(epochs)
     return {
         "goal": f"every mean within {LIMIT:g} standard errors of the exact value at >= 10^6 draws; naive SGD within "
         f"{NEAR:.0%} of the gap of (A^T A + sum D) x = A^T b, double sampling of least squares",

@@ -1,0 +1,26 @@
+"""The training core's run-time configuration as the word on its ``run`` port."""
+
+from zipsgd.backends import RunConfig
+from zipsgd.golden.loss import Step
+from zipsgd.protocol.formats import Build
+from zipsgd_hw.datapath.config import run_layout
+
+__all__ = ["run_word"]
+
+
+def run_word(build: Build, config: RunConfig, step: Step) -> int:
+    """What the datapath derives from its registers for ``config``, packed as :func:`zipsgd_hw.datapath.config.run_layout`."""
+    values = {
+        "last_chunk": build.chunks(config.features) - 1,
+        "last_lane": (config.features - 1) % build.lanes,
+        "last_base": config.p - 1,
+        "last_plane": config.p + config.m - 1,
+        "up_planes": config.m,
+        "shift": build.p_max - config.p,
+        "symmetric": int(config.m == 2 and not config.one_sided),
+        "step_mantissa": step.mantissa,
+        "step_exponent": step.exponent,
+        "last_in_batch": config.batch - 1,
+        "transcoded": 0,
+    }
+    return sum(values[str(name)] << field.offset for name, field in run_layout(build))
