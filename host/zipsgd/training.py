@@ -12,12 +12,11 @@ import numpy.typing as npt
 
 from zipsgd.backends import BACKENDS, Backend, EpochResult, EpochSamples, RunConfig, build_for, open_backend
 from zipsgd.data import Scaling, Table
-from zipsgd.driver.device import check_limits
 from zipsgd.golden.loss import Step
 from zipsgd.model import Result
 from zipsgd.protocol.formats import LABEL_FRAC, Build, Flag
 
-__all__ = ["SCHEDULES", "EpochReport", "Options", "Result", "float_sgd", "train"]
+__all__ = ["LEVELS", "SCHEDULES", "EpochReport", "Options", "Result", "Task", "float_sgd", "prepare", "train"]
 
 _Float = npt.NDArray[np.float64]
 
@@ -28,6 +27,9 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "inverse": lambda epoch, epochs: 1 / (1 + epoch),
 }
 """Step size of an epoch over that of the first, by name."""
+
+
+LEVELS = ("uniform", "optimal")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class Options:
     seed : decides order, up bits and all rounding.
     one_sided : g = Q1 l'(z2) rather than the symmetric mean of both orders.
     fresh : draw the up bits afresh in each epoch, rather than once.
+    levels : "uniform", or "optimal" for those of least variance (ZipML, section 3), which a device with a transcoder looks up;
+        base_bits may then be 0, for two levels.
+    level_bits : of an optimal level.
+    shared_levels : the same optimal levels for all columns, rather than each its own.
 
     Raises
     ------
@@ -62,10 +68,16 @@ class Options:
     seed: int = 0
     one_sided: bool = False
     fresh: bool = True
+    levels: str = "uniform"
+    level_bits: int = 8
+    shared_levels: bool = False
 
     def __post_init__(self) -> None:
+        if self.levels not in LEVELS:
+            raise ValueError(f"levels must be one of {', '.join(LEVELS)}, not {self.levels!r}")
         ranges = {
-            "base_bits": (1, 8),
+            "base_bits": (1, 8) if self.levels == "uniform" else (0, 4),
+            "level_bits": (2, 8),
             "samples_per_value": (0, 2),
             "batch_size": (1, 1 << 12),
             "epochs": (1, 1 << 32),
@@ -133,6 +145,49 @@ def float_sgd(table: Table, options: Options) -> tuple[list[float], _Float]:
     return losses, model
 
 
+@dataclass(frozen=True)
+class Task:
+    """A table made ready for a device.
+
+    ``values``: float32, shape (rows, features), the table's columns and the intercept's, scaled to [-1, 1] times ``scale``;
+    ``labels``: int16, shape (rows,). A model in scaled units is the device's times ``scale``.
+    """
+
+    options: Options
+    scaling: Scaling
+    scale: float
+    values: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int16]
+    config: RunConfig
+
+    def build(self) -> Build:
+        """A build to emulate or simulate that can do it."""
+        return build_for(
+            self.config.features, level_planes=None if self.config.levels is None else self.config.p
+        )
+
+
+def prepare(table: Table, options: Options) -> Task:
+    """Scale the table and place its levels. Raises DataError, ValueError."""
+    scaling = Scaling.fit(table)
+    values, scale, levels = scaling.features(table.features), 1.0, None
+    if options.levels == "optimal":
+        from zipsgd.levels.table import level_scale, level_table  # numba takes a second to import
+
+        scale = level_scale(options.level_bits)
+        values *= np.float32(scale)
+        levels = level_table(values, options.base_bits, options.level_bits, shared=options.shared_levels)
+    config = RunConfig(
+        values.shape[1],
+        options.base_bits,
+        options.samples_per_value,
+        options.batch_size,
+        options.one_sided,
+        levels,
+    )
+    return Task(options, scaling, scale, values, scaling.labels(table.labels), config)
+
+
 def train(
     table: Table,
     options: Options | None = None,
@@ -164,37 +219,29 @@ def train(
     DeviceError
         No device, a wrong one, or one that was lost.
     """
-    options = options or Options()
-    scaling = Scaling.fit(table)
-    features = table.features.shape[1] + 1
-    config = RunConfig(
-        features, options.base_bits, options.samples_per_value, options.batch_size, options.one_sided
-    )
+    task = prepare(table, options or Options())
     with ExitStack() as opened:
         if isinstance(backend, str):
             if build is None and backend in BACKENDS:
-                build = build_for(features)
+                build = task.build()
             if build is not None:  # before a virtual board is compiled
-                check_limits(build, config.features, config.p, config.m, config.batch, table.labels.size)
+                task.config.check(build, table.labels.size)
             backend = open_backend(backend, build, baud=baud, trace=trace, progress=progress)
             opened.callback(backend.close)
-        return _train(table, options, config, backend, scaling, on_samples, on_epoch)
+        return _train(table, task, backend, on_samples, on_epoch)
 
 
 def _train(
     table: Table,
-    options: Options,
-    config: RunConfig,
+    task: Task,
     backend: Backend,
-    scaling: Scaling,
     on_samples: Callable[[int, int], None],
     on_epoch: Callable[[EpochReport], None],
 ) -> Result:
-    values, labels = scaling.features(table.features), scaling.labels(table.labels)
-    sizes = step_sizes(options, values)
-    steps = [Step.nearest(size / options.batch_size) for size in sizes]
+    options, config, values, labels = task.options, task.config, task.values, task.labels
+    steps = [Step.nearest(size / options.batch_size) for size in step_sizes(options, values)]
     build = backend.build
-    check_limits(build, config.features, config.p, config.m, config.batch, labels.size)
+    config.check(build, labels.size)
     backend.begin(config, np.zeros(config.features, dtype=np.int64), options.seed)
     unit = 2.0 ** (-2 * build.residual_frac) / labels.size
     reports = []
@@ -208,6 +255,7 @@ def _train(
             epoch if options.fresh else 0,
             config.p,
             config.m,
+            config.levels,
         )
         start = time.perf_counter()
         result = backend.epoch(samples, step, partial(on_samples, epoch + 1))
@@ -217,7 +265,7 @@ def _train(
     seconds = time.perf_counter() - begun
     words = backend.model()
     model: _Float = words * np.float64(2.0**-build.model_frac)
-    coef, intercept = scaling.coefficients(model)
+    coef, intercept = task.scaling.coefficients(model * task.scale)
 
     def total(name: str) -> int | None:
         counts = [getattr(report.result, name) for report in reports]

@@ -5,12 +5,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from zipsgd.backends import BACKENDS, Backend, build_for, open_backend
+from zipsgd.backends import BACKENDS, Backend, open_backend
 from zipsgd.data import Table
-from zipsgd.driver.device import check_limits
 from zipsgd.model import Result
 from zipsgd.protocol.formats import Build
-from zipsgd.training import EpochReport, Options, train
+from zipsgd.training import EpochReport, Options, prepare, train
 
 __all__ = ["Verification", "compare_results", "verify"]
 
@@ -71,7 +70,7 @@ def verify(
     DataError, LimitError, ValueError, DeviceError
         As of :func:`zipsgd.training.train`.
     """
-    features = table.features.shape[1] + 1
+    task = prepare(table, options)
     used: dict[int, Backend] = {}
     with ExitStack() as opened:
         for place in sorted(
@@ -79,10 +78,9 @@ def verify(
         ):  # devices first: they bring a build
             name = backends[place]
             if build is None and name in BACKENDS:
-                build = build_for(features)
+                build = task.build()
             if build is not None:  # before a virtual board is compiled
-                p, m = options.base_bits, options.samples_per_value
-                check_limits(build, features, p, m, options.batch_size, table.labels.size)
+                task.config.check(build, table.labels.size)
             used[place] = open_backend(
                 name,
                 build,

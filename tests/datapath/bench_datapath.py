@@ -1,34 +1,42 @@
-"""cocotb: the datapath behind its registers against the golden model, over random runs with random gaps in the bytes."""
+"""cocotb: the datapath behind its registers against the golden model, over random runs with every stream stalled at random."""
 
 import random
+from collections.abc import Iterable
 
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, with_timeout
-from datapath_runs import Run, parse_build, random_run
+from datapath_runs import codes_of, golden_of, parse_build, random_run, random_stall
 
+from zipsgd.golden.levels import table_words
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.registers import Control
+from zipsgd_sim.random_runs import RandomRun
 
 
 class Board:
-    """Drives the ports of a :class:`zipsgd_hw.datapath.datapath.Datapath`."""
+    """Drives the ports of a :class:`zipsgd_hw.datapath.datapath.Datapath`.
+
+    ``stall`` is the chance, in each cycle, that a stream from the bench pauses or that the bench does not take a word.
+    """
 
     inputs = (
         *(
             f"{name}__valid"
-            for name in ("bytes", "seed", "control", "samples", "window_write", "window_read")
+            for name in ("bytes", "seed", "control", "samples", "window_write", "window_read", "level_write")
         ),
         "window_data__ready",
         "bytes_reset",
     )
 
-    def __init__(self, dut, build: Build) -> None:
+    def __init__(self, dut, build: Build, rng: random.Random) -> None:
         self.dut = dut
         self.build = build
+        self.rng = rng
+        self.stall = 0.0
 
     async def reset(self) -> None:
         dut = self.dut
@@ -41,7 +49,15 @@ class Board:
         dut.rst.value = 0
         await RisingEdge(dut.clk)
 
+    def stalls(self) -> bool:
+        return self.rng.random() < self.stall
+
+    async def pause(self) -> None:
+        while self.stalls():
+            await RisingEdge(self.dut.clk)
+
     async def strobe(self, name: str, word: int) -> None:
+        await self.pause()
         getattr(self.dut, f"{name}__payload").value = word
         getattr(self.dut, f"{name}__valid").value = 1
         await RisingEdge(self.dut.clk)
@@ -63,56 +79,64 @@ class Board:
         dut = self.dut
         words = []
         for offset in range(self.build.chunks(features) * self.build.lanes):
+            await self.pause()
             dut.window_read__payload.value = offset
             dut.window_read__valid.value = 1
-            dut.window_data__ready.value = 1
-            while True:
+            taken = False
+            while not taken:
+                ready = not self.stalls()
+                dut.window_data__ready.value = int(ready)
                 await RisingEdge(dut.clk)
-                if int(dut.window_data__valid.value):
-                    words.append(int(dut.window_data__payload.value))
-                    break
-        dut.window_read__valid.value = 0
+                taken = ready and bool(dut.window_data__valid.value)
+            assert dut.window_read__ready.value, "the request is taken with its word"
+            words.append(int(dut.window_data__payload.value))
+            dut.window_read__valid.value = 0
         return np.array(words[:features], dtype=np.uint32).view(np.int32).astype(np.int64)
 
-    async def send(self, data: bytes, gap: float, rng: random.Random) -> None:
-        dut = self.dut
-        for byte in data:
-            while rng.random() < gap:
-                dut.bytes__valid.value = 0
-                await RisingEdge(dut.clk)
-            dut.bytes__payload.value = byte
-            dut.bytes__valid.value = 1
-            while True:
-                await RisingEdge(dut.clk)
-                if int(dut.bytes__ready.value):
-                    break
-        dut.bytes__valid.value = 0
+    async def feed(self, name: str, words: Iterable[int]) -> None:
+        """Words into the stream ``name``."""
+        payload, valid = getattr(self.dut, f"{name}__payload"), getattr(self.dut, f"{name}__valid")
+        ready = getattr(self.dut, f"{name}__ready")
+        for word in words:
+            await self.pause()
+            payload.value = word
+            valid.value = 1
+            await RisingEdge(self.dut.clk)
+            while not ready.value:
+                await RisingEdge(self.dut.clk)
+            valid.value = 0
 
-    async def begin(self, run: Run) -> None:
+    async def begin(self, run: RandomRun) -> None:
         dut = self.dut
-        dut.features.value = run.features
-        dut.base_planes.value = run.p
-        dut.up_planes.value = run.m
-        dut.batch.value = run.batch
-        dut.one_sided.value = int(run.one_sided)
+        dut.features.value = run.config.features
+        dut.base_planes.value = run.config.p
+        dut.up_planes.value = run.config.m
+        dut.batch.value = run.config.batch
+        dut.one_sided.value = int(run.config.one_sided)
+        levels = run.config.levels
+        dut.value_bits.value = levels.bits if levels is not None else 0
         await self.strobe("control", Control.ABORT)
         await self.idle()
         await self.write_model(run.model)
+        if levels is not None:
+            for offset, word in enumerate(table_words(levels, self.build)):
+                await self.strobe("level_write", offset | word << 16)
         for word in reversed(seed_words(run.seed, self.build.update_lanes)):
             await self.strobe("seed", word)
         await self.idle()
         await self.strobe("control", Control.LOAD)
         await self.idle()
 
-    async def epoch(self, run: Run, number: int, rng: random.Random) -> int:
+    async def epoch(self, run: RandomRun, number: int) -> int:
         dut = self.dut
         step = run.steps[number]
         dut.step_mantissa.value = step.mantissa
         dut.step_exponent.value = step.exponent
         await RisingEdge(dut.clk)
         before = self.loss()
-        await self.strobe("samples", run.codes[number].labels.size)
-        await self.send(weave(run.codes[number], self.build.lanes).tobytes(), run.gap, rng)
+        codes = codes_of(run, number)
+        await self.strobe("samples", codes.labels.size)
+        await self.feed("bytes", weave(codes, self.build.lanes).tobytes())
         await self.idle()
         return self.loss() - before
 
@@ -125,25 +149,27 @@ class Board:
 async def identity(dut) -> None:
     build = parse_build(cocotb.plusargs["build"])
     rng = random.Random(int(cocotb.plusargs["seed"]))
-    board = Board(dut, build)
+    board = Board(dut, build, random.Random(rng.random()))
     await board.reset()
     for number in range(int(cocotb.plusargs["runs"])):
         run = random_run(build, rng)
-        golden = run.golden()
+        board.stall = random_stall(rng)
         await with_timeout(board.begin(run), 10, "ms")
-        assert (await board.read_model(run.features) == golden.master).all(), f"{run}: model written"
-        for epoch, codes in enumerate(run.codes):
-            expected = golden.epoch(codes, run.steps[epoch])
-            loss = await with_timeout(board.epoch(run, epoch, rng), 20, "ms")
-            model = await board.read_model(run.features)
-            where = f"{build} run {number} {run} epoch {epoch}"
-            assert loss == expected, f"{where}: loss {loss}, golden {expected}"
-            wrong = np.flatnonzero(model != golden.master)
+        assert (await board.read_model(run.config.features) == run.model).all(), f"{run}: model written"
+        golden = golden_of(build, run)
+        for epoch, samples in enumerate(run.epochs):
+            expected = golden.epoch(samples, run.steps[epoch], lambda done: None)
+            loss = await with_timeout(board.epoch(run, epoch), 20, "ms")
+            model = await board.read_model(run.config.features)
+            where = f"{build} run {number} {run} stall {board.stall} epoch {epoch}"
+            assert loss == expected.loss_sum, f"{where}: loss {loss}, golden {expected.loss_sum}"
+            wrong = np.flatnonzero(model != golden.model())
             assert not wrong.size, (
-                f"{where}: model differs at {wrong[:9]}: {model[wrong][:9]}, {golden.master[wrong][:9]}"
+                f"{where}: model differs at {wrong[:9]}: {model[wrong][:9]}, {golden.model()[wrong][:9]}"
             )
-            assert int(dut.flags.value) == golden.flags, (
-                f"{where}: flags {dut.flags.value}, golden {golden.flags}"
+            assert int(dut.flags.value) == expected.flags, (
+                f"{where}: flags {dut.flags.value}, golden {expected.flags}"
             )
-            assert int(dut.samples_done.value) == sum(part.labels.size for part in run.codes[: epoch + 1])
+            done = sum(part.order.size for part in run.epochs[: epoch + 1])
+            assert int(dut.samples_done.value) == done
         cocotb.log.info("identical: %s", run)

@@ -29,6 +29,9 @@ BUILDS = [
     ),
     Build(lanes=32, update_lanes=4, max_features=320, max_batch=1),
     Build(lanes=64, update_lanes=64, max_features=320),
+    Build(lanes=4, update_lanes=4, max_features=300, level_bits=5, level_p_max=4),
+    Build(lanes=8, update_lanes=2, max_features=304, level_bits=8, level_p_max=2),
+    Build(lanes=64, update_lanes=16, max_features=320, level_bits=8, level_p_max=0),
 ]
 
 
@@ -40,7 +43,8 @@ HERE = Path(__file__).parent
 
 
 def _name(build: Build) -> str:
-    return f"L{build.lanes}-U{build.update_lanes}"
+    levels = f"-levels{build.level_bits}.{build.level_p_max}" if build.level_bits else ""
+    return f"L{build.lanes}-U{build.update_lanes}{levels}"
 
 
 @pytest.mark.parametrize("build", BUILDS, ids=_name)

@@ -9,6 +9,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS, Frame, Kind, encode
 from zipsgd.protocol.registers import MODEL_WINDOW
 from zipsgd_hw.link.link import Link
+from zipsgd_hw.link.word_bus import ADDRESS_BITS
 from zipsgd_sim.cocotb_runner import run_cocotb
 from zipsgd_sim.link_host import LinkHost, read_payload, words_payload
 from zipsgd_sim.stream_bench import StreamBench
@@ -65,7 +66,7 @@ async def commands(dut):
                     address = random.choice([0, 5, 0x1234, MODEL_WINDOW, MODEL_WINDOW + 0x1F00])
                     words = [random.getrandbits(32) for _ in range(random.choice([1, 2, 9, 127]))]
                     await host.send(Kind.WRITE, words_payload(address, words))
-                    writes += [(address + i) | word << 17 for i, word in enumerate(words)]
+                    writes += [(address + i) | word << ADDRESS_BITS for i, word in enumerate(words)]
                 case ("read" | "fence") as kind:
                     address = random.choice([0, 16, MODEL_WINDOW + 64])
                     count = random.choice([1, 2, READ_WORDS - 1, READ_WORDS])
@@ -85,7 +86,7 @@ async def commands(dut):
                     await host.send(Kind.READ, random.randbytes(random.randrange(8)))
                     await host.send(Kind.FENCE, read_payload(3, random.choice([0, READ_WORDS + 1, 1 << 31])))
                     await host.send(Kind.WRITE, words_payload(9, [5]) + random.randbytes(random.randrange(4)))
-                    writes.append(9 | 5 << 17)
+                    writes.append(9 | 5 << ADDRESS_BITS)
                     number = await host.send(Kind.READ, read_payload(4, 1) + random.randbytes(6))
                     data.append(Frame(Kind.DATA, number, struct.pack("<I", host.memory(4))))
                 case "fault":
@@ -220,7 +221,7 @@ async def sync_frees_everything(dut):
             await host.settle()
             words = struct.pack("<2I", host.memory(40), host.memory(41))
             assert host.data == [Frame(Kind.DATA, answered, words)]
-            assert host.writes.got == [3 | 9 << 17]
+            assert host.writes.got == [3 | 9 << ADDRESS_BITS]
             assert bytes(host.samples.got) == b"abc"
             host.samples.got.clear()
 

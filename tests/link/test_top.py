@@ -12,8 +12,14 @@ from cocotb.triggers import ClockCycles, FallingEdge, Timer
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import READ_WORDS, Frame, Kind, decode, encode
-from zipsgd.protocol.registers import MODEL_WINDOW, REGISTERS, identification, parse_identification
-from zipsgd_hw.link.register_bank import WindowData, WindowRead, WindowWrite
+from zipsgd.protocol.registers import (
+    LEVEL_WINDOW,
+    MODEL_WINDOW,
+    REGISTERS,
+    identification,
+    parse_identification,
+)
+from zipsgd_hw.link.register_bank import LevelWrite, WindowData, WindowRead, WindowWrite
 from zipsgd_hw.top import Accelerator, UartAccelerator
 from zipsgd_sim.cocotb_runner import run_cocotb
 from zipsgd_sim.link_host import LinkHost, read_payload, words_payload
@@ -37,7 +43,8 @@ class StandIn(wiring.Component):
 
     flags: the seeds' sum; loss_low, loss_high: number and last value of writes to ``control``; samples_done: bytes still
     awaited, during which it is busy; cycles_low: sum of bytes; cycles_high: number of resets; plane_cycles_low:
-    concatenation of the small settings; other results: constants.
+    concatenation of the small settings; plane_cycles_high: exclusive or of the level window's words and places; other results:
+    constants.
     """
 
     def __init__(self):
@@ -47,6 +54,7 @@ class StandIn(wiring.Component):
             "window_write": In(WindowWrite),
             "window_read": In(WindowRead),
             "window_data": Out(WindowData),
+            "level_write": In(LevelWrite),
         }
         for name, register in REGISTERS.items():
             if register in RESULTS:
@@ -62,6 +70,7 @@ class StandIn(wiring.Component):
         m.submodules.memory = memory = Memory(shape=32, depth=WINDOW_WORDS, init=[])
         write, read = memory.write_port(), memory.read_port()
         beat = Signal(2)
+        levels = Signal(32, init=0x1234_5678)
         m.d.sync += beat.eq(beat + 1)
         reading = Signal()
         m.d.comb += [
@@ -88,10 +97,12 @@ class StandIn(wiring.Component):
             self.bytes.ready.eq((self.samples_done != 0) & beat[0]),
             self.status.eq(self.samples_done != 0),
             self.plane_cycles_low.eq(self.features ^ (self.batch << 17)),
-            self.plane_cycles_high.eq(0x1234_5678),
+            self.plane_cycles_high.eq(levels),
             self.starved_cycles_low.eq(0x9ABC_DEF0),
             self.starved_cycles_high.eq(0xFFFF_FFFF),
         ]
+        with m.If(self.level_write.valid):
+            m.d.sync += levels.eq(levels ^ self.level_write.payload.data ^ self.level_write.payload.offset)
         with m.If(self.samples.valid):
             m.d.sync += self.samples_done.eq(self.samples.payload)
         with m.If(self.bytes.valid & self.bytes.ready):
@@ -105,7 +116,9 @@ class StandIn(wiring.Component):
 
 
 async def new_host(dut):
+    """A host whose streams both pause at random; the stand-in's window and samples do so by themselves."""
     host = LinkHost(StreamBench(dut), BUILD.rx_bytes)
+    host.rx.stall = host.tx.stall = 0.3
     await host.bench.reset()
     await host.sync()
     return host
@@ -166,6 +179,9 @@ async def window_and_samples(dut):
     words = [random.getrandbits(32) for _ in range(WINDOW_WORDS)]
     await host.write(MODEL_WINDOW, words)
     assert await host.read(MODEL_WINDOW + 8, READ_WORDS) == words[8 : 8 + READ_WORDS]
+    await host.write(LEVEL_WINDOW + 0x8001, [0x1111_0000, 0x0022_0000])
+    assert await host.read(REGISTERS["plane_cycles_high"].address) == [0x1234_5678 ^ 0x1133_0000 ^ 1 ^ 2]
+    assert await host.read(LEVEL_WINDOW) == [0]
     payload = random.randbytes(700)
     await host.write(REGISTERS["samples"].address, [len(payload)])
     await host.send(Kind.SAMPLES, payload[:400])

@@ -228,8 +228,9 @@ def test_a_host_that_vanished_leaves_a_board_for_the_next(board, small_build, sm
     program = f"""
         import numpy as np
         from zipsgd import Device
+        from zipsgd.backends import RunConfig
         device = Device({board.url!r})
-        device.begin(np.zeros(7, dtype=np.int64), [1] * 5, p=2, m=2, batch=8)
+        device.begin(np.zeros(7, dtype=np.int64), [1] * 5, RunConfig(7, 2, 2, 8))
         device.write("samples", 100)
         device.link.send(5, bytes(333))
         device.link._write(b"\\x55" * 50)

@@ -7,8 +7,7 @@ import pytest
 
 import zipsgd
 from zipsgd import Build, Options, Table, train
-from zipsgd.backends import BACKENDS, EpochSamples, RunConfig, build_for
-from zipsgd.driver import LimitError
+from zipsgd.backends import BACKENDS, EpochSamples, LimitError, RunConfig, build_for
 from zipsgd.golden.loss import Step
 from zipsgd.training import SCHEDULES, default_step_size, float_sgd
 from zipsgd_sim.board import VirtualBoard
@@ -200,7 +199,7 @@ def test_bad_options_are_named(field, value):
         (
             Build(replay_words=32, lanes=4, update_lanes=4),
             replace(OPTIONS, base_bits=8),
-            "takes 40 plane words, and this build replays at most 32: use fewer base planes",
+            "takes 40 plane words, and this build replays at most 32: use fewer planes",
         ),
     ],
     ids=["n", "batch", "p", "replay"],

@@ -8,7 +8,8 @@ import pytest
 
 import zipsgd
 from zipsgd import Options, Table, train, verify
-from zipsgd.driver import LimitError, WrongBuild
+from zipsgd.backends import LimitError
+from zipsgd.driver import WrongBuild
 from zipsgd.report import compare, save_report, summary
 from zipsgd.verification import compare_results
 

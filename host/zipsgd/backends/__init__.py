@@ -1,6 +1,8 @@
 """What can carry out a training run: golden model, emulator, virtual board, or a board on a port. All give the same bits."""
 
-from .base import Backend, EpochResult, EpochSamples, RunConfig
+from zipsgd.run import LimitError, RunConfig
+
+from .base import Backend, EpochResult, EpochSamples
 from .builds import build_for, load_build
 from .choose import BACKENDS, is_port, open_backend
 
@@ -9,6 +11,7 @@ __all__ = [
     "Backend",
     "EpochResult",
     "EpochSamples",
+    "LimitError",
     "RunConfig",
     "build_for",
     "is_port",

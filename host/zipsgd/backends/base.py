@@ -7,25 +7,16 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
-from zipsgd.golden.quantise import Codes, quantise
+from zipsgd.golden.quantise import Codes, codes_of, fixed_point
 from zipsgd.protocol.formats import Build
+from zipsgd.run import RunConfig
 
-__all__ = ["Backend", "EpochResult", "EpochSamples", "Progress", "RunConfig"]
+__all__ = ["Backend", "EpochResult", "EpochSamples", "Progress"]
 
 Progress = Callable[[int], None]
 """Told how many samples of the epoch have gone in."""
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """``features`` with the intercept's; ``p`` base planes; ``m`` samples per value; ``batch`` samples of a mini-batch."""
-
-    features: int
-    p: int
-    m: int
-    batch: int
-    one_sided: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,7 +24,7 @@ class EpochSamples:
     """The samples of one epoch, scaled, in the order of training, to be quantised.
 
     ``values``: float32 in [-1, 1], shape (rows, features); ``labels``: int16; ``order``: row numbers. ``seed`` and ``epoch``
-    decide the up bits.
+    decide the up bits. ``levels``: what bases number, None for even levels.
     """
 
     values: npt.NDArray[np.float32]
@@ -43,19 +34,16 @@ class EpochSamples:
     epoch: int
     p: int
     m: int
+    levels: LevelTable | None = None
 
     def blocks(self, size: int = 512) -> Iterator[Codes]:
         """Quantised samples in training order, ``size`` at a time."""
         for start in range(0, self.order.size, size):
             rows = self.order[start : start + size]
-            yield quantise(
-                self.values[rows],
-                self.labels[rows],
-                self.p,
-                self.m,
-                seed=self.seed,
-                epoch=self.epoch,
-                rows=rows,
+            values = self.values[rows]
+            fixed = fixed_point(values, self.p) if self.levels is None else self.levels.fixed_point(values)
+            yield codes_of(
+                fixed, self.labels[rows], self.p, self.m, seed=self.seed, epoch=self.epoch, rows=rows
             )
 
 

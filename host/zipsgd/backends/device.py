@@ -9,15 +9,15 @@ import numpy.typing as npt
 from zipsgd.driver import Device
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
-from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build
+from zipsgd.run import RunConfig
 
-from .base import EpochResult, EpochSamples, Progress, RunConfig
+from .base import EpochResult, EpochSamples, Progress
 
 __all__ = ["DeviceBackend"]
 
 _BLOCK_VALUES = 1 << 15
-"""Values quantised at a time: done before a receive buffer runs dry."""
+"""Values packed at a time: done before a receive buffer runs dry."""
 
 
 class DeviceBackend:
@@ -44,20 +44,47 @@ class DeviceBackend:
         self.device.begin(
             model,
             seed_words(seed, self.build.update_lanes),
-            p=config.p,
-            m=config.m,
-            batch=config.batch,
-            one_sided=config.one_sided,
+            config,
         )
         self._features = config.features
         self._flags = self.device.counts().flags
+        nothing = EpochSamples(
+            np.zeros((1, config.features), np.float32),
+            np.zeros(1, np.int16),
+            np.arange(1),
+            0,
+            0,
+            config.p,
+            config.m,
+        )
+        list(
+            self._packed(nothing)
+        )  # compiles now, and not while the device waits for an epoch's first samples
+
+    def _packed(self, samples: EpochSamples) -> Iterator[npt.NDArray[np.uint8]]:
+        """The epoch's samples in order, some at a time."""
+        from zipsgd.packing import pack  # numba takes a second to import
+
+        size = max(16, min(512, _BLOCK_VALUES // self._features))
+        for start in range(0, samples.order.size, size):
+            rows = samples.order[start : start + size]
+            yield pack(
+                samples.values[rows],
+                samples.labels[rows],
+                samples.p,
+                samples.m,
+                self.build.lanes,
+                seed=samples.seed,
+                epoch=samples.epoch,
+                rows=rows,
+            )
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         def parts() -> Iterator[bytes]:
             done = 0
-            for codes in samples.blocks(max(16, min(512, _BLOCK_VALUES // self._features))):
-                yield weave(codes, self.build.lanes).tobytes()
-                done += codes.labels.size
+            for packed in self._packed(samples):
+                yield packed.tobytes()
+                done += len(packed)
                 progress(done)
 
         before = self.device.link.counts.sent

@@ -3,12 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.driver.device import check_limits
 from zipsgd.golden.loss import Step
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.protocol.formats import Build
+from zipsgd.run import RunConfig
 
-from .base import EpochResult, EpochSamples, Progress, RunConfig
+from .base import EpochResult, EpochSamples, Progress
 
 __all__ = ["GoldenBackend"]
 
@@ -25,9 +25,14 @@ class GoldenBackend:
         self.build = build
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int) -> None:
-        check_limits(self.build, config.features, config.p, config.m, config.batch)
+        config.check(self.build)
         self._trainer = GoldenTrainer(
-            self.build, model, seed=seed, batch=config.batch, one_sided=config.one_sided
+            self.build,
+            model,
+            seed=seed,
+            batch=config.batch,
+            one_sided=config.one_sided,
+            levels=config.levels,
         )
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:

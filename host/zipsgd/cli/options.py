@@ -12,7 +12,7 @@ from typing import Any
 from zipsgd.backends import BACKENDS, build_for, load_build
 from zipsgd.data import SETS, Table, load
 from zipsgd.protocol.formats import Build
-from zipsgd.training import SCHEDULES, Options
+from zipsgd.training import LEVELS, SCHEDULES, Options
 
 __all__ = [
     "Commands",
@@ -133,6 +133,24 @@ def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
     group.add_argument(
         "--fixed-up-bits", action="store_false", dest="fresh", help="quantise once, not afresh in each epoch"
     )
+    levels = command.add_argument_group("levels", "where values are rounded to")
+    levels.add_argument(
+        "--levels",
+        choices=LEVELS,
+        default="uniform",
+        help="uniform: evenly spaced; optimal: where the data are, for the least variance, looked up on the device by its "
+        "transcoder. --base-bits may then be 0, for two levels a column (default %(default)s)",
+    )
+    levels.add_argument(
+        "--level-bits",
+        type=int,
+        default=8,
+        metavar="V",
+        help="bits of an optimal level (default %(default)s)",
+    )
+    levels.add_argument(
+        "--shared-levels", action="store_true", help="the same optimal levels for all columns"
+    )
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
@@ -152,6 +170,12 @@ def add_build(command: argparse.ArgumentParser) -> None:
         help="most features, with the intercept (default: what the data need, at least 1024)",
     )
     group.add_argument(
+        "--level-planes",
+        type=int,
+        metavar="P",
+        help="with a transcoder for optimal levels of up to P base planes (default: what --levels needs)",
+    )
+    group.add_argument(
         "--build",
         type=Path,
         metavar="FILE",
@@ -164,19 +188,24 @@ def build_of(arguments: argparse.Namespace, features: int = 1, *backends: str) -
 
     Raises ValueError where the arguments contradict each other, or would describe a board.
     """
-    described = arguments.lanes is not None or arguments.max_features is not None
+    described = any(
+        getattr(arguments, name) is not None for name in ("lanes", "max_features", "level_planes")
+    )
     ports = [name for name in backends if name not in BACKENDS]
     if described and (arguments.build is not None or ports):
         what = f"the board on {ports[0]} has" if ports else "--build names"
         raise ValueError(
-            f"--lanes and --max-features describe a build, and {what} one already: leave them out"
+            f"--lanes, --max-features and --level-planes describe a build, and {what} one already: leave them out"
         )
     if arguments.build is not None:
         return load_build(arguments.build)
     if ports:
         return None
     lanes = 8 if arguments.lanes is None else arguments.lanes
-    return build_for(features, lanes=lanes, max_features=arguments.max_features)
+    level_planes = arguments.level_planes
+    if level_planes is None and getattr(arguments, "levels", "uniform") == "optimal":
+        level_planes = arguments.base_bits
+    return build_for(features, lanes=lanes, max_features=arguments.max_features, level_planes=level_planes)
 
 
 def add_backend(command: argparse.ArgumentParser) -> None:

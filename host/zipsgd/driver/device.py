@@ -8,14 +8,16 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.golden.levels import table_words
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS, Kind
-from zipsgd.protocol.registers import MODEL_WINDOW, REGISTERS, Control, parse_identification
+from zipsgd.protocol.registers import LEVEL_WINDOW, MODEL_WINDOW, REGISTERS, Control, parse_identification
+from zipsgd.run import RunConfig
 
-from .errors import LimitError, WrongBuild, WrongDevice
+from .errors import WrongBuild, WrongDevice
 from .link import Link
 
-__all__ = ["Device", "EpochCounts", "check_limits"]
+__all__ = ["Device", "EpochCounts"]
 
 _RESULTS = (REGISTERS["status"].address, REGISTERS["frames_skipped"].address)
 
@@ -35,28 +37,6 @@ class EpochCounts:
     cycles: int
     plane_cycles: int
     starved_cycles: int
-
-
-def check_limits(build: Build, features: int, p: int, m: int, batch: int, samples: int = 0) -> None:
-    """Raises :class:`LimitError` for a run that ``build`` cannot do; ``samples``: of an epoch."""
-    limits = {
-        "features (with the intercept)": (features, 1, build.max_features),
-        "base planes p": (p, 1, build.p_max),
-        "samples per value m": (m, 0, build.m_max),
-        "batch size": (batch, 1, build.max_batch),
-        "samples of an epoch": (samples, 0, build.max_samples),
-    }
-    for name, (value, low, high) in limits.items():
-        if not low <= value <= high:
-            raise LimitError(
-                f"{name} must be in {low}..{high} on this build, not {value}; a larger build would take more"
-            )
-    words = build.chunks(features) * (p + m)
-    if words > build.replay_words:
-        raise LimitError(
-            f"a sample of {features} features at {p} + {m} planes takes {words} plane words, and this build replays at most "
-            f"{build.replay_words}: use fewer base planes or a build with larger replay_words"
-        )
 
 
 class Device:
@@ -150,20 +130,21 @@ class Device:
         self,
         model: npt.NDArray[np.int64],
         seeds: Sequence[int],
-        *,
-        p: int,
-        m: int,
-        batch: int,
-        one_sided: bool = False,
+        config: RunConfig,
     ) -> None:
-        """Set up a run: limits checked, model written, LFSRs seeded, Q3 drawn.
+        """Set up a run: limits checked, model and levels written, LFSRs seeded, Q3 drawn.
 
-        ``seeds``: one for each update lane, then the loss unit's.
+        ``model``: shape (config.features,). ``seeds``: one for each update lane, then the loss unit's.
         """
-        check_limits(self.build, model.size, p, m, batch)
+        config.check(self.build)
         self.write("control", Control.ABORT)
         first = REGISTERS["features"].address
-        self.write_words(first, [model.size, p, m, batch, int(one_sided)])
+        value_bits = 0 if config.levels is None else config.levels.bits
+        self.write_words(
+            first, [config.features, config.p, config.m, config.batch, int(config.one_sided), value_bits]
+        )
+        if config.levels is not None:
+            self.write_words(LEVEL_WINDOW, table_words(config.levels, self.build))
         self.write_model(model)
         # Each word written enters update lane 0, pushes the others on, and the last lane's goes to the loss unit.
         for word in reversed(seeds):

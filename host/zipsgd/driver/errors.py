@@ -1,6 +1,6 @@
 """What can go wrong between host and board. Each message names the thing and what to do."""
 
-__all__ = ["DeviceError", "LimitError", "LinkLost", "NoDevice", "WrongBuild", "WrongDevice"]
+__all__ = ["DeviceError", "LinkLost", "NoDevice", "WrongBuild", "WrongDevice"]
 
 
 class DeviceError(Exception):
@@ -21,7 +21,3 @@ class WrongBuild(DeviceError):
 
 class LinkLost(DeviceError):
     """The device stopped answering, or the port went away, after it had answered."""
-
-
-class LimitError(DeviceError, ValueError):
-    """A run that this build cannot do."""

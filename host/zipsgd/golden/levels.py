@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.protocol.formats import Build
+
 from .quantise import FRACTION_BITS, Codes, level_offset
 from .rounding import Int
 
-__all__ = ["LevelTable", "transcode"]
+__all__ = ["LevelTable", "table_words", "transcode"]
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,24 @@ def transcode(codes: Codes, table: LevelTable) -> list[Codes]:
         )
         for up in ups
     ]
+
+
+def table_words(table: LevelTable, build: Build) -> list[int]:
+    """The table as the device's level window takes it, from its first word on.
+
+    A row for each plane of each chunk (most significant first, room for a power of two of planes), and in it a plane of L bits
+    for each level (room for ``build.level_rows``): bit j is lane j's. A word holds up to 32 lanes of one.
+    """
+    features, levels = table.values.shape
+    chunks = build.chunks(features)
+    values = np.zeros((chunks * build.lanes, levels), dtype=np.int64)
+    values[:features] = table.values
+    room = 1 << (build.level_bits - 1).bit_length()
+    bits = np.zeros((chunks, room, build.level_rows, build.lanes), dtype=np.uint8)
+    for plane in range(table.bits):
+        plane_bits = values >> (table.bits - 1 - plane) & 1
+        bits[:, plane, :levels] = plane_bits.reshape(chunks, build.lanes, levels).transpose(0, 2, 1)
+    part = min(build.lanes, 32)
+    weights = 1 << np.arange(part, dtype=np.int64)
+    words: list[int] = (bits.reshape(-1, part) @ weights).tolist()
+    return words

@@ -10,6 +10,7 @@ from typing import Literal
 from .formats import Build, Flag
 
 __all__ = [
+    "LEVEL_WINDOW",
     "MAGIC",
     "MODEL_WINDOW",
     "REGISTERS",
@@ -23,13 +24,18 @@ __all__ = [
 
 MAGIC = 0x4453_475A
 """``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
-VERSION = 1
+VERSION = 2
 """Version of this contract; a host refuses another one."""
 MODEL_WINDOW = 0x1_0000
 """Word address of the master model, one word a feature, sign-extended.
 
 A burst starts at a multiple of the build's lanes and covers whole chunks; the words behind the last feature are zero.
 Reads and writes need an idle datapath (a burst waits until it is)."""
+
+LEVEL_WINDOW = 0x2_0000
+"""Word address of the transcoder's table, write only; see :func:`zipsgd.golden.levels.table_words`.
+
+Writes need an idle datapath (a burst waits until it is), and do nothing in a build without a transcoder."""
 
 Access = Literal["r", "rw", "w"]
 
@@ -85,14 +91,17 @@ def _table() -> tuple[Register, ...]:
         ("gradient_bits", "r", 8, "bits of Q4's gradient"),
         ("replay_words", "r", 32, "plane words in the replay buffer"),
         ("rx_bytes", "r", 32, "bytes in the link's receive buffer"),
+        ("level_bits", "r", 8, "most bits of a level's value, 0 without a transcoder"),
+        ("level_p_max", "r", 8, "most base planes of a transcoded value"),
         ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
         ("uart_baud", "r", 32, "rate of the UART, 0 for a byte-stream port"),
         # Run-time configuration
         ("features", "rw", 17, "n, 1 to max_features"),
-        ("base_planes", "rw", 4, "p, 1 to p_max"),
+        ("base_planes", "rw", 4, "p, 1 to p_max; with value_bits, 0 to level_p_max"),
         ("up_planes", "rw", 2, "m, 0 to m_max"),
         ("batch", "rw", 13, "samples of a mini-batch, 1 to max_batch"),
         ("one_sided", "rw", 1, "1: g = Q1 l'(z2); 0: the symmetric mean of both orders (m = 2 only)"),
+        ("value_bits", "rw", 4, "bits of a level's value, 2 to level_bits; 0: even levels, no table"),
         ("step_mantissa", "rw", 16, "step / batch = mantissa * 2^-(16 + 4 * exponent)"),
         ("step_exponent", "rw", 2, "0 to 3"),
         # Commands
@@ -128,7 +137,7 @@ REGISTERS: dict[str, Register] = {register.name: register for register in _table
 
 _IDENTIFIED = (
     "lanes", "update_lanes", "max_features", "max_batch", "p_max", "m_max", "model_bits", "q3_bits", "delta_bits",
-    "gradient_bits", "replay_words", "rx_bytes", "clock_hz", "uart_baud",
+    "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "clock_hz", "uart_baud",
 )  # fmt: skip
 
 
@@ -178,6 +187,7 @@ def markdown() -> str:
             for r in REGISTERS.values()
         ),
         f"| {MODEL_WINDOW:#x} | model window | rw | model_bits | the master model, a word a feature, sign-extended |",
+        f"| {LEVEL_WINDOW:#x} | level window | w | 32 | the transcoder's table |",
         "",
         "| `control` | |",
         "|---|---|",

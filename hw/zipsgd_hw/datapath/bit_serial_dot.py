@@ -48,10 +48,10 @@ class BitSerialDot(wiring.Component):
                 "word": In(build.lanes),
                 "chunk": In(chunk),
                 "first_chunk": In(1),
-                "first_plane": In(1),
+                "sign": In(1),
                 "base": In(1),
                 "last_base": In(1),
-                "second_up": In(1),
+                "second": In(1),
                 "last_word": In(1),
                 "q3_write": In(build.lanes // build.update_lanes),
                 "q3_chunk": In(chunk),
@@ -82,10 +82,10 @@ class BitSerialDot(wiring.Component):
             {
                 "valid": 1,
                 "first_chunk": 1,
-                "first_plane": 1,
+                "sign": 1,
                 "base": 1,
                 "last_base": 1,
-                "second_up": 1,
+                "second": 1,
                 "last_word": 1,
             }
         )
@@ -99,10 +99,10 @@ class BitSerialDot(wiring.Component):
         m.d.sync += [
             delayed.valid.eq(self.take),
             delayed.first_chunk.eq(self.first_chunk),
-            delayed.first_plane.eq(self.first_plane),
+            delayed.sign.eq(self.sign),
             delayed.base.eq(self.base),
             delayed.last_base.eq(self.last_base),
-            delayed.second_up.eq(self.second_up),
+            delayed.second.eq(self.second),
             delayed.last_word.eq(self.last_word),
         ]
         for _ in range(1 + tree.latency):
@@ -116,23 +116,30 @@ class BitSerialDot(wiring.Component):
         horner = Signal(signed(build.tree_bits + build.p_max), reset_less=True)
         up = [Signal(signed(build.z_bits), reset_less=True, name=f"up{i + 1}") for i in range(2)]
         with m.If(delayed.valid & delayed.base):
-            m.d.sync += horner.eq(Mux(delayed.first_plane, tree.total, (horner << 1) - tree.total))
+            m.d.sync += horner.eq(Mux(delayed.sign, tree.total, (horner << 1) - tree.total))
         for i, total in enumerate(up):
-            with m.If(delayed.valid & ~delayed.base & (delayed.second_up == i)):
+            with m.If(delayed.valid & ~delayed.base & (delayed.second == i)):
                 m.d.sync += total.eq(Mux(delayed.first_chunk, tree.total, total + tree.total))
 
-        # A chunk's base part joins the sample's
+        # A chunk's base part joins the sample's; in a transcoded run, the second value's has a sum of its own
+        transcoded = self.run.transcoded if build.level_bits else C(0, 1)
         add_base = Signal()
         first_chunk = Signal()
+        second_base = Signal()
         done = Signal()
-        base = Signal(signed(build.z_bits), reset_less=True)
+        bases = [
+            Signal(signed(build.z_bits), reset_less=True, name=f"base{i + 1}")
+            for i in range(2 if build.level_bits else 1)
+        ]
         m.d.sync += [
             add_base.eq(delayed.valid & delayed.last_base),
             first_chunk.eq(delayed.first_chunk),
+            second_base.eq(delayed.second),
             done.eq(delayed.valid & delayed.last_word),
         ]
-        with m.If(add_base):
-            m.d.sync += base.eq(Mux(first_chunk, horner, base + horner))
+        for i, base in enumerate(bases):
+            with m.If(add_base & (second_base == i)):
+                m.d.sync += base.eq(Mux(first_chunk, horner, base + horner))
 
         # z_1, then z_2 through one adder. Without up planes the last word is the base part's: wait for it.
         late = Signal()
@@ -140,12 +147,14 @@ class BitSerialDot(wiring.Component):
         no_up = Signal()
         two = Signal()
         m.d.sync += [
-            no_up.eq(self.run.up_planes == 0),
+            no_up.eq((self.run.up_planes == 0) | transcoded),
             two.eq(self.run.up_planes == 2),
             late.eq(done),
-            second.eq(done & two),
-            self.z_valid.eq(Mux(no_up, late, done | second)),
+            second.eq(Mux(no_up, late, done) & two),
+            self.z_valid.eq(Mux(no_up, late, done) | second),
             self.z_last.eq(second | ~two),
-            self.z.eq(Mux(no_up, 0, Mux(second, up[1], up[0])) - base),
+            self.z.eq(
+                Mux(no_up, 0, Mux(second, up[1], up[0])) - Mux(transcoded & second, bases[-1], bases[0])
+            ),
         ]
         return m

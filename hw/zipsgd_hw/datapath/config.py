@@ -11,17 +11,20 @@ __all__ = ["run_layout"]
 def run_layout(build: Build) -> data.StructLayout:
     """Run-time configuration, derived once from the registers and constant during an epoch.
 
+    Of a transcoded run, p is the bits of a level's value, and each of m values comes with base planes of its own.
+
     Members
     -------
     last_chunk : index of a sample's last chunk, ceil(n / L) - 1.
     last_lane : index of the last lane with a feature in the last chunk.
     last_base : index of the last base plane, p - 1.
-    last_plane : index of the last plane, p + m - 1.
+    last_plane : index of the last plane, p + m - 1, or p * max(1, m) - 1 of a transcoded run.
     up_planes : m.
     shift : p_max - p.
     symmetric : double sampling with the symmetric estimator (m = 2).
     step_mantissa, step_exponent : of gamma / B.
     last_in_batch : samples of a mini-batch less one.
+    transcoded : in builds with a transcoder.
     """
     return data.StructLayout(
         {
@@ -35,5 +38,6 @@ def run_layout(build: Build) -> data.StructLayout:
             "step_mantissa": STEP_BITS,
             "step_exponent": 2,
             "last_in_batch": bits_for(max(1, build.max_batch - 1)),
+            **({"transcoded": 1} if build.level_bits else {}),
         }
     )

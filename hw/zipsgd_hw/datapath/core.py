@@ -45,10 +45,10 @@ class TrainingCore(wiring.Component):
         dot pipeline   4 + tree          z_1
         loss unit      1 + 5             z_2, then delta_2
         weights        2                 queue, sum
-        gradient       p + m + 2         one chunk's planes
+        gradient       p + m + 1         one chunk's planes
         update         4                 Q4, step, Q3, write
                        ─────────────────
-                       p + m + 18 + tree  cycles without a plane; tree = ceil(log2(L) / 2)
+                       p + m + 17 + tree  cycles without a plane; tree = ceil(log2(L) / 2)
 
     Parameters
     ----------
@@ -165,10 +165,10 @@ class TrainingCore(wiring.Component):
             dot.word.eq(self.planes.payload),
             dot.chunk.eq(position.chunk),
             dot.first_chunk.eq(position.first_chunk),
-            dot.first_plane.eq(position.first_plane),
+            dot.sign.eq(position.sign),
             dot.base.eq(position.base),
             dot.last_base.eq(position.last_base),
-            dot.second_up.eq(position.second_up),
+            dot.second.eq(position.second),
             dot.last_word.eq(position.last_word),
             dot.q3_write.eq(update.q3_write),
             dot.q3_chunk.eq(update.q3_chunk),

@@ -12,6 +12,7 @@ from zipsgd_hw.stream_register import StreamRegister
 from .config import run_layout
 from .core import TrainingCore
 from .sample_unpacker import SampleUnpacker
+from .transcoder import Transcoder
 
 __all__ = ["DATAPATH_REGISTERS", "Datapath"]
 
@@ -37,7 +38,7 @@ def _member(register: Register):
 
 
 class Datapath(wiring.Component):
-    """Training core, sample unpacker, and what the registers mean for them.
+    """Training core, sample unpacker, transcoder if the build has one, and what the registers mean for them.
 
     Parameters
     ----------
@@ -51,6 +52,7 @@ class Datapath(wiring.Component):
     bytes_reset : In(1), drop what is under way, as Control.ABORT does. The model is kept; seeds, Q3, flags, loss and counters
         are not, so that a seed and a load have to follow.
     window_write, window_read, window_data : of :class:`.UpdateUnit`.
+    level_write : of :class:`.Transcoder`; without one, nothing comes of it.
     """
 
     def __init__(self, build: Build, *, fast_memory: bool = False):
@@ -64,6 +66,9 @@ class Datapath(wiring.Component):
                 "window_write": In(stream.Signature(data.StructLayout({"offset": 16, "data": 32}))),
                 "window_read": In(stream.Signature(16)),
                 "window_data": Out(stream.Signature(32)),
+                "level_write": In(
+                    stream.Signature(data.StructLayout({"offset": 16, "data": 32}), always_ready=True)
+                ),
             }
         )
 
@@ -82,20 +87,31 @@ class Datapath(wiring.Component):
         run = Signal(run_layout(build))
         last_feature = Signal.like(self.features)
         lane_bits = exact_log2(build.lanes)
+        wire_last_plane = Signal.like(run.last_plane)
+        bits, last_plane = Signal(4), Signal.like(run.last_plane)  # as the core sees them
+        m.d.sync += wire_last_plane.eq(self.base_planes + self.up_planes - 1)
+        m.d.comb += [bits.eq(self.base_planes), last_plane.eq(self.base_planes + self.up_planes - 1)]
+        if build.level_bits:
+            with m.If(self.value_bits != 0):
+                m.d.comb += [
+                    bits.eq(self.value_bits),
+                    last_plane.eq((self.value_bits << (self.up_planes == 2)) - 1),
+                ]
+            m.d.sync += run.transcoded.eq(self.value_bits != 0)
         m.d.sync += [
             last_feature.eq(self.features - 1),
             run.last_chunk.eq(last_feature >> lane_bits),
             run.last_lane.eq(last_feature[:lane_bits]),
-            run.last_base.eq(self.base_planes - 1),
-            run.last_plane.eq(self.base_planes + self.up_planes - 1),
+            run.last_base.eq(bits - 1),
+            run.last_plane.eq(last_plane),
             run.up_planes.eq(self.up_planes),
-            run.shift.eq(build.p_max - self.base_planes),
+            run.shift.eq(build.p_max - bits),
             run.symmetric.eq((self.up_planes == 2) & ~self.one_sided),
             run.step_mantissa.eq(self.step_mantissa),
             run.step_exponent.eq(self.step_exponent),
             run.last_in_batch.eq(self.batch - 1),
         ]
-        m.d.comb += [core.run.eq(run), unpacker.run.eq(run)]
+        m.d.comb += [core.run.eq(run), unpacker.run.eq(run), unpacker.run.last_plane.eq(wire_last_plane)]
 
         # Commands
         control = Signal(3)
@@ -127,7 +143,19 @@ class Datapath(wiring.Component):
 
         wiring.connect(m, wiring.flipped(self.bytes), register.input)
         wiring.connect(m, register.output, unpacker.bytes)
-        wiring.connect(m, unpacker.planes, core.planes)
+        if build.level_bits:
+            transcoder = Transcoder(build)
+            m.submodules.transcoder = ResetInserter(reset)(transcoder)
+            m.d.comb += [
+                transcoder.run.eq(run),
+                transcoder.wire_base_planes.eq(self.base_planes),
+                transcoder.wire_last_plane.eq(wire_last_plane),
+            ]
+            wiring.connect(m, wiring.flipped(self.level_write), transcoder.write)
+            wiring.connect(m, unpacker.planes, transcoder.input)
+            wiring.connect(m, transcoder.output, core.planes)
+        else:
+            wiring.connect(m, unpacker.planes, core.planes)
         wiring.connect(m, unpacker.labels, core.labels)
         wiring.connect(m, wiring.flipped(self.window_write), core.window_write)
         wiring.connect(m, wiring.flipped(self.window_read), core.window_read)

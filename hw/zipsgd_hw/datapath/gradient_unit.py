@@ -116,6 +116,13 @@ class GradientUnit(wiring.Component):
             self.busy.eq(loaded | under_way),
         ]
 
+        # In a transcoded run each quantisation's base planes gate by themselves what else its up plane does
+        transcoded = self.run.transcoded if build.level_bits else C(0, 1)
+        pair = Signal()
+        own = Signal(shape)
+        m.d.sync += pair.eq(transcoded & (self.run.up_planes == 2))
+        m.d.comb += own.eq(Mux(transcoded, Mux(position.second, up[1], up[0]), base))
+
         # When a chunk may end: not before the gradient memory holds what the previous sample left of it, which is always
         # so in the samples' later chunks if it is so in chunk 0; and in a mini-batch's last sample, and right behind it, no
         # faster than the update unit follows. The memory is read in the cycle of the take or, if fast, in the next one, and
@@ -129,7 +136,7 @@ class GradientUnit(wiring.Component):
         hold = position.last_plane & ((pace != 0) | (position.first_chunk & (settle != 0)))
         m.d.comb += [
             take.eq(Mux(opens, loaded, 1) & ~hold),
-            frees.eq(take & position.first_plane & position.last_chunk),
+            frees.eq(take & position.sign & position.last_chunk & (position.second | ~pair)),
             ending.eq(take & position.last_plane),
             self.next.eq(take),
             position.run.eq(self.run),
@@ -158,15 +165,15 @@ class GradientUnit(wiring.Component):
         base_weight = Signal(weight_shape, reset_less=True)
         up_weight = [Signal(weight_shape, reset_less=True, name=f"up{i + 1}_weight") for i in range(2)]
         with m.If(take):
-            with m.If(position.first_plane):
-                m.d.sync += weight.eq((-base) << top)
-                m.d.sync += base_weight.eq(base << (top - 1) if top else base)
+            with m.If(position.sign):
+                m.d.sync += weight.eq((-own) << top)
+                m.d.sync += base_weight.eq(own << (top - 1) if top else own)
                 m.d.sync += [shifted.eq(value << top) for shifted, value in zip(up_weight, up, strict=True)]
             with m.Elif(position.base):
                 m.d.sync += [weight.eq(base_weight), base_weight.eq(base_weight >> 1)]
                 m.d.sync += [shifted.eq(shifted >> 1) for shifted in up_weight]
             with m.Else():
-                m.d.sync += weight.eq(Mux(position.second_up, up_weight[1], up_weight[0]))
+                m.d.sync += weight.eq(Mux(position.second, up_weight[1], up_weight[0]))
 
         flags = data.StructLayout(
             {

@@ -22,13 +22,15 @@ class PlanePosition(wiring.Component):
     run : In(run_layout(build))
     advance : In(1)
     chunk : Out, index of the chunk.
-    first_plane, last_plane, last_base : Out(1), of the chunk.
+    first_plane, last_plane : Out(1), of the chunk.
+    sign, last_base : Out(1), first and last base plane of a value: of the chunk or, in a transcoded run, of each quantisation.
     base : Out(1), the word is a base plane; else an up plane.
-    second_up : Out(1), it is u_2's plane.
+    second : Out(1), the word is of the second quantisation: u_2's plane or, in a transcoded run, a base plane of it.
     first_chunk, last_chunk, last_word : Out(1), of the sample.
     """
 
     def __init__(self, build: Build):
+        self._build = build
         layout = run_layout(build)
         super().__init__(
             {
@@ -37,9 +39,10 @@ class PlanePosition(wiring.Component):
                 "chunk": Out(layout["last_chunk"].shape),
                 "first_plane": Out(1, init=1),
                 "last_plane": Out(1),
+                "sign": Out(1, init=1),
                 "base": Out(1, init=1),
                 "last_base": Out(1),
-                "second_up": Out(1),
+                "second": Out(1),
                 "first_chunk": Out(1, init=1),
                 "last_chunk": Out(1),
                 "last_word": Out(1),
@@ -48,6 +51,7 @@ class PlanePosition(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        transcoded = self.run.transcoded if self._build.level_bits else C(0, 1)
         next_plane = Signal(4, init=1)  # index of the plane behind this one, if the chunk has it
         next_chunk = Signal.like(self.chunk, init=1)
         one_plane, one_base, one_chunk = Signal(), Signal(), Signal()
@@ -62,18 +66,22 @@ class PlanePosition(wiring.Component):
                 next_plane.eq(next_plane + 1),
                 self.first_plane.eq(0),
                 self.last_plane.eq(next_plane == self.run.last_plane),
-                self.base.eq(self.base & ~self.last_base),
-                self.last_base.eq(next_plane == self.run.last_base),
-                self.second_up.eq(~self.base),
+                self.sign.eq(self.last_base & transcoded),
+                self.base.eq(self.base & (~self.last_base | transcoded)),
+                self.last_base.eq(
+                    (next_plane == self.run.last_base) | (transcoded & (next_plane == self.run.last_plane))
+                ),
+                self.second.eq(Mux(transcoded, self.second | self.last_base, ~self.base)),
             ]
         with m.Elif(self.advance | self.first_plane):
             m.d.sync += [
                 next_plane.eq(1),
                 self.first_plane.eq(1),
                 self.last_plane.eq(one_plane),
+                self.sign.eq(1),
                 self.base.eq(1),
                 self.last_base.eq(one_base),
-                self.second_up.eq(0),
+                self.second.eq(0),
             ]
         with m.If(self.advance & self.last_plane & ~self.last_chunk):
             m.d.sync += [

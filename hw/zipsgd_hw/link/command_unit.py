@@ -15,12 +15,12 @@ class CommandUnit(wiring.Component):
     """Carries out WRITE, READ, FENCE and SAMPLES as they come from the ring buffer.
 
     A byte a cycle: five cycles a frame, then samples pass straight through, and a word is written every four cycles unless
-    the bus is slower. Accesses to the model window, and a FENCE as a whole, wait until ``idle``; a write that makes the
+    the bus is slower. Accesses to the windows, and a FENCE as a whole, wait until ``idle``; a write that makes the
     datapath busy must show in ``idle`` within eight cycles.
 
     What a frame should not hold does no harm: bytes behind the last whole word or behind the count are dropped; a READ
     without a count or with one of 0 or above READ_WORDS does nothing, nor does a frame of an unknown kind. Address bits
-    above the model window's are ignored.
+    above the windows' are ignored.
 
     A reset of the component drops the frame under way, whatever it waits for. A word still to come from the bus must then
     come before the next READ asks for one; it is dropped.
@@ -66,7 +66,7 @@ class CommandUnit(wiring.Component):
             m.d.sync += [word.eq(word_next), lane.eq(lane + 1), left.eq(left - 1)]
 
         clear = Signal()
-        m.d.comb += clear.eq(self.idle | ~(address[OFFSET_BITS] | (kind == Kind.FENCE)))
+        m.d.comb += clear.eq(self.idle | ~(address[OFFSET_BITS:].any() | (kind == Kind.FENCE)))
 
         m.d.comb += [
             self.bytes.payload.eq(self.stored.payload),

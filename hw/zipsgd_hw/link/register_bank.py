@@ -9,7 +9,7 @@ from zipsgd.protocol.registers import REGISTERS, Register, identification
 
 from .word_bus import OFFSET_BITS, ReadRequest, Word, WriteRequest
 
-__all__ = ["RegisterBank", "WindowData", "WindowRead", "WindowWrite"]
+__all__ = ["LevelWrite", "RegisterBank", "WindowData", "WindowRead", "WindowWrite"]
 
 WindowWrite = stream.Signature(data.StructLayout({"offset": OFFSET_BITS, "data": 32}))
 """A word written to the model window, by its place there."""
@@ -17,6 +17,8 @@ WindowRead = stream.Signature(OFFSET_BITS)
 """A place in the model window to read."""
 WindowData = stream.Signature(32)
 """The word read; it comes in the cycle in which the request is taken at the earliest."""
+LevelWrite = stream.Signature(data.StructLayout({"offset": OFFSET_BITS, "data": 32}), always_ready=True)
+"""A word written to the level window, by its place there, a cycle late."""
 
 _SELECT_BITS = (len(REGISTERS) - 1).bit_length()
 
@@ -40,6 +42,7 @@ class RegisterBank(wiring.Component):
     window_write : Out(WindowWrite)
     window_read : Out(WindowRead)
     window_data : In(WindowData), always ready.
+    level_write : Out(LevelWrite)
     one port for each register that is no constant, named as the register:
         "rw": Out(width), 0 after reset; "w": Out(stream.Signature(width, always_ready=True)), valid for one cycle a
         write; "r": In(width).
@@ -54,6 +57,7 @@ class RegisterBank(wiring.Component):
             "window_write": Out(WindowWrite),
             "window_read": Out(WindowRead),
             "window_data": In(WindowData),
+            "level_write": Out(LevelWrite),
         }
         for register in REGISTERS.values():
             if register.name in self._constants:
@@ -77,6 +81,11 @@ class RegisterBank(wiring.Component):
 
         address, word = self.write.payload.address, self.write.payload.data
         to_window = address[OFFSET_BITS]
+        m.d.sync += [
+            self.level_write.payload.offset.eq(address),
+            self.level_write.payload.data.eq(word),
+            self.level_write.valid.eq(self.write.valid & address[OFFSET_BITS + 1]),
+        ]
         m.d.comb += [
             self.window_write.payload.offset.eq(address),
             self.window_write.payload.data.eq(word),
@@ -120,7 +129,7 @@ class RegisterBank(wiring.Component):
         with m.If(self.read.valid & self.read.ready):
             m.d.sync += [
                 select.eq(self.read.payload),
-                known.eq(self.read.payload[_SELECT_BITS:OFFSET_BITS] == 0),
+                known.eq(self.read.payload[_SELECT_BITS:] == 0),
                 selecting.eq(~self.read.payload[OFFSET_BITS]),
                 waiting.eq(self.read.payload[OFFSET_BITS]),
                 self.read_data.valid.eq(0),

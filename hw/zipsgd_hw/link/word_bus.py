@@ -2,13 +2,14 @@
 
 from amaranth.lib import data, stream
 
-from zipsgd.protocol.registers import MODEL_WINDOW
+from zipsgd.protocol.registers import LEVEL_WINDOW, MODEL_WINDOW
 
 __all__ = ["ADDRESS_BITS", "OFFSET_BITS", "DataWord", "ReadRequest", "Word", "WriteRequest"]
 
 OFFSET_BITS = MODEL_WINDOW.bit_length() - 1
-"""Bits of a word's place in the model window; an address has one more, which tells window from registers."""
-ADDRESS_BITS = OFFSET_BITS + 1
+"""Bits of a word's place in a window; an address has two more, one for each window, and none of them for registers."""
+ADDRESS_BITS = OFFSET_BITS + 2
+assert LEVEL_WINDOW == 2 * MODEL_WINDOW
 
 WriteRequest = stream.Signature(data.StructLayout({"address": ADDRESS_BITS, "data": 32}))
 """A word to write."""
