@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help train test lint docs clean
+.PHONY: help train test lint docs results clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -34,6 +34,11 @@ lint: $(VENV)/.test  ## ruff and mypy
 
 docs: $(VENV)/.train  ## the parts of docs/ that are made from the sources
 	$(BIN)/python -m zipsgd.protocol.registers > docs/registers.md
+
+BENCHES := identity cycles unbiased convergence wire link simulation emulator levels gateware
+
+results: $(VENV)/.test  ## run every bench (half an hour) and keep what it measured in docs/results
+	for bench in $(BENCHES); do $(BIN)/zipsgd bench $$bench --out docs/results || exit 1; done
 
 clean:  ## remove the virtual environment and all that was built
 	rm -rf $(VENV) build

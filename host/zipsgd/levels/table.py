@@ -14,7 +14,7 @@ _EXACT = 1 << 20
 
 
 def level_scale(bits: int) -> float:
-    """What features in [-1, 1] are multiplied by before they are quantised: +1 is then the uppermost number of ``bits`` bits."""
+    """What features in [-1, 1] are multiplied by, so that +1 becomes the uppermost number of ``bits`` bits."""
     return 1 - 2.0 ** (1 - bits)
 
 
