@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zipsgd.protocol.formats import Build
+from zipsgd.protocol.formats import Build, BuildError
 from zipsgd.protocol.registers import parse_identification
 from zipsgd_hw.boards import BOARDS, BuildFailed, build_board, predict_epoch, toolchain
 from zipsgd_hw.boards.memory_blocks import memory_blocks
@@ -131,3 +131,15 @@ def test_identification_names_the_board_build() -> None:
 
     for board in BOARDS.values():
         assert parse_identification(identification(board.build)) == board.build
+
+
+def test_parameters_may_differ_from_the_boards(tmp_path: Path) -> None:
+    changes = {"level_bits": 4, "level_p_max": 1, "max_features": 64}
+    report = build_board("icebreaker", out_dir=tmp_path, prepare_only=True, changes=changes)
+    build = Build(**report["build"])
+    assert build == replace(BOARDS["icebreaker"].build, **changes)
+    assert report["memory_blocks_estimate"]["levels"] == 2
+    with pytest.raises(BuildError, match="no parameter level_bit: a build has lanes, "):
+        build_board("icebreaker", out_dir=tmp_path, prepare_only=True, changes={"level_bit": 4})
+    with pytest.raises(BuildError, match="lanes must be a power of two"):
+        build_board("icebreaker", out_dir=tmp_path, prepare_only=True, changes={"lanes": 12})

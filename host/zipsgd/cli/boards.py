@@ -22,6 +22,7 @@ _BUILD_EXAMPLES = """\
   zipsgd build --board icebreaker
   zipsgd build --board ulx3s-85f --seeds 1 2 3 4         the fastest of four placements, and the spread
   zipsgd build --board icebreaker --data my.csv          also predict an epoch of your own data
+  zipsgd build --board ulx3s-85f --set level_bits=8      with a transcoder for optimal levels
 """
 _REPORT_EXAMPLES = """\
   zipsgd report build/icebreaker
@@ -56,6 +57,13 @@ def add(commands: Commands) -> None:
     )
     placement.add_argument(
         "--seeds", type=int, nargs="+", metavar="SEED", help="try all of these and keep the fastest"
+    )
+    build.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the build that differs from the board's own, such as level_bits=8; may be repeated",
     )
     build.add_argument("--out", type=Path, metavar="FOLDER", help="(default: build/NAME)")
     build.add_argument("--prepare-only", action="store_true", help="write Verilog and scripts, run no tools")
@@ -127,6 +135,17 @@ def run_boards(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _changes(settings: list[str]) -> dict[str, int]:
+    changes = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        try:
+            changes[name] = int(value)
+        except ValueError:
+            raise ValueError(f"--set takes NAME=VALUE with a whole number, not {setting!r}") from None
+    return changes
+
+
 def run_build(arguments: argparse.Namespace) -> int:
     boards = _boards()
     if arguments.board not in boards:
@@ -139,6 +158,7 @@ def run_build(arguments: argparse.Namespace) -> int:
         arguments.board,
         seeds=arguments.seeds or (None if arguments.seed is None else [arguments.seed]),
         sweep=arguments.seeds is not None,
+        changes=_changes(arguments.set),
         out_dir=folder,
         epoch=_epoch(arguments),
         prepare_only=arguments.prepare_only,

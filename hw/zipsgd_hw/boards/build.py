@@ -3,12 +3,13 @@
 import json
 import statistics
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from zipsgd import __version__
-from zipsgd.protocol.formats import Build
+from zipsgd.protocol.formats import Build, BuildError
 
 from .memory_blocks import memory_blocks
 from .prediction import predict_epoch
@@ -87,6 +88,7 @@ def build_board(
     out_dir: Path,
     seeds: Sequence[int] | None = None,
     sweep: bool = False,
+    changes: Mapping[str, int] | None = None,
     epoch: dict[str, int] | None = None,
     prepare_only: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -104,6 +106,7 @@ def build_board(
     seeds : of the placer, tried in turn after one synthesis until one meets the clock; None for the board's own and, if that
         fails with these versions of the tools, seven more.
     sweep : try all seeds, and report the spread.
+    changes : parameters of the build that differ from the board's own, by name.
     epoch : keyword arguments of :func:`.predict_epoch`, California housing if None.
     prepare_only : stop before the tools; the report's figures are then None.
     progress : called with a line before each step.
@@ -116,6 +119,8 @@ def build_board(
     ------
     KeyError
         No such board; the message lists those there are.
+    BuildError
+        ``changes`` names no parameter, or makes no build.
     BuildFailed
         A tool is missing or failed, or the design is slower than its clock with every seed; there is then no bitstream, and
         in the last case the report is written all the same.
@@ -123,7 +128,14 @@ def build_board(
     if name not in BOARDS:
         raise KeyError(f"no board {name!r}: choose one of {', '.join(BOARDS)}")
     board = BOARDS[name]
-    build = board.build
+    try:
+        build = replace(board.build, **(changes or {}))
+    except TypeError:
+        unknown = sorted(set(changes or ()) - set(board.build.as_dict()))
+        raise BuildError(
+            f"no parameter {', '.join(unknown)}: a build has {', '.join(board.build.as_dict())}"
+        ) from None
+    board = replace(board, build=build)
     tell = progress or (lambda line: None)
     tries = (
         [board.seed, *(number for number in range(1, 9) if number != board.seed)] if seeds is None else seeds

@@ -23,6 +23,12 @@ class BlockRam:
         return min(-(-width // own) * -(-depth // (self.bits // own)) for own in self.widths)
 
 
+def _levels(build: Build) -> tuple[int, int]:
+    return build.lanes * ((1 << build.level_p_max) + 1), build.max_chunks << (
+        build.level_bits - 1
+    ).bit_length()
+
+
 def memories(build: Build) -> dict[str, tuple[int, int]]:
     """Width in bits and depth in words of each memory of a build."""
     return {
@@ -32,6 +38,7 @@ def memories(build: Build) -> dict[str, tuple[int, int]]:
         "replay": (build.lanes, build.replay_words),
         "receive": (8, build.rx_bytes),
         "send": (8, 256),
+        **({"levels": _levels(build)} if build.level_bits else {}),
     }
 
 
