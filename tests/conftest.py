@@ -1,4 +1,4 @@
-"""What tests share: one small build of the virtual board, a small table, and how hypothesis runs."""
+"""What tests share: small builds of the virtual board, a small table, and how hypothesis runs."""
 
 import os
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from zipsgd.backends import build_for
 from zipsgd.data import Table
 from zipsgd.protocol.formats import Build
 from zipsgd_sim.board import VirtualBoard
@@ -27,6 +28,13 @@ def small_build() -> Build:
 def board() -> Iterator[VirtualBoard]:
     """A virtual board on TCP; compiled once for all tests, a process each."""
     with VirtualBoard(SMALL, optimise=1) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def level_board() -> Iterator[VirtualBoard]:
+    """A virtual board with a transcoder, as ``zipsgd sim --lanes 4 --max-features 32 --level-planes 2`` starts one."""
+    with VirtualBoard(build_for(1, lanes=4, max_features=32, level_planes=2)) as served:
         yield served
 
 

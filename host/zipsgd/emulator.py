@@ -337,7 +337,7 @@ class Emulator:
     Parameters
     ----------
     build : widths and limits.
-    model : shape (features,), integers: the master model to start from. Q3 is drawn from it at once.
+    model : shape (features,), integers: the master model to start from.
     seed : of the device's LFSRs.
     batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
     one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
@@ -374,17 +374,24 @@ class Emulator:
         self._features = start.size
         self._prepared: tuple[npt.NDArray[np.float32], int, npt.NDArray[np.int32]] | None = None
         padded = build.chunks(start.size) * build.lanes
-        seeds = seed_words(seed, build.update_lanes)
+        self._seed = seed
         self._state = _State(
             master=np.concatenate([start, np.zeros(padded - start.size, dtype=np.int64)]),
             q3=np.zeros(padded, dtype=np.int64),
             accumulated=np.zeros(padded, dtype=np.int64),
             draws=np.zeros(padded, dtype=np.int64),
-            update_lfsr=np.array(seeds[:-1], dtype=np.int64),
-            loss_lfsr=np.array(seeds[-1:], dtype=np.int64),
+            update_lfsr=np.zeros(build.update_lanes, dtype=np.int64),
+            loss_lfsr=np.zeros(1, dtype=np.int64),
             totals=np.zeros(3, dtype=np.int64),
         )
-        _update(self._begin(1 if levels is None else levels.p, 0, Step(0, 0)), self._state)
+        self.start_epoch(0)
+
+    def start_epoch(self, number: int) -> None:
+        """Seed the LFSRs for an epoch, and draw Q3 from the master model. The first epoch has been started."""
+        words = seed_words(self._seed, number, self.build.update_lanes)
+        self._state.update_lfsr[:] = words[:-1]
+        self._state.loss_lfsr[:] = words[-1:]
+        _update(self._begin(1 if self.levels is None else self.levels.p, 0, Step(0, 0)), self._state)
 
     @property
     def master(self) -> _Int:

@@ -25,7 +25,7 @@ class Result:
     the intercept's last. ``bits_per_value``: streamed. ``flags``: places where values were saturated. ``cycles``,
     ``plane_cycles``, ``starved_cycles``, ``sample_bytes``, ``link_bytes``: of all epochs, None where there are none, see
     :class:`zipsgd.backends.EpochResult`. ``seconds``: of all epochs, on this computer. ``step_sizes``: of each epoch, as the
-    device had them. ``columns`` and ``label``: their names.
+    device rounded them. ``columns`` and ``label``: their names.
     """
 
     loss: list[float]

@@ -18,6 +18,8 @@ class RunConfig:
 
     ``features`` with the intercept's; ``p`` base planes; ``m`` samples per value; ``batch`` samples of a mini-batch;
     ``one_sided``: g = Q_1 l'(z_2) rather than the symmetric mean; ``levels``: what bases number, None for even levels.
+
+    Raises ValueError for levels of other features or another p.
     """
 
     features: int
@@ -26,6 +28,13 @@ class RunConfig:
     batch: int
     one_sided: bool = False
     levels: LevelTable | None = None
+
+    def __post_init__(self) -> None:
+        if self.levels is not None and (len(self.levels.values), self.levels.p) != (self.features, self.p):
+            raise ValueError(
+                f"the levels are of {len(self.levels.values)} features at p = {self.levels.p}, the run of {self.features} at "
+                f"p = {self.p}"
+            )
 
     def check(self, build: Build, samples: int = 0) -> None:
         """Raises :class:`LimitError` if ``build`` cannot do the run; ``samples``: of an epoch."""

@@ -42,7 +42,7 @@ class Options:
     samples_per_value : independent quantisations m of a value, a plane each: 2 is double sampling, 1 the biased naive
         quantiser, 0 truncation.
     batch_size : samples of a mini-batch.
-    step_size : of the first epoch; None for one that follows from the samples' mean length.
+    step_size : of the first epoch, for features in [-1, 1]; None for one that follows from the samples' mean length.
     schedule : of :data:`SCHEDULES`, how the step shrinks by epoch.
     epochs : passes over the data.
     seed : decides order, up bits and all rounding.
@@ -78,7 +78,7 @@ class Options:
         ranges = {
             "base_bits": (1, 8) if self.levels == "uniform" else (0, 4),
             "level_bits": (2, 8),
-            "samples_per_value": (0, 2),
+            "samples_per_value": (0 if self.base_bits else 1, 2),
             "batch_size": (1, 1 << 12),
             "epochs": (1, 1 << 32),
             "seed": (0, (1 << 64) - 1),
@@ -127,7 +127,7 @@ def _mean_squared(values: npt.NDArray[np.float32], labels: npt.NDArray[np.int16]
 
 
 def float_sgd(table: Table, options: Options) -> tuple[list[float], _Float]:
-    """Full-precision SGD in float64 with the same scaling, order and steps, the yardstick of every comparison.
+    """Full-precision SGD in float64 with the same order and steps, the yardstick of every comparison.
 
     Returns the full-precision loss after each epoch and the model in scaled units.
     """
@@ -150,7 +150,8 @@ class Task:
     """A table made ready for a device.
 
     ``values``: float32, shape (rows, features), the table's columns and the intercept's, scaled to [-1, 1] times ``scale``;
-    ``labels``: int16, shape (rows,). A model in scaled units is the device's times ``scale``.
+    ``labels``: int16, shape (rows,). A model in scaled units is the device's times ``scale``. ``steps``: of each epoch, for the
+    device's model.
     """
 
     options: Options
@@ -158,6 +159,7 @@ class Task:
     scale: float
     values: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int16]
+    steps: list[Step]
     config: RunConfig
 
     def build(self) -> Build:
@@ -169,9 +171,11 @@ class Task:
 
 def prepare(table: Table, options: Options) -> Task:
     """Scale the table and place its levels. Raises DataError, ValueError."""
-    scaling = Scaling.fit(table)
+    optimal = options.levels == "optimal"
+    scaling = Scaling.fit(table, (1 << (options.level_bits - 1)) - 1 if optimal else None)
     values, scale, levels = scaling.features(table.features), 1.0, None
-    if options.levels == "optimal":
+    sizes = step_sizes(options, values)
+    if optimal:
         from zipsgd.levels.table import level_scale, level_table  # numba takes a second to import
 
         scale = level_scale(options.level_bits)
@@ -185,7 +189,9 @@ def prepare(table: Table, options: Options) -> Task:
         options.one_sided,
         levels,
     )
-    return Task(options, scaling, scale, values, scaling.labels(table.labels), config)
+    # On a model in scaled units, a step of the device counts scale^2 times: once in its gradient, once in its model
+    steps = [Step.nearest(size / options.batch_size / scale**2) for size in sizes]
+    return Task(options, scaling, scale, values, scaling.labels(table.labels), steps, config)
 
 
 def train(
@@ -239,14 +245,13 @@ def _train(
     on_epoch: Callable[[EpochReport], None],
 ) -> Result:
     options, config, values, labels = task.options, task.config, task.values, task.labels
-    steps = [Step.nearest(size / options.batch_size) for size in step_sizes(options, values)]
     build = backend.build
     config.check(build, labels.size)
     backend.begin(config, np.zeros(config.features, dtype=np.int64), options.seed)
     unit = 2.0 ** (-2 * build.residual_frac) / labels.size
     reports = []
     begun = time.perf_counter()
-    for epoch, step in enumerate(steps):
+    for epoch, step in enumerate(task.steps):
         samples = EpochSamples(
             values,
             labels,
@@ -287,7 +292,7 @@ def _train(
         link_bytes=total("link_bytes"),
         rows=labels.size,
         seconds=seconds,
-        step_sizes=[step.value * options.batch_size for step in steps],
+        step_sizes=[step.value * options.batch_size * task.scale**2 for step in task.steps],
         columns=list(table.names),
         label=table.label_name,
         backend=backend.name,

@@ -127,6 +127,29 @@ def test_every_option_reaches_the_training(run, tmp_path):
     assert zipsgd.cli.options.options_of(defaults) == zipsgd.Options()
 
 
+def test_levels(run, csv, tmp_path, small_table):
+    words = ["--levels", "optimal", "--base-bits", 0, "--level-bits", 6, "--shared-levels", "--epochs", 2]
+    assert run("train", csv, "--label", "price", *words, "--json", tmp_path / "o.json")[0] == 0
+    content = json.loads((tmp_path / "o.json").read_text())
+    options = zipsgd.Options(base_bits=0, epochs=2, levels="optimal", level_bits=6, shared_levels=True)
+    assert zipsgd.Options(**content["options"]) == options
+    assert content["model_words"] == zipsgd.train(small_table, options).model_words
+    assert content["bits_per_value"] == 2
+    # A transcoder for as many planes as it takes, or as many as are asked for
+    assert (content["build"]["level_bits"], content["build"]["level_p_max"]) == (8, 0)
+    words += ["--level-planes", 3]
+    assert run("train", csv, "--label", "price", *words, "--json", tmp_path / "o.json")[0] == 0
+    assert json.loads((tmp_path / "o.json").read_text())["build"]["level_p_max"] == 3
+
+
+def test_report_on_levels(run, csv, tmp_path):
+    words = ("--levels", "optimal", "--base-bits", 0, "--report", tmp_path / "r")
+    status, text, _ = run("train", csv, "--label", "price", *words)
+    assert status == 0
+    assert "2 bits a value; float32 moves 32, 16.0 times as many" in text
+    assert "naive quantisation ends at" in text
+
+
 def test_progress_says_what_there_is(run, csv, board):
     status, text, err = run("train", csv, "--label", 3, "--epochs", 2, "--backend", board.url)
     assert status == 0
@@ -191,6 +214,18 @@ def test_verify(run, csv, board):
         ]
 
 
+def test_verify_on_levels(run, csv, level_board):
+    words = ("--label", "price", "--epochs", 1, "--levels", "optimal", "--base-bits", 1)
+    for backend in ("emulator", level_board.url):
+        status, text, _ = run("verify", csv, *words, "--backend", backend)
+        assert status == 0
+        assert text.endswith("0 of 1 losses, 0 of 7 model words differ\nidentical\n")
+    refused(
+        run("verify", csv, *words[:-1], 3, "--backend", level_board.url),
+        "base planes p must be in 0..2 on this build, not 3",
+    )
+
+
 def test_verify_tells_a_difference(run, csv, monkeypatch):
     monkeypatch.setattr("zipsgd.backends.golden.GoldenTrainer.flags", 8, raising=False)
     monkeypatch.setattr(
@@ -216,6 +251,15 @@ def test_verify_tells_a_difference(run, csv, monkeypatch):
         (("train", "diabetes", "--backend", "emulatr"), "no backend 'emulatr'; backends: emulator"),
         (("train", "diabetes", "--epochs", "0"), "epochs must be in"),
         (("train", "diabetes", "--base-bits", "9"), "base_bits must be in 1..8"),
+        (("train", "diabetes", "--base-bits", "0"), "base_bits must be in 1..8"),
+        (("train", "diabetes", "--levels", "optimal", "--base-bits", "5"), "base_bits must be in 0..4"),
+        (("train", "diabetes", "--levels", "optimal", "--level-bits", "9"), "level_bits must be in 2..8"),
+        (
+            ("train", "diabetes", "--levels", "optimal", "--level-planes", "1"),
+            "base planes p must be in 0..1",
+        ),
+        (("train", "diabetes", "--level-planes", "5"), "level_p_max must be in 0..4"),
+        (("train", "diabetes", "--backend", "/dev/x", "--level-planes", "2"), "has one already"),
         (("train", "diabetes", "--lanes", "3"), "lanes"),
         (("train", "diabetes", "--max-features", "8"), "features (with the intercept) must be in 1..8"),
         (("train", "diabetes", "--batch-size", "65"), "batch size must be in 1..64 on this build"),

@@ -160,6 +160,21 @@ def test_sim_serves_until_ctrl_c(how):
     assert gone(boards)
 
 
+def test_sim_with_a_transcoder_serves_levels():
+    server = start("sim", "--lanes", 4, "--max-features", 32, "--level-planes", 2)
+    url = server.stdout.readline().strip()
+    words = ["diabetes", "--backend", url, "--epochs", 1, "--levels", "optimal"]
+    for command, base_bits in (("train", 2), ("verify", 0)):
+        done = start(command, *words, "--base-bits", base_bits)
+        out, err = done.communicate(timeout=30)
+        assert done.returncode == 0, err
+    assert out.endswith("identical\n")
+    done = start("train", *words, "--base-bits", 3)
+    assert "base planes p must be in 0..2 on this build, not 3" in done.communicate(timeout=30)[1]
+    assert done.returncode == 2
+    assert interrupted(server)[0] == 0
+
+
 def test_sim_ends_on_sigterm_and_says_if_the_board_ends():
     server = start("sim", "--lanes", 4, "--max-features", 32)
     assert server.stdout.readline()

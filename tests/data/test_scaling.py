@@ -38,6 +38,19 @@ def test_the_ends_are_exact_and_nothing_is_clipped(table):
     np.testing.assert_allclose(back, table.labels, atol=scaling.label_spread * 2.0**-14)
 
 
+@given(tables(), st.sampled_from([1, 3, 15, 127]))
+def test_both_ends_on_a_grid(table, steps):
+    """Multiples of 1 / steps, one of them +-1, and the centre near the mean."""
+    free, scaling = Scaling.fit(table), Scaling.fit(table, steps)
+    scaled = scaling.features(table.features)
+    np.testing.assert_array_equal(np.abs(scaled[:, :-1]).max(axis=0), 1)
+    for ends in (scaled.min(axis=0), scaled.max(axis=0)):
+        np.testing.assert_array_equal(ends, (np.rint(ends * np.float64(steps)) / steps).astype(np.float32))
+    back = scaled[:, :-1] * scaling.spread + scaling.centre
+    np.testing.assert_allclose(back, table.features, rtol=1e-6, atol=1e-6 * scaling.spread.max())
+    assert np.all(np.abs(scaling.centre - free.centre) <= 0.5001 * free.spread / steps)
+
+
 @given(tables(), st.data())
 def test_coefficients_predict_in_the_datas_units(table, data):
     """Whatever the model in scaled units, both ways to a prediction agree."""

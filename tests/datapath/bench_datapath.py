@@ -121,11 +121,6 @@ class Board:
         if levels is not None:
             for offset, word in enumerate(table_words(levels, self.build)):
                 await self.strobe("level_write", offset | word << 16)
-        for word in reversed(seed_words(run.seed, self.build.update_lanes)):
-            await self.strobe("seed", word)
-        await self.idle()
-        await self.strobe("control", Control.LOAD)
-        await self.idle()
 
     async def epoch(self, run: RandomRun, number: int) -> int:
         dut = self.dut
@@ -133,6 +128,11 @@ class Board:
         dut.step_mantissa.value = step.mantissa
         dut.step_exponent.value = step.exponent
         await RisingEdge(dut.clk)
+        for word in reversed(seed_words(run.seed, number, self.build.update_lanes)):
+            await self.strobe("seed", word)
+        await self.strobe("control", Control.LOAD)
+        if self.rng.random() < 0.5:  # samples may come while Q3 is drawn
+            await self.idle()
         before = self.loss()
         codes = codes_of(run, number)
         await self.strobe("samples", codes.labels.size)

@@ -87,7 +87,7 @@ def test_recurrence_has_the_full_period() -> None:
 
 
 def test_draws_are_evenly_spread() -> None:
-    lfsr = Lfsr(seed_words(11, 64)[:-1])
+    lfsr = Lfsr(seed_words(11, 0, 64)[:-1])
     bits = np.concatenate([lfsr.draw() for _ in range(4096)])
     assert bits.min() >= 0
     assert bits.max() < 1 << LFSR_DRAW
@@ -109,10 +109,10 @@ def test_seeds_out_of_range_are_refused(bad: int) -> None:
 
 @given(seeds, st.integers(1, 64))
 def test_seed_words_are_seeds(seed: int, lanes: int) -> None:
-    words = seed_words(seed, lanes)
+    words = seed_words(seed, 3, lanes)
     assert len(words) == lanes + 1
     Lfsr(words)
-    assert words == seed_words(seed, lanes)
+    assert words == seed_words(seed, 3, lanes)
 
 
 # Rounding
@@ -370,7 +370,7 @@ def test_update_rounds_each_value_with_its_lane(seed: int, features: int, update
     build = Build(lanes=8, update_lanes=update_lanes)
     master = rng.integers(-(1 << 20), 1 << 20, features)
     accumulated = rng.integers(-(1 << 24), 1 << 24, features)
-    words = seed_words(seed, update_lanes)[:-1]
+    words = seed_words(seed, 0, update_lanes)[:-1]
     lfsr = Lfsr(words)
     new, q3, flags = update(master, accumulated, lfsr, build)
     assert flags == 0

@@ -74,8 +74,11 @@ class Backend(Protocol):
     @property
     def build(self) -> Build: ...
 
-    def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int) -> None:
-        """Start a run from ``model``, shape (features,). Raises LimitError for a run that the build cannot do."""
+    def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
+        """Start a run from ``model``, shape (features,), at the beginning of ``epoch``.
+
+        Raises LimitError for a run that the build cannot do.
+        """
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         """Train on one epoch."""

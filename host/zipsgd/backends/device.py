@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -40,56 +41,42 @@ class DeviceBackend:
     def build(self) -> Build:
         return self.device.build
 
-    def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int) -> None:
-        self.device.begin(
-            model,
-            seed_words(seed, self.build.update_lanes),
-            config,
-        )
-        self._features = config.features
-        self._flags = self.device.counts().flags
-        nothing = EpochSamples(
-            np.zeros((1, config.features), np.float32),
-            np.zeros(1, np.int16),
-            np.arange(1),
-            0,
-            0,
-            config.p,
-            config.m,
-        )
-        list(
-            self._packed(nothing)
-        )  # compiles now, and not while the device waits for an epoch's first samples
-
-    def _packed(self, samples: EpochSamples) -> Iterator[npt.NDArray[np.uint8]]:
-        """The epoch's samples in order, some at a time."""
+    def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         from zipsgd.packing import pack  # numba takes a second to import
 
-        size = max(16, min(512, _BLOCK_VALUES // self._features))
-        for start in range(0, samples.order.size, size):
-            rows = samples.order[start : start + size]
-            yield pack(
-                samples.values[rows],
-                samples.labels[rows],
-                samples.p,
-                samples.m,
-                self.build.lanes,
-                seed=samples.seed,
-                epoch=samples.epoch,
-                rows=rows,
-            )
+        self.device.begin(model, config)
+        self._seed, self._epoch = seed, epoch
+        self._features = config.features
+        self._flags = self.device.counts().flags
+        self._pack = partial(pack, p=config.p, m=config.m, lanes=self.build.lanes, levels=config.levels)
+        # Compile now, and not while the device waits for an epoch's first samples
+        none = np.zeros((0, config.features), dtype=np.float32)
+        self._pack(none, np.zeros(0, dtype=np.int16), seed=0, epoch=0, rows=np.arange(0))
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
+        size = max(16, min(512, _BLOCK_VALUES // self._features))
+
         def parts() -> Iterator[bytes]:
-            done = 0
-            for packed in self._packed(samples):
-                yield packed.tobytes()
-                done += len(packed)
-                progress(done)
+            for start in range(0, samples.order.size, size):
+                rows = samples.order[start : start + size]
+                yield self._pack(
+                    samples.values[rows],
+                    samples.labels[rows],
+                    seed=samples.seed,
+                    epoch=samples.epoch,
+                    rows=rows,
+                ).tobytes()
+                progress(start + rows.size)
 
         before = self.device.link.counts.sent
         bytes_before = self.device.link.counts.samples
-        counts = self.device.run_epoch(samples.order.size, parts(), step=(step.mantissa, step.exponent))
+        counts = self.device.run_epoch(
+            samples.order.size,
+            parts(),
+            step=(step.mantissa, step.exponent),
+            seeds=seed_words(self._seed, self._epoch, self.build.update_lanes),
+        )
+        self._epoch += 1
         self._flags |= counts.flags
         return EpochResult(
             loss_sum=counts.loss,

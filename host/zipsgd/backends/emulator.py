@@ -24,8 +24,9 @@ class EmulatorBackend:
     def __init__(self, build: Build) -> None:
         self.build = build
 
-    def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int) -> None:
+    def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         config.check(self.build)
+        self._epoch = epoch
         self._emulator = Emulator(
             self.build,
             model,
@@ -36,6 +37,8 @@ class EmulatorBackend:
         )
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
+        self._emulator.start_epoch(self._epoch)
+        self._epoch += 1
         loss = 0
         batch = self._emulator.batch
         size = max(1, _BLOCK_VALUES // samples.values.shape[1] // batch) * batch  # whole mini-batches

@@ -24,8 +24,9 @@ class GoldenBackend:
     def __init__(self, build: Build) -> None:
         self.build = build
 
-    def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int) -> None:
+    def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         config.check(self.build)
+        self._epoch = epoch
         self._trainer = GoldenTrainer(
             self.build,
             model,
@@ -36,6 +37,8 @@ class GoldenBackend:
         )
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
+        self._trainer.start_epoch(self._epoch)
+        self._epoch += 1
         loss = done = 0
         batch = self._trainer.batch
         for codes in samples.blocks(-(-_BLOCK // batch) * batch):  # whole mini-batches

@@ -1,6 +1,18 @@
 """Measurements with a goal: each module that has a BENCH is one, ``zipsgd bench NAME`` runs it."""
 
-from . import convergence, cycles, emulator, gateware, identity, levels, link, simulation, unbiased, wire
+from . import (
+    convergence,
+    cycles,
+    emulator,
+    gateware,
+    identity,
+    less_data,
+    levels,
+    link,
+    simulation,
+    unbiased,
+    wire,
+)
 from .registry import Bench, Result, describe, save
 
 __all__ = ["BENCHES", "Bench", "Result", "describe", "save"]
@@ -18,5 +30,6 @@ BENCHES: dict[str, Bench] = {
         emulator,
         gateware,
         levels,
+        less_data,
     )
 }

@@ -104,7 +104,7 @@ def gradients(draws: int) -> list[dict[str, object]]:
     for p, m in ((1, 2), (2, 2), (1, 1)):
         low = np.floor(values * 2 ** (p - 1)) / 2 ** (p - 1)
         variance = (values - low) * (low + 2.0 ** (1 - p) - values)
-        lfsr = Lfsr(seed_words(SEED + p, 1)[-1:])
+        lfsr = Lfsr(seed_words(SEED, p, 1)[-1:])
         blocks: dict[bool, list[_Float]] = {False: [], True: []}
         for rows in _row_blocks(draws):
             codes = _draw(values, label, p, m, rows)
@@ -133,7 +133,7 @@ def model_roundings(draws: int) -> list[dict[str, object]]:
     accumulated = np.tile(rng.integers(-(1 << 24), 1 << 24, kinds), copies)
     calls = -(-draws // (BLOCKS * copies))
     q3_blocks, q4_blocks = [], []
-    lfsr = Lfsr(seed_words(SEED, build.update_lanes)[:-1])
+    lfsr = Lfsr(seed_words(SEED, 0, build.update_lanes)[:-1])
     for _ in range(BLOCKS):
         q3_sum = np.zeros(model.size)
         q4_sum = np.zeros(model.size)

@@ -87,7 +87,7 @@ def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
         type=int,
         default=2,
         metavar="P",
-        help="base planes p of a value, 1 to 8 (default %(default)s)",
+        help="base planes p of a value, 1 to 8; on optimal levels 0 to 4 (default %(default)s)",
     )
     group.add_argument(
         "--samples-per-value",

@@ -21,8 +21,8 @@ LABEL_TOP = (1 << LABEL_FRAC) - 1
 class Scaling:
     """Affine maps: a = (x - centre) / spread in [-1, 1] for each column, b = (y - label_centre) / label_spread.
 
-    The centre is a column's mean and the spread its largest distance from it, so that nothing is clipped and the way back
-    is exact. Behind the columns stands one of constant +1, an exact level at any precision, for the intercept.
+    The centre is a column's mean, or near it, and the spread its largest distance from it, so that nothing is clipped and the
+    way back is exact. Behind the columns stands one of constant +1, an exact level at any precision, for the intercept.
     """
 
     centre: _Float
@@ -31,9 +31,16 @@ class Scaling:
     label_spread: float
 
     @classmethod
-    def fit(cls, table: Table) -> "Scaling":
-        """The scaling of a table. Raises :class:`DataError` where a column or the labels never vary."""
-        low, high = table.features.min(axis=0), table.features.max(axis=0)
+    def fit(cls, table: Table, steps: int | None = None) -> "Scaling":
+        """The scaling of a table.
+
+        With ``steps``, a column's least and greatest value are scaled to multiples of 1 / steps, for which its centre moves by
+        half a step at most: levels on that grid then enclose the column exactly.
+
+        Raises :class:`DataError` where a column or the labels never vary.
+        """
+        low = table.features.min(axis=0).astype(np.float64)
+        high = table.features.max(axis=0).astype(np.float64)
         constant = np.flatnonzero(low == high)
         if constant.size:
             names = ", ".join(repr(table.names[column]) for column in constant[:5])
@@ -44,7 +51,12 @@ class Scaling:
             )
         with np.errstate(over="ignore", invalid="ignore"):
             centre = np.clip(table.features.mean(axis=0, dtype=np.float64), low, high)
-            spread = np.maximum(high - centre, centre - low)
+            above, below = high - centre, centre - low
+            spread = np.maximum(above, below)
+            if steps is not None:
+                spread = (high - low) * (steps / np.rint((high - low) / spread * steps))
+                nearer = high - low - spread  # from the centre to the end that is less far: 0 is exact
+                centre = np.where(above >= below, low + nearer, high - nearer)
             lowest, highest = table.labels.min(), table.labels.max()
             label_centre = table.labels.mean()
             label_spread = max(highest - label_centre, label_centre - lowest)

@@ -129,12 +129,11 @@ class Device:
     def begin(
         self,
         model: npt.NDArray[np.int64],
-        seeds: Sequence[int],
         config: RunConfig,
     ) -> None:
-        """Set up a run: limits checked, model and levels written, LFSRs seeded, Q3 drawn.
+        """Set up a run: limits checked, model and levels written.
 
-        ``model``: shape (config.features,). ``seeds``: one for each update lane, then the loss unit's.
+        ``model``: shape (config.features,).
         """
         config.check(self.build)
         self.write("control", Control.ABORT)
@@ -146,10 +145,6 @@ class Device:
         if config.levels is not None:
             self.write_words(LEVEL_WINDOW, table_words(config.levels, self.build))
         self.write_model(model)
-        # Each word written enters update lane 0, pushes the others on, and the last lane's goes to the loss unit.
-        for word in reversed(seeds):
-            self.write("seed", word)
-        self.write("control", Control.LOAD)
         self.read_words(REGISTERS["status"].address, 1, fence=True)
 
     def run_epoch(
@@ -158,14 +153,19 @@ class Device:
         parts: Iterable[bytes],
         *,
         step: tuple[int, int],
+        seeds: Sequence[int],
         progress: Callable[[int], None] = lambda sent: None,
     ) -> EpochCounts:
         """Train on ``count`` samples, whose bytes ``parts`` yields; counts are of this epoch alone.
 
-        ``step``: mantissa and exponent. ``progress`` is told of the sample bytes sent.
+        ``step``: mantissa and exponent. ``seeds``: one for each update lane, then the loss unit's. ``progress`` is told of the
+        sample bytes sent.
         """
         self.write_words(REGISTERS["step_mantissa"].address, step)
-        self.write("control", Control.CLEAR)
+        # Each word written enters update lane 0, pushes the others on, and the last lane's goes to the loss unit.
+        for word in reversed(seeds):
+            self.write("seed", word)
+        self.write("control", Control.CLEAR | Control.LOAD)
         self.write("samples", count)
         pending = bytearray()
         sent = 0

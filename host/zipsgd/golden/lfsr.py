@@ -45,7 +45,11 @@ class Lfsr:
         return bits
 
 
-def seed_words(seed: int, update_lanes: int) -> list[int]:
-    """LFSR seeds of a run: one for each update lane, then the loss unit's. All non-zero, 31 bits."""
-    words = np.random.SeedSequence(seed).generate_state(update_lanes + 1, np.uint32)
+def seed_words(seed: int, epoch: int, update_lanes: int) -> list[int]:
+    """LFSR seeds of an epoch of a run: one for each update lane, then the loss unit's. All non-zero, 31 bits.
+
+    Since each epoch has its own, an epoch depends on the model it starts from and on nothing else that went before: a run
+    can go on from any epoch's model, on another device too.
+    """
+    words = np.random.SeedSequence((seed, epoch)).generate_state(update_lanes + 1, np.uint32)
     return [int(word) % ((1 << LFSR_BITS) - 1) + 1 for word in words]

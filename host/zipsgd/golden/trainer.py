@@ -23,7 +23,7 @@ class GoldenTrainer:
     Parameters
     ----------
     build : widths and limits.
-    model : shape (features,), integers: the master model to start from. Q3 is drawn from it at once.
+    model : shape (features,), integers: the master model to start from.
     seed : of the device's LFSRs.
     batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
     one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
@@ -45,10 +45,15 @@ class GoldenTrainer:
         self.batch = batch
         self.one_sided = one_sided
         self.flags = 0
-        words = seed_words(seed, build.update_lanes)
+        self.master: Int = np.array(model, dtype=np.int64)
+        self._seed = seed
+        self.start_epoch(0)
+
+    def start_epoch(self, number: int) -> None:
+        """Seed the LFSRs for an epoch, and draw Q3 from the master model. The first epoch has been started."""
+        words = seed_words(self._seed, number, self.build.update_lanes)
         self._update_lfsr = Lfsr(words[:-1])
         self._loss_lfsr = Lfsr(words[-1:])
-        self.master: Int = np.array(model, dtype=np.int64)
         self._update(np.zeros_like(self.master))
 
     def _update(self, accumulated: Int) -> None:
@@ -56,7 +61,7 @@ class GoldenTrainer:
         self.flags |= flags
 
     def epoch(self, codes: Codes, step: Step) -> int:
-        """Train on ``codes`` in order; returns the epoch's loss sum, in units of 2^-(2 * residual_frac)."""
+        """Train on ``codes`` in order; returns their loss sum, in units of 2^-(2 * residual_frac)."""
         total = 0
         for start in range(0, codes.labels.size, self.batch):
             part = slice(start, start + self.batch)

@@ -10,16 +10,17 @@ for bins of width d, m the mass of the heaviest one and m_j that of the bin of o
 sharper one of the lemma's proof: the least of variance less bonus, with m_j within the bracket of level j.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from .compiled import compiled
-from .problem import Floats, make_problem
+from .problem import Floats, Indices, Problem, make_problem
 from .solver import solve
 from .variance import total_variance
 
-__all__ = ["Near", "near_optimal"]
+__all__ = ["Near", "near_optimal", "whole_levels"]
 
 _FINE = 2.0**26
 """Floats a bin must hold so that its edges' rounding to floats does not count."""
@@ -49,18 +50,24 @@ def _fill(x: Floats, weights: Floats, low: float, per_unit: float, table: Floats
     return squares
 
 
+def _edge_problem(table: Floats) -> Problem:
+    """Levels at the edges of the bins of ``table``, positions in bins."""
+    edges = np.arange(table.shape[0] + 1, dtype=np.float64)
+    mass, moment = np.zeros(edges.size), np.zeros(edges.size)
+    mass[1:] = table[:, 0]
+    moment[1:] = table[:, 0] * edges[:-1] + table[:, 1]
+    return make_problem(edges, mass, moment)
+
+
 def near_optimal(x: Floats, weights: Floats, count: int, bins: int) -> Near:
     """At most ``count`` levels of values ``x``, not all equal, at edges of ``bins`` bins; ``weights`` may be empty: all 1."""
     low, high = float(x.min()), float(x.max())
     per_unit = bins / (high - low)
     table = np.zeros((bins, 2))
     squares = _fill(x, weights, low, per_unit, table)
-    edges = np.arange(bins + 1, dtype=np.float64)
-    mass, moment = np.zeros(bins + 1), np.zeros(bins + 1)
-    mass[1:] = table[:, 0]
-    moment[1:] = table[:, 0] * edges[:-1] + table[:, 1]
-    problem = make_problem(edges, mass, moment)
+    problem = _edge_problem(table)
     solution = solve(problem, count)
+    edges = np.arange(bins + 1, dtype=np.float64)
     chosen = np.unique(edges[solution.levels])
     upper = np.searchsorted(chosen, edges[:-1], side="right")
     above, below = chosen[upper] - edges[:-1], edges[:-1] - chosen[upper - 1]
@@ -74,3 +81,15 @@ def near_optimal(x: Floats, weights: Floats, count: int, bins: int) -> Near:
         levels = np.unique(levels)
         variance = total_variance(x, weights, levels)
     return Near(levels, variance, min(least, variance))
+
+
+def whole_levels(x: Floats, count: int) -> Indices:
+    """At most ``count`` levels of values ``x`` that are whole numbers and enclose them: those of least variance."""
+    low, high = math.floor(x.min()), math.ceil(x.max())
+    bins = high - low
+    if bins < count:
+        return np.arange(low, high + 1)
+    table = np.zeros((bins, 2))
+    _fill(x, np.empty(0), float(low), 1.0, table)
+    levels: Indices = low + np.unique(solve(_edge_problem(table), count).levels)
+    return levels

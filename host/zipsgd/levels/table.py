@@ -5,12 +5,9 @@ import numpy.typing as npt
 
 from zipsgd.golden.levels import LevelTable
 
-from .api import levels
+from .histogram import whole_levels
 
 __all__ = ["level_scale", "level_table"]
-
-_EXACT = 1 << 20
-"""Values up to which levels are exact; near-optimal ones, from a histogram, are within a thousandth."""
 
 
 def level_scale(bits: int) -> float:
@@ -18,18 +15,14 @@ def level_scale(bits: int) -> float:
     return 1 - 2.0 ** (1 - bits)
 
 
-def _whole(column: npt.NDArray[np.float64], count: int, bits: int) -> npt.NDArray[np.int16]:
-    """Levels of one column, whole numbers that enclose it; shape (count,), the last one repeated if fewer will do."""
-    best = levels(column, count, method="exact" if column.size <= _EXACT else "histogram").levels
-    whole = np.rint(best)
-    whole[0], whole[-1] = np.floor(column.min()), np.ceil(column.max())
-    limit = 1 << (bits - 1)
-    found = np.unique(np.clip(whole, -limit, limit - 1)).astype(np.int16)
-    return np.concatenate([found, np.repeat(found[-1:], count - found.size)])
+def _row(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int16]:
+    """Levels of ``values``, which are in units of a level's last bit; shape (count,), the last one repeated if fewer do."""
+    best = whole_levels(values, count).astype(np.int16)
+    return np.concatenate([best, np.repeat(best[-1:], count - best.size)])
 
 
 def level_table(values: npt.NDArray[np.floating], p: int, bits: int, *, shared: bool = False) -> LevelTable:
-    """The levels of least variance for each column.
+    """The levels of least variance for each column, of those that the device's table can hold.
 
     Parameters
     ----------
@@ -41,6 +34,6 @@ def level_table(values: npt.NDArray[np.floating], p: int, bits: int, *, shared: 
     count = (1 << p) + 1
     scaled = values.astype(np.float64) * float(1 << (bits - 1))
     if shared:
-        row = _whole(scaled.ravel(), count, bits)
-        return LevelTable(np.tile(row, (values.shape[1], 1)), bits)
-    return LevelTable(np.stack([_whole(column, count, bits) for column in scaled.T]), bits)
+        return LevelTable(np.tile(_row(scaled.ravel(), count), (values.shape[1], 1)), bits)
+    columns = np.ascontiguousarray(scaled.T)
+    return LevelTable(np.stack([_row(column, count) for column in columns]), bits)

@@ -29,7 +29,8 @@ class Transcoder(wiring.Component):
     2^level_p_max. A word of its window carries 32 lanes of one of these, or all lanes if there are fewer; its place is,
     from the low end, the part of the lanes, the level, the plane and the chunk, each in a field of whole bits.
 
-    Three cycles lie between the last plane in and the first plane out.
+    Four cycles lie between the last plane in and the first plane out: taken whole, looked up, waiting in a register for the
+    block RAM to be slow, chosen.
 
     Members
     -------
@@ -116,7 +117,7 @@ class Transcoder(wiring.Component):
             with m.Else():
                 m.d.sync += ups[1].eq(self.input.payload)
 
-        # Send it: a place in the table in one cycle, numbers and row in the next, the plane in the third
+        # Send it: a place in the table in one cycle, numbers and row in the next, both in registers, the plane
         flows = Signal()
         held = Signal()
         held_number, held_ups = Signal.like(number, reset_less=True), Signal.like(ups, reset_less=True)
@@ -141,11 +142,17 @@ class Transcoder(wiring.Component):
             with m.If(last):
                 m.d.sync += chunk.eq(Mux(chunk == run.last_chunk, 0, chunk + 1))
         index = Signal(data.ArrayLayout(unsigned(p_max + 1), lanes), reset_less=True)
-        looked_up = Signal()
+        looked_up, settled = Signal(), Signal()
+        chooser = Signal.like(index)
+        level_planes = Signal(row, reset_less=True)
         m.d.comb += [read.addr.eq(Cat(out_plane, chunk)), read.en.eq(flows)]
-        level_planes = data.View(row, Value.cast(read.data))
         with m.If(flows):
-            m.d.sync += looked_up.eq(held)
+            m.d.sync += [
+                looked_up.eq(held),
+                settled.eq(looked_up),
+                chooser.eq(index),
+                Value.cast(level_planes).eq(Value.cast(read.data)),
+            ]
             for lane in range(lanes):
                 base = Cat(held_number[bit][lane] for bit in range(p_max))
                 m.d.sync += index[lane].eq(base + Mux(second, held_ups[1][lane], held_ups[0][lane]))
@@ -153,11 +160,11 @@ class Transcoder(wiring.Component):
         m.d.comb += takes.eq(self.input.valid & self.input.ready & run.transcoded)
         with m.If(flows):
             m.d.sync += [
-                self.output.valid.eq(Mux(run.transcoded, looked_up, self.input.valid)),
+                self.output.valid.eq(Mux(run.transcoded, settled, self.input.valid)),
                 self.output.payload.eq(self.input.payload),
             ]
             with m.If(run.transcoded):
                 for lane in range(lanes):
                     choice = Array(level_planes[level][lane // part][lane % part] for level in range(levels))
-                    m.d.sync += self.output.payload[lane].eq(choice[index[lane]])
+                    m.d.sync += self.output.payload[lane].eq(choice[chooser[lane]])
         return m

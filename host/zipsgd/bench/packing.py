@@ -1,0 +1,215 @@
+"""The speed of packing, against that of copying the same array and against the golden model, in one run on one machine."""
+
+import tempfile
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.golden.levels import LevelTable
+from zipsgd.golden.quantise import codes_of, fixed_point
+from zipsgd.golden.weave import sample_bytes, weave
+from zipsgd.packing import ScaledRows, pack, stream, unpack
+
+from .emulator import _take_turns
+from .progress import Steps
+from .registry import Bench, Result
+
+__all__ = ["BENCH", "run"]
+
+SEED = 1
+P, M, FEATURES, LANES = 2, 2, 784, 64
+GOAL = 1.0
+GOLDEN_VALUES = 1 << 20
+
+_Floats = npt.NDArray[np.floating]
+_Labels = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to pack. ``features``: of a sample; ``table``: levels from a table rather than even ones."""
+
+    p: int = P
+    m: int = M
+    features: int = FEATURES
+    lanes: int = LANES
+    threads: int = 1
+    kind: type[np.floating] = np.float32
+    table: bool = False
+
+    def columns(self) -> dict[str, Any]:
+        return {
+            "p": self.p,
+            "m": self.m,
+            "n": self.features,
+            "lanes": self.lanes,
+            "levels": "table" if self.table else "even",
+            "input": self.kind.__name__,
+            "threads": self.threads,
+        }
+
+
+MAIN = tuple(Case(lanes=lanes, threads=threads) for lanes in (8, LANES) for threads in (1, 2))
+OTHERS = (
+    Case(p=1),
+    Case(p=8),
+    Case(m=0),
+    Case(m=1),
+    Case(lanes=4),
+    Case(lanes=256),
+    Case(features=9, lanes=8),
+    Case(features=1000),
+    Case(kind=np.float64),
+    Case(table=True),
+)
+
+
+class _Work:
+    """A case's samples: of ``values`` as many as make whole ones."""
+
+    def __init__(self, case: Case, values: _Floats, labels: _Labels) -> None:
+        count = values.size // case.features
+        flat = values.ravel()[: count * case.features]
+        self.case = case
+        self.samples = flat.reshape(count, case.features).astype(case.kind, copy=False)
+        self.levels = None
+        if case.table:
+            row = np.linspace(-128, 127, (1 << case.p) + 1).astype(np.int16)
+            self.levels = LevelTable(np.tile(row, (case.features, 1)), 8)
+            self.samples = self.samples * case.kind(127 / 128)
+        self.rows, self.labels = np.arange(count), np.resize(labels, count)
+        self.few = slice(max(1, min(count, GOLDEN_VALUES // case.features)))
+        self.out = np.empty((count, sample_bytes(case.features, case.p, case.m, case.lanes)), dtype=np.uint8)
+
+    def pack(self) -> None:
+        pack(
+            self.samples,
+            self.labels,
+            self.case.p,
+            self.case.m,
+            self.case.lanes,
+            seed=SEED,
+            epoch=0,
+            rows=self.rows,
+            levels=self.levels,
+            threads=self.case.threads,
+            out=self.out,
+        )
+
+    def golden(self) -> None:
+        """The golden model's way, for a few of the samples."""
+        p, m, samples = self.case.p, self.case.m, self.samples[self.few]
+        fixed = fixed_point(samples, p) if self.levels is None else self.levels.fixed_point(samples)
+        codes = codes_of(fixed, self.labels[self.few], p, m, seed=SEED, epoch=0, rows=self.rows[self.few])
+        weave(codes, self.case.lanes)
+
+    def unpack(self) -> None:
+        unpack(self.out, self.case.features, self.case.p, self.case.m, self.case.lanes)
+
+
+def _in_memory(
+    cases: tuple[Case, ...], values: _Floats, labels: _Labels, repeats: int
+) -> list[dict[str, Any]]:
+    """All ways of all cases in turns, and copying the values."""
+    copied = np.empty_like(values)
+    contestants: dict[str, Callable[[], None]] = {"copy": lambda: np.copyto(copied, values)}
+    works = [_Work(case, values, labels) for case in cases]
+    for i, work in enumerate(works):
+        contestants |= {f"pack {i}": work.pack, f"golden {i}": work.golden, f"unpack {i}": work.unpack}
+    turns = _take_turns(contestants, repeats)
+    copy = values.nbytes / min(turns["copy"]) / 1e9
+    table = []
+    for i, work in enumerate(works):
+        best = work.samples.nbytes / min(turns[f"pack {i}"]) / 1e9
+        golden = work.samples[work.few].nbytes / min(turns[f"golden {i}"]) / 1e9
+        table.append(
+            work.case.columns()
+            | {
+                "GB/s": best,
+                "median": work.samples.nbytes / median(turns[f"pack {i}"]) / 1e9,
+                "copying": copy,
+                "golden": golden,
+                "over copying": best / copy,
+                "over golden": best / golden,
+                "unpack": work.samples.nbytes / min(turns[f"unpack {i}"]) / 1e9,
+            }
+        )
+    return table
+
+
+def _from_disk(values: _Floats, labels: _Labels, repeats: int) -> list[dict[str, Any]]:
+    """Epochs in shuffled order from a file, scaled on the way: speed, and memory that came and went."""
+    columns = values.shape[1] - 1
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "features.npy"
+        np.save(path, values[:, :-1])
+        features = np.load(path, mmap_mode="r")
+        scaled = ScaledRows(features, np.zeros(columns), np.ones(columns))
+        order = np.random.default_rng(SEED).permutation(len(values))
+        total = order.size * sample_bytes(FEATURES, P, M, LANES)
+        for threads, memory in ((1, total), (2, total), (1, total // 4), (2, total // 4)):
+
+            def epoch(threads: int = threads, memory: int = memory) -> None:
+                for _ in stream(
+                    scaled, labels, order, P, M, LANES, seed=SEED, epoch=0, threads=threads, memory=memory
+                ):
+                    pass
+
+            seconds = _take_turns({"": epoch}, repeats)[""]
+            tracemalloc.start()
+            epoch()
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            rows.append(
+                {
+                    "set, MB": features.nbytes / 1e6,
+                    "packed, MB": total / 1e6,
+                    "of it held, MB": memory / 1e6,
+                    "threads": threads,
+                    "GB/s": features.nbytes / min(seconds) / 1e9,
+                    "median": features.nbytes / median(seconds) / 1e9,
+                    "memory at most, MB": peak / 1e6,
+                }
+            )
+    return rows
+
+
+def run(rows: int = 100_000, repeats: int = 15) -> Result:
+    """GB of input a second: of ``rows`` samples of 784 float32 values, and of as many values in other cases.
+
+    All ways of one table take turns, and the best of ``repeats`` turns counts: other load can only slow a turn down. The file
+    comes from the operating system's cache.
+    """
+    rng = np.random.default_rng(SEED)
+    values = rng.uniform(-1, 1, (rows, FEATURES)).astype(np.float32)
+    labels = rng.integers(-(1 << 15), 1 << 15, rows).astype(np.int16)
+    with Steps(3) as steps:
+        steps.next(f"p = {P}, m = {M}, n = {FEATURES} in turns with copying and the golden model")
+        main = _in_memory(MAIN, values, labels, repeats)
+        steps.next("other cases in turns")
+        others = _in_memory(OTHERS, values, labels, repeats)
+        steps.next("from disk")
+        disk = _from_disk(values, labels, max(1, repeats // 3))
+    return {
+        "goal": f"float32 input, p = {P}, m = {M}, n = {FEATURES}, on 8 and on {LANES} lanes: >= {GOAL:g} GB/s with one "
+        f"thread, and >= {2 * GOAL:g} GB/s with two",
+        "met": all(row["GB/s"] >= GOAL * row["threads"] for row in main),
+        "seeds": [SEED],
+        "samples": rows,
+        "turns": repeats,
+        "rows": main,
+        "other cases": others,
+        "from disk": disk,
+    }
+
+
+BENCH = Bench(
+    "packing", "bytes of features packed a second, against copying them and against the golden model", run
+)

@@ -1,0 +1,338 @@
+"""The compiled loops of packing: rows of features to rows of bytes, and back.
+
+A row is worked on in segments of :data:`SEGMENT` features, in loops whose operands stay in the first-level cache:
+
+* :func:`_even` or :func:`_between` finds where each value lies between the levels, in fixed point: all that depends on them;
+* :func:`_split` parts that into base and fraction;
+* :func:`_draw` compares fractions with hashed uniform numbers: the up bits;
+* :func:`_gather` puts together the bits of one plane, 8 features a byte;
+* :func:`_weave` puts the planes in the order of the wire, chunk by chunk.
+
+LLVM turns all but the last into vector instructions. Numba widens 32-bit sums to 64 bits, which halves the vectors: hence the
+casts. Indices are unsigned where a loop does not bound them: signed ones may count from the end, which costs a comparison.
+:func:`_weave` moves 8 bytes at a time where fewer are wanted, too: those that come next overwrite what was too much, and
+buffers have room for it at the end.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.golden.quantise import FRACTION_BITS
+
+__all__ = ["pack_rows", "read_only", "scale_rows", "unpack_rows"]
+
+_F = TypeVar("_F", bound=Callable[..., object])
+_Number = TypeVar("_Number", bound=np.generic)
+_Bytes = npt.NDArray[np.uint8]
+_Words = npt.NDArray[np.uint64]
+_Floats = npt.NDArray[np.floating]
+_Fixed = npt.NDArray[np.int32]
+_Table = npt.NDArray[np.int16]
+
+SEGMENT = 1024
+"""Features in work at a time: whole chunks of any build, and few enough for the first-level cache."""
+HALF_BYTE = 4
+"""Lanes of a build whose planes are half bytes."""
+_LABEL = 2
+"""Bytes of a label."""
+_WORD = 8
+"""Bytes moved at a time."""
+_UNITS = float(1 << FRACTION_BITS)
+_ONES = np.uint64(0x0101010101010101)
+_DIAGONAL = np.uint64(0x8040201008040201)
+_SEVENS = np.uint64(0x7F7F7F7F7F7F7F7F)
+
+
+def _compiled(function: _F) -> _F:
+    """Numba's decorator: the type of the function kept, machine code cached on disk, the interpreter's lock let go."""
+    return cast(_F, numba.njit(cache=True, nogil=True)(function))
+
+
+def read_only(array: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
+    """What the kernels take: contiguous, and not to be written, or Numba would compile for both kinds of arrays."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+@_compiled
+def _even(values: _Floats, unit: float, fixed: _Fixed) -> bool:
+    """Values times ``unit``, rounded half up. Returns whether one was not in [-1, 1]."""
+    outside = np.int32(0)
+    for j in range(values.size):
+        value = np.float64(values[j])
+        outside = np.int32(outside | np.int32(not abs(value) <= 1))
+        fixed[j] = np.int32(np.floor(value * unit + 0.5))
+    return bool(outside)
+
+
+@_compiled
+def _between(values: _Floats, unit: float, table: _Table, first: int, lowest: int, fixed: _Fixed) -> bool:
+    """Numbers of levels, from ``lowest`` on, and 2^-16ths of the way to the next. Returns whether a value was not within them.
+
+    ``values`` times ``unit`` are those of columns ``first`` and on of ``table``, shape (levels, columns).
+    """
+    size, last = values.size, table.shape[0] - 1
+    whole = np.empty(size, dtype=np.int16)
+    number = np.zeros(size, dtype=np.int16)
+    for j in range(size):
+        scaled = np.float64(values[j]) * unit
+        whole[j] = np.int16(np.int32(np.floor(scaled))) if abs(scaled) <= unit else np.int16(0)
+    for i in range(1, last):
+        level = table[i, first : first + size]
+        for j in range(size):
+            number[j] = np.int16(number[j] + np.int16(whole[j] >= level[j]))
+    bottom, top = table[0, first : first + size], table[last, first : first + size]
+    outside = np.int32(0)
+    for j in range(size):
+        scaled = np.float64(values[j]) * unit
+        outside = np.int32(outside | np.int32(not (scaled >= bottom[j] and scaled <= top[j])))
+        k, column = np.uintp(number[j]), np.uintp(first + j)
+        low = np.int32(table[k, column])
+        # Where there is no gap, the value is the level
+        gap = max(np.int32(np.int32(table[k + np.uintp(1), column]) - low), np.int32(1))
+        way = (scaled - np.float64(low)) / np.float64(gap)
+        fraction = np.int32(np.floor(way * _UNITS + 0.5))
+        fixed[j] = np.int32(np.int32(np.int32(number[j] + lowest) << np.int32(FRACTION_BITS)) + fraction)
+    return bool(outside)
+
+
+@_compiled
+def _split(fixed: _Fixed, top: int, base: _Bytes) -> None:
+    """Base levels (modulo 256), at most ``top``; of ``fixed`` their fractions are left, 0 to 2^16."""
+    highest = np.int32(top)
+    for j in range(fixed.size):
+        k = min(np.int32(fixed[j] >> np.int32(FRACTION_BITS)), highest)
+        base[j] = np.uint8(k)
+        fixed[j] = np.int32(fixed[j] - np.int32(k << np.int32(FRACTION_BITS)))
+
+
+@_compiled
+def _draw(fraction: _Fixed, first: int, key: int, shift: int, up: _Bytes) -> None:
+    """A pair of up bits, at ``shift``, of features from number ``first`` on; the bits above are cleared, those below kept.
+
+    The hash is that of :func:`zipsgd.golden.quantise.uniform16`.
+    """
+    start = np.uint32(np.uint32(key) + np.uint32(np.uint32(first) * np.uint32(0x9E3779B9)))
+    place = np.uint32(shift)
+    kept = np.uint32((1 << shift) - 1)
+    for j in range(fraction.size):
+        h = np.uint32(start + np.uint32(np.uint32(j) * np.uint32(0x9E3779B9)))
+        h = np.uint32(np.uint32(h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D))
+        h = np.uint32(np.uint32(h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B))
+        h = np.uint32(h ^ (h >> np.uint32(16)))
+        low = np.uint32(np.int32(h & np.uint32(0xFFFF)) < fraction[j])
+        high = np.uint32(np.int32(h >> np.uint32(16)) < fraction[j])
+        pair = np.uint32(low | np.uint32(high << np.uint32(1)))
+        up[j] = np.uint8(np.uint32(up[j] & kept) | np.uint32(pair << place))
+
+
+@_compiled
+def _gather(codes: _Words, bit: int, plane: _Bytes) -> None:
+    """Bit ``bit`` of each code, 8 codes a word, as bits of the plane's bytes."""
+    shift = np.uint64(bit)
+    for g in range(plane.size):
+        bits = (codes[g] >> shift) & _ONES
+        bits |= bits >> np.uint64(7)
+        bits |= bits >> np.uint64(14)
+        plane[g] = np.uint8(bits | bits >> np.uint64(28))
+
+
+@_compiled
+def _scatter(plane: _Bytes, bit: int, codes: _Words) -> None:
+    """The inverse of :func:`_gather`, into codes whose bit is clear."""
+    shift = np.uint64(bit)
+    for g in range(plane.size):
+        own = np.uint64(plane[g]) * _ONES & _DIAGONAL  # each byte keeps its own bit alone
+        codes[g] |= (own + _SEVENS >> np.uint64(7) & _ONES) << shift
+
+
+@_compiled
+def _put(row: _Bytes, at: Any, word: Any) -> None:
+    for i in range(_WORD):
+        row[at + np.uintp(i)] = np.uint8(word >> np.uint64(8 * i))
+
+
+@_compiled
+def _take(row: _Bytes, at: Any) -> Any:
+    word = np.uint64(0)
+    for i in range(_WORD):
+        word |= np.uint64(row[at + np.uintp(i)]) << np.uint64(8 * i)
+    return word
+
+
+@_compiled
+def _weave(planes: _Words, size: int, width: int, row: _Bytes, at: Any) -> Any:
+    """Planes of ``size`` bytes, chunk by chunk of ``width`` bytes a plane, into the row from ``at`` on; returns the end."""
+    for chunk in range(0, size, width):
+        count = min(width, size - chunk)
+        shift = np.uint64(8 * (chunk & 7))
+        for i in range(planes.shape[0]):
+            for g in range(0, count, _WORD):
+                _put(row, at + np.uintp(g), planes[i, np.uintp(chunk + g) >> np.uintp(3)] >> shift)
+            at = np.uintp(at + np.uintp(count))
+    return at
+
+
+@_compiled
+def _unweave(row: _Bytes, at: Any, size: int, width: int, planes: _Words) -> Any:
+    """The inverse of :func:`_weave`; the planes' last bytes may be followed by others."""
+    for chunk in range(0, size, width):
+        count = min(width, size - chunk)
+        shift = np.uint64(8 * (chunk & 7))
+        kept = (np.uint64(1) << shift) - np.uint64(1)
+        for i in range(planes.shape[0]):
+            for g in range(0, count, _WORD):
+                place = np.uintp(chunk + g) >> np.uintp(3)
+                planes[i, place] = planes[i, place] & kept | _take(row, at + np.uintp(g)) << shift
+            at = np.uintp(at + np.uintp(count))
+    return at
+
+
+@_compiled
+def _weave_halves(planes: _Words, chunks: int, row: _Bytes, at: Any) -> Any:
+    """As :func:`_weave` for chunks of half bytes; ``at`` counts half bytes."""
+    for chunk in range(chunks):
+        place, shift = np.uintp(chunk) >> np.uintp(4), np.uint64(4 * (chunk & 15))
+        for i in range(planes.shape[0]):
+            half = np.uint8(planes[i, place] >> shift & np.uint64(15))
+            byte = at >> np.uintp(1)
+            row[byte] = half if at & np.uintp(1) == 0 else np.uint8(row[byte] | half << np.uint8(4))
+            at = np.uintp(at + np.uintp(1))
+    return at
+
+
+@_compiled
+def _unweave_halves(row: _Bytes, at: Any, chunks: int, planes: _Words) -> Any:
+    """The inverse of :func:`_weave_halves`."""
+    for chunk in range(chunks):
+        place, shift = np.uintp(chunk) >> np.uintp(4), np.uint64(4 * (chunk & 15))
+        kept = (np.uint64(1) << shift) - np.uint64(1)
+        for i in range(planes.shape[0]):
+            byte = np.uint64(row[at >> np.uintp(1)])
+            half = byte >> np.uint64(4) if at & np.uintp(1) else byte & np.uint64(15)
+            planes[i, place] = planes[i, place] & kept | half << shift
+            at = np.uintp(at + np.uintp(1))
+    return at
+
+
+@_compiled
+def pack_rows(
+    values: _Floats,
+    labels: npt.NDArray[np.int16],
+    keys: npt.NDArray[np.uint32],
+    table: _Table,
+    unit: float,
+    p: int,
+    m: int,
+    lanes: int,
+    out: _Bytes,
+) -> bool:
+    """Quantise and weave rows of values into rows of ``out``; returns whether all values were within the levels.
+
+    ``keys``: shape (rows, ceil(m / 2)), a hash key for each pair of up bits. ``table``: shape (2^p + 1, features), levels in
+    units of 1 / ``unit``; none for even ones, where ``unit`` is 2^16 over their distance.
+    """
+    features, size = values.shape[1], out.shape[1]
+    lowest = -(1 << p >> 1)
+    top = lowest + (1 << p) - 1
+    fixed = np.empty(SEGMENT, dtype=np.int32)
+    base, up = np.empty(SEGMENT, dtype=np.uint8), np.empty(SEGMENT, dtype=np.uint8)
+    base_words, up_words = base.view(np.uint64), up.view(np.uint64)
+    planes = np.empty((p + m, SEGMENT // 64), dtype=np.uint64)
+    plane_bytes = planes.view(np.uint8)
+    row = np.empty(size + _WORD, dtype=np.uint8)
+    outside = False
+    for i in range(values.shape[0]):
+        label = np.uint16(labels[i])
+        row[0], row[1] = np.uint8(label), np.uint8(label >> np.uint16(8))
+        at = np.uintp(2 * _LABEL if lanes == HALF_BYTE else _LABEL)
+        for start in range(0, features, SEGMENT):
+            count = min(SEGMENT, features - start)
+            filled = (count + 7) >> 3
+            part = values[i, start : start + count]
+            if table.shape[0]:
+                outside |= _between(part, unit, table, start, lowest, fixed)
+            else:
+                outside |= _even(part, unit, fixed)
+            _split(fixed[:count], top, base)
+            for pair in range(keys.shape[1]):
+                _draw(fixed[:count], start, keys[i, pair], 2 * pair, up)
+            base[count : 8 * filled] = 0
+            up[count : 8 * filled] = 0
+            for j in range(p):
+                _gather(base_words, p - 1 - j, plane_bytes[j, :filled])
+            for j in range(m):
+                _gather(up_words, j, plane_bytes[p + j, :filled])
+            if lanes == HALF_BYTE:
+                at = _weave_halves(planes, (count + 3) >> 2, row, at)
+            else:
+                at = _weave(planes, filled, lanes >> 3, row, at)
+        for j in range(size):
+            out[i, j] = row[j]
+    return not outside
+
+
+@_compiled
+def unpack_rows(
+    data: _Bytes,
+    p: int,
+    m: int,
+    lanes: int,
+    labels: npt.NDArray[np.int16],
+    base: npt.NDArray[np.int8],
+    up: _Bytes,
+) -> None:
+    """The inverse of :func:`pack_rows`: labels, base levels and up bits of rows of ``data``."""
+    features, size = base.shape[1], data.shape[1]
+    base_codes, up_codes = np.empty(SEGMENT, dtype=np.uint8), np.empty(SEGMENT, dtype=np.uint8)
+    base_words, up_words = base_codes.view(np.uint64), up_codes.view(np.uint64)
+    planes = np.empty((p + m, SEGMENT // 64), dtype=np.uint64)
+    plane_bytes = planes.view(np.uint8)
+    row = np.zeros(size + _WORD, dtype=np.uint8)
+    sign = np.uint8(8 - p)
+    for i in range(data.shape[0]):
+        for j in range(size):
+            row[j] = data[i, j]
+        labels[i] = np.int16(np.uint16(row[0] | np.uint16(row[1]) << np.uint16(8)))
+        at = np.uintp(2 * _LABEL if lanes == HALF_BYTE else _LABEL)
+        for start in range(0, features, SEGMENT):
+            count = min(SEGMENT, features - start)
+            filled = (count + 7) >> 3
+            if lanes == HALF_BYTE:
+                at = _unweave_halves(row, at, (count + 3) >> 2, planes)
+            else:
+                at = _unweave(row, at, filled, lanes >> 3, planes)
+            base_words[:filled] = 0
+            up_words[:filled] = 0
+            for j in range(p):
+                _scatter(plane_bytes[j, :filled], p - 1 - j, base_words)
+            for j in range(m):
+                _scatter(plane_bytes[p + j, :filled], j, up_words)
+            for j in range(count):
+                base[i, start + j] = np.int8(np.int8(base_codes[j] << sign) >> np.int8(sign))
+                up[i, start + j] = up_codes[j]
+
+
+@_compiled
+def scale_rows(
+    values: _Floats,
+    centre: npt.NDArray[np.float64],
+    spread: npt.NDArray[np.float64],
+    out: npt.NDArray[np.float32],
+) -> None:
+    """(value - centre) / spread, clipped to [-1, 1], and a last column of ones: as zipsgd.data.Scaling.features."""
+    columns = values.shape[1]
+    for i in range(values.shape[0]):
+        for j in range(columns):
+            scaled = (np.float64(values[i, j]) - centre[j]) / spread[j]
+            if scaled < -1:
+                scaled = -1.0
+            elif scaled > 1:
+                scaled = 1.0
+            out[i, j] = np.float32(scaled)
+        out[i, columns] = np.float32(1)

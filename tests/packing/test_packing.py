@@ -1,0 +1,353 @@
+"""Packing against the golden model, bit for bit; and sets larger than memory."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from zipsgd.backends import EpochSamples
+from zipsgd.bench import packing
+from zipsgd.data import Scaling
+from zipsgd.golden.levels import LevelTable
+from zipsgd.golden.quantise import FRACTION_BITS, Codes, codes_of, fixed_point
+from zipsgd.golden.weave import sample_bytes, unweave, weave
+from zipsgd.packing import ScaledRows, pack, stream, unpack
+from zipsgd.packing.kernels import SEGMENT
+
+Floats = npt.NDArray[np.floating]
+LANES = (4, 8, 16, 32, 64, 128, 256)
+
+
+def random_values(rng: np.random.Generator, shape: tuple[int, int], p: int) -> Floats:
+    """Among uniform values: levels, both ends, halves of the finest step and their neighbours, tiny numbers."""
+    unit = float(1 << (p - 1 + FRACTION_BITS))
+    uniform = rng.uniform(-1, 1, shape)
+    halves = (np.floor(uniform * unit) + 0.5) / unit
+    kinds = [
+        uniform,
+        np.round(uniform * 2.0 ** (p - 1)) / 2.0 ** (p - 1),
+        np.sign(uniform),
+        halves,
+        np.nextafter(halves, -2),
+        np.nextafter(halves, 2),
+        uniform * 1e-310,
+        uniform * 1e-41,
+        np.zeros(shape),
+    ]
+    chosen = np.choose(rng.integers(0, len(kinds), shape), kinds)
+    return np.clip(chosen, -1, 1).astype(rng.choice([np.float32, np.float64]))
+
+
+def random_table(rng: np.random.Generator, features: int, p: int) -> LevelTable:
+    bits = int(rng.integers(2, 9))
+    limit = 1 << (bits - 1)
+    values = rng.integers(-limit, limit, (features, (1 << p) + 1))
+    return LevelTable(np.sort(values, axis=1).astype(np.int16), bits)
+
+
+def values_between(rng: np.random.Generator, table: LevelTable, rows: int) -> Floats:
+    """Values within their columns' levels, on them, and just beside them."""
+    levels = table.values * 2.0 ** (1 - table.bits)
+    features, count = levels.shape
+    low, high = levels[:, 0], levels[:, -1]
+    on = levels[np.arange(features), rng.integers(0, count, (rows, features))]
+    kinds = [low + (high - low) * rng.random((rows, features)), on, np.nextafter(on, -2), np.nextafter(on, 2)]
+    chosen = np.choose(rng.integers(0, len(kinds), on.shape), kinds)
+    # Levels are exact in float32, and so rounding does not lead out of them
+    return np.clip(chosen, low, high).astype(rng.choice([np.float32, np.float64]))
+
+
+def random_labels(rng: np.random.Generator, count: int) -> npt.NDArray[np.int16]:
+    return rng.integers(-(1 << 15), 1 << 15, count).astype(np.int16)
+
+
+def same_codes(one: Codes, other: Codes) -> bool:
+    arrays = [(getattr(one, name), getattr(other, name)) for name in ("base", "up", "labels")]
+    same = all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in arrays)
+    return same and (one.p, one.m) == (other.p, other.m)
+
+
+def check_configuration(seed: int, tables: bool) -> dict[str, object]:
+    """Pack and unpack a random set, and compare with the golden model; returns what it was like."""
+    rng = np.random.default_rng(seed)
+    features = int(rng.integers(1, 2 * SEGMENT + 300) if seed % 4 == 0 else rng.integers(1, 300))
+    rows, lanes = int(rng.integers(1, 7)), int(rng.choice(LANES))
+    p = int(rng.integers(0, 6)) if tables else int(rng.integers(1, 9))
+    m = int(rng.integers(1 if p == 0 else 0, 3)) if seed % 8 else int(rng.integers(3, 9))
+    table = random_table(rng, features, p) if tables else None
+    values = random_values(rng, (rows, features), p) if table is None else values_between(rng, table, rows)
+    labels = random_labels(rng, rows)
+    draws = {
+        "seed": int(rng.integers(1 << 63)) * 2 + 1,
+        "epoch": int(rng.integers(1 << 32)),
+        "rows": rng.integers(0, 1 << 32, rows),
+    }
+    fixed = fixed_point(values, p) if table is None else table.fixed_point(values)
+    codes = codes_of(fixed, labels, p, m, **draws)
+    packed = pack(values, labels, p, m, lanes, levels=table, threads=int(rng.integers(1, 4)), **draws)
+    what = {"p": p, "m": m, "lanes": lanes, "type": str(values.dtype), "segments": -(-features // SEGMENT)}
+    np.testing.assert_array_equal(packed, weave(codes, lanes), err_msg=f"{what}, {features} features")
+    assert same_codes(unpack(packed, features, p, m, lanes), codes), what
+    assert same_codes(unweave(packed, features, p, m, lanes), codes), what
+    return what
+
+
+@pytest.mark.parametrize("tables", [False, True], ids=["even levels", "tables of levels"])
+def test_every_bit_is_that_of_the_golden_model(tables: bool) -> None:
+    seen: set[tuple[str, object]] = set()
+    for seed in range(400):
+        seen |= set(check_configuration(seed, tables).items())
+    every = {
+        "p": range(6) if tables else range(1, 9),
+        "m": range(9),
+        "lanes": LANES,
+        "type": ("float32", "float64"),
+        "segments": (1, 2, 3),
+    }
+    assert seen == {(name, value) for name, values in every.items() for value in values}
+
+
+@pytest.mark.parametrize("p", [1, 2, 8])
+def test_rounding_at_every_half_step(p: int) -> None:
+    """All float32 and float64 values where rounding turns, and their neighbours on both sides."""
+    unit = float(1 << (p - 1 + FRACTION_BITS))
+    steps = np.arange(-unit, unit) if p < 8 else np.random.default_rng(p).integers(-unit, unit, 1 << 18)
+    halves = ((steps + 0.5) / unit).reshape(256, -1)
+    rows = np.arange(256)
+    labels = np.zeros(256, np.int16)
+    for kind in (np.float32, np.float64):
+        exact = halves.astype(kind)
+        for values in (exact, np.nextafter(exact, kind(-2)), np.nextafter(exact, kind(2))):
+            codes = codes_of(fixed_point(values, p), labels, p, 2, seed=1, epoch=2, rows=rows)
+            packed = pack(values, labels, p, 2, 64, seed=1, epoch=2, rows=rows)
+            np.testing.assert_array_equal(packed, weave(codes, 64))
+
+
+def test_threads_and_blocks_make_no_difference() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.uniform(-1, 1, (101, 77)).astype(np.float32)
+    labels, rows = random_labels(rng, 101), rng.permutation(101)
+
+    def packed(part: slice, threads: int) -> npt.NDArray[np.uint8]:
+        return pack(values[part], labels[part], 3, 2, 16, seed=4, epoch=5, rows=rows[part], threads=threads)
+
+    whole = packed(slice(None), 1)
+    for threads in (2, 3, 8, 200):
+        np.testing.assert_array_equal(packed(slice(None), threads), whole)
+    for size in (1, 10, 100):
+        blocks = [packed(slice(start, start + size), 2) for start in range(0, 101, size)]
+        np.testing.assert_array_equal(np.concatenate(blocks), whole)
+
+
+def test_arrays_of_any_layout() -> None:
+    rng = np.random.default_rng(6)
+    plain = rng.uniform(-1, 1, (9, 30)).astype(np.float32)
+    labels, rows = random_labels(rng, 9), np.arange(9)
+    expected = pack(plain, labels, 2, 2, 8, seed=1, epoch=0, rows=rows)
+    wide = np.zeros((18, 60), dtype=np.float32)
+    wide[::2, ::2] = plain
+    for values in (
+        np.asfortranarray(plain),
+        wide[::2, ::2],
+        plain.astype(">f4"),
+        plain.astype(np.longdouble),
+    ):
+        np.testing.assert_array_equal(
+            pack(values, labels, 2, 2, 8, seed=1, epoch=0, rows=rows.tolist()), expected
+        )
+    out = np.zeros_like(expected)
+    assert pack(plain, labels, 2, 2, 8, seed=1, epoch=0, rows=rows, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+    padded = np.zeros((9, 2 * expected.shape[1]), dtype=np.uint8)
+    padded[:, ::2] = expected
+    assert same_codes(unpack(padded[:, ::2], 30, 2, 2, 8), unpack(expected, 30, 2, 2, 8))
+
+
+def test_no_samples() -> None:
+    packed = pack(np.zeros((0, 5)), np.zeros(0, np.int16), 2, 2, 8, seed=0, epoch=0, rows=[], threads=2)
+    assert packed.shape == (0, sample_bytes(5, 2, 2, 8))
+    assert unpack(packed, 5, 2, 2, 8).base.shape == (0, 5)
+    assert list(stream(np.zeros((3, 5)), np.zeros(3, np.int16), np.arange(0), 2, 2, 8, seed=0, epoch=0)) == []
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e300, -1.0000002, np.nextafter(1, 2)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_values_outside_are_named(wrong: float, threads: int) -> None:
+    labels, rows = np.zeros(4, np.int16), np.array([9, 8, 7, 6])
+    values = np.zeros((4, 1500))
+    values[2, 1400] = wrong
+    with pytest.raises(ValueError, match=r"scaled to \[-1, 1\].*feature 1400 of row 7 is "):
+        pack(values, labels, 2, 2, 8, seed=1, epoch=0, rows=rows, threads=threads)
+    table = LevelTable(np.tile(np.array([-3, 0, 3], np.int16), (1500, 1)), 3)
+    values[2, 1400] = wrong if not abs(wrong) < 2 else wrong * 0.75
+    with pytest.raises(ValueError, match=r"within their column's levels.*feature 1400 of row 7 is "):
+        pack(values, labels, 1, 2, 8, seed=1, epoch=0, rows=rows, levels=table, threads=threads)
+
+
+def test_bad_arguments_are_named() -> None:
+    values, labels, rows = np.zeros((2, 3)), np.zeros(2, np.int16), [0, 1]
+
+    usual = {
+        "values": values,
+        "labels": labels,
+        "p": 1,
+        "m": 2,
+        "lanes": 8,
+        "seed": 0,
+        "epoch": 0,
+        "rows": rows,
+    }
+
+    def packed(**other: object) -> None:
+        pack(**(usual | other))  # type: ignore[arg-type]
+
+    with pytest.raises(ValueError, match=r"p must be in 1\.\.8, not 0"):
+        packed(p=0)
+    with pytest.raises(ValueError, match=r"m must be in 0\.\.8, not 9"):
+        packed(m=9)
+    for lanes in (2, 12, 512):
+        with pytest.raises(ValueError, match=rf"power of two in 4\.\.256, not {lanes}"):
+            packed(lanes=lanes)
+    with pytest.raises(ValueError, match="threads must be at least 1, not 0"):
+        packed(threads=0)
+    with pytest.raises(ValueError, match=r"not \(2, 3\), \(2,\) and \(1,\)"):
+        packed(rows=[0])
+    for out in (np.zeros((2, 4), np.uint8), np.zeros((2, 5), np.int8), np.zeros((2, 10), np.uint8)[:, ::2]):
+        with pytest.raises(ValueError, match=r"uint8 of shape \(2, 5\)"):
+            packed(out=out)
+    table = LevelTable(np.array([[-1, 0, 1]] * 4, np.int16), 2)
+    with pytest.raises(ValueError, match="levels are of 4 features at p = 1, the values of 3 at 1"):
+        packed(levels=table)
+    with pytest.raises(ValueError, match="at p = 1, the values of 4 at 2"):
+        packed(p=2, values=np.zeros((2, 4)), levels=table)
+    with pytest.raises(
+        ValueError, match=r"uint8 of shape \(samples, 5\), for 3 features at 1 \+ 2 planes on 8 lanes"
+    ):
+        unpack(np.zeros((2, 6), np.uint8), 3, 1, 2, 8)
+
+
+# Rows on disk
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint8])
+def test_scaled_rows_are_those_of_scaling(kind: type[np.generic], tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    features = rng.uniform(0, 200, (50, 21)).astype(kind)
+    # Not fitted to the data: values beyond are clipped
+    scaling = Scaling(rng.uniform(80, 120, 20), rng.uniform(60, 90, 20), 0.0, 1.0)
+    np.save(tmp_path / "features.npy", features)
+    on_disk = np.load(tmp_path / "features.npy", mmap_mode="r")
+    expected = scaling.features(features[:, :-1])
+    order = rng.permutation(50)
+    for array in (on_disk[:, :-1], features[:, :-1], np.asfortranarray(features[:, :-1])):
+        rows = ScaledRows(array, scaling.centre, scaling.spread)
+        assert rows.shape == (50, 21)
+        np.testing.assert_array_equal(rows[order], expected[order], strict=True)
+    assert {-1, 1} <= set(expected[:, :-1].ravel())
+    with pytest.raises(ValueError, match=r"not \(50, 21\), \(20,\) and \(20,\)"):
+        ScaledRows(on_disk, scaling.centre, scaling.spread)
+
+
+def test_an_epoch_may_take_its_rows_from_disk() -> None:
+    rng = np.random.default_rng(9)
+    features = rng.normal(size=(40, 5))
+    scaling = Scaling(np.zeros(5), np.full(5, 6.0), 0.0, 1.0)
+    labels, order = random_labels(rng, 40), rng.permutation(40)
+    rows = ScaledRows(features, scaling.centre, scaling.spread)
+    for one, other in zip(
+        EpochSamples(scaling.features(features), labels, order, 1, 2, 3, 2).blocks(16),
+        EpochSamples(rows, labels, order, 1, 2, 3, 2).blocks(16),  # type: ignore[arg-type]
+    ):
+        assert same_codes(one, other)
+
+
+@pytest.mark.parametrize("memory", [1, 5000, 40_000, 1 << 28])
+def test_streams_are_packed_in_the_order_of_training(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zipsgd.packing.streaming._BLOCK_BYTES", 10_000)
+    rng = np.random.default_rng(10)
+    rows = 700 if memory > 1 else 30
+    values = rng.uniform(-1, 1, (rows, 101)).astype(np.float32)
+    labels, order = random_labels(rng, rows), rng.permutation(rows)
+    table = LevelTable(np.tile(np.array([-128, -3, 5, 100, 127], np.int16), (101, 1)), 8)
+    for levels, scaled in ((None, values), (table, values * np.float32(127 / 128))):
+        expected = pack(scaled[order], labels[order], 2, 2, 64, seed=6, epoch=7, rows=order, levels=levels)
+        for threads, size in ((1, 512), (3, 33)):
+            how = {"levels": levels, "threads": threads, "memory": memory, "size": size}
+            parts = list(stream(scaled, labels, order, 2, 2, 64, seed=6, epoch=7, **how))
+            assert max(map(len, parts)) <= size
+            np.testing.assert_array_equal(np.concatenate(parts), expected)
+
+
+def test_streams_that_end_early() -> None:
+    values = np.zeros((3000, 200), dtype=np.float32)
+    values[2900, 7] = 2
+    labels, order = np.zeros(3000, np.int16), np.arange(3000)
+    parts = stream(values, labels, order, 2, 2, 8, seed=0, epoch=0, threads=2, memory=100_000)
+    assert next(parts).shape == (490, 102)  # of two windows
+    with pytest.raises(ValueError, match=r"feature 7 of row 2900 is 2\.0"):
+        list(parts)
+    given_up = stream(values, labels, order, 2, 2, 8, seed=0, epoch=0, threads=2, memory=100_000)
+    next(given_up)
+    given_up.close()
+
+
+OUT_OF_CORE = """
+import hashlib
+import resource
+import sys
+
+import numpy as np
+from zipsgd.packing import ScaledRows, pack, stream
+
+def run(path):
+    features = np.load(path, mmap_mode="r")
+    count, columns = features.shape
+    rows = ScaledRows(features, np.zeros(columns), np.full(columns, 100.0))
+    order = np.random.default_rng((1, 0)).permutation(count)
+    labels = np.arange(count).astype(np.int16)
+    digest = hashlib.sha256()
+    for part in stream(rows, labels, order, 2, 2, 64, seed=1, epoch=0, threads=2, memory=MEMORY):
+        digest.update(part)
+    return digest.hexdigest()
+
+MEMORY = 2 << 20
+small, large, slack = sys.argv[1], sys.argv[2], int(sys.argv[3])
+run(small)  # compiles
+status = dict(line.split(":") for line in open("/proc/self/status"))
+used = 1024 * int(status["VmData"].split()[0])
+resource.setrlimit(resource.RLIMIT_DATA, (used + slack, used + slack))
+try:
+    np.load(large)
+except MemoryError:
+    print(run(large))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="limits the memory that a process may write, as Linux counts it"
+)
+def test_a_set_of_four_times_the_memory_streams(tmp_path: Path) -> None:
+    rng = np.random.default_rng(11)
+    features = rng.normal(size=(32_000, 783)).astype(np.float32)  # 100 MB
+    np.save(tmp_path / "small.npy", features[:5])
+    np.save(tmp_path / "large.npy", features)
+    script = [sys.executable, "-c", OUT_OF_CORE]
+    arguments = [tmp_path / "small.npy", tmp_path / "large.npy", str(features.nbytes // 4)]
+    ended = subprocess.run(script + arguments, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    order = np.random.default_rng((1, 0)).permutation(32_000)
+    values = ScaledRows(features, np.zeros(783), np.full(783, 100.0))[order]
+    packed = pack(values, np.arange(32_000).astype(np.int16)[order], 2, 2, 64, seed=1, epoch=0, rows=order)
+    assert ended.stdout.strip() == hashlib.sha256(packed).hexdigest()
+
+
+def test_bench_reports_every_case() -> None:
+    result = packing.run(rows=60, repeats=1)
+    assert len(result["rows"]) == len(packing.MAIN)
+    assert len(result["other cases"]) == len(packing.OTHERS)
+    for table in ("rows", "other cases", "from disk"):
+        assert all(row["GB/s"] > 0 for row in result[table])

@@ -1,0 +1,100 @@
+"""What a run asks of a build: what fits, and what is named where it does not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from zipsgd.golden.levels import LevelTable
+from zipsgd.protocol.formats import Build
+from zipsgd.run import LimitError, RunConfig
+
+BUILD = Build(lanes=4, update_lanes=4, max_features=32, max_batch=16, p_max=6, replay_words=64)
+LARGEST = RunConfig(features=32, p=6, m=2, batch=16)
+LEVELS = replace(BUILD, level_bits=6, level_p_max=2)
+
+
+def on_levels(p: int = 2, bits: int = 6, features: int = 20, m: int = 2) -> RunConfig:
+    table = LevelTable(np.zeros((features, 2**p + 1), dtype=np.int16), bits)
+    return RunConfig(features, p, m, batch=16, levels=table)
+
+
+@pytest.mark.parametrize(
+    "config", [LARGEST, RunConfig(1, 1, 0, 1), RunConfig(3, 2, 1, 7, one_sided=True)], ids=str
+)
+def test_even_levels_fit(config):
+    config.check(BUILD)
+    config.check(LEVELS, LEVELS.max_samples)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [on_levels(), on_levels(p=0), on_levels(p=0, m=1), on_levels(m=0), on_levels(bits=2, features=32)],
+)
+def test_levels_fit(config):
+    config.check(LEVELS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"features": 33}, r"features \(with the intercept\) must be in 1\.\.32 on this build, not 33"),
+        ({"features": 0}, "features"),
+        ({"p": 7}, r"base planes p must be in 1\.\.6 on this build, not 7; a larger build would take more"),
+        ({"p": 0}, r"base planes p must be in 1\.\.6 on this build, not 0"),
+        ({"m": 3}, r"samples per value m must be in 0\.\.2"),
+        ({"batch": 17}, r"batch size must be in 1\.\.16"),
+        ({"batch": 0}, "batch size"),
+    ],
+)
+def test_limits_are_named(changes, says):
+    for build in (BUILD, LEVELS):
+        with pytest.raises(LimitError, match=says):
+            replace(LARGEST, **changes).check(build)
+
+
+def test_samples_of_an_epoch():
+    with pytest.raises(
+        LimitError, match=rf"samples of an epoch must be in 0\.\.{BUILD.max_samples} on this build"
+    ):
+        LARGEST.check(BUILD, BUILD.max_samples + 1)
+
+
+def test_the_replay_buffer():
+    with pytest.raises(
+        LimitError, match="32 features at 8 planes takes 64 plane words, and this build replays at most 32"
+    ):
+        LARGEST.check(replace(BUILD, replay_words=32))
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (on_levels(p=3), r"base planes p must be in 0\.\.2 on this build, not 3"),
+        (on_levels(bits=7), r"bits of a level must be in 2\.\.6 on this build, not 7"),
+        (on_levels(p=0, m=0), r"samples per value m must be in 1\.\.2 on this build, not 0"),
+        # Two quantisations of six bits each, however few planes are streamed
+        (
+            on_levels(p=0, features=24),
+            "24 features at 12 planes takes 72 plane words, and this build replays at most 64",
+        ),
+    ],
+)
+def test_limits_on_levels_are_named(config, says):
+    with pytest.raises(LimitError, match=says):
+        config.check(LEVELS)
+
+
+def test_a_build_without_a_transcoder():
+    with pytest.raises(
+        LimitError, match="no transcoder for levels: train on even ones, or take a build with level_bits"
+    ):
+        on_levels().check(BUILD)
+
+
+@pytest.mark.parametrize("changes", [{"features": 19}, {"p": 1}])
+def test_levels_of_another_run(changes):
+    with pytest.raises(
+        ValueError, match=r"the levels are of 20 features at p = 2, the run of (19|20) at p = [12]"
+    ):
+        replace(on_levels(), **changes)
