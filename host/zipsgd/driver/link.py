@@ -23,6 +23,8 @@ _RESEND_SOON = 0.1
 """The same, where the device has said that it dropped a frame."""
 _ASK_AGAIN = 1.7
 """Seconds in which nothing moves, after which the answer to a read counts as lost, and not the device."""
+_ASK_SOON = 0.3
+"""The same, where the device has said that all is carried out."""
 _MOST_FRAMES = 64
 """Frames in the window: numbers are mod 256."""
 _MOST_READ = 4096
@@ -235,20 +237,22 @@ class Link:
         return sequence
 
     def ask(self, kind: Kind, payload: bytes) -> bytes:
-        """Send a READ or FENCE and wait for its answer."""
-        for again in (False, True):
-            silent_since = self._moved
+        """Send a READ or FENCE and wait for its answer; ask again where that is lost."""
+        asked, silent_since = time.monotonic(), None
+        while True:
             sequence = self.send(kind, payload)
             self._answers.pop(sequence, None)  # of 256 frames ago
             self._begin_waiting()
-            if again:  # a silence is as long as it is
+            if silent_since is not None:  # a silence is as long as it is
                 self._moved = silent_since
-            asked = time.monotonic()
-            while self._window or time.monotonic() < max(asked, self._moved) + _ASK_AGAIN:
+            # What has been carried out has been answered; if that is not known, its ACK may be lost as well.
+            while self._window or time.monotonic() < self._moved + (_ASK_AGAIN if self._used else _ASK_SOON):
                 if sequence in self._answers:
                     return self._answers.pop(sequence)
                 self._wait()
-        raise self._lost("no answer came to a read")
+            silent_since = self._moved
+            if time.monotonic() > asked + _GIVE_UP:
+                raise self._lost("no answer came to a read")
 
     def close(self) -> None:
         self._port.close()
