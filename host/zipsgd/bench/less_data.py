@@ -1,0 +1,222 @@
+"""Bits a value that training needs to come near float64 SGD, with evenly spaced levels and with optimal ones.
+
+The same estimator is compared on both kinds of levels, as ZipML does: a run on p base planes and m up planes moves p + m bits
+a value. Evenly spaced levels need p = 1 at least; optimal ones also come in twos, p = 0. So where double sampling is near with
+p = 1 on even levels, optimal ones can save no more than one bit of three. Truncation (m = 0) is shown on evenly spaced levels
+alone: optimal ones are placed for stochastic rounding.
+"""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zipsgd.data import Scaling, Table, load_set
+from zipsgd.levels import variance
+from zipsgd.training import Options, Task, default_step_size, float_sgd, prepare, train
+
+from .convergence import METHODS
+from .progress import Steps
+from .registry import Bench, Result
+
+__all__ = ["BENCH", "Trials", "by_level_bits", "measure", "needed", "plot", "run", "variances"]
+
+REAL = ("cadata", "cpusmall", "mnist49")
+SETS = (*REAL, "synthetic10", "synthetic100", "synthetic1000")
+SEEDS = (1, 2, 3, 4, 5)
+OPTIONS = Options(batch_size=16, schedule="linear", epochs=20)
+"""Of every run. The step size is a set's default one on evenly spaced levels, for float64 SGD and all levels alike."""
+KINDS: dict[str, dict[str, Any]] = {
+    "uniform": {"levels": "uniform"},
+    "optimal": {"levels": "optimal"},
+    "shared": {"levels": "optimal", "shared_levels": True},
+}
+PLANES = {2: tuple(KINDS), 1: tuple(KINDS), 0: ("uniform",)}
+"""Kinds of levels for each m."""
+NEAR = 1.02
+"""Ratio of losses that counts as near."""
+DONE = 1.005
+"""Ratio from which on no more base planes are tried."""
+LEVEL_BITS = (2, 3, 4, 5, 6, 8)
+NARROW = ((2, 0), (2, 1), (1, 2))
+"""m and p for which levels of fewer bits are tried, on the real sets."""
+GOAL = 1.7
+GOAL_SETS = 2
+
+_Row = dict[str, Any]
+
+
+def _base_planes(kind: str) -> range:
+    return range(1, 9) if kind == "uniform" else range(5)
+
+
+def _mean_variance(task: Task) -> float:
+    """Mean variance of a quantised value of the table's columns, scaled to [-1, 1]."""
+    values = task.values[:, :-1].astype(np.float64)
+    if task.config.levels is None:
+        even = np.linspace(-1, 1, (1 << task.config.p) + 1)
+        return variance(values.ravel(), even) / values.size
+    unit = 2.0 ** (1 - task.config.levels.bits)
+    columns = zip((values / unit).T, task.config.levels.values[:-1], strict=True)
+    total = sum(variance(column, places) for column, places in columns)
+    return total * (unit / task.scale) ** 2 / values.size
+
+
+def variances(table: Table) -> list[_Row]:
+    """Mean variance of a quantised value for each p and kind of levels, and how many times less optimal ones have."""
+    rows: list[_Row] = []
+    for p in _base_planes("optimal"):
+        found = {
+            kind: _mean_variance(prepare(table, Options(base_bits=p, **options)))
+            for kind, options in KINDS.items()
+            if p in _base_planes(kind)
+        }
+        rows.append({"p": p, **{kind: found.get(kind) for kind in KINDS}})
+        rows[-1]["times less"] = found["uniform"] / found["optimal"] if "uniform" in found else None
+    return rows
+
+
+class Trials:
+    """Quantised training on a table against float64 SGD with the same steps and orders, one of each for a seed.
+
+    ``table``: to train on. ``seeds``: of the runs. ``epochs``: of each.
+    """
+
+    def __init__(self, table: Table, seeds: Sequence[int] = SEEDS, epochs: int = OPTIONS.epochs) -> None:
+        step = default_step_size(Scaling.fit(table).features(table.features))
+        options = replace(OPTIONS, step_size=step, epochs=epochs)
+        self._table = table
+        self._options = [replace(options, seed=seed) for seed in seeds]
+        self._exact = [float_sgd(table, each)[0][-1] for each in self._options]
+
+    def losses(self, **changes: Any) -> _Row:
+        """Median of the final loss of runs with these options; median, least and greatest of its ratio to float64 SGD's."""
+        losses = [train(self._table, replace(each, **changes)).final_loss for each in self._options]
+        ratios = [loss / exact for loss, exact in zip(losses, self._exact, strict=True)]
+        return {
+            "loss": statistics.median(losses),
+            "ratio": statistics.median(ratios),
+            "lowest": min(ratios),
+            "highest": max(ratios),
+        }
+
+
+def measure(trials: Trials, begin: Callable[[str], None] = lambda what: None) -> list[_Row]:
+    """A row for each m, kind of levels and p, up to where the ratio is at most :data:`DONE`. ``begin`` is told each m."""
+    rows: list[_Row] = []
+    for m, kinds in PLANES.items():
+        begin(METHODS[m])
+        for kind in kinds:
+            for p in _base_planes(kind):
+                found = trials.losses(base_bits=p, samples_per_value=m, **KINDS[kind])
+                rows.append({"m": m, "levels": kind, "p": p, "bits a value": p + m, **found})
+                if found["ratio"] <= DONE:
+                    break
+    return rows
+
+
+def by_level_bits(trials: Trials) -> list[_Row]:
+    """The ratio on each column's optimal levels of so many bits, for some m and p."""
+    rows = []
+    for m, p in NARROW:
+        ratios = {
+            f"v={v}": trials.losses(base_bits=p, samples_per_value=m, levels="optimal", level_bits=v)["ratio"]
+            for v in LEVEL_BITS
+        }
+        rows.append({"m": m, "p": p, **ratios})
+    return rows
+
+
+def _fewest(rows: Iterable[_Row]) -> int | None:
+    """Bits a value of the narrowest row that comes near float64 SGD."""
+    return min((row["bits a value"] for row in rows if row["ratio"] <= NEAR), default=None)
+
+
+def needed(rows: Sequence[_Row]) -> _Row:
+    """Bits a value that each kind of levels needs by :func:`measure`, and how many times fewer optimal ones do."""
+    bits = {kind: _fewest(row for row in rows if row["levels"] == kind) for kind in KINDS}
+    uniform, optimal = bits["uniform"], bits["optimal"]
+    return {**bits, "times less": uniform / optimal if uniform and optimal else None}
+
+
+def run() -> Result:
+    """All sets."""
+    sweep: dict[str, list[_Row]] = {}
+    by_estimator: list[_Row] = []
+    by_set: list[_Row] = []
+    spread: list[_Row] = []
+    narrow: list[_Row] = []
+    with Steps(len(SETS) * (1 + len(PLANES)) + len(REAL)) as steps:
+        for name in SETS:
+            table = load_set(name)
+            steps.next(f"{name}: float64 SGD")
+            trials = Trials(table)
+            rows = measure(trials, lambda what, name=name: steps.next(f"{name}: {what}"))  # type: ignore[misc]
+            for m in (2, 1):
+                by_estimator.append({"set": name, "m": m, **needed([row for row in rows if row["m"] == m])})
+            by_set.append({"set": name, **needed(rows)})
+            spread += [{"set": name, **row} for row in variances(table)]
+            if name in REAL:
+                steps.next(f"{name}: levels of fewer bits")
+                narrow += [{"set": name, **row} for row in by_level_bits(trials)]
+            sweep[name] = rows
+    reached = {row["set"] for row in by_estimator if (row["times less"] or 0) >= GOAL}.intersection(REAL)
+    varied = ("base_bits", "samples_per_value", "seed", "levels", "shared_levels", "step_size")
+    return {
+        "goal": f"fewest bits a value within {NEAR} of float64 SGD's final full-precision training loss ({OPTIONS.epochs} "
+        f"epochs, median of {len(SEEDS)} seeds): {GOAL} times fewer with each column's optimal levels than with evenly spaced "
+        f"ones and the same estimator, by one of m = 2 and m = 1, on at least {GOAL_SETS} of the {len(REAL)} real sets; here "
+        f"on {', '.join(name for name in REAL if name in reached) or 'none'}",
+        "met": len(reached) >= GOAL_SETS,
+        "seeds": list(SEEDS),
+        "options": {key: value for key, value in asdict(OPTIONS).items() if key not in varied},
+        "rows": by_estimator,
+        "any m": by_set,
+        "variances": spread,
+        "level bits": narrow,
+        "sweep": sweep,
+    }
+
+
+def plot(result: Result, path: Path) -> None:
+    """Loss above that of float64 SGD against bits a value: colours are levels, dashes m = 1."""
+    from matplotlib.figure import Figure
+
+    columns = 3
+    sweep = result["sweep"]
+    lines = -(-len(sweep) // columns)
+    figure = Figure(figsize=(12, 3.4 * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
+    for axis, (name, rows) in zip(axes, sweep.items()):
+        for m, style in ((2, "o-"), (1, "s--")):
+            for kind, colour, size in (("uniform", "C0", 9), ("shared", "C2", 6), ("optimal", "C1", 3)):
+                points = [row for row in rows if row["m"] == m and row["levels"] == kind]
+                axis.plot(
+                    [row["bits a value"] for row in points],
+                    [100 * max(row["ratio"] - 1, 1e-4) for row in points],
+                    style,
+                    color=colour,
+                    markersize=size,
+                    label=f"{kind}, {METHODS[m]}",
+                )
+        axis.axhline(100 * (NEAR - 1), color="k", linestyle=":", label=f"within {NEAR}")
+        axis.set(title=name, yscale="log", xticks=range(1, 11))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.grid(alpha=0.3)
+    for axis in axes[-columns:]:
+        axis.set_xlabel("bits a value, p + m")
+    for axis in axes[::columns]:
+        axis.set_ylabel("loss above float64 SGD, %")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.savefig(path, dpi=120)
+
+
+BENCH = Bench(
+    "less-data",
+    "bits a value to come near float64 SGD, with evenly spaced and with optimal levels",
+    run,
+    plot,
+)
