@@ -7,7 +7,7 @@ on the byte streams either way; the streams within are stalled in the same way b
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ BUILDS = (
     ),
     Build(lanes=32, update_lanes=4, max_features=320, rx_bytes=4096),
     Build(lanes=64, update_lanes=64, max_features=320),
+    Build(lanes=8, update_lanes=2, max_features=304, level_bits=8, level_p_max=2),
+    Build(lanes=64, update_lanes=16, max_features=320, level_bits=6, level_p_max=4),
 )
 UART_BUILD = Build(lanes=16, update_lanes=8, max_features=304, uart_baud=12_000_000)
 
@@ -43,7 +45,8 @@ _Row = dict[str, Any]
 
 
 def _name(build: Build) -> str:
-    return f"L{build.lanes} U{build.update_lanes}"
+    levels = f" levels {build.level_bits}/{build.level_p_max}" if build.level_bits else ""
+    return f"L{build.lanes} U{build.update_lanes}{levels}"
 
 
 def _widths(build: Build) -> str:
@@ -57,12 +60,18 @@ def _compare(
     from zipsgd_sim.random_runs import random_run
 
     rng = random.Random(seed)
-    losses = words = saturated = 0
+    losses = words = saturated = levels = 0
     configurations: list[_Row] = []
     differences: list[_Row] = []
     for number in range(runs):
         task = random_run(build, rng)
-        configuration = {**asdict(task.config), "samples": [epoch.order.size for epoch in task.epochs]}
+        table = task.config.levels
+        configuration = {
+            **asdict(replace(task.config, levels=None)),
+            "levels": None if table is None else f"{table.bits} bits",
+            "samples": [epoch.order.size for epoch in task.epochs],
+        }
+        levels += table is not None
         configurations.append(configuration)
         for backend in backends.values():
             backend.begin(task.config, task.model, task.seed)
@@ -86,6 +95,7 @@ def _compare(
         saturated += golden.flags != 0
     row = {
         "configurations": runs,
+        "on levels": levels,
         "saturated": saturated,
         "losses compared": losses,
         "words compared": words,
