@@ -131,9 +131,10 @@ class GradientUnit(wiring.Component):
         turn = 3 if self._fast_memory else 4
         settle = Signal(range(turn))
         pace = Signal(range(max(2, steps)))
+        settling, pacing = Signal(), Signal()  # not 0
         take = Signal()
         ending = Signal()
-        hold = position.last_plane & ((pace != 0) | (position.first_chunk & (settle != 0)))
+        hold = position.last_plane & (pacing | (position.first_chunk & settling))
         m.d.comb += [
             take.eq(Mux(opens, loaded, 1) & ~hold),
             frees.eq(take & position.sign & position.last_chunk & (position.second | ~pair)),
@@ -149,14 +150,14 @@ class GradientUnit(wiring.Component):
                 under_way.eq(~position.last_word),
                 marks_at_hand.eq(Cat(first_of_batch, last_of_batch)),
             ]
-        with m.If(settle != 0):
-            m.d.sync += settle.eq(settle - 1)
-        with m.If(pace != 0):
-            m.d.sync += pace.eq(pace - 1)
+        with m.If(settling):
+            m.d.sync += [settle.eq(settle - 1), settling.eq(settle != 1)]
+        with m.If(pacing):
+            m.d.sync += [pace.eq(pace - 1), pacing.eq(pace != 1)]
         with m.If(ending & position.first_chunk):
-            m.d.sync += settle.eq(turn - 1)
+            m.d.sync += [settle.eq(turn - 1), settling.eq(1)]
         with m.If(ending & last_of_batch):
-            m.d.sync += pace.eq(steps - 1)
+            m.d.sync += [pace.eq(steps - 1), pacing.eq(steps > 1)]
 
         # The plane's weight: shifted right by one with each base plane, and negative in the first
         top = build.p_max - 1
