@@ -9,15 +9,15 @@ fixed-point features) and computes everything that a device does in code of its 
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
+from zipsgd.compiled import compiled
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
@@ -26,15 +26,9 @@ from zipsgd.protocol.formats import LABEL_FRAC, LFSR_BITS, LFSR_DRAW, STEP_EXP_M
 
 __all__ = ["Emulator"]
 
-_F = TypeVar("_F", bound=Callable[..., object])
 _Int = npt.NDArray[np.int64]
 _Vector = npt.NDArray[np.integer]
 _Matrix = npt.NDArray[np.integer]
-
-
-def _compiled(function: _F) -> _F:
-    """Numba's decorator, with the type of the function kept and the machine code cached on disk."""
-    return cast(_F, numba.njit(cache=True)(function))
 
 
 class _Run(NamedTuple):
@@ -81,13 +75,13 @@ _OLD_BITS = LFSR_BITS - LFSR_DRAW
 _CACHE_LINE = 64
 
 
-@_compiled
+@compiled
 def _leap(state: int) -> int:
     """An LFSR's state 28 steps on."""
     return (state >> LFSR_DRAW) | ((state ^ (state >> 3)) & _DRAW_MASK) << _OLD_BITS
 
 
-@_compiled
+@compiled
 def _align(bits: int, drop: int) -> int:
     return bits << (drop - LFSR_DRAW) if drop > LFSR_DRAW else bits & ((1 << drop) - 1)
 
@@ -109,7 +103,7 @@ def _prefetch_intrinsic(typing_context: Any, address: Any) -> Any:
 _prefetch = cast(Callable[[Any], None], intrinsic(_prefetch_intrinsic))
 
 
-@_compiled
+@compiled
 def _prefetch_row(start: int, size: int) -> None:
     """Fetch the row of ``size`` bytes that comes next: in shuffled order the hardware cannot foresee it."""
     for offset in range(0, size, _CACHE_LINE):
@@ -119,7 +113,7 @@ def _prefetch_row(start: int, size: int) -> None:
 # Numba widens 32-bit sums to 64 bits, which halves the vectors: hence the casts to ``word``, the type of the sums.
 
 
-@_compiled
+@compiled
 def _draw_row(
     fixed: _Matrix, row: int, key: int, m: int, top: int, q1: _Vector, q2: _Vector, q3: _Vector
 ) -> tuple[Any, Any]:
@@ -148,7 +142,7 @@ def _draw_row(
     return z1, z2
 
 
-@_compiled
+@compiled
 def _code_row(base: _Matrix, up: _Matrix, row: int, q1: _Vector, q2: _Vector, q3: _Vector) -> tuple[Any, Any]:
     """Q_1 and Q_2 of a row of codes; returns both products with q3."""
     word = q3.dtype.type
@@ -161,7 +155,7 @@ def _code_row(base: _Matrix, up: _Matrix, row: int, q1: _Vector, q2: _Vector, q3
     return z1, z2
 
 
-@_compiled
+@compiled
 def _look_up(table: _Matrix, offset: int, q1: _Vector, q2: _Vector, q3: _Vector) -> tuple[Any, Any]:
     """Numbers of levels, less ``offset``, to the levels of ``table``, in place; returns both products with q3."""
     word = q3.dtype.type
@@ -174,7 +168,7 @@ def _look_up(table: _Matrix, offset: int, q1: _Vector, q2: _Vector, q3: _Vector)
     return z1, z2
 
 
-@_compiled
+@compiled
 def _residual(z: Any, label: Any, run: _Run) -> tuple[int, int]:
     """z - b at the residual's binary point, saturated, and the flag."""
     exact: Any = (np.int64(z) << run.z_shift) - (np.int64(label) << run.label_shift)
@@ -182,7 +176,7 @@ def _residual(z: Any, label: Any, run: _Run) -> tuple[int, int]:
     return clamped, _RESIDUAL if clamped != exact else 0
 
 
-@_compiled
+@compiled
 def _delta(residual: int, lfsr: int, run: _Run) -> tuple[int, int]:
     """step * residual, rounded by the draw of the loss unit's LFSR and saturated, and the flag."""
     product = (residual * run.mantissa) << run.step_shift
@@ -191,7 +185,7 @@ def _delta(residual: int, lfsr: int, run: _Run) -> tuple[int, int]:
     return clamped, _DELTA if clamped != rounded else 0
 
 
-@_compiled
+@compiled
 def _add(accumulated: _Vector, q: _Vector, delta: int) -> None:
     word = accumulated.dtype.type
     weight = word(delta)
@@ -199,7 +193,7 @@ def _add(accumulated: _Vector, q: _Vector, delta: int) -> None:
         accumulated[j] = word(accumulated[j] + word(word(q[j]) * weight))
 
 
-@_compiled
+@compiled
 def _add_both(accumulated: _Vector, q1: _Vector, delta1: int, q2: _Vector, delta2: int) -> None:
     word = accumulated.dtype.type
     weight1, weight2 = word(delta1), word(delta2)
@@ -208,7 +202,7 @@ def _add_both(accumulated: _Vector, q1: _Vector, delta1: int, q2: _Vector, delta
         accumulated[j] = word(accumulated[j] + both)
 
 
-@_compiled
+@compiled
 def _sample(
     q1: _Vector,
     q2: _Vector,
@@ -247,7 +241,7 @@ def _sample(
         _add(accumulated, q1, 2 * delta2)
 
 
-@_compiled
+@compiled
 def _update(run: _Run, state: _State) -> None:
     """Q4, the step and Q3; the accumulators are zero afterwards."""
     lanes = state.update_lfsr.size
@@ -282,7 +276,7 @@ def _update(run: _Run, state: _State) -> None:
         state.totals[_FLAGS] |= _Q3
 
 
-@_compiled
+@compiled
 def _epoch_codes(
     base: npt.NDArray[np.int8],
     up: npt.NDArray[np.uint8],
@@ -303,7 +297,7 @@ def _epoch_codes(
             _update(run, state)
 
 
-@_compiled
+@compiled
 def _epoch_rows(
     fixed: npt.NDArray[np.int32],
     labels: npt.NDArray[np.int16],

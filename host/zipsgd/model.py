@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError
+from zipsgd.rows import Rows, walk
 
 __all__ = ["Result", "load_model"]
 
@@ -49,16 +50,18 @@ class Result:
     build: dict[str, Any]
     options: dict[str, Any] = field(default_factory=dict)
 
-    def predict(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    def predict(self, features: Rows) -> npt.NDArray[np.float64]:
         """Predictions in the data's units, shape (rows,), for features of shape (rows, columns)."""
-        if features.ndim != 2 or features.shape[1] != len(self.coef):
+        if len(features.shape) != 2 or features.shape[1] != len(self.coef):
             raise DataError(
                 f"the model takes {len(self.coef)} columns, and the data have shape {features.shape}"
             )
-        predicted: npt.NDArray[np.float64] = features @ np.array(self.coef) + self.intercept
+        predicted = np.empty(features.shape[0])
+        for part, block in walk(features):
+            predicted[part] = block @ np.array(self.coef) + self.intercept
         return predicted
 
-    def score(self, features: npt.NDArray[np.floating], labels: npt.NDArray[np.floating]) -> float:
+    def score(self, features: Rows, labels: npt.NDArray[np.floating]) -> float:
         """The share of the labels' variance that the model explains, R2; NaN where they do not vary."""
         spread = float(np.var(labels))
         error = float(np.mean((self.predict(features) - labels) ** 2))

@@ -37,15 +37,17 @@ def compare(
     options: Options,
     result: Result,
     on_step: Callable[[str], None] = lambda what: None,
+    *,
+    memory: int | None = None,
 ) -> Comparison:
     """Float64 SGD, and naive quantisation on the emulator, on what ``result`` was trained on.
 
-    ``on_step`` is told what begins.
+    ``on_step`` is told what begins. ``memory``: as of :func:`zipsgd.training.train`.
     """
     on_step("comparing with float64 SGD")
-    float_loss, _ = float_sgd(table, options)
+    float_loss, _ = float_sgd(table, options, memory=memory)
     on_step("comparing with naive quantisation")
-    naive = train(table, replace(options, samples_per_value=1), build=Build(**result.build))
+    naive = train(table, replace(options, samples_per_value=1), build=Build(**result.build), memory=memory)
     return Comparison(
         float_loss,
         result.final_loss / float_loss[-1],

@@ -13,8 +13,10 @@ import numpy.typing as npt
 from zipsgd.backends import BACKENDS, Backend, EpochResult, EpochSamples, RunConfig, build_for, open_backend
 from zipsgd.data import Scaling, Table
 from zipsgd.golden.loss import Step
+from zipsgd.memory import default_memory
 from zipsgd.model import Result
 from zipsgd.protocol.formats import LABEL_FRAC, Build, Flag
+from zipsgd.rows import Rows, in_memory, walk
 
 __all__ = ["LEVELS", "SCHEDULES", "EpochReport", "Options", "Result", "Task", "float_sgd", "prepare", "train"]
 
@@ -108,39 +110,57 @@ def _order(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng((seed, epoch)).permutation(rows)
 
 
-def default_step_size(values: npt.NDArray[np.float32]) -> float:
+def default_step_size(values: Rows) -> float:
     """A quarter of the inverse of a sample's mean squared length, at most 0.1.
 
     Least squares by SGD is stable up to about twice that inverse; up bits lengthen a sample, so there is room to spare.
     """
-    return min(0.1, 0.25 / float(np.einsum("ij,ij->i", values, values, dtype=np.float64).mean()))
+    total = sum(
+        float(np.einsum("ij,ij->i", block, block, dtype=np.float64).sum()) for _, block in walk(values)
+    )
+    return min(0.1, 0.25 / (total / values.shape[0]))
 
 
-def step_sizes(options: Options, values: npt.NDArray[np.float32]) -> list[float]:
+def step_sizes(options: Options, values: Rows) -> list[float]:
     """Step size of each epoch."""
     first = options.step_size if options.step_size is not None else default_step_size(values)
     return [first * SCHEDULES[options.schedule](epoch, options.epochs) for epoch in range(options.epochs)]
 
 
-def _mean_squared(values: npt.NDArray[np.float32], labels: npt.NDArray[np.int16], model: _Float) -> float:
-    return float(np.mean((values.astype(np.float64) @ model - labels * 2.0**-LABEL_FRAC) ** 2))
+def _mean_squared(values: Rows, labels: npt.NDArray[np.int16], model: _Float) -> float:
+    total = sum(
+        float(np.sum((block.astype(np.float64) @ model - labels[part] * 2.0**-LABEL_FRAC) ** 2))
+        for part, block in walk(values)
+    )
+    return total / labels.size
 
 
-def float_sgd(table: Table, options: Options) -> tuple[list[float], _Float]:
+def _fitting(rows: Rows, memory: int) -> Rows:
+    """``rows`` as a float32 array if that takes ``memory`` bytes at most, else as they are."""
+    return in_memory(rows) if 4 * rows.shape[0] * rows.shape[1] <= memory else rows
+
+
+def float_sgd(table: Table, options: Options, *, memory: int | None = None) -> tuple[list[float], _Float]:
     """Full-precision SGD in float64 with the same order and steps, the yardstick of every comparison.
 
-    Returns the full-precision loss after each epoch and the model in scaled units.
+    ``memory``: as of :func:`train`. Returns the full-precision loss after each epoch and the model in scaled units.
     """
+    from zipsgd.packing import shuffled  # numba takes a second to import
+
+    memory = default_memory() if memory is None else memory
     scaling = Scaling.fit(table)
-    values, labels = scaling.features(table.features), scaling.labels(table.labels)
-    exact, target = values.astype(np.float64), labels * 2.0**-LABEL_FRAC
+    values, labels = _fitting(scaling.rows(table.features), memory), scaling.labels(table.labels)
+    target = labels * 2.0**-LABEL_FRAC
     model = np.zeros(values.shape[1])
     losses = []
     for epoch, size in enumerate(step_sizes(options, values)):
         order = _order(labels.size, options.seed, epoch)
-        for start in range(0, order.size, options.batch_size):
-            rows = order[start : start + options.batch_size]
-            model -= size / options.batch_size * (exact[rows].T @ (exact[rows] @ model - target[rows]))
+        done = 0
+        for samples in shuffled(values, order, memory=memory, size=options.batch_size):
+            exact = samples.astype(np.float64)
+            rows = order[done : done + options.batch_size]
+            model -= size / options.batch_size * (exact.T @ (exact @ model - target[rows]))
+            done += rows.size
         losses.append(_mean_squared(values, labels, model))
     return losses, model
 
@@ -149,18 +169,19 @@ def float_sgd(table: Table, options: Options) -> tuple[list[float], _Float]:
 class Task:
     """A table made ready for a device.
 
-    ``values``: float32, shape (rows, features), the table's columns and the intercept's, scaled to [-1, 1] times ``scale``;
-    ``labels``: int16, shape (rows,). A model in scaled units is the device's times ``scale``. ``steps``: of each epoch, for the
-    device's model.
+    ``values``: float32, shape (rows, features), the table's columns and the intercept's, scaled to [-1, 1] times ``scale``: an
+    array or, where that would take more than ``memory`` bytes, rows that are scaled when they are asked for. ``labels``: int16,
+    shape (rows,). A model in scaled units is the device's times ``scale``. ``steps``: of each epoch, for the device's model.
     """
 
     options: Options
     scaling: Scaling
     scale: float
-    values: npt.NDArray[np.float32]
+    values: Rows
     labels: npt.NDArray[np.int16]
     steps: list[Step]
     config: RunConfig
+    memory: int
 
     def build(self) -> Build:
         """A build to emulate or simulate that can do it."""
@@ -169,17 +190,19 @@ class Task:
         )
 
 
-def prepare(table: Table, options: Options) -> Task:
-    """Scale the table and place its levels. Raises DataError, ValueError."""
+def prepare(table: Table, options: Options, *, memory: int | None = None) -> Task:
+    """Scale the table and place its levels. ``memory``: as of :func:`train`. Raises DataError, ValueError."""
+    memory = default_memory() if memory is None else memory
     optimal = options.levels == "optimal"
     scaling = Scaling.fit(table, (1 << (options.level_bits - 1)) - 1 if optimal else None)
-    values, scale, levels = scaling.features(table.features), 1.0, None
-    sizes = step_sizes(options, values)
+    sizes = step_sizes(options, scaling.rows(table.features))
+    scale, levels = 1.0, None
     if optimal:
         from zipsgd.levels.table import level_scale, level_table  # numba takes a second to import
 
         scale = level_scale(options.level_bits)
-        values *= np.float32(scale)
+    values = _fitting(scaling.rows(table.features, scale), memory)
+    if optimal:
         levels = level_table(values, options.base_bits, options.level_bits, shared=options.shared_levels)
     config = RunConfig(
         values.shape[1],
@@ -191,7 +214,7 @@ def prepare(table: Table, options: Options) -> Task:
     )
     # On a model in scaled units, a step of the device counts scale^2 times: once in its gradient, once in its model
     steps = [Step.nearest(size / options.batch_size / scale**2) for size in sizes]
-    return Task(options, scaling, scale, values, scaling.labels(table.labels), steps, config)
+    return Task(options, scaling, scale, values, scaling.labels(table.labels), steps, config, memory)
 
 
 def train(
@@ -202,6 +225,7 @@ def train(
     build: Build | None = None,
     baud: int = 0,
     trace: Path | None = None,
+    memory: int | None = None,
     progress: Callable[[str], None] = lambda message: None,
     on_samples: Callable[[int, int], None] = lambda epoch, samples: None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
@@ -214,7 +238,9 @@ def train(
     options : default ``Options()``.
     backend : "emulator", "golden", "sim", a serial port or URL; or an open backend, which stays open.
     build, baud, trace, progress : of :func:`zipsgd.backends.open_backend`, for a backend by name; the default build has
-        room for the data, and of a device is whatever is there.
+        room for the data, and of a device is whatever is there. ``progress`` is also told of a set that is not held in memory.
+    memory : bytes. A set that takes more, scaled, stays where it is, and each epoch reads, scales and packs it within so much
+        memory. The bits do not depend on it. Default: :func:`zipsgd.memory.default_memory`.
     on_samples : told the epoch's number and how many of its samples have gone in.
     on_epoch : told of each epoch as it ends.
 
@@ -225,7 +251,12 @@ def train(
     DeviceError
         No device, a wrong one, or one that was lost.
     """
-    task = prepare(table, options or Options())
+    task = prepare(table, options or Options(), memory=memory)
+    if not isinstance(task.values, np.ndarray):
+        progress(
+            f"{table.source}: more than {task.memory / 1e6:,.0f} MB in memory, so that every epoch reads, scales and packs it "
+            f"anew"
+        )
     with ExitStack() as opened:
         if isinstance(backend, str):
             if build is None and backend in BACKENDS:
@@ -261,6 +292,7 @@ def _train(
             config.p,
             config.m,
             config.levels,
+            task.memory,
         )
         start = time.perf_counter()
         result = backend.epoch(samples, step, partial(on_samples, epoch + 1))

@@ -48,6 +48,7 @@ def verify(
     build: Build | None = None,
     baud: int = 0,
     trace: Path | None = None,
+    memory: int | None = None,
     progress: Callable[[str], None] = lambda message: None,
     on_samples: Callable[[int, int], None] = lambda epoch, samples: None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
@@ -61,7 +62,7 @@ def verify(
     table, options : what to train.
     backends : two names, as of :func:`zipsgd.backends.open_backend`.
     build, baud, trace, progress : of the same. ``baud`` and ``trace`` go to the backends that have a use for them.
-    on_samples, on_epoch : as of :func:`zipsgd.training.train`, for both runs.
+    memory, on_samples, on_epoch : as of :func:`zipsgd.training.train`, for both runs.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def verify(
     DataError, LimitError, ValueError, DeviceError
         As of :func:`zipsgd.training.train`.
     """
-    task = prepare(table, options)
+    task = prepare(table, options, memory=memory)
     used: dict[int, Backend] = {}
     with ExitStack() as opened:
         for place in sorted(
@@ -94,6 +95,13 @@ def verify(
         for place, name in enumerate(backends):
             progress(f"training on {name}")
             results.append(
-                train(table, options, backend=used[place], on_samples=on_samples, on_epoch=on_epoch)
+                train(
+                    table,
+                    options,
+                    backend=used[place],
+                    memory=memory,
+                    on_samples=on_samples,
+                    on_epoch=on_epoch,
+                )
             )
     return compare_results(*results)

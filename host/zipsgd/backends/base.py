@@ -1,5 +1,6 @@
 """What a backend is given and gives back."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,7 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.quantise import Codes, codes_of, fixed_point
 from zipsgd.protocol.formats import Build
+from zipsgd.rows import Rows
 from zipsgd.run import RunConfig
 
 __all__ = ["Backend", "EpochResult", "EpochSamples", "Progress"]
@@ -18,16 +20,20 @@ __all__ = ["Backend", "EpochResult", "EpochSamples", "Progress"]
 Progress = Callable[[int], None]
 """Told how many samples of the epoch have gone in."""
 
+_THREADS = min(2, os.cpu_count() or 1)
+"""That read, scale and pack rows which are not in memory."""
+
 
 @dataclass(frozen=True)
 class EpochSamples:
     """The samples of one epoch, scaled, in the order of training, to be quantised.
 
-    ``values``: float32 in [-1, 1], shape (rows, features); ``labels``: int16; ``order``: row numbers. ``seed`` and ``epoch``
-    decide the up bits. ``levels``: what bases number, None for even levels.
+    ``values``: float32 in [-1, 1], shape (rows, features), an array or rows that are read when they are asked for; ``labels``:
+    int16; ``order``: row numbers. ``seed`` and ``epoch`` decide the up bits. ``levels``: what bases number, None for even
+    levels. ``memory``: bytes for packed samples that are yet to be trained on, where the values are no array.
     """
 
-    values: npt.NDArray[np.float32]
+    values: Rows
     labels: npt.NDArray[np.int16]
     order: npt.NDArray[np.int64]
     seed: int
@@ -35,6 +41,7 @@ class EpochSamples:
     p: int
     m: int
     levels: LevelTable | None = None
+    memory: int = 1 << 28
 
     def blocks(self, size: int = 512) -> Iterator[Codes]:
         """Quantised samples in training order, ``size`` at a time."""
@@ -44,6 +51,40 @@ class EpochSamples:
             fixed = fixed_point(values, self.p) if self.levels is None else self.levels.fixed_point(values)
             yield codes_of(
                 fixed, self.labels[rows], self.p, self.m, seed=self.seed, epoch=self.epoch, rows=rows
+            )
+
+    def packed(self, lanes: int, size: int = 512) -> Iterator[npt.NDArray[np.uint8]]:
+        """The same as they go to a device of ``lanes``: uint8, shape (size, bytes of a sample), in the end maybe fewer."""
+        from zipsgd.packing import pack, stream  # numba takes a second to import
+
+        if not isinstance(self.values, np.ndarray):
+            yield from stream(
+                self.values,
+                self.labels,
+                self.order,
+                self.p,
+                self.m,
+                lanes,
+                seed=self.seed,
+                epoch=self.epoch,
+                levels=self.levels,
+                threads=_THREADS,
+                memory=self.memory,
+                size=size,
+            )
+            return
+        for start in range(0, self.order.size, size):
+            rows = self.order[start : start + size]
+            yield pack(
+                self.values[rows],
+                self.labels[rows],
+                self.p,
+                self.m,
+                lanes,
+                seed=self.seed,
+                epoch=self.epoch,
+                rows=rows,
+                levels=self.levels,
             )
 
 

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from zipsgd.emulator import Emulator
 from zipsgd.golden.loss import Step
+from zipsgd.packing import unpack
 from zipsgd.protocol.formats import Build
 from zipsgd.run import RunConfig
 
@@ -14,6 +15,10 @@ __all__ = ["EmulatorBackend"]
 
 _BLOCK_VALUES = 1 << 24
 """Values between two reports of progress, and chances for Ctrl-C."""
+_CODES = 1 << 18
+"""Values unpacked at a time: few enough for the second-level cache."""
+_LANES = 64
+"""Of samples that are packed for the emulator."""
 
 
 class EmulatorBackend:
@@ -39,9 +44,15 @@ class EmulatorBackend:
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         self._emulator.start_epoch(self._epoch)
         self._epoch += 1
-        loss = 0
-        batch = self._emulator.batch
-        size = max(1, _BLOCK_VALUES // samples.values.shape[1] // batch) * batch  # whole mini-batches
+        loss = done = 0
+        if not isinstance(samples.values, np.ndarray):
+            features = samples.values.shape[1]
+            for part in samples.packed(_LANES, self._whole_batches(_CODES, features)):
+                loss += self._emulator.epoch_codes(unpack(part, features, samples.p, samples.m, _LANES), step)
+                done += len(part)
+                progress(done)
+            return EpochResult(loss, self._emulator.flags)
+        size = self._whole_batches(_BLOCK_VALUES, samples.values.shape[1])
         for start in range(0, samples.order.size, size):
             loss += self._emulator.epoch_rows(
                 samples.values,
@@ -55,6 +66,11 @@ class EmulatorBackend:
             )
             progress(min(start + size, samples.order.size))
         return EpochResult(loss, self._emulator.flags)
+
+    def _whole_batches(self, values: int, features: int) -> int:
+        """Samples of about so many values, and of whole mini-batches."""
+        batch = self._emulator.batch
+        return max(1, values // features // batch) * batch
 
     def model(self) -> npt.NDArray[np.int64]:
         return self._emulator.master

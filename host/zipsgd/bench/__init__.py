@@ -9,6 +9,7 @@ from . import (
     less_data,
     levels,
     link,
+    packing,
     simulation,
     unbiased,
     wire,
@@ -30,6 +31,7 @@ BENCHES: dict[str, Bench] = {
         emulator,
         gateware,
         levels,
+        packing,
         less_data,
     )
 }

@@ -1,7 +1,6 @@
 """The emulator's speed against scikit-learn's SGDRegressor, in one run on one machine."""
 
 import statistics
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +12,7 @@ from zipsgd.protocol.formats import Build
 from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
+from .turns import take_turns
 
 __all__ = ["BENCH", "run"]
 
@@ -21,18 +21,6 @@ BATCH = 16
 SEED = 1
 GOAL = 3.0
 OTHERS = ((1, 2), (4, 2), (8, 2), (2, 1), (2, 0))
-
-
-def _take_turns(contestants: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each of ``repeats`` turns, after one that compiles and fills caches."""
-    turns: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(repeats + 1):
-        for name, contestant in contestants.items():
-            start = time.perf_counter()
-            contestant()
-            if turn:
-                turns[name].append(time.perf_counter() - start)
-    return turns
 
 
 def run(rows: int = 5000, epochs: int = 10, repeats: int = 9) -> Result:
@@ -83,9 +71,9 @@ def run(rows: int = 5000, epochs: int = 10, repeats: int = 9) -> Result:
     others = {f"emulator p={p} m={m}": emulate(p, m) for p, m in OTHERS}
     with Steps(2) as steps:
         steps.next(f"{main} and SGDRegressor in turns")
-        turns = _take_turns({main: emulate(2, 2)} | rivals, repeats)
+        turns = take_turns({main: emulate(2, 2)} | rivals, repeats)
         steps.next("other p and m in turns")
-        turns |= _take_turns(others, repeats)
+        turns |= take_turns(others, repeats)
     speed = {name: rows * epochs / statistics.median(seconds) for name, seconds in turns.items()}
     reference = max(speed[name] for name in rivals)
     table = [

@@ -16,6 +16,7 @@ import numpy as np
 
 from zipsgd.data import Scaling, Table, load_set
 from zipsgd.levels import variance
+from zipsgd.rows import in_memory
 from zipsgd.training import Options, Task, default_step_size, float_sgd, prepare, train
 
 from .convergence import METHODS
@@ -55,7 +56,7 @@ def _base_planes(kind: str) -> range:
 
 def _mean_variance(task: Task) -> float:
     """Mean variance of a quantised value of the table's columns, scaled to [-1, 1]."""
-    values = task.values[:, :-1].astype(np.float64)
+    values = in_memory(task.values)[:, :-1].astype(np.float64)
     if task.config.levels is None:
         even = np.linspace(-1, 1, (1 << task.config.p) + 1)
         return variance(values.ravel(), even) / values.size

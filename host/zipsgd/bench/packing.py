@@ -4,6 +4,7 @@ import tempfile
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,14 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.data import load
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.quantise import codes_of, fixed_point
 from zipsgd.golden.weave import sample_bytes, weave
 from zipsgd.packing import ScaledRows, pack, stream, unpack
+from zipsgd.rows import Columns
+from zipsgd.training import Options, train
 
-from .emulator import _take_turns
 from .progress import Steps
 from .registry import Bench, Result
+from .turns import take_turns
 
 __all__ = ["BENCH", "run"]
 
@@ -122,7 +126,7 @@ def _in_memory(
     works = [_Work(case, values, labels) for case in cases]
     for i, work in enumerate(works):
         contestants |= {f"pack {i}": work.pack, f"golden {i}": work.golden, f"unpack {i}": work.unpack}
-    turns = _take_turns(contestants, repeats)
+    turns = take_turns(contestants, repeats)
     copy = values.nbytes / min(turns["copy"]) / 1e9
     table = []
     for i, work in enumerate(works):
@@ -143,41 +147,70 @@ def _in_memory(
     return table
 
 
-def _from_disk(values: _Floats, labels: _Labels, repeats: int) -> list[dict[str, Any]]:
-    """Epochs in shuffled order from a file, scaled on the way: speed, and memory that came and went."""
-    columns = values.shape[1] - 1
+def _traced(work: Callable[[], object]) -> float:
+    """MB of memory that came and went, at most."""
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 1e6
+
+
+def _from_disk(path: Path, labels: _Labels, repeats: int) -> list[dict[str, Any]]:
+    """Epochs in shuffled order from a file, scaled on the way: speed of packing, and memory."""
+    features = Columns(np.load(path, mmap_mode="r"), range(FEATURES - 1))
+    scaled = ScaledRows(features, np.zeros(FEATURES - 1), np.ones(FEATURES - 1))
+    order = np.random.default_rng(SEED).permutation(labels.size)
+    total = order.size * sample_bytes(FEATURES, P, M, LANES)
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "features.npy"
-        np.save(path, values[:, :-1])
-        features = np.load(path, mmap_mode="r")
-        scaled = ScaledRows(features, np.zeros(columns), np.ones(columns))
-        order = np.random.default_rng(SEED).permutation(len(values))
-        total = order.size * sample_bytes(FEATURES, P, M, LANES)
-        for threads, memory in ((1, total), (2, total), (1, total // 4), (2, total // 4)):
+    for threads, memory in ((1, 2 * total), (2, 2 * total), (1, total // 4), (2, total // 4)):
 
-            def epoch(threads: int = threads, memory: int = memory) -> None:
-                for _ in stream(
-                    scaled, labels, order, P, M, LANES, seed=SEED, epoch=0, threads=threads, memory=memory
-                ):
-                    pass
+        def epoch(threads: int = threads, memory: int = memory) -> None:
+            for _ in stream(
+                scaled, labels, order, P, M, LANES, seed=SEED, epoch=0, threads=threads, memory=memory
+            ):
+                pass
 
-            seconds = _take_turns({"": epoch}, repeats)[""]
-            tracemalloc.start()
-            epoch()
-            peak = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-            rows.append(
-                {
-                    "set, MB": features.nbytes / 1e6,
-                    "packed, MB": total / 1e6,
-                    "of it held, MB": memory / 1e6,
-                    "threads": threads,
-                    "GB/s": features.nbytes / min(seconds) / 1e9,
-                    "median": features.nbytes / median(seconds) / 1e9,
-                    "memory at most, MB": peak / 1e6,
-                }
-            )
+        seconds = take_turns({"": epoch}, repeats)[""]
+        rows.append(
+            {
+                "set, MB": path.stat().st_size / 1e6,
+                "packed, MB": total / 1e6,
+                "memory, MB": memory / 1e6,
+                "threads": threads,
+                "GB/s": path.stat().st_size / min(seconds) / 1e9,
+                "median": path.stat().st_size / median(seconds) / 1e9,
+                "used at most, MB": _traced(epoch),
+            }
+        )
+    return rows
+
+
+def _training(path: Path, epochs: int) -> list[dict[str, Any]]:
+    """Training on the emulator: speed of the best of some epochs, and memory from reading the file on."""
+    size = path.stat().st_size
+    rows = []
+    for memory in (size, size // 4, size // 16):
+
+        def run(epochs: int, memory: int = memory) -> list[float]:
+            """Seconds of each epoch."""
+            seconds: list[float] = []
+            options = Options(base_bits=P, samples_per_value=M, epochs=epochs, seed=SEED)
+            table = load(path, memory=memory)
+            train(table, options, memory=memory, on_epoch=lambda report: seconds.append(report.seconds))
+            return seconds
+
+        best = min(run(epochs))
+        rows.append(
+            {
+                "set, MB": size / 1e6,
+                "memory, MB": memory / 1e6,
+                "held in memory": memory >= size,
+                "GB/s": size / best / 1e9,
+                "samples/s": round(np.load(path, mmap_mode="r").shape[0] / best),
+                "used at most, MB": _traced(partial(run, 1)),
+            }
+        )
     return rows
 
 
@@ -190,13 +223,16 @@ def run(rows: int = 100_000, repeats: int = 15) -> Result:
     rng = np.random.default_rng(SEED)
     values = rng.uniform(-1, 1, (rows, FEATURES)).astype(np.float32)
     labels = rng.integers(-(1 << 15), 1 << 15, rows).astype(np.int16)
-    with Steps(3) as steps:
+    with Steps(3) as steps, tempfile.TemporaryDirectory() as folder:
         steps.next(f"p = {P}, m = {M}, n = {FEATURES} in turns with copying and the golden model")
         main = _in_memory(MAIN, values, labels, repeats)
         steps.next("other cases in turns")
         others = _in_memory(OTHERS, values, labels, repeats)
         steps.next("from disk")
-        disk = _from_disk(values, labels, max(1, repeats // 3))
+        path = Path(folder) / "set.npy"
+        np.save(path, values)
+        disk = _from_disk(path, labels, max(1, repeats // 3))
+        training = _training(path, max(2, repeats // 3))
     return {
         "goal": f"float32 input, p = {P}, m = {M}, n = {FEATURES}, on 8 and on {LANES} lanes: >= {GOAL:g} GB/s with one "
         f"thread, and >= {2 * GOAL:g} GB/s with two",
@@ -207,6 +243,7 @@ def run(rows: int = 100_000, repeats: int = 15) -> Result:
         "rows": main,
         "other cases": others,
         "from disk": disk,
+        "training": training,
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from zipsgd.backends import BACKENDS, build_for, load_build
 from zipsgd.data import SETS, Table, load
+from zipsgd.memory import amount, default_memory
 from zipsgd.protocol.formats import Build
 from zipsgd.training import LEVELS, SCHEDULES, Options
 
@@ -20,9 +21,11 @@ __all__ = [
     "add_build",
     "add_command",
     "add_data",
+    "add_memory",
     "add_training",
     "build_of",
     "check_output",
+    "memory_of",
     "options_of",
     "table_of",
 ]
@@ -33,8 +36,8 @@ Commands = Any
 _FILES = """\
 data:
   .csv .tsv .txt .dat ...   numbers separated by comma, semicolon, tab or blanks; a header line is seen
-  .npy                      one array, (rows, columns)
-  .npz                      arrays X and y
+  .npy                      one array, (rows, columns); may be larger than memory
+  .npz                      arrays X and y; X may be larger than memory if it is not compressed
   .libsvm .svm .svmlight    label index:value ...
   named sets, fetched once: """
 
@@ -72,10 +75,25 @@ def add_data(command: argparse.ArgumentParser) -> None:
         "--label", metavar="COLUMN", help="name or index of the label's column (default: the last)"
     )
     command.add_argument("--drop-constant", action="store_true", help="leave out columns that never vary")
+    add_memory(command)
 
 
-def table_of(arguments: argparse.Namespace, progress: Callable[[str], None]) -> Table:
-    table = load(arguments.data, label=arguments.label, progress=progress)
+def add_memory(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="such as 2G or 500M: a set that takes more is left in its file and worked on in parts, with the same results "
+        "(default: a quarter of what is free)",
+    )
+
+
+def memory_of(arguments: argparse.Namespace) -> int:
+    """Bytes. Raises ValueError."""
+    return default_memory() if arguments.memory is None else amount(arguments.memory)
+
+
+def table_of(arguments: argparse.Namespace, memory: int, progress: Callable[[str], None]) -> Table:
+    table = load(arguments.data, label=arguments.label, memory=memory, progress=progress)
     return table.without_constant_columns() if arguments.drop_constant else table
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from zipsgd.data import load_rows
 from zipsgd.model import load_model
 
-from .options import Commands, add_command, check_output
+from .options import Commands, add_command, add_memory, check_output, memory_of
 
 __all__ = ["add"]
 
@@ -31,6 +31,7 @@ def add(commands: Commands) -> None:
         data=True,
     )
     command.add_argument("data", help="a file or a named set; see below")
+    add_memory(command)
     command.add_argument("--model", type=Path, required=True, metavar="FILE", help="of 'zipsgd train --save'")
     command.add_argument(
         "--out", type=Path, metavar="FILE", help="write there rather than to standard output"
@@ -40,7 +41,7 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.out)
     model = load_model(arguments.model)
-    features, labels = load_rows(arguments.data, model.columns, model.label)
+    features, labels = load_rows(arguments.data, model.columns, model.label, memory=memory_of(arguments))
     text = "\n".join(f"{value:.9g}" for value in model.predict(features)) + "\n"
     if arguments.out is not None:
         arguments.out.write_text(text)

@@ -16,6 +16,7 @@ from .options import (
     add_training,
     build_of,
     check_output,
+    memory_of,
     options_of,
     table_of,
 )
@@ -29,6 +30,7 @@ _EXAMPLES = """\
   zipsgd train my.csv --label price --save m.json    then: zipsgd predict new.csv --model m.json
   zipsgd train my.libsvm --base-bits 1 --epochs 40   3 bits a value
   zipsgd train my.npz --samples-per-value 1          naive quantisation: biased, for comparison
+  zipsgd train big.npy --memory 2G                   a set that need not fit into memory
   zipsgd train my.csv --backend /dev/ttyUSB1         on a board
 """
 
@@ -67,7 +69,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    options = options_of(arguments)
+    options, memory = options_of(arguments), memory_of(arguments)
     check_output(arguments.save, arguments.json, arguments.trace)
     check_output(arguments.report, folder=True)
     if arguments.report is not None:
@@ -75,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     written: list[Path] = []
     with TrainingProgress(messages(arguments.quiet)) as progress:
         progress.doing(f"reading {arguments.data}")
-        table = table_of(arguments, progress.say)
+        table = table_of(arguments, memory, progress.say)
         progress.begin(table.labels.size)
         result = train(
             table,
@@ -84,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
             build=build_of(arguments, table.features.shape[1] + 1, arguments.backend),
             baud=arguments.baud,
             trace=arguments.trace,
+            memory=memory,
             progress=progress.say,
             on_samples=progress.on_samples,
             on_epoch=progress.on_epoch,
@@ -97,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
             written.append(arguments.json)
         comparison = None
         if arguments.report is not None:
-            comparison = compare(table, options, result, progress.say)
+            comparison = compare(table, options, result, progress.say, memory=memory)
             title = f"{arguments.data} on {arguments.backend}"
             written += save_report(arguments.report, title, result, comparison)
     if not arguments.quiet:

@@ -13,6 +13,7 @@ from .options import (
     add_training,
     build_of,
     check_output,
+    memory_of,
     options_of,
     table_of,
 )
@@ -49,12 +50,12 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    options = options_of(arguments)
+    options, memory = options_of(arguments), memory_of(arguments)
     names = (arguments.backend, arguments.against)
     check_output(arguments.trace)
     with TrainingProgress(messages()) as progress:
         progress.doing(f"reading {arguments.data}")
-        table = table_of(arguments, progress.say)
+        table = table_of(arguments, memory, progress.say)
         progress.begin(table.labels.size)
         found = verify(
             table,
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             build=build_of(arguments, table.features.shape[1] + 1, *names),
             baud=arguments.baud,
             trace=arguments.trace,
+            memory=memory,
             progress=progress.say,
             on_samples=progress.on_samples,
             on_epoch=progress.on_epoch,

@@ -17,14 +17,15 @@ def load(
     source: str | Path,
     *,
     label: str | int | None = None,
+    memory: int | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Table:
     """A named set or a file: whichever ``source`` names.
 
-    ``label``: as in :func:`load_file`. ``progress``: told before a set is fetched. Raises :class:`DataError`.
+    ``label``, ``memory``: as in :func:`load_file`. ``progress``: told before a set is fetched. Raises :class:`DataError`.
     """
     if str(source) not in SETS:
-        return load_file(source, label=label)
+        return load_file(source, label=label, memory=memory)
     if label is not None:
         raise DataError(f"the set {source} has its label; name no column for it")
     return load_set(str(source), progress)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from zipsgd.memory import default_memory
+
 from .csv_file import read_csv
 from .errors import DataError
 from .grid import Grid
@@ -24,12 +26,12 @@ def check_file(path: Path) -> None:
         raise DataError(f"{path} is {'a folder' if path.is_dir() else 'empty'}; a data file is needed")
 
 
-def read_grid(path: Path) -> Grid:
+def read_grid(path: Path, memory: int) -> Grid:
     """A file that is one table: NPY or text."""
-    return read_npy(path) if path.suffix.lower() == ".npy" else read_csv(path)
+    return read_npy(path, memory) if path.suffix.lower() == ".npy" else read_csv(path)
 
 
-def load_file(path: str | Path, *, label: str | int | None = None) -> Table:
+def load_file(path: str | Path, *, label: str | int | None = None, memory: int | None = None) -> Table:
     """Features and labels from a file, by its suffix.
 
     ``.npy``
@@ -42,13 +44,18 @@ def load_file(path: str | Path, *, label: str | int | None = None) -> Table:
         One row a sample, separated by comma, semicolon, tab or blanks, with or without a header line. ``label`` names the
         label's column, by its header or its index from 0 (negative from the end); by default the last.
 
+    An NPY file's array, or X of an NPZ file that is not compressed, stays on disk if it would take more than ``memory`` bytes
+    (default: of :func:`zipsgd.memory.default_memory`); its rows are then read when they are asked for.
+
     Raises :class:`DataError`, which names file, line and column.
     """
+    if memory is None:
+        memory = default_memory()
     path = Path(path)
     check_file(path)
     suffix = path.suffix.lower()
     if suffix != ".npz" and suffix not in LIBSVM_SUFFIXES:
-        return read_grid(path).split(label)
+        return read_grid(path, memory).split(label)
     if label is not None:
         raise DataError(f"{path}: the label's place is fixed in this kind of file; name no column for it")
-    return npz_table(path) if suffix == ".npz" else read_libsvm(path)
+    return npz_table(path, memory) if suffix == ".npz" else read_libsvm(path)

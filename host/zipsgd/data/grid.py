@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
+from zipsgd.rows import Rows, column, pick
 
 from .errors import DataError
 from .table import Table
@@ -15,13 +14,13 @@ __all__ = ["Grid"]
 class Grid:
     """Columns of a file. ``values``: float32 or float64; ``headed``: the names are the file's own."""
 
-    values: npt.NDArray[np.floating]
+    values: Rows
     names: tuple[str, ...]
     source: str
     headed: bool = False
 
     def __post_init__(self) -> None:
-        if self.values.ndim != 2 or self.values.shape[0] == 0:
+        if len(self.values.shape) != 2 or self.values.shape[0] == 0:
             raise DataError(f"{self.source}: shape {self.values.shape}; rows of columns are needed")
         twice = next((name for i, name in enumerate(self.names) if name in self.names[:i]), None)
         if twice is not None:
@@ -54,8 +53,8 @@ class Grid:
         index = self.index(label)
         kept = [i for i in range(len(self.names)) if i != index]
         return Table(
-            self.values[:, kept],
-            self.values[:, index].astype(np.float64),
+            pick(self.values, kept),
+            column(self.values, index),
             tuple(self.names[i] for i in kept),
             self.source,
             self.names[index],

@@ -1,53 +1,88 @@
 """NPY and NPZ files."""
 
+import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.rows import Rows
+
 from .errors import DataError
 from .grid import Grid
-from .table import Table, as_numbers, column_names
+from .table import Table, as_labels, as_rows, column_names
 
 __all__ = ["npz_table", "read_npy", "read_npz"]
 
 # NumPy's readers raise whatever broken bytes lead them to: nearly every kind of exception, hence `except Exception`.
 
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_LOCAL_HEADER = 30
+"""Bytes of a ZIP member's own header; the last four are the lengths of what comes before its data, name and extra."""
 
-def read_npy(path: Path) -> Grid:
-    """One array of shape (rows, columns)."""
+
+def _fits(array: npt.NDArray[np.generic], memory: int) -> bool:
+    """Whether ``array`` takes ``memory`` bytes at most, as float32 or float64."""
+    return array.size * (4 if array.dtype == np.float32 else 8) <= memory
+
+
+def read_npy(path: Path, memory: int) -> Grid:
+    """One array of shape (rows, columns); if it would take more than ``memory`` bytes, it stays in the file."""
     try:
-        array: npt.NDArray[np.generic] = np.load(path, allow_pickle=False)
+        array: npt.NDArray[np.generic] = np.load(path, allow_pickle=False, mmap_mode="r")
         if not isinstance(array, np.ndarray):
             raise ValueError("it holds several arrays; call it .npz")
+        if _fits(array, memory):
+            array = np.load(path, allow_pickle=False)
     except Exception as error:
         raise DataError(f"{path} is no NumPy array file: {error}") from None
-    values = as_numbers(array, str(path))
-    return Grid(values, column_names(values.shape[1] if values.ndim == 2 else 0), str(path))
+    names = column_names(array.shape[1] if array.ndim == 2 else 0)
+    return Grid(as_rows(array, str(path)), names, str(path))
 
 
-def read_npz(path: Path) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.float64] | None]:
-    """Arrays ``X``, (rows, columns), and ``y``, (rows,); the latter None where there is none."""
+def _mapped(path: Path, member: str) -> npt.NDArray[np.generic] | None:
+    """An array of an archive where it lies in the file; None if it is compressed."""
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        info = archive.NameToInfo.get(member)
+        if info is None or info.compress_type != zipfile.ZIP_STORED:
+            return None
+        file.seek(info.header_offset + _LOCAL_HEADER - 4)
+        file.seek(sum(struct.unpack("<HH", file.read(4))), 1)
+        shape, transposed, kind = _HEADERS[np.lib.format.read_magic(file)](file)
+        if kind.hasobject:
+            raise ValueError("it holds Python objects")
+        return np.memmap(path, kind, "r", file.tell(), shape=shape, order="F" if transposed else "C")
+
+
+def read_npz(path: Path, memory: int) -> tuple[Rows, npt.NDArray[np.float64] | None]:
+    """Arrays ``X``, (rows, columns), and ``y``, (rows,); the latter None where there is none.
+
+    If X would take more than ``memory`` bytes and is not compressed, it stays in the file.
+    """
     try:
+        features = _mapped(path, "X.npy")
         with np.load(path, allow_pickle=False) as arrays:
             kept = arrays.files
-            features, labels = arrays.get("X"), arrays.get("y")
+            if features is None or _fits(features, memory):
+                features = arrays.get("X")
+            labels = arrays.get("y")
     except Exception as error:
         raise DataError(f"{path} is no NumPy archive: {error}") from None
     if features is None:
         raise DataError(f"{path} must hold arrays X and y; it holds {', '.join(kept) or 'none'}")
-    values = as_numbers(features, f"{path}, X")
-    if labels is not None:
-        table = Table.from_arrays(values, labels, source=str(path))
-        return table.features, table.labels
-    if values.ndim != 2:
+    values = as_rows(features, f"{path}, X")
+    if len(values.shape) != 2:
         raise DataError(f"{path}, X: shape {values.shape}; (rows, columns) are needed")
-    return values, None
+    return values, None if labels is None else as_labels(labels, f"{path}, labels")
 
 
-def npz_table(path: Path) -> Table:
+def npz_table(path: Path, memory: int) -> Table:
     """The archive as a table."""
-    features, labels = read_npz(path)
+    values, labels = read_npz(path, memory)
     if labels is None:
         raise DataError(f"{path} holds X but no array y, the labels")
-    return Table.from_arrays(features, labels, source=str(path))
+    return Table(values, labels, column_names(values.shape[1]), str(path))

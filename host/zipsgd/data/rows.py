@@ -6,17 +6,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.memory import default_memory
+from zipsgd.rows import Rows, column, pick
+
 from .errors import DataError
 from .files import LIBSVM_SUFFIXES, check_file, read_grid
 from .grid import Grid
 from .libsvm_file import read_libsvm
 from .numpy_file import read_npz
 from .sets import SETS, load_set
-from .table import check_finite, column_names
+from .table import Table, check_finite, column_names
 
 __all__ = ["load_rows"]
 
-_Floats = npt.NDArray[np.floating]
+_Floats = npt.NDArray[np.float64]
 
 
 def _by_name(names: Sequence[str], columns: Sequence[str]) -> list[int] | None:
@@ -33,7 +36,9 @@ def _missing(source: str, names: Sequence[str], columns: Sequence[str]) -> DataE
     )
 
 
-def load_rows(source: str | Path, columns: Sequence[str], label: str) -> tuple[_Floats, _Floats | None]:
+def load_rows(
+    source: str | Path, columns: Sequence[str], label: str, *, memory: int | None = None
+) -> tuple[Rows, _Floats | None]:
     """Features for a model trained on ``columns``, and labels where ``source`` has them.
 
     Columns are found by their names; other columns are passed over. Where the model or the file has no names, they are
@@ -44,31 +49,37 @@ def load_rows(source: str | Path, columns: Sequence[str], label: str) -> tuple[_
     ----------
     source : a file or a named set, as of :func:`zipsgd.data.load`.
     columns, label : names of the features and of the label when the model was trained.
+    memory : of :func:`.load_file`.
 
     Raises
     ------
     DataError
         A column is missing, or a value is not finite.
     """
+    if memory is None:
+        memory = default_memory()
     source, path = str(source), Path(source)
     suffix = path.suffix.lower()
     grid: Grid | None = None
     labels: _Floats | None = None
+    values: Rows
     if source not in SETS:
         check_file(path)
     if source in SETS:
         table = load_set(source)
         values, labels, names = table.features, table.labels, table.names
     elif suffix == ".npz":
-        values, labels = read_npz(path)
+        values, labels = read_npz(path, memory)
         names = column_names(values.shape[1])
+        if labels is not None:
+            Table(values, labels, names, source)  # checks that they go together
     elif suffix in LIBSVM_SUFFIXES:
         # What no row names is 0, and a model may know more columns than occur here.
         indices = [name.removeprefix("column ") for name in columns]
         table = read_libsvm(path, max((int(index) for index in indices if index.isdigit()), default=0))
         values, labels, names = table.features, table.labels, table.names
     else:
-        grid = read_grid(path)
+        grid = read_grid(path, memory)
         values, names = grid.values, grid.names
 
     places = _by_name(names, columns)
@@ -77,7 +88,7 @@ def load_rows(source: str | Path, columns: Sequence[str], label: str) -> tuple[_
             raise _missing(source, names, columns)
         places = list(range(len(columns)))
     elif grid is not None and label in names:
-        labels = values[:, names.index(label)]
-    features = values[:, places]
+        labels = column(values, names.index(label))
+    features = pick(values, places)
     check_finite(features, columns, source)
     return features, labels

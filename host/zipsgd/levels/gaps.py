@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import compiled
+from zipsgd.compiled import compiled
+
 from .problem import Floats, Indices, Problem, position
 from .variance import total_variance
 

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import compiled, two_sum
+from zipsgd.compiled import compiled
+
+from .double_double import two_sum
 from .gaps import Gaps, folded
 from .problem import Floats, Indices, Problem, position, sums_at
 

@@ -14,13 +14,17 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from .compiled import compiled
+from zipsgd.compiled import compiled
+
 from .problem import Floats, Indices, Problem, make_problem
 from .solver import solve
 from .variance import total_variance
 
-__all__ = ["Near", "near_optimal", "whole_levels"]
+__all__ = ["Near", "count_whole", "near_optimal", "whole_levels"]
+
+_Block = npt.NDArray[np.floating]
 
 _FINE = 2.0**26
 """Floats a bin must hold so that its edges' rounding to floats does not count."""
@@ -83,13 +87,32 @@ def near_optimal(x: Floats, weights: Floats, count: int, bins: int) -> Near:
     return Near(levels, variance, min(least, variance))
 
 
-def whole_levels(x: Floats, count: int) -> Indices:
-    """At most ``count`` levels of values ``x`` that are whole numbers and enclose them: those of least variance."""
-    low, high = math.floor(x.min()), math.ceil(x.max())
-    bins = high - low
-    if bins < count:
-        return np.arange(low, high + 1)
-    table = np.zeros((bins, 2))
-    _fill(x, np.empty(0), float(low), 1.0, table)
-    levels: Indices = low + np.unique(solve(_edge_problem(table), count).levels)
+@compiled
+def count_whole(x: _Block, unit: float, low: int, tables: Floats) -> None:
+    """Add the values of each column of ``x`` to its table of mass and moment, shape (columns, bins, 2).
+
+    ``x`` times ``unit`` is at least ``low``, the lower edge of the first bin, and each bin 1 wide.
+    """
+    for j in range(x.shape[1]):
+        table = tables[j]
+        for i in range(x.shape[0]):
+            place = np.float64(x[i, j]) * unit
+            below = math.floor(place)
+            bin_ = int(below) - low
+            table[bin_, 0] += 1.0
+            table[bin_, 1] += place - below
+
+
+def whole_levels(table: Floats, low: int, count: int) -> Indices:
+    """At most ``count`` whole numbers that enclose the values of a table of :func:`count_whole`: those of least variance."""
+    filled = np.flatnonzero(table[:, 0])
+    first, last = int(filled[0]), int(filled[-1])
+    bins = table[first : last + 1].copy()
+    if bins[-1, 1] == 0:  # values at its lower edge alone, which is the upper one of the bin before
+        if first < last:
+            bins[-2] += bins[-1, 0]
+        bins = bins[:-1]
+    if len(bins) < count:
+        return low + first + np.arange(len(bins) + 1)
+    levels: Indices = low + first + np.unique(solve(_edge_problem(bins), count).levels)
     return levels

@@ -7,7 +7,9 @@ inequality the leftmost minimum moves right as r does. A layer of n points takes
 
 import numpy as np
 
-from .compiled import compiled, fast_two_sum, less, two_sum
+from zipsgd.compiled import compiled
+
+from .double_double import fast_two_sum, less, two_sum
 from .problem import Floats, Indices, cost
 
 __all__ = ["backward", "forward", "trace"]

@@ -17,7 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .compiled import compiled, fast_two_sum, two_product, two_sum
+from zipsgd.compiled import compiled
+
+from .double_double import fast_two_sum, two_product, two_sum
 
 __all__ = [
     "BLOCK",

@@ -31,8 +31,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zipsgd.compiled import compiled
+
 from .brackets import settle, tighten, widest
-from .compiled import compiled, fast_two_sum, less, two_sum
+from .double_double import fast_two_sum, less, two_sum
 from .gaps import find_gaps
 from .grid import Grid, make_grid
 from .monge import backward, forward, trace

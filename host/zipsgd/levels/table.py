@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.levels import LevelTable
+from zipsgd.rows import Rows, walk
 
-from .histogram import whole_levels
+from .histogram import count_whole, whole_levels
 
 __all__ = ["level_scale", "level_table"]
 
@@ -15,14 +16,14 @@ def level_scale(bits: int) -> float:
     return 1 - 2.0 ** (1 - bits)
 
 
-def _row(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int16]:
-    """Levels of ``values``, which are in units of a level's last bit; shape (count,), the last one repeated if fewer do."""
-    best = whole_levels(values, count).astype(np.int16)
+def _row(table: npt.NDArray[np.float64], low: int, count: int) -> npt.NDArray[np.int16]:
+    """The levels of a column, shape (count,), the last one repeated if fewer do."""
+    best = whole_levels(table, low, count).astype(np.int16)
     return np.concatenate([best, np.repeat(best[-1:], count - best.size)])
 
 
-def level_table(values: npt.NDArray[np.floating], p: int, bits: int, *, shared: bool = False) -> LevelTable:
-    """The levels of least variance for each column, of those that the device's table can hold.
+def level_table(values: Rows, p: int, bits: int, *, shared: bool = False) -> LevelTable:
+    """The levels of least variance for each column, of those that the device's table can hold. One pass over the rows.
 
     Parameters
     ----------
@@ -30,10 +31,17 @@ def level_table(values: npt.NDArray[np.floating], p: int, bits: int, *, shared: 
     p : base planes; 2^p + 1 levels.
     bits : of a level, 2 to 8: levels are multiples of 2^(1 - bits).
     shared : the same levels for all columns, the best ones for all values taken together.
+
+    Raises ValueError for values outside.
     """
-    count = (1 << p) + 1
-    scaled = values.astype(np.float64) * float(1 << (bits - 1))
+    count, low = (1 << p) + 1, -(1 << (bits - 1))
+    tables = np.zeros((values.shape[1], -2 * low, 2))
+    for _, block in walk(values):
+        if not np.all(np.abs(block) <= level_scale(bits)):  # also catches NaN
+            raise ValueError(
+                f"values must lie within +-{level_scale(bits)}, where levels of {bits} bits are placed"
+            )
+        count_whole(block, float(-low), low, tables)
     if shared:
-        return LevelTable(np.tile(_row(scaled.ravel(), count), (values.shape[1], 1)), bits)
-    columns = np.ascontiguousarray(scaled.T)
-    return LevelTable(np.stack([_row(column, count) for column in columns]), bits)
+        return LevelTable(np.tile(_row(tables.sum(axis=0), low, count), (values.shape[1], 1)), bits)
+    return LevelTable(np.stack([_row(table, low, count) for table in tables]), bits)

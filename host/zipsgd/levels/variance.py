@@ -1,6 +1,8 @@
 """The variance of stochastic quantisation to given levels."""
 
-from .compiled import compiled, two_sum
+from zipsgd.compiled import compiled
+
+from .double_double import two_sum
 from .problem import Floats
 
 __all__ = ["total_variance"]

@@ -4,7 +4,7 @@ What the bits are, :mod:`zipsgd.golden.quantise` and :mod:`zipsgd.golden.weave` 
 """
 
 from .codec import pack, unpack
-from .rows import Rows, ScaledRows
-from .streaming import stream
+from .scaled import ScaledRows
+from .streaming import shuffled, stream
 
-__all__ = ["Rows", "ScaledRows", "pack", "stream", "unpack"]
+__all__ = ["ScaledRows", "pack", "shuffled", "stream", "unpack"]

@@ -14,18 +14,16 @@ casts. Indices are unsigned where a loop does not bound them: signed ones may co
 buffers have room for it at the end.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.compiled import compiled
 from zipsgd.golden.quantise import FRACTION_BITS
 
 __all__ = ["pack_rows", "read_only", "scale_rows", "unpack_rows"]
 
-_F = TypeVar("_F", bound=Callable[..., object])
 _Number = TypeVar("_Number", bound=np.generic)
 _Bytes = npt.NDArray[np.uint8]
 _Words = npt.NDArray[np.uint64]
@@ -47,19 +45,15 @@ _DIAGONAL = np.uint64(0x8040201008040201)
 _SEVENS = np.uint64(0x7F7F7F7F7F7F7F7F)
 
 
-def _compiled(function: _F) -> _F:
-    """Numba's decorator: the type of the function kept, machine code cached on disk, the interpreter's lock let go."""
-    return cast(_F, numba.njit(cache=True, nogil=True)(function))
-
-
 def read_only(array: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
-    """What the kernels take: contiguous, and not to be written, or Numba would compile for both kinds of arrays."""
-    view = np.ascontiguousarray(array).view()
+    """What the kernels take: contiguous, aligned, and not to be written, or Numba would compile for all kinds of arrays."""
+    plain = np.ascontiguousarray(array)
+    view = (plain if plain.flags.aligned else plain.copy()).view()
     view.flags.writeable = False
     return view
 
 
-@_compiled
+@compiled
 def _even(values: _Floats, unit: float, fixed: _Fixed) -> bool:
     """Values times ``unit``, rounded half up. Returns whether one was not in [-1, 1]."""
     outside = np.int32(0)
@@ -70,7 +64,7 @@ def _even(values: _Floats, unit: float, fixed: _Fixed) -> bool:
     return bool(outside)
 
 
-@_compiled
+@compiled
 def _between(values: _Floats, unit: float, table: _Table, first: int, lowest: int, fixed: _Fixed) -> bool:
     """Numbers of levels, from ``lowest`` on, and 2^-16ths of the way to the next. Returns whether a value was not within them.
 
@@ -101,7 +95,7 @@ def _between(values: _Floats, unit: float, table: _Table, first: int, lowest: in
     return bool(outside)
 
 
-@_compiled
+@compiled
 def _split(fixed: _Fixed, top: int, base: _Bytes) -> None:
     """Base levels (modulo 256), at most ``top``; of ``fixed`` their fractions are left, 0 to 2^16."""
     highest = np.int32(top)
@@ -111,7 +105,7 @@ def _split(fixed: _Fixed, top: int, base: _Bytes) -> None:
         fixed[j] = np.int32(fixed[j] - np.int32(k << np.int32(FRACTION_BITS)))
 
 
-@_compiled
+@compiled
 def _draw(fraction: _Fixed, first: int, key: int, shift: int, up: _Bytes) -> None:
     """A pair of up bits, at ``shift``, of features from number ``first`` on; the bits above are cleared, those below kept.
 
@@ -131,7 +125,7 @@ def _draw(fraction: _Fixed, first: int, key: int, shift: int, up: _Bytes) -> Non
         up[j] = np.uint8(np.uint32(up[j] & kept) | np.uint32(pair << place))
 
 
-@_compiled
+@compiled
 def _gather(codes: _Words, bit: int, plane: _Bytes) -> None:
     """Bit ``bit`` of each code, 8 codes a word, as bits of the plane's bytes."""
     shift = np.uint64(bit)
@@ -142,7 +136,7 @@ def _gather(codes: _Words, bit: int, plane: _Bytes) -> None:
         plane[g] = np.uint8(bits | bits >> np.uint64(28))
 
 
-@_compiled
+@compiled
 def _scatter(plane: _Bytes, bit: int, codes: _Words) -> None:
     """The inverse of :func:`_gather`, into codes whose bit is clear."""
     shift = np.uint64(bit)
@@ -151,13 +145,13 @@ def _scatter(plane: _Bytes, bit: int, codes: _Words) -> None:
         codes[g] |= (own + _SEVENS >> np.uint64(7) & _ONES) << shift
 
 
-@_compiled
+@compiled
 def _put(row: _Bytes, at: Any, word: Any) -> None:
     for i in range(_WORD):
         row[at + np.uintp(i)] = np.uint8(word >> np.uint64(8 * i))
 
 
-@_compiled
+@compiled
 def _take(row: _Bytes, at: Any) -> Any:
     word = np.uint64(0)
     for i in range(_WORD):
@@ -165,7 +159,7 @@ def _take(row: _Bytes, at: Any) -> Any:
     return word
 
 
-@_compiled
+@compiled
 def _weave(planes: _Words, size: int, width: int, row: _Bytes, at: Any) -> Any:
     """Planes of ``size`` bytes, chunk by chunk of ``width`` bytes a plane, into the row from ``at`` on; returns the end."""
     for chunk in range(0, size, width):
@@ -178,7 +172,7 @@ def _weave(planes: _Words, size: int, width: int, row: _Bytes, at: Any) -> Any:
     return at
 
 
-@_compiled
+@compiled
 def _unweave(row: _Bytes, at: Any, size: int, width: int, planes: _Words) -> Any:
     """The inverse of :func:`_weave`; the planes' last bytes may be followed by others."""
     for chunk in range(0, size, width):
@@ -193,7 +187,7 @@ def _unweave(row: _Bytes, at: Any, size: int, width: int, planes: _Words) -> Any
     return at
 
 
-@_compiled
+@compiled
 def _weave_halves(planes: _Words, chunks: int, row: _Bytes, at: Any) -> Any:
     """As :func:`_weave` for chunks of half bytes; ``at`` counts half bytes."""
     for chunk in range(chunks):
@@ -206,7 +200,7 @@ def _weave_halves(planes: _Words, chunks: int, row: _Bytes, at: Any) -> Any:
     return at
 
 
-@_compiled
+@compiled
 def _unweave_halves(row: _Bytes, at: Any, chunks: int, planes: _Words) -> Any:
     """The inverse of :func:`_weave_halves`."""
     for chunk in range(chunks):
@@ -220,7 +214,7 @@ def _unweave_halves(row: _Bytes, at: Any, chunks: int, planes: _Words) -> Any:
     return at
 
 
-@_compiled
+@compiled
 def pack_rows(
     values: _Floats,
     labels: npt.NDArray[np.int16],
@@ -277,7 +271,7 @@ def pack_rows(
     return not outside
 
 
-@_compiled
+@compiled
 def unpack_rows(
     data: _Bytes,
     p: int,
@@ -318,14 +312,15 @@ def unpack_rows(
                 up[i, start + j] = up_codes[j]
 
 
-@_compiled
+@compiled
 def scale_rows(
     values: _Floats,
     centre: npt.NDArray[np.float64],
     spread: npt.NDArray[np.float64],
+    scale: np.float32,
     out: npt.NDArray[np.float32],
 ) -> None:
-    """(value - centre) / spread, clipped to [-1, 1], and a last column of ones: as zipsgd.data.Scaling.features."""
+    """(value - centre) / spread, clipped to [-1, 1], and a last column of ones; as float32, and that times ``scale``."""
     columns = values.shape[1]
     for i in range(values.shape[0]):
         for j in range(columns):
@@ -334,5 +329,5 @@ def scale_rows(
                 scaled = -1.0
             elif scaled > 1:
                 scaled = 1.0
-            out[i, j] = np.float32(scaled)
-        out[i, columns] = np.float32(1)
+            out[i, j] = np.float32(np.float32(scaled) * scale)
+        out[i, columns] = scale

@@ -1,4 +1,4 @@
-"""Numba's decorator as this package uses it, and arithmetic of twice double precision from error-free transformations.
+"""Arithmetic of twice double precision from error-free transformations.
 
 A number of twice the precision is an unevaluated sum ``high + low``, as two floats. Sums and products of floats are exact
 in this form (Knuth's two-sum; a fused multiply-add for the product), so that differences of long prefix sums keep some 100
@@ -6,21 +6,15 @@ bits. None of it may be compiled with ``fastmath``.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-import numba
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["compiled", "fast_two_sum", "less", "two_product", "two_sum"]
+from zipsgd.compiled import compiled
 
-_F = TypeVar("_F", bound=Callable[..., object])
-
-
-def compiled(function: _F) -> _F:
-    """Numba's decorator, with the type of the function kept and the machine code cached on disk."""
-    return cast(_F, numba.njit(cache=True)(function))
+__all__ = ["fast_two_sum", "less", "two_product", "two_sum"]
 
 
 def _fma_intrinsic(typing_context: Any, x: Any, y: Any, z: Any) -> Any:

@@ -1,0 +1,55 @@
+"""Rows of a table, scaled when they are asked for."""
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.rows import Rows
+
+from .kernels import read_only, scale_rows
+
+__all__ = ["ScaledRows"]
+
+
+class ScaledRows:
+    """Rows of features in [-1, 1] times ``scale``, of a table that stays where it is.
+
+    A value becomes (value - centre) / spread, clipped to [-1, 1], in float64; and that as float32, times ``scale``. Behind the
+    columns stands one of ``scale``, the intercept's.
+
+    Parameters
+    ----------
+    features : real numbers, shape (rows, columns).
+    centre, spread : shape (columns,), of :class:`zipsgd.data.Scaling`.
+    scale : 1, or that of a device's levels.
+
+    Raises ValueError where the shapes do not fit.
+    """
+
+    def __init__(
+        self,
+        features: Rows,
+        centre: npt.NDArray[np.float64],
+        spread: npt.NDArray[np.float64],
+        scale: float = 1.0,
+    ) -> None:
+        if len(features.shape) != 2 or not centre.shape == spread.shape == features.shape[1:]:
+            raise ValueError(
+                f"features must be (rows, columns), centre and spread (columns,), not {features.shape}, {centre.shape} and "
+                f"{spread.shape}"
+            )
+        self._features = features
+        self._centre, self._spread = read_only(centre), read_only(spread)
+        self._scale = np.float32(scale)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, and features with the constant one."""
+        return self._features.shape[0], self._features.shape[1] + 1
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> npt.NDArray[np.float32]:
+        block = self._features[rows]
+        kind = np.float32 if block.dtype == np.float32 else np.float64
+        values: npt.NDArray[np.floating] = block.astype(kind, copy=False)
+        scaled = np.empty((values.shape[0], values.shape[1] + 1), dtype=np.float32)
+        scale_rows(read_only(values), self._centre, self._spread, self._scale, scaled)
+        return scaled
