@@ -14,6 +14,8 @@ from .link.uart import UartReceiver, UartTransmitter, uart_divisor
 __all__ = ["Accelerator", "UartAccelerator"]
 
 _OF_LINK = ("frames_bad", "frames_skipped")
+_OF_HOST = ("session",)
+"""Kept for the host, and for nothing in here."""
 
 
 class Accelerator(wiring.Component):
@@ -64,7 +66,7 @@ class Accelerator(wiring.Component):
 
         constants = identification(self._build)
         for name, register in REGISTERS.items():
-            if name in constants:
+            if name in constants or name in _OF_HOST:
                 continue
             port = getattr(bank, name)
             if register.access == "r":

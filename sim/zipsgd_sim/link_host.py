@@ -26,7 +26,8 @@ class LinkHost:
 
     Attributes
     ----------
-    acks : (expected number, freed bytes) of each ACK; data : each DATA frame, since they were last cleared.
+    acks : (expected number, freed bytes) of each ACK; data : each DATA frame, since they were last cleared; last : number of
+        the last good frame, by the last ACK.
     sequence : number of the next frame; sent : bytes of the receive buffer used since SYNC.
     wait_limit : cycles to wait for credit or an answer.
     """
@@ -39,6 +40,7 @@ class LinkHost:
         self.tx = bench.sink("tx", on_word=self._byte)
         self.acks: list[tuple[int, int]] = []
         self.data: list[Frame] = []
+        self.last = 0
         self.sequence = 0
         self.sent = 0
         self._rx_bytes = rx_bytes
@@ -51,8 +53,9 @@ class LinkHost:
         frame = decode(bytes(self._line))
         self._line.clear()
         if frame.kind == Kind.ACK:
-            (freed,) = struct.unpack("<H", frame.payload)
+            freed, last = struct.unpack("<HB", frame.payload)
             self.acks.append((frame.sequence, freed))
+            self.last = last
         else:
             assert frame.kind == Kind.DATA
             self.data.append(frame)

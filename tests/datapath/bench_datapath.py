@@ -76,9 +76,11 @@ class Board:
             await self.strobe("window_write", offset | (int(word) & 0xFFFF_FFFF) << 16)
 
     async def read_model(self, features: int) -> np.ndarray:
+        """Words in a random order."""
         dut = self.dut
-        words = []
-        for offset in range(self.build.chunks(features) * self.build.lanes):
+        count = self.build.chunks(features) * self.build.lanes
+        words = np.zeros(count, dtype=np.uint32)
+        for offset in self.rng.sample(range(count), count):
             await self.pause()
             dut.window_read__payload.value = offset
             dut.window_read__valid.value = 1
@@ -89,9 +91,9 @@ class Board:
                 await RisingEdge(dut.clk)
                 taken = ready and bool(dut.window_data__valid.value)
             assert dut.window_read__ready.value, "the request is taken with its word"
-            words.append(int(dut.window_data__payload.value))
+            words[offset] = int(dut.window_data__payload.value)
             dut.window_read__valid.value = 0
-        return np.array(words[:features], dtype=np.uint32).view(np.int32).astype(np.int64)
+        return words[:features].view(np.int32).astype(np.int64)
 
     async def feed(self, name: str, words: Iterable[int]) -> None:
         """Words into the stream ``name``."""

@@ -62,7 +62,7 @@ class Model:
 
     def __init__(self, rx_bytes):
         self.rx_bytes = rx_bytes
-        self.expected = self.bad = self.skipped = self.sent = 0
+        self.expected = self.last = self.bad = self.skipped = self.sent = 0
         self.stored = b""
 
     def line(self, frame, freed):
@@ -78,14 +78,16 @@ class Model:
         if len(got.payload) > MAX_PAYLOAD:
             self.bad += 1
         elif got.kind == Kind.SYNC:
+            self.last = got.sequence
             self.expected = (got.sequence + 1) % 256
             self.stored, self.sent = b"", 0
         elif got.sequence != self.expected:
+            self.last = got.sequence
             self.skipped += 1
         elif self.sent + need - freed > self.rx_bytes:
             self.bad += 1
         else:
-            self.expected = (self.expected + 1) % 256
+            self.last, self.expected = self.expected, (self.expected + 1) % 256
             self.sent += need
             self.stored += struct.pack("<HBB", len(got.payload), got.kind, got.sequence) + got.payload
 
@@ -159,6 +161,7 @@ async def takes_frames(dut):
         assert bytes(stored.got) == model.stored
         assert int(dut.freed.value) == model.sent % 65536
         assert int(dut.expected.value) == model.expected
+        assert int(dut.last.value) == model.last
         assert int(dut.frames_bad.value) == model.bad
         assert int(dut.frames_skipped.value) == model.skipped
         assert answers == answers_due
@@ -196,6 +199,7 @@ async def full_ring(dut):
         assert int(dut.frames_bad.value) == model.bad
         assert int(dut.frames_skipped.value) == model.skipped
         assert int(dut.expected.value) == model.expected
+        assert int(dut.last.value) == model.last
         if round_ % 2:
             await put(encode(Frame(Kind.SYNC, random.randrange(256)))[:-1])
         else:
@@ -209,6 +213,7 @@ async def full_ring(dut):
         stored.got.clear()
         assert int(dut.freed.value) == 0
         assert int(dut.expected.value) == model.expected
+        assert int(dut.last.value) == model.last
         assert not dut.stored__valid.value
 
 

@@ -59,7 +59,7 @@ class StandIn(wiring.Component):
         for name, register in REGISTERS.items():
             if register in RESULTS:
                 members[name] = Out(register.width)
-            elif register.access == "rw":
+            elif register.access == "rw" and name != "session":
                 members[name] = In(register.width)
             elif register.access == "w":
                 members[name] = In(stream.Signature(register.width, always_ready=True))
@@ -188,6 +188,7 @@ async def window_and_samples(dut):
     await host.send(Kind.SAMPLES, payload[400:])
     assert await host.read(REGISTERS["cycles_low"].address, fence=True) == [sum(payload)]
     for _ in range(3):
+        await host.write(REGISTERS["session"].address, [session := random.getrandbits(32)])
         await host.write(REGISTERS["samples"].address, [1000])
         await host.send(Kind.SAMPLES, random.randbytes(20))
         await host.send(Kind.FENCE, read_payload(0, 1))
@@ -197,6 +198,7 @@ async def window_and_samples(dut):
         await host.sync()
         await identify(host)
         assert await host.read(REGISTERS["status"].address) == [0]
+        assert await host.read(REGISTERS["session"].address) == [session]
     assert await host.read(REGISTERS["cycles_high"].address) == [4]
     assert await host.read(MODEL_WINDOW) == [words[0]]
 

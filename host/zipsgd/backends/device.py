@@ -1,13 +1,14 @@
 """A device as a backend: a board on a port, or the virtual board."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
+from itertools import chain, islice
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.driver import Device
+from zipsgd.driver import Device, DeviceReset, EpochCounts
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
@@ -17,6 +18,10 @@ from .base import EpochResult, EpochSamples, Progress
 
 __all__ = ["DeviceBackend"]
 
+_T = TypeVar("_T")
+
+_MOST_RESTARTS = 8
+"""Times that an epoch is begun again before the device is given up."""
 _BLOCK_VALUES = 1 << 15
 """Values packed at a time: done before a receive buffer runs dry."""
 
@@ -24,15 +29,26 @@ _BLOCK_VALUES = 1 << 15
 class DeviceBackend:
     """Streams quantised samples to a device.
 
+    A device that is reset in an epoch is given the model that the epoch began with, and the epoch is repeated: the result is
+    what it would have been.
+
     Parameters
     ----------
     device : open.
     resources : what to close behind it, such as the virtual board.
     name : what the user called it, by default the device's URL.
+    progress : is told of a reset.
     """
 
-    def __init__(self, device: Device, resources: ExitStack | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        device: Device,
+        resources: ExitStack | None = None,
+        name: str = "",
+        progress: Callable[[str], None] = lambda message: None,
+    ) -> None:
         self.device = device
+        self._progress = progress
         self.name = name or device.link.url
         self._resources = resources or ExitStack()
         self._flags = 0
@@ -42,40 +58,36 @@ class DeviceBackend:
         return self.device.build
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
-        from zipsgd.packing import pack  # numba takes a second to import
-
-        self.device.begin(model, config)
+        self._config, self._model = config, model.copy()
         self._seed, self._epoch = seed, epoch
         self._features = config.features
-        self._flags = self.device.counts().flags
-        self._pack = partial(pack, p=config.p, m=config.m, lanes=self.build.lanes, levels=config.levels)
-        # Compile now, and not while the device waits for an epoch's first samples
-        none = np.zeros((0, config.features), dtype=np.float32)
-        self._pack(none, np.zeros(0, dtype=np.int16), seed=0, epoch=0, rows=np.arange(0))
+        self._flags = self._in_spite_of_resets(self._begin).flags
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         size = max(16, min(512, _BLOCK_VALUES // self._features))
 
-        def parts() -> Iterator[bytes]:
-            for start in range(0, samples.order.size, size):
-                rows = samples.order[start : start + size]
-                yield self._pack(
-                    samples.values[rows],
-                    samples.labels[rows],
-                    seed=samples.seed,
-                    epoch=samples.epoch,
-                    rows=rows,
-                ).tobytes()
-                progress(start + rows.size)
+        def run() -> tuple[EpochCounts, npt.NDArray[np.int64]]:
+            packed = samples.packed(self.build.lanes, size)
+            # Before the epoch begins: compiling takes a while, and so may a disk
+            first = list(islice(packed, 1))
+
+            def parts() -> Iterator[bytes]:
+                done = 0
+                for part in chain(first, packed):
+                    yield part.tobytes()
+                    done += len(part)
+                    progress(done)
+
+            return self.device.run_epoch(
+                samples.order.size,
+                parts(),
+                step=(step.mantissa, step.exponent),
+                seeds=seed_words(self._seed, self._epoch, self.build.update_lanes),
+            )
 
         before = self.device.link.counts.sent
         bytes_before = self.device.link.counts.samples
-        counts = self.device.run_epoch(
-            samples.order.size,
-            parts(),
-            step=(step.mantissa, step.exponent),
-            seeds=seed_words(self._seed, self._epoch, self.build.update_lanes),
-        )
+        counts, self._model = self._in_spite_of_resets(run)
         self._epoch += 1
         self._flags |= counts.flags
         return EpochResult(
@@ -88,8 +100,26 @@ class DeviceBackend:
             starved_cycles=counts.starved_cycles,
         )
 
+    def _begin(self) -> EpochCounts:
+        self.device.begin(self._model, self._config)
+        return self.device.counts()
+
+    def _in_spite_of_resets(self, work: Callable[[], _T]) -> _T:
+        """Do ``work``, where need be again from the beginning of the epoch."""
+        for attempt in range(_MOST_RESTARTS + 1):
+            try:
+                if attempt:
+                    self.device.restart()
+                    self._begin()
+                return work()
+            except DeviceReset as error:
+                if attempt == _MOST_RESTARTS:
+                    raise
+                self._progress(f"{error}; beginning epoch {self._epoch + 1} again")
+        raise AssertionError
+
     def model(self) -> npt.NDArray[np.int64]:
-        return self.device.read_model(self._features)
+        return self._model.copy()
 
     def close(self) -> None:
         self.device.close()

@@ -1,11 +1,12 @@
 """What talks to a board: the link, and the device behind it."""
 
 from .device import Device, EpochCounts
-from .errors import DeviceError, LinkLost, NoDevice, WrongBuild, WrongDevice
+from .errors import DeviceError, DeviceReset, LinkLost, NoDevice, WrongBuild, WrongDevice
 
 __all__ = [
     "Device",
     "DeviceError",
+    "DeviceReset",
     "EpochCounts",
     "LinkLost",
     "NoDevice",

@@ -1,5 +1,6 @@
 """A zipsgd device: its build, its registers, its model, and epochs on it."""
 
+import secrets
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,16 +11,21 @@ import numpy.typing as npt
 
 from zipsgd.golden.levels import table_words
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS, Kind
+from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
 from zipsgd.protocol.registers import LEVEL_WINDOW, MODEL_WINDOW, REGISTERS, Control, parse_identification
 from zipsgd.run import RunConfig
 
-from .errors import WrongBuild, WrongDevice
-from .link import Link
+from .errors import DeviceReset, LinkLost, WrongBuild, WrongDevice
+from .link import PATIENCE, Link
 
 __all__ = ["Device", "EpochCounts"]
 
-_RESULTS = (REGISTERS["status"].address, REGISTERS["frames_skipped"].address)
+_IDENTIFICATION = [name for name in REGISTERS if REGISTERS[name].address < REGISTERS["features"].address]
+_RESULTS = [name for name in REGISTERS if REGISTERS[name].address >= REGISTERS["status"].address]
+"""Of an epoch; the session's word is the last, and speaks for the others."""
+assert _RESULTS[-1] == "session"
+_GREETINGS = 3
+"""Times to say hello to a device that answers out of step."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,15 @@ class EpochCounts:
 class Device:
     """An open device. A context manager.
 
+    The device keeps a random word for the host, its session, which a reset clears and SYNC does not: so that what it says
+    after a reset is not taken for a result (:class:`.DeviceReset`), and another host is noticed.
+
     Parameters
     ----------
     url : a serial port, or any URL of :func:`serial.serial_for_url` (``socket://...`` for a virtual board).
     expect : the build that must be there.
     baud : rate of a serial port.
+    patience, progress : of :class:`.Link`.
 
     Raises
     ------
@@ -56,51 +66,90 @@ class Device:
         The device is another build than ``expect``.
     """
 
-    def __init__(self, url: str, *, expect: Build | None = None, baud: int = 3_000_000) -> None:
-        self.link = Link(url, baud)
+    def __init__(
+        self,
+        url: str,
+        *,
+        expect: Build | None = None,
+        baud: int = 3_000_000,
+        patience: float = PATIENCE,
+        progress: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self.link = Link(url, baud, patience=patience, progress=progress)
         try:
-            names = [name for name in REGISTERS if REGISTERS[name].address < REGISTERS["features"].address]
-            try:
-                self.build = parse_identification(
-                    dict(zip(names, self.read_words(0, len(names)), strict=True))
-                )
-            except ValueError as error:
-                raise WrongDevice(f"{url}: {error}") from None
-            if expect is not None and expect != self.build:
-                wanted, found = expect.as_dict(), self.build.as_dict()
-                differing = [
-                    f"{name} {found[name]} (wanted {wanted[name]})"
-                    for name in wanted
-                    if wanted[name] != found[name]
-                ]
-                raise WrongBuild(
-                    f"the board on {url} holds another build: {', '.join(differing)}. Program the one wanted, or use it as it "
-                    f"is without naming a build"
-                )
-            self.link.buffer_bytes = min(self.build.rx_bytes, 0xFFFF)  # freed bytes are counted mod 65536
+            self.build = self._greet(expect)
         except BaseException:
             self.link.close()
             raise
+
+    def _greet(self, expect: Build | None) -> Build:
+        """Ask who is there, and leave a session's word."""
+        for left in reversed(range(_GREETINGS)):
+            try:
+                return self._identify(expect)
+            except DeviceReset:  # its answer to SYNC was one to another host
+                if not left:
+                    raise
+                self.link.synchronise()
+        raise AssertionError
+
+    def _identify(self, expect: Build | None) -> Build:
+        url = self.link.url
+        try:
+            build = parse_identification(
+                dict(zip(_IDENTIFICATION, self.read_words(0, len(_IDENTIFICATION)), strict=True))
+            )
+        except ValueError as error:
+            raise WrongDevice(f"{url}: {error}") from None
+        if expect is not None and expect != build:
+            wanted, found = expect.as_dict(), build.as_dict()
+            differing = [
+                f"{name} {found[name]} (wanted {wanted[name]})"
+                for name in wanted
+                if wanted[name] != found[name]
+            ]
+            raise WrongBuild(
+                f"the board on {url} holds another build: {', '.join(differing)}. Program the one wanted, or use it as it is "
+                f"without naming a build"
+            )
+        self.link.window.buffer_bytes = min(build.rx_bytes, 0xFFFF)  # freed bytes are counted mod 65536
+        self._session = 1 + secrets.randbelow(0xFFFF_FFFF)
+        self.write("session", self._session)
+        self._check_session(self.read("session"))
+        return build
+
+    def _check_session(self, word: int) -> None:
+        if word != self._session:
+            raise DeviceReset(f"the board on {self.link.url} was reset")
+
+    def restart(self) -> None:
+        """Take up a device again after :class:`.DeviceReset`; a run is then to be begun anew.
+
+        Raises
+        ------
+        LinkLost
+            Another host has taken it over.
+        NoDevice, WrongDevice, WrongBuild
+            It is no more what it was.
+        """
+        self.link.synchronise()
+        if self.read("session") not in (0, self._session):
+            raise LinkLost(
+                f"another program has taken over the board on {self.link.url}: end one of them, and repeat"
+            )
+        self._greet(self.build)
 
     # Words
 
     def read_words(self, address: int, count: int, *, fence: bool = False) -> list[int]:
         """``count`` 32-bit words from consecutive addresses; with ``fence``, once the datapath is idle."""
-        words: list[int] = []
-        while count > 0:
-            part = min(count, READ_WORDS)
-            data = self.link.ask(Kind.FENCE if fence else Kind.READ, struct.pack("<II", address, part))
-            words += struct.unpack(f"<{part}I", data)
-            address += part
-            count -= part
-        return words
+        return self.link.read([(address, count)], fence=fence)
 
     def write_words(self, address: int, words: Sequence[int]) -> None:
-        """Write 32-bit words to consecutive addresses, in bursts."""
-        most = MAX_PAYLOAD // 4 - 1
-        for start in range(0, len(words), most):
-            part = [word & 0xFFFF_FFFF for word in words[start : start + most]]
-            self.link.send(Kind.WRITE, struct.pack(f"<I{len(part)}I", address + start, *part))
+        """Write 32-bit words to consecutive addresses."""
+        if words:
+            data = np.array([word & 0xFFFF_FFFF for word in words], dtype="<u4").tobytes()
+            self.link.send(Kind.WRITE, struct.pack("<I", address) + data)
 
     def read(self, name: str) -> int:
         """A register by name."""
@@ -120,9 +169,24 @@ class Device:
 
     def read_model(self, features: int) -> npt.NDArray[np.int64]:
         """The master model, int64 of shape (features,). Waits until the datapath is idle."""
-        count = self.build.chunks(features) * self.build.lanes
-        words = np.array(self.read_words(MODEL_WINDOW, count, fence=True), dtype=np.uint32)
-        return words.view(np.int32).astype(np.int64)[:features]
+        return self._results(features)[1]
+
+    def _results(self, features: int) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
+        """The result registers and the first ``features`` words of the model, once the datapath is idle."""
+        first = REGISTERS[_RESULTS[0]].address
+        words = self.link.read([(MODEL_WINDOW, features), (first, len(_RESULTS))], fence=True)
+        value = dict(zip(_RESULTS, words[features:], strict=True))
+        self._check_session(value["session"])
+        loss = value["loss_high"] << 32 | value["loss_low"]
+        counts = EpochCounts(
+            loss=loss - (loss >> 63 << 64),
+            flags=value["flags"],
+            samples=value["samples_done"],
+            cycles=value["cycles_high"] << 32 | value["cycles_low"],
+            plane_cycles=value["plane_cycles_high"] << 32 | value["plane_cycles_low"],
+            starved_cycles=value["starved_cycles_high"] << 32 | value["starved_cycles_low"],
+        )
+        return counts, np.array(words[:features], dtype=np.uint32).view(np.int32).astype(np.int64)
 
     # Training
 
@@ -145,7 +209,7 @@ class Device:
         if config.levels is not None:
             self.write_words(LEVEL_WINDOW, table_words(config.levels, self.build))
         self.write_model(model)
-        self.read_words(REGISTERS["status"].address, 1, fence=True)
+        self._features = config.features
 
     def run_epoch(
         self,
@@ -155,8 +219,8 @@ class Device:
         step: tuple[int, int],
         seeds: Sequence[int],
         progress: Callable[[int], None] = lambda sent: None,
-    ) -> EpochCounts:
-        """Train on ``count`` samples, whose bytes ``parts`` yields; counts are of this epoch alone.
+    ) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
+        """Train on ``count`` samples, whose bytes ``parts`` yields; the counts of this epoch alone, and the model after it.
 
         ``step``: mantissa and exponent. ``seeds``: one for each update lane, then the loss unit's. ``progress`` is told of the
         sample bytes sent.
@@ -172,29 +236,16 @@ class Device:
         for part in parts:
             pending += part
             full = len(pending) - len(pending) % MAX_PAYLOAD
-            for start in range(0, full, MAX_PAYLOAD):
-                self.link.send(Kind.SAMPLES, bytes(pending[start : start + MAX_PAYLOAD]))
+            self.link.send(Kind.SAMPLES, bytes(pending[:full]))
             del pending[:full]
             sent += len(part)
             progress(sent)
-        if pending:
-            self.link.send(Kind.SAMPLES, bytes(pending))
-        return self.counts()
+        self.link.send(Kind.SAMPLES, bytes(pending))
+        return self._results(self._features)
 
     def counts(self) -> EpochCounts:
         """The result registers, once the datapath is idle."""
-        low, high = _RESULTS
-        words = self.read_words(low, high - low + 1, fence=True)
-        value = {name: words[r.address - low] for name, r in REGISTERS.items() if low <= r.address <= high}
-        loss = value["loss_high"] << 32 | value["loss_low"]
-        return EpochCounts(
-            loss=loss - (loss >> 63 << 64),
-            flags=value["flags"],
-            samples=value["samples_done"],
-            cycles=value["cycles_high"] << 32 | value["cycles_low"],
-            plane_cycles=value["plane_cycles_high"] << 32 | value["plane_cycles_low"],
-            starved_cycles=value["starved_cycles_high"] << 32 | value["starved_cycles_low"],
-        )
+        return self._results(0)[0]
 
     def close(self) -> None:
         self.link.close()

@@ -1,6 +1,6 @@
 """What can go wrong between host and board. Each message names the thing and what to do."""
 
-__all__ = ["DeviceError", "LinkLost", "NoDevice", "WrongBuild", "WrongDevice"]
+__all__ = ["DeviceError", "DeviceReset", "LinkLost", "NoDevice", "WrongBuild", "WrongDevice"]
 
 
 class DeviceError(Exception):
@@ -21,3 +21,7 @@ class WrongBuild(DeviceError):
 
 class LinkLost(DeviceError):
     """The device stopped answering, or the port went away, after it had answered."""
+
+
+class DeviceReset(LinkLost):
+    """The device answers, but has forgotten what it was told: it was reset, or another host has it."""

@@ -21,7 +21,8 @@ Host to device
 
 Device to host
     ========  =====================================================================================================
-    ACK       sequence = next expected number; payload: u16 count of receive-buffer bytes freed since SYNC (mod 65536).
+    ACK       sequence = next expected number; payload: u16 count of receive-buffer bytes freed since SYNC (mod 65536), u8
+              number of the last good frame, taken or not.
               Sent when a frame is taken, dropped or fully carried out.
     DATA      sequence = that of the READ or FENCE answered; payload: the words (u32 each).
     ========  =====================================================================================================

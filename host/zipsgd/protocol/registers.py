@@ -24,7 +24,7 @@ __all__ = [
 
 MAGIC = 0x4453_475A
 """``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
-VERSION = 2
+VERSION = 3
 """Version of this contract; a host refuses another one."""
 MODEL_WINDOW = 0x1_0000
 """Word address of the master model, one word a feature, sign-extended.
@@ -127,6 +127,7 @@ def _table() -> tuple[Register, ...]:
         ("starved_cycles_high", "r", 32, "high word"),
         ("frames_bad", "r", 16, "frames dropped for a bad CRC, length or coding"),
         ("frames_skipped", "r", 16, "good frames dropped for being out of order"),
+        ("session", "rw", 32, "a word of the host's; 0 says that the device was reset, SYNC leaves it"),
     ]
     return tuple(
         Register(name, address, access, width, doc) for address, (name, access, width, doc) in enumerate(rows)

@@ -16,15 +16,13 @@ from .transcoder import Transcoder
 
 __all__ = ["DATAPATH_REGISTERS", "Datapath"]
 
-_LINK_REGISTERS = ("frames_bad", "frames_skipped")
+_OTHERS = ("frames_bad", "frames_skipped", "session")
 _FIRST = REGISTERS["features"].address
 
 DATAPATH_REGISTERS: list[Register] = [
-    register
-    for register in REGISTERS.values()
-    if register.address >= _FIRST and register.name not in _LINK_REGISTERS
+    register for register in REGISTERS.values() if register.address >= _FIRST and register.name not in _OTHERS
 ]
-"""Registers that the datapath takes or drives: all but the identification block and the link's."""
+"""Registers that the datapath takes or drives: all but the identification block, the link's and the host's."""
 
 
 def _member(register: Register):

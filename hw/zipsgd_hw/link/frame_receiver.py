@@ -41,7 +41,8 @@ class FrameReceiver(wiring.Component):
     stored : Out(stream.Signature(8)), bytes of taken frames, up to one a cycle.
     sync : Out(1), strobe: a SYNC has come; the ring is empty in the next cycle, so that ``stored`` may then lose its byte.
     answer : Out(1), strobe: a frame was taken or dropped, and wants an ACK.
-    expected : Out(8), the sequence number whose turn it is.
+    expected : Out(8), the sequence number whose turn it is; last : Out(8), that of the last good frame, taken or not. Both
+        change in the same cycle.
     freed : Out(16), ring bytes freed since SYNC, mod 65536.
     frames_bad : Out(16), frames dropped for bad coding, CRC or length, or because the ring was full; mod 65536.
     frames_skipped : Out(16), good frames dropped since another one's turn it was; mod 65536.
@@ -52,6 +53,7 @@ class FrameReceiver(wiring.Component):
     sync: Out(1)
     answer: Out(1)
     expected: Out(8)
+    last: Out(8)
     freed: Out(16)
     frames_bad: Out(16)
     frames_skipped: Out(16)
@@ -136,6 +138,8 @@ class FrameReceiver(wiring.Component):
             m.d.sync += [place.eq(place.init), missing.eq(0)]
         with m.If(take):
             m.d.sync += [taken.eq(taken + place - _CRC_BYTES), self.expected.eq(self.expected + 1)]
+        with m.If(take | skip | self.sync):
+            m.d.sync += self.last.eq(sequence)
         m.d.sync += [
             self.frames_bad.eq(self.frames_bad + bad),
             self.frames_skipped.eq(self.frames_skipped + skip),

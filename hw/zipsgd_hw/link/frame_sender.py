@@ -1,6 +1,6 @@
 """Frames to the host."""
 
-from amaranth import Module, Mux, ResetInserter, Signal, unsigned
+from amaranth import Cat, Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -28,7 +28,7 @@ class FrameSender(wiring.Component):
     Members
     -------
     ack : In(1), strobe: send an ACK.
-    expected : In(8), freed : In(16): what an ACK says, taken when it is begun.
+    expected : In(8), freed : In(16), last : In(8): what an ACK says, taken when it is begun.
     answer : In(DataWord): words of DATA frames, each taken in 36 cycles.
     drop : In(1), strobe: forget a DATA frame that still waits for words; ``answer`` begins a new one.
     coded : Out(stream.Signature(8)), bytes to the line.
@@ -37,6 +37,7 @@ class FrameSender(wiring.Component):
     ack: In(1)
     expected: In(8)
     freed: In(16)
+    last: In(8)
     answer: In(DataWord)
     drop: In(1)
     coded: Out(stream.Signature(8))
@@ -51,8 +52,9 @@ class FrameSender(wiring.Component):
         wanted = Signal()
         is_ack = Signal()
         sequence = Signal(8)
-        freed = Signal(16)
+        said = Signal(24)
         lane = Signal(2)
+        dropped = Signal()
 
         # A byte of the body is chosen in one cycle, coded and put into the memory in the next, and goes through the CRC bit
         # by bit.
@@ -96,7 +98,7 @@ class FrameSender(wiring.Component):
                 m.d.sync += [
                     is_ack.eq(wanted),
                     sequence.eq(Mux(wanted, self.expected, self.answer.payload.sequence)),
-                    freed.eq(self.freed),
+                    said.eq(Cat(self.freed, self.last)),
                     place.eq(1),
                     code_place.eq(0),
                     at.eq(0),
@@ -104,6 +106,7 @@ class FrameSender(wiring.Component):
                     lane.eq(2),
                     bits.eq(0),
                     in_crc.eq(0),
+                    dropped.eq(0),
                 ]
                 with m.If(wanted | self.answer.valid):
                     m.next = "kind"
@@ -116,10 +119,10 @@ class FrameSender(wiring.Component):
                 with m.If(free):
                     m.next = "words"
                     with m.If(is_ack):
-                        m.next = "freed"
-            with m.State("freed"):
-                m.d.comb += [put.eq(free), body_next.eq(freed.word_select(lane[0], 8))]
-                with m.If(free & lane[0]):
+                        m.next = "said"
+            with m.State("said"):
+                m.d.comb += [put.eq(free), body_next.eq(said.word_select(lane, 8))]
+                with m.If(free & lane[1]):
                     m.next = "sum"
             with m.State("words"):
                 m.d.comb += [
@@ -129,7 +132,7 @@ class FrameSender(wiring.Component):
                 ]
                 with m.If(put & self.answer.payload.last & (lane == 3)):
                     m.next = "sum"
-                with m.If(self.drop):
+                with m.If(self.drop | dropped):
                     m.next = "idle"
             with m.State("sum"):
                 m.d.sync += [in_crc.eq(free), lane.eq(0)]
@@ -161,5 +164,7 @@ class FrameSender(wiring.Component):
                         m.next = "idle"
         with m.If(self.ack):
             m.d.sync += wanted.eq(1)
+        with m.If(self.drop):
+            m.d.sync += dropped.eq(1)
 
         return m

@@ -75,6 +75,7 @@ class Link(wiring.Component):
             sender.ack.eq(receiver.answer | commands.done),
             sender.expected.eq(receiver.expected),
             sender.freed.eq(receiver.freed),
+            sender.last.eq(receiver.last),
             sender.drop.eq(receiver.sync),
             self.bytes_reset.eq(receiver.sync),
             self.frames_bad.eq(receiver.frames_bad),
