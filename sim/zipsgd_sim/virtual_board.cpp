@@ -1,8 +1,8 @@
 // The virtual board: a loop around the Verilated accelerator that serves its link.
 //
 // One host at a time talks to it over TCP on the loopback interface or over a pseudo-terminal. The first line on standard
-// output is JSON with the way in, or with what went wrong. Lines on standard input are commands: "statistics" answers with a line of JSON; end of
-// file, SIGTERM and SIGINT end the process.
+// output is JSON with the way in, or with what went wrong. Lines on standard input are commands: "statistics" answers with a line of JSON, and so does
+// "reset", once the reset pin has been high for four cycles; end of file, SIGTERM and SIGINT end the process.
 //
 // Virtual time stands still while the board has nothing to do and no byte to take: see QUIET.
 
@@ -13,7 +13,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,14 +26,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "Vboard.h"
-#include "verilated.h"
-#ifdef TRACE
-#include "verilated_vcd_c.h"
-#endif
-
-// Verilator's spelling of a port `stream__member`
-#define PORT(stream, member) stream##___05F##member
+#include "clocked_board.hpp"
 
 namespace {
 
@@ -162,30 +154,15 @@ struct Statistics {
 
 class Board {
 public:
-    Board(const std::string& trace, uint64_t half_picoseconds, uint64_t byte_cycles, uint64_t stall)
-        : byte_cycles_(byte_cycles), random_{stall} {
-        context_.traceEverOn(!trace.empty());
-        top_ = std::make_unique<Vboard>(&context_);
-#ifdef TRACE
-        top_->trace(&vcd_, 99);
-        vcd_.set_time_unit("1ps");
-        vcd_.set_time_resolution("1ps");
-        half_ = half_picoseconds;
-        vcd_.open(trace.c_str());
-        if (!vcd_.isOpen()) fail("cannot write the waveform");
-#endif
-        top_->rst = 1;
-#ifdef UART_PINS
-        top_->rx = 1;
-#endif
-        for (int i = 0; i < 4; ++i) clock();
-        top_->rst = 0;
+    Board(const std::string& trace, uint64_t half_picoseconds, int power_up, uint64_t byte_cycles, uint64_t stall)
+        : board_(trace, half_picoseconds, power_up), byte_cycles_(byte_cycles), random_{stall} {
+        if (!board_.traces()) fail("cannot write the waveform");
     }
 
-    ~Board() {
-        top_->final();
-#ifdef TRACE
-        vcd_.close();
+    void reset() {
+        board_.reset();
+#ifdef UART_PINS
+        tx_bit_ = -1;
 #endif
     }
 
@@ -195,34 +172,9 @@ public:
     Statistics statistics;
 
 private:
-    // Settles the inputs with the clock low, looks at the outputs, and lets the rising edge pass.
-    template <typename Look> void clock(Look look) {
-        top_->clk = 0;
-        top_->eval();
-        dump();
-        look();
-        top_->clk = 1;
-        top_->eval();
-        dump();
-    }
-    void clock() {
-        clock([] {});
-    }
-    void dump() {
-#ifdef TRACE
-        vcd_.dump(time_);
-        time_ += half_;
-#endif
-    }
     bool stalls() { return random_.state && random_.coin(); }
 
-    VerilatedContext context_;
-    std::unique_ptr<Vboard> top_;
-#ifdef TRACE
-    VerilatedVcdC vcd_;
-    uint64_t time_ = 0;
-    uint64_t half_ = 0;  // of the clock's period
-#endif
+    ClockedBoard board_;
     uint64_t byte_cycles_;
     Random random_;
     uint64_t rx_free_ = 0;  // cycle from which on the line to the board is free
@@ -243,9 +195,9 @@ bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
     bool moved = false;
     const bool line_free = now >= rx_free_;
     const bool give = line_free && !in.empty() && !stalls();
-    top_->PORT(rx, valid) = give;
+    board_->PORT(rx, valid) = give;
     if (give) {
-        top_->PORT(rx, payload) = in.front();
+        board_->PORT(rx, payload) = in.front();
         in.pop_front();
         rx_free_ = now + byte_cycles_;
         ++statistics.received;
@@ -256,10 +208,10 @@ bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
     } else if (line_free) {
         ++idle_run_;
     }
-    top_->PORT(tx, ready) = now >= tx_free_ && !stalls();
-    clock([&] {
-        if (top_->PORT(tx, ready) && top_->PORT(tx, valid)) {
-            out.push_back(top_->PORT(tx, payload));
+    board_->PORT(tx, ready) = now >= tx_free_ && !stalls();
+    board_.clock([&] {
+        if (board_->PORT(tx, ready) && board_->PORT(tx, valid)) {
+            out.push_back(board_->PORT(tx, payload));
             tx_free_ = now + byte_cycles_;
             ++statistics.sent;
             moved = true;
@@ -284,19 +236,19 @@ bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
             idle_run_ = 0;
             statistics.line_busy += bit * 10;
             moved = true;
-            top_->rx = 0;
+            board_->rx = 0;
         } else {
-            top_->rx = 1;
+            board_->rx = 1;
             ++idle_run_;
         }
     } else if (now >= rx_bit_end_) {
         rx_shift_ >>= 1;
-        top_->rx = rx_shift_ & 1;
+        board_->rx = rx_shift_ & 1;
         rx_bit_end_ += bit;
     }
-    clock([&] {
+    board_.clock([&] {
         if (tx_bit_ < 0) {
-            if (!top_->tx) {
+            if (!board_->tx) {
                 tx_bit_ = 0;
                 tx_shift_ = 0;
                 tx_sample_ = now + bit + bit / 2;
@@ -304,7 +256,7 @@ bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
             }
         } else if (now == tx_sample_) {
             if (tx_bit_ < 8) {
-                tx_shift_ |= uint32_t(top_->tx) << tx_bit_++;
+                tx_shift_ |= uint32_t(board_->tx) << tx_bit_++;
                 tx_sample_ += bit;
             } else {
                 out.push_back(tx_shift_);
@@ -325,6 +277,7 @@ int main(int argc, char** argv) {
     std::string trace;
     uint64_t byte_cycles = 1;
     uint64_t stall = 0;
+    int power_up = 1;
     uint64_t half_picoseconds = 5000;
     uint16_t port = 0;
     for (int i = 1; i < argc; ++i) {
@@ -336,6 +289,7 @@ int main(int argc, char** argv) {
         else if (option == "--byte-cycles") byte_cycles = std::strtoull(value(), nullptr, 10);
         else if (option == "--port") port = std::strtoul(value(), nullptr, 10);
         else if (option == "--stall") stall = std::strtoull(value(), nullptr, 10);
+        else if (option == "--power-up") power_up = std::atoi(value());
         else {
             std::fprintf(stderr, "virtual board: unknown option %s\n", option.c_str());
             return 2;
@@ -347,7 +301,7 @@ int main(int argc, char** argv) {
     sigaction(SIGINT, &action, nullptr);
     fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
 
-    Board board(trace, half_picoseconds, byte_cycles ? byte_cycles : 1, stall);
+    Board board(trace, half_picoseconds, power_up, byte_cycles ? byte_cycles : 1, stall);
     Host host(terminal, port);
     std::deque<uint8_t> in;
     std::vector<uint8_t> out;
@@ -368,7 +322,8 @@ int main(int argc, char** argv) {
                 command += text[i];
                 continue;
             }
-            if (command == "statistics") board.statistics.print();
+            if (command == "reset") board.reset();
+            if (command == "reset" || command == "statistics") board.statistics.print();
             command.clear();
         }
     }

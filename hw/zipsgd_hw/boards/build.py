@@ -14,15 +14,13 @@ from zipsgd.protocol.formats import Build, BuildError
 from .memory_blocks import memory_blocks
 from .prediction import predict_epoch
 from .report import clocks, fmax_margin, utilisation
+from .synthesis import AFTER_READ, AFTER_SYNTHESIS, STATISTICS
 from .table import BOARDS, Board
 from .toolchain import BuildFailed, run_tool, tool_version
 
 __all__ = ["BuildFailed", "build_board"]
 
 _NAME = "top"
-_STATISTICS = "synthesis.json"
-_COLLISIONS_DO_NOT_MATTER = "setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2 */r:CLK_ENABLE=1 %i"
-"""What :func:`zipsgd_hw.memory.block_ram` says of its memories, and Amaranth's RTLIL cannot; it holds for all clocked ones."""
 _PRODUCT = {"ice40": (".asc", ".bin"), "ecp5": (".config", ".bit")}
 """Endings of what nextpnr writes, and of the bitstream made of it."""
 CALIFORNIA: dict[str, int] = {"samples": 20640, "features": 9, "base_planes": 2, "up_planes": 2}
@@ -41,8 +39,8 @@ def _prepare(board: Board, folder: Path) -> list[list[str]]:
         emit_src=False,
         synth_opts=list(board.synth_opts),
         nextpnr_opts=list(board.nextpnr_opts),
-        script_after_read=_COLLISIONS_DO_NOT_MATTER,
-        script_after_synth=f"tee -q -o {_STATISTICS} stat -json",
+        script_after_read=AFTER_READ,
+        script_after_synth=AFTER_SYNTHESIS,
     )
     plan.extract(folder)
     (folder / f"{_NAME}.debug.v").rename(folder / f"{board.name}.v")
@@ -149,7 +147,7 @@ def build_board(
     verilog = out_dir / f"{name}.v"
     bitstream = out_dir / f"{name}{packed}"
     sidecar = out_dir / f"{name}.json"
-    statistics_path = out_dir / _STATISTICS
+    statistics_path = out_dir / STATISTICS
     for stale in (report_path, verilog, bitstream, sidecar, statistics_path, *out_dir.glob("seed-*")):
         stale.unlink(missing_ok=True)
 

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .synthesis import cell_counts
+
 __all__ = ["clocks", "fmax_margin", "utilisation"]
 
 _CELLS: dict[str, dict[str, str]] = {
@@ -26,8 +28,7 @@ def _figure(used: int | None, available: int | None) -> dict[str, Any]:
 
 def _ice40_flip_flops(synthesis: Path) -> int | None:
     """Flip-flops in Yosys' statistics; nextpnr packs them into logic cells and does not tell them apart."""
-    cells = json.loads(synthesis.read_text())["design"]["num_cells_by_type"]
-    return sum(count for name, count in cells.items() if name.startswith("SB_DFF"))
+    return sum(count for name, count in cell_counts(synthesis).items() if name.startswith("SB_DFF"))
 
 
 def utilisation(family: str, report: Path, synthesis: Path) -> dict[str, dict[str, Any]]:

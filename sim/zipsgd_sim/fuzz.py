@@ -1,0 +1,180 @@
+"""Hostile bytes for the simulated accelerator: what ``fuzz_board.cpp`` is told, and what it found."""
+
+import json
+import random
+import struct
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from zipsgd.golden.levels import table_words
+from zipsgd.golden.lfsr import seed_words
+from zipsgd.golden.trainer import GoldenTrainer
+from zipsgd.golden.weave import weave
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, READ_WORDS, Kind
+from zipsgd.protocol.registers import LEVEL_WINDOW, MODEL_WINDOW, REGISTERS, Control, Register, identification
+
+from .designs import Design
+from .random_runs import random_run
+from .verilate import board_executable
+
+__all__ = ["FuzzFinding", "FuzzReport", "fuzz"]
+
+_RUNS = 12
+"""Training runs with known results, which take turns."""
+_COUNTERS = ("frames_bad", "frames_skipped")
+
+
+@dataclass(frozen=True)
+class FuzzFinding:
+    """What went wrong in which burst, and the bytes sent from its beginning on."""
+
+    burst: int
+    what: str
+    sent: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class FuzzReport:
+    """``counts``: of bursts, frames, cycles and what became of them, by name."""
+
+    counts: dict[str, int]
+    findings: list[FuzzFinding]
+
+
+def _send(kind: Kind, payload: bytes) -> str:
+    return f"send {kind:d} x{payload.hex()}"
+
+
+def _write(address: int, words: Sequence[int]) -> Iterator[str]:
+    most = MAX_PAYLOAD // 4 - 1
+    for start in range(0, len(words), most):
+        part = [word & 0xFFFF_FFFF for word in words[start : start + most]]
+        yield _send(Kind.WRITE, struct.pack(f"<I{len(part)}I", address + start, *part))
+
+
+def _write_register(name: str, *words: int) -> Iterator[str]:
+    return _write(REGISTERS[name].address, words)
+
+
+def _fence(address: int, words: Sequence[int | None]) -> Iterator[str]:
+    """Reads that must give ``words``, where None stands for any."""
+    for start in range(0, len(words), READ_WORDS):
+        part = [
+            "*" if word is None else str(word & 0xFFFF_FFFF) for word in words[start : start + READ_WORDS]
+        ]
+        payload = struct.pack("<II", address + start, len(part))
+        yield f"ask {Kind.FENCE:d} x{payload.hex()} {len(part)} {' '.join(part)}"
+
+
+def _run(build: Build, rng: random.Random) -> Iterator[str]:
+    """A random run as docs/link.md has it, with the golden model's results."""
+    run = random_run(build, rng, bytes_limit=1500)
+    config = run.config
+    levels = config.levels
+    golden = GoldenTrainer(
+        build, run.model, seed=run.seed, batch=config.batch, one_sided=config.one_sided, levels=levels
+    )
+    spare = [0] * (build.chunks(config.features) * build.lanes - config.features)
+    value_bits = 0 if levels is None else levels.bits
+    yield from _write_register("control", Control.ABORT)
+    yield from _write_register(
+        "features", config.features, config.p, config.m, config.batch, config.one_sided, value_bits
+    )
+    if levels is not None:
+        yield from _write(LEVEL_WINDOW, table_words(levels, build))
+    yield from _write(MODEL_WINDOW, run.model.tolist() + spare)
+    for number, (samples, step) in enumerate(zip(run.epochs, run.steps, strict=True)):
+        golden.flags = 0  # those of an epoch alone, as the device's
+        golden.start_epoch(number)
+        yield from _write_register("step_mantissa", step.mantissa, step.exponent)
+        for word in reversed(seed_words(run.seed, number, build.update_lanes)):
+            yield from _write_register("seed", word)
+        yield from _write_register("control", Control.CLEAR | Control.LOAD)
+        yield from _write_register("samples", samples.order.size)
+        loss = 0
+        for codes in samples.blocks(samples.order.size):
+            loss += golden.epoch(codes, step)
+            data = weave(codes, build.lanes).tobytes()
+            for start in range(0, len(data), MAX_PAYLOAD):
+                yield _send(Kind.SAMPLES, data[start : start + MAX_PAYLOAD])
+        results = {
+            "status": 0,
+            "flags": golden.flags,
+            "loss_low": loss,
+            "loss_high": loss >> 32,
+            "samples_done": samples.order.size,
+        }
+        yield from _fence(REGISTERS["status"].address, list(results.values()))
+        yield from _fence(MODEL_WINDOW, golden.master.tolist() + spare)
+
+
+def _access(register: Register, constants: dict[str, int]) -> str:
+    if register.name in constants:
+        return "constant"
+    if register.name in _COUNTERS:
+        return "counter"
+    return {"r": "result", "rw": "config", "w": "command"}[register.access]
+
+
+def _plan(build: Build, seed: int) -> Iterator[str]:
+    """Lines of the program's input: the contract's numbers, the registers by address, the runs."""
+    constants = {
+        **build.as_dict(),
+        **{kind.name.lower(): kind.value for kind in Kind},
+        **{name: REGISTERS[name].address for name in ("features", "control", *_COUNTERS)},
+        "start": REGISTERS["samples"].address,
+        "abort": Control.ABORT,
+        "overhead": CREDIT_OVERHEAD,
+        "max_payload": MAX_PAYLOAD,
+        "read_words": READ_WORDS,
+        "model_window": MODEL_WINDOW,
+        "level_window": LEVEL_WINDOW,
+    }
+    yield from (f"constant {name} {value}" for name, value in constants.items())
+    identity = identification(build)
+    for register in REGISTERS.values():
+        yield f"register {_access(register, identity)} {register.width} {identity.get(register.name, 0)}"
+    rng = random.Random(seed)
+    for _ in range(_RUNS):
+        yield "run"
+        yield from _run(build, rng)
+
+
+def fuzz(
+    build: Build,
+    frames: int,
+    *,
+    seed: int = 1,
+    design: Design | None = None,
+    optimise: int = 3,
+    progress: Callable[[str], None] = lambda message: None,
+) -> FuzzReport:
+    """Send at least ``frames`` frames, good, mutated and random, to the simulated accelerator of ``build``.
+
+    After each burst of up to 40, the device must answer a SYNC and reads of all registers and of the model in a bounded number
+    of cycles, and hold nothing but what good frames may have written; every 200 bursts, a training run must give the golden
+    model's bits. ``fuzz_board.cpp`` says what is compared. Arguments are those of :func:`.board_executable`.
+
+    Raises
+    ------
+    BuildFailed
+        The program could not be compiled.
+    """
+    program = board_executable(
+        build, program="fuzz_board", design=design, optimise=optimise, progress=progress
+    )
+    done = subprocess.run(
+        [str(program), "--frames", str(frames), "--seed", str(seed)],
+        input="\n".join(_plan(build, seed)),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    report = json.loads(done.stdout)
+    findings = [
+        FuzzFinding(finding["burst"], finding["what"], bytes.fromhex(finding["sent"]))
+        for finding in report.pop("findings")
+    ]
+    return FuzzReport(report, findings)
