@@ -21,8 +21,20 @@ from zipsgd.compiled import compiled
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
+from zipsgd.golden.prox import NO_PROX
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, level_offset, row_keys
-from zipsgd.protocol.formats import LABEL_FRAC, LFSR_BITS, LFSR_DRAW, STEP_EXP_MAX, Build, Flag
+from zipsgd.protocol.formats import (
+    LABEL_FRAC,
+    LABEL_ONE,
+    LFSR_BITS,
+    LFSR_DRAW,
+    PHASE_BITS,
+    SHRINK_SHIFT_MAX,
+    STEP_EXP_MAX,
+    Build,
+    Flag,
+    Loss,
+)
 
 __all__ = ["Emulator"]
 
@@ -34,9 +46,14 @@ _Matrix = npt.NDArray[np.integer]
 class _Run(NamedTuple):
     """Constants of an epoch, for the compiled functions: shifts, saturation limits, and how samples are combined."""
 
+    features: int
+    heads: int
+    one_against_all: bool
     m: int
     batch: int
     symmetric: bool
+    loss: int
+    one: int  # at the residual's binary point
     level_offset: int  # from a base to its level's number; -1 for even levels
     z_shift: int
     label_shift: int
@@ -52,10 +69,16 @@ class _Run(NamedTuple):
     model_limit: int
     q3_drop: int
     q3_top: int
+    prox: bool
+    shrink_shift: int
+    shrink_rate: int
+    threshold: int
+    bound: int
+    spare_last: bool
 
 
 class _State(NamedTuple):
-    """What an epoch changes, as arrays. Vectors over features are padded with zeros to whole chunks."""
+    """What an epoch changes, as arrays. Vectors hold the heads one behind the other, each padded with zeros to whole chunks."""
 
     master: _Int
     q3: _Vector  # int32 where a dot product fits in 32 bits, else int64
@@ -64,12 +87,15 @@ class _State(NamedTuple):
     update_lfsr: _Int
     loss_lfsr: _Int
     totals: _Int  # flags, and the loss sum in two parts: high * 2^32 + low
+    phases: _Int  # of shrinking, and of the threshold
 
 
 # Compiled functions see plain numbers only
 _RESIDUAL, _DELTA = Flag.RESIDUAL, Flag.DELTA
 _GRADIENT, _MODEL, _Q3 = Flag.GRADIENT, Flag.MODEL, Flag.Q3
+_SQUARED, _HINGE = Loss.SQUARED.value, Loss.HINGE.value
 _FLAGS, _LOSS_LOW, _LOSS_HIGH = range(3)
+_PHASE_MASK = (1 << PHASE_BITS) - 1
 _DRAW_MASK = (1 << LFSR_DRAW) - 1
 _OLD_BITS = LFSR_BITS - LFSR_DRAW
 _CACHE_LINE = 64
@@ -169,6 +195,17 @@ def _look_up(table: _Matrix, offset: int, q1: _Vector, q2: _Vector, q3: _Vector)
 
 
 @compiled
+def _products(q1: _Vector, q2: _Vector, q3: _Vector) -> tuple[Any, Any]:
+    """Both products with q3."""
+    word = q3.dtype.type
+    z1, z2 = word(0), word(0)
+    for j in range(q1.size):
+        z1 = word(z1 + word(word(q1[j]) * q3[j]))
+        z2 = word(z2 + word(word(q2[j]) * q3[j]))
+    return z1, z2
+
+
+@compiled
 def _residual(z: Any, label: Any, run: _Run) -> tuple[int, int]:
     """z - b at the residual's binary point, saturated, and the flag."""
     exact: Any = (np.int64(z) << run.z_shift) - (np.int64(label) << run.label_shift)
@@ -177,9 +214,21 @@ def _residual(z: Any, label: Any, run: _Run) -> tuple[int, int]:
 
 
 @compiled
-def _delta(residual: int, lfsr: int, run: _Run) -> tuple[int, int]:
-    """step * residual, rounded by the draw of the loss unit's LFSR and saturated, and the flag."""
-    product = (residual * run.mantissa) << run.step_shift
+def _derivative(residual: int, label: Any, run: _Run) -> tuple[int, int]:
+    """The residual where it counts, and the loss's derivative."""
+    if run.loss == _SQUARED:
+        return residual, residual
+    if residual > 0 if label < 0 else residual < 0:
+        if run.loss == _HINGE:
+            return residual, run.one if label < 0 else -run.one
+        return residual, residual
+    return 0, 0
+
+
+@compiled
+def _delta(derivative: int, lfsr: int, run: _Run) -> tuple[int, int]:
+    """step * derivative, rounded by the draw of the loss unit's LFSR and saturated, and the flag."""
+    product = (derivative * run.mantissa) << run.step_shift
     rounded = (product + _align(lfsr >> _OLD_BITS, run.delta_drop)) >> run.delta_drop
     clamped = min(max(rounded, -run.delta_limit), run.delta_limit)
     return clamped, _DELTA if clamped != rounded else 0
@@ -220,18 +269,20 @@ def _sample(
     """
     lfsr = loss_lfsr[0]
     r1, flags = _residual(z1, label, run)
-    delta1, flag = _delta(r1, lfsr, run)
+    within, last = _derivative(r1, label, run)
+    delta1, flag = _delta(last, lfsr, run)
     flags |= flag
     lfsr = _leap(lfsr)
-    r2, delta2 = r1, delta1
+    delta2 = delta1
     if run.m == 2:
         r2, flag = _residual(z2, label, run)
         flags |= flag
-        delta2, flag = _delta(r2, lfsr, run)
+        _, last = _derivative(r2, label, run)
+        delta2, flag = _delta(last, lfsr, run)
         flags |= flag
         lfsr = _leap(lfsr)
     loss_lfsr[0] = lfsr
-    product = r1 * r2
+    product = within * last
     totals[_LOSS_LOW] += product & 0xFFFFFFFF
     totals[_LOSS_HIGH] += product >> 32
     totals[_FLAGS] |= flags
@@ -242,8 +293,43 @@ def _sample(
 
 
 @compiled
+def _heads(q1: _Vector, q2: _Vector, z1: Any, z2: Any, labels: _Vector, run: _Run, state: _State) -> None:
+    """One sample for all heads; ``z1`` and ``z2`` are of the first."""
+    room = state.q3.size // run.heads
+    for head in range(run.heads):
+        part = slice(head * room, head * room + q1.size)
+        if head:
+            z1, z2 = _products(q1, q2, state.q3[part])
+        if run.one_against_all:
+            label: Any = LABEL_ONE if labels[0] == head else -LABEL_ONE
+        else:
+            label = np.int64(labels[head])
+        _sample(q1, q2, z1, z2, label, run, state.accumulated[part], state.loss_lfsr, state.totals)
+
+
+@compiled
+def _prox(run: _Run, state: _State) -> None:
+    """The proximal step, by the draws of the update."""
+    shrink, threshold = state.phases[0] + run.shrink_rate, state.phases[1] + run.threshold
+    state.phases[0], state.phases[1] = shrink & _PHASE_MASK, threshold & _PHASE_MASK
+    shrinks = shrink > _PHASE_MASK and run.shrink_shift > 0
+    threshold >>= PHASE_BITS
+    mask = (1 << run.shrink_shift) - 1
+    room = state.master.size // run.heads
+    bound = run.bound if run.bound else run.model_limit
+    for j in range(state.master.size):
+        if run.spare_last and j % room == run.features - 1:
+            continue
+        x = state.master[j]
+        if shrinks:
+            x -= (x + (state.draws[j] >> (LFSR_DRAW - SHRINK_SHIFT_MAX) & mask)) >> run.shrink_shift
+        x -= min(max(x, -threshold), threshold)
+        state.master[j] = min(max(x, -bound), bound)
+
+
+@compiled
 def _update(run: _Run, state: _State) -> None:
-    """Q4, the step and Q3; the accumulators are zero afterwards."""
+    """Q4, the step, the proximal step, and Q3; the accumulators are zero afterwards."""
     lanes = state.update_lfsr.size
     draws = state.draws
     for start in range(0, draws.size, lanes):
@@ -263,11 +349,14 @@ def _update(run: _Run, state: _State) -> None:
         moved = state.master[j] - (gradient << run.gradient_shift)
         model = min(max(moved, -run.model_limit), run.model_limit - 1)
         model_clamped |= model != moved
-        q3 = (model + (draws[j] >> run.q4_drop & mask3)) >> run.q3_drop
-        q3_clamped |= q3 > run.q3_top
         state.master[j] = model
-        state.q3[j] = min(q3, run.q3_top)
         state.accumulated[j] = 0
+    if run.prox:
+        _prox(run, state)
+    for j in range(draws.size):
+        q3 = (state.master[j] + (draws[j] >> run.q4_drop & mask3)) >> run.q3_drop
+        q3_clamped |= q3 > run.q3_top
+        state.q3[j] = min(q3, run.q3_top)
     if gradient_clamped:
         state.totals[_FLAGS] |= _GRADIENT
     if model_clamped:
@@ -287,13 +376,18 @@ def _epoch_codes(
 ) -> None:
     q1 = np.empty(base.shape[1], dtype=np.int32)
     q2 = np.empty(base.shape[1], dtype=np.int32)
-    q3, accumulated, loss_lfsr, totals = state.q3, state.accumulated, state.loss_lfsr, state.totals
-    for i in range(labels.size):
+    q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
+    loss_lfsr, totals = state.loss_lfsr, state.totals
+    single = run.heads == 1 and not run.one_against_all
+    for i in range(len(labels)):
         z1, z2 = _code_row(base, up, i, q1, q2, q3)
         if run.level_offset >= 0:
             z1, z2 = _look_up(table, run.level_offset, q1, q2, q3)
-        _sample(q1, q2, z1, z2, labels[i], run, accumulated, loss_lfsr, totals)
-        if (i + 1) % run.batch == 0 or i + 1 == labels.size:
+        if single:
+            _sample(q1, q2, z1, z2, labels[i, 0], run, accumulated, loss_lfsr, totals)
+        else:
+            _heads(q1, q2, z1, z2, labels[i], run, state)
+        if (i + 1) % run.batch == 0 or i + 1 == len(labels):
             _update(run, state)
 
 
@@ -310,7 +404,9 @@ def _epoch_rows(
 ) -> None:
     q1 = np.empty(fixed.shape[1], dtype=np.int32)
     q2 = np.empty(fixed.shape[1], dtype=np.int32)
-    q3, accumulated, loss_lfsr, totals = state.q3, state.accumulated, state.loss_lfsr, state.totals
+    q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
+    loss_lfsr, totals = state.loss_lfsr, state.totals
+    single = run.heads == 1 and not run.one_against_all
     address, row_bytes = np.int64(fixed.ctypes.data), fixed.strides[0]
     for i in range(order.size):
         if i + 1 < order.size:
@@ -320,7 +416,10 @@ def _epoch_rows(
             if run.m == 0:
                 q2[:] = q1
             z1, z2 = _look_up(table, run.level_offset, q1, q2, q3)
-        _sample(q1, q2, z1, z2, labels[order[i]], run, accumulated, loss_lfsr, totals)
+        if single:
+            _sample(q1, q2, z1, z2, labels[order[i], 0], run, accumulated, loss_lfsr, totals)
+        else:
+            _heads(q1, q2, z1, z2, labels[order[i]], run, state)
         if (i + 1) % run.batch == 0 or i + 1 == order.size:
             _update(run, state)
 
@@ -331,15 +430,17 @@ class Emulator:
     Parameters
     ----------
     build : widths and limits.
-    model : shape (features,), integers: the master model to start from.
+    model : integers, shape (features,) or, of several heads, (heads, features): the master model to start from.
     seed : of the device's LFSRs.
     batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
     one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
     levels : what the codes number; None for even levels.
+    loss : what is minimised.
+    one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
 
     Attributes
     ----------
-    master, q3 : int64, shape (features,): the model, and its rounded copy (copies of the emulator's own).
+    master, q3 : int64, shaped as ``model``: the model, and its rounded copy (copies of the emulator's own).
     flags : sticky overflow flags, bits of :class:`~zipsgd.protocol.formats.Flag`.
     """
 
@@ -352,11 +453,14 @@ class Emulator:
         batch: int,
         one_sided: bool = False,
         levels: LevelTable | None = None,
+        loss: Loss = Loss.SQUARED,
+        one_against_all: bool = False,
     ) -> None:
         start = np.array(model, dtype=np.int64)
-        if start.ndim != 1 or not 1 <= start.size <= build.max_features:
+        if start.ndim not in (1, 2) or not 1 <= start.size <= build.max_features:
             raise ValueError(
-                f"the model must be a vector of 1 to {build.max_features} features, not of shape {start.shape}"
+                f"the model must have 1 to {build.max_features} features, in a vector or one for each head, not the shape "
+                f"{start.shape}"
             )
         if not 1 <= batch <= build.max_batch:
             raise ValueError(f"batch must be in 1..{build.max_batch}, not {batch}")
@@ -365,18 +469,23 @@ class Emulator:
         self.one_sided = one_sided
         self.levels = levels
         self._table = np.zeros((1, 2), np.int16) if levels is None else levels.values
-        self._features = start.size
+        self._loss_kind = loss
+        self._one_against_all = one_against_all
+        self._shape = start.shape
+        self._heads, self._features = np.atleast_2d(start).shape
         self._prepared: tuple[npt.NDArray[np.float32], int, npt.NDArray[np.int32]] | None = None
-        padded = build.chunks(start.size) * build.lanes
+        self._room = build.chunks(self._features) * build.lanes
+        padded = self._heads * self._room
         self._seed = seed
         self._state = _State(
-            master=np.concatenate([start, np.zeros(padded - start.size, dtype=np.int64)]),
+            master=np.pad(np.atleast_2d(start), ((0, 0), (0, self._room - self._features))).ravel(),
             q3=np.zeros(padded, dtype=np.int64),
             accumulated=np.zeros(padded, dtype=np.int64),
             draws=np.zeros(padded, dtype=np.int64),
             update_lfsr=np.zeros(build.update_lanes, dtype=np.int64),
             loss_lfsr=np.zeros(1, dtype=np.int64),
             totals=np.zeros(3, dtype=np.int64),
+            phases=np.zeros(2, dtype=np.int64),
         )
         self.start_epoch(0)
 
@@ -385,15 +494,21 @@ class Emulator:
         words = seed_words(self._seed, number, self.build.update_lanes)
         self._state.update_lfsr[:] = words[:-1]
         self._state.loss_lfsr[:] = words[-1:]
+        self._state.phases[:] = 0
         _update(self._begin(1 if self.levels is None else self.levels.p, 0, Step(0, 0)), self._state)
 
     @property
     def master(self) -> _Int:
-        return self._state.master[: self._features].copy()
+        return self._unpadded(self._state.master)
 
     @property
     def q3(self) -> _Int:
-        return self._state.q3[: self._features].astype(np.int64)
+        return self._unpadded(self._state.q3)
+
+    def _unpadded(self, words: _Vector) -> _Int:
+        """A copy of the heads' features."""
+        heads = words.reshape(self._heads, self._room)[:, : self._features]
+        return heads.reshape(self._shape).astype(np.int64)
 
     @property
     def flags(self) -> int:
@@ -428,7 +543,7 @@ class Emulator:
         _epoch_codes(
             np.ascontiguousarray(codes.base),
             np.ascontiguousarray(codes.up),
-            np.ascontiguousarray(codes.labels, dtype=np.int16),
+            self._labels(codes.labels),
             self._table,
             run,
             self._state,
@@ -452,7 +567,7 @@ class Emulator:
         Parameters
         ----------
         values : features in [-1, 1], shape (rows, features).
-        labels : shape (rows,), in units of 2^-15.
+        labels : shape (rows,), in units of 2^-15 or numbers of classes; or (rows, heads), one for each head.
         order : row numbers, the samples of the epoch in order.
         p, m : base and up planes, m at most 2.
         seed, epoch : decide the up bits, with the row numbers.
@@ -463,7 +578,7 @@ class Emulator:
         The epoch's loss sum, in units of 2^-(2 * residual_frac).
         """
         rows = np.asarray(order, dtype=np.int64)
-        if rows.size and not 0 <= rows.min() <= rows.max() < labels.size == values.shape[0]:
+        if rows.size and not 0 <= rows.min() <= rows.max() < len(labels) == values.shape[0]:
             raise ValueError(f"order must name rows of {values.shape[0]} values and as many labels")
         run = self._begin(p, m, step)
         self.prepare(values, p)
@@ -471,7 +586,7 @@ class Emulator:
         keys = row_keys(seed, epoch, rows)
         _epoch_rows(
             self._prepared[2],
-            np.ascontiguousarray(labels, dtype=np.int16),
+            self._labels(labels),
             rows,
             keys,
             self._table,
@@ -480,6 +595,12 @@ class Emulator:
             self._state,
         )
         return self._loss()
+
+    def _labels(self, labels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """As the compiled functions take them: shape (samples, labels of a sample)."""
+        return np.ascontiguousarray(labels, dtype=np.int16).reshape(
+            len(labels), 1 if self._one_against_all else self._heads
+        )
 
     def _begin(self, p: int, m: int, step: Step) -> _Run:
         """Constants for an epoch at ``p`` and ``m``; also makes the state's words as wide as that epoch needs."""
@@ -499,10 +620,16 @@ class Emulator:
             accumulated=self._state.accumulated.astype(word, copy=False),
         )
         self._state.totals[_LOSS_LOW] = self._state.totals[_LOSS_HIGH] = 0
+        prox = step.prox
         return _Run(
+            features=self._features,
+            heads=self._heads,
+            one_against_all=self._one_against_all,
             m=m,
             batch=self.batch,
             symmetric=m == 2 and not self.one_sided,
+            loss=int(self._loss_kind),
+            one=1 << build.residual_frac,
             level_offset=-1 if self.levels is None else level_offset(p),
             z_shift=build.z_shift(value_bits),
             label_shift=build.residual_frac - LABEL_FRAC,
@@ -518,6 +645,12 @@ class Emulator:
             model_limit=1 << (build.model_bits - 1),
             q3_drop=build.q3_drop,
             q3_top=(1 << (build.q3_bits - 1)) - 1,
+            prox=prox != NO_PROX,
+            shrink_shift=prox.shrink_shift,
+            shrink_rate=prox.shrink_rate,
+            threshold=prox.threshold,
+            bound=prox.bound,
+            spare_last=prox.spare_last,
         )
 
     def _loss(self) -> int:

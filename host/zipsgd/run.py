@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
-from zipsgd.golden.levels import LevelTable
-from zipsgd.protocol.formats import Build
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["LimitError", "RunConfig"]
+from zipsgd.golden.levels import LevelTable
+from zipsgd.golden.loss import Step
+from zipsgd.protocol.formats import Build, Loss
+
+__all__ = ["LimitError", "RunConfig", "model_words", "step_registers"]
 
 
 class LimitError(ValueError):
@@ -17,7 +21,9 @@ class RunConfig:
     """Configuration of a run.
 
     ``features`` with the intercept's; ``p`` base planes; ``m`` samples per value; ``batch`` samples of a mini-batch;
-    ``one_sided``: g = Q_1 l'(z_2) rather than the symmetric mean; ``levels``: what bases number, None for even levels.
+    ``one_sided``: g = Q_1 l'(z_2) rather than the symmetric mean; ``levels``: what bases number, None for even levels;
+    ``loss``: what is minimised; ``prox``: the steps have a proximal part; ``heads``: models trained side by side, with
+    ``one_against_all`` each on one class, whose number is the label, else each on a label of its own.
 
     Raises ValueError for levels of other features or another p.
     """
@@ -28,6 +34,33 @@ class RunConfig:
     batch: int
     one_sided: bool = False
     levels: LevelTable | None = None
+    loss: Loss = Loss.SQUARED
+    prox: bool = False
+    heads: int = 1
+    one_against_all: bool = False
+
+    @property
+    def labels(self) -> int:
+        """Labels of a sample."""
+        return 1 if self.one_against_all else self.heads
+
+    def model_shape(self) -> tuple[int, ...]:
+        """(features,) or, of several heads, (heads, features)."""
+        return (self.features,) if self.heads == 1 else (self.heads, self.features)
+
+    def registers(self) -> dict[str, int]:
+        """The registers that a run is set up with, by name; their addresses follow each other."""
+        return {
+            "features": self.features,
+            "base_planes": self.p,
+            "up_planes": self.m,
+            "batch": self.batch,
+            "one_sided": int(self.one_sided),
+            "value_bits": 0 if self.levels is None else self.levels.bits,
+            "loss": int(self.loss),
+            "heads_used": self.heads,
+            "one_against_all": int(self.one_against_all),
+        }
 
     def __post_init__(self) -> None:
         if self.levels is not None and (len(self.levels.values), self.levels.p) != (self.features, self.p):
@@ -42,6 +75,10 @@ class RunConfig:
             raise LimitError(
                 "this build has no transcoder for levels: train on even ones, or take a build with level_bits"
             )
+        if self.loss != Loss.SQUARED and not build.hinge:
+            raise LimitError("this build does least squares only: take a build with hinge=1")
+        if self.prox and not build.prox:
+            raise LimitError("this build has no proximal step for regularisers: take a build with prox=1")
         limits = {
             "features (with the intercept)": (self.features, 1, build.max_features),
             "base planes p": (self.p, 1, build.p_max)
@@ -50,6 +87,7 @@ class RunConfig:
             "samples per value m": (self.m, 0 if self.p else 1, build.m_max),
             "batch size": (self.batch, 1, build.max_batch),
             "samples of an epoch": (samples, 0, build.max_samples),
+            "models trained side by side": (self.heads, 1, build.heads),
             "bits of a level": (2 if self.levels is None else self.levels.bits, 2, max(2, build.level_bits)),
         }
         for name, (value, low, high) in limits.items():
@@ -57,6 +95,12 @@ class RunConfig:
                 raise LimitError(
                     f"{name} must be in {low}..{high} on this build, not {value}; a larger build would take more"
                 )
+        chunks = self.heads * build.chunks(self.features)
+        if chunks > build.max_chunks:
+            raise LimitError(
+                f"{self.heads} models of {self.features} features take {chunks * build.lanes} words of model memory, and this "
+                f"build has {build.max_features}: use fewer features, train fewer classes at a time, or take a larger build"
+            )
         planes = self.p + self.m if self.levels is None else self.levels.bits * max(1, self.m)
         words = build.chunks(self.features) * planes
         if words > build.replay_words:
@@ -64,3 +108,24 @@ class RunConfig:
                 f"a sample of {self.features} features at {planes} planes takes {words} plane words, and this build replays at "
                 f"most {build.replay_words}: use fewer planes or a build with larger replay_words"
             )
+
+
+def step_registers(step: Step) -> dict[str, int]:
+    """The registers that an epoch is set up with, by name; their addresses follow each other."""
+    prox = step.prox
+    return {
+        "shrink_shift": prox.shrink_shift,
+        "shrink_rate": prox.shrink_rate,
+        "threshold": prox.threshold,
+        "bound": prox.bound,
+        "spare_last": int(prox.spare_last),
+        "step_mantissa": step.mantissa,
+        "step_exponent": step.exponent,
+    }
+
+
+def model_words(model: npt.NDArray[np.int64], build: Build) -> npt.NDArray[np.int64]:
+    """A model, shape (features,) or (heads, features), as it lies in the model window: each head filled up to whole chunks."""
+    heads = np.atleast_2d(model)
+    spare = build.chunks(heads.shape[1]) * build.lanes - heads.shape[1]
+    return np.pad(heads, ((0, 0), (0, spare))).ravel()

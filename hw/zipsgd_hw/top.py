@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import REGISTERS, Status, identification
+from zipsgd.protocol.registers import Status, identification, registers_of
 
 from .link.link import Link
 from .link.register_bank import RegisterBank
@@ -65,7 +65,7 @@ class Accelerator(wiring.Component):
         m.d.sync += link.idle.eq((datapath.status & Status.BUSY) == 0)
 
         constants = identification(self._build)
-        for name, register in REGISTERS.items():
+        for name, register in registers_of(self._build).items():
             if name in constants or name in _OF_HOST:
                 continue
             port = getattr(bank, name)

@@ -13,7 +13,16 @@ from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, READ_WORDS, Kind
-from zipsgd.protocol.registers import LEVEL_WINDOW, MODEL_WINDOW, REGISTERS, Control, Register, identification
+from zipsgd.protocol.registers import (
+    LEVEL_WINDOW,
+    MODEL_WINDOW,
+    REGISTERS,
+    Control,
+    Register,
+    identification,
+    registers_of,
+)
+from zipsgd.run import model_words, step_registers
 
 from .designs import Design
 from .random_runs import random_run
@@ -74,21 +83,24 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
     config = run.config
     levels = config.levels
     golden = GoldenTrainer(
-        build, run.model, seed=run.seed, batch=config.batch, one_sided=config.one_sided, levels=levels
+        build,
+        run.model,
+        seed=run.seed,
+        batch=config.batch,
+        one_sided=config.one_sided,
+        levels=levels,
+        loss=config.loss,
+        one_against_all=config.one_against_all,
     )
-    spare = [0] * (build.chunks(config.features) * build.lanes - config.features)
-    value_bits = 0 if levels is None else levels.bits
     yield from _write_register("control", Control.ABORT)
-    yield from _write_register(
-        "features", config.features, config.p, config.m, config.batch, config.one_sided, value_bits
-    )
+    yield from _write_register("features", *config.registers().values())
     if levels is not None:
         yield from _write(LEVEL_WINDOW, table_words(levels, build))
-    yield from _write(MODEL_WINDOW, run.model.tolist() + spare)
+    yield from _write(MODEL_WINDOW, model_words(run.model, build).tolist())
     for number, (samples, step) in enumerate(zip(run.epochs, run.steps, strict=True)):
         golden.flags = 0  # those of an epoch alone, as the device's
         golden.start_epoch(number)
-        yield from _write_register("step_mantissa", step.mantissa, step.exponent)
+        yield from _write_register("shrink_shift", *step_registers(step).values())
         for word in reversed(seed_words(run.seed, number, build.update_lanes)):
             yield from _write_register("seed", word)
         yield from _write_register("control", Control.CLEAR | Control.LOAD)
@@ -107,7 +119,7 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
             "samples_done": samples.order.size,
         }
         yield from _fence(REGISTERS["status"].address, list(results.values()))
-        yield from _fence(MODEL_WINDOW, golden.master.tolist() + spare)
+        yield from _fence(MODEL_WINDOW, model_words(golden.master, build).tolist())
 
 
 def _access(register: Register, constants: dict[str, int]) -> str:
@@ -134,8 +146,10 @@ def _plan(build: Build, seed: int) -> Iterator[str]:
     }
     yield from (f"constant {name} {value}" for name, value in constants.items())
     identity = identification(build)
+    there = registers_of(build)
     for register in REGISTERS.values():
-        yield f"register {_access(register, identity)} {register.width} {identity.get(register.name, 0)}"
+        access = _access(register, identity) if register.name in there else "constant"
+        yield f"register {access} {register.width} {identity.get(register.name, 0)}"
     rng = random.Random(seed)
     for _ in range(_RUNS):
         yield "run"

@@ -9,14 +9,15 @@ import numpy.typing as npt
 from zipsgd.backends import EpochSamples, RunConfig
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import Build
+from zipsgd.golden.prox import NO_PROX, Prox
+from zipsgd.protocol.formats import LABEL_ONE, Build, Loss
 
 __all__ = ["RandomRun", "random_run"]
 
 
 @dataclass(frozen=True)
 class RandomRun:
-    """``model``: master words to start from, shape (features,); ``seed``: of the device; a step for each of the epochs."""
+    """``model``: master words to start from, shaped as ``config`` says; ``seed``: of the device; a step for each epoch."""
 
     config: RunConfig
     seed: int
@@ -31,10 +32,23 @@ def _random_table(numbers: np.random.Generator, features: int, p: int, bits: int
     return LevelTable(values.astype(np.int16), bits)
 
 
+def _random_prox(build: Build, rng: random.Random) -> Prox:
+    """Each part in half of the cases; bounds and thresholds of all sizes."""
+    return Prox(
+        rng.choice([0, rng.randint(1, 15)]),
+        rng.choice([0, rng.getrandbits(16), (1 << 16) - 1]),
+        rng.choice([0, rng.getrandbits(32) >> rng.randint(0, 31)]),
+        rng.choice(
+            [0, rng.randint(1, (1 << (build.model_bits - 1)) - 1) >> rng.randint(0, build.model_bits - 2)]
+        ),
+        rng.random() < 0.5,
+    )
+
+
 def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> RandomRun:
     """Two epochs within the build's limits, up to about ``bytes_limit`` bytes; one run in five to where words saturate.
 
-    If the build has a transcoder, every other run is on random levels.
+    If the build has a transcoder, every other run is on random levels; what else it has is used likewise.
     """
     features = min(rng.choice([1, rng.randint(1, 2 * build.lanes), rng.randint(1, 300)]), build.max_features)
     bits = rng.choice([0, rng.randint(2, build.level_bits)]) if build.level_bits else 0
@@ -42,13 +56,19 @@ def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> 
     m = rng.randint(0 if p else 1, 2)
     while build.chunks(features) * (bits * max(1, m) if bits else p + m) > build.replay_words:
         features //= 2
+    heads = rng.choice([1, rng.randint(1, min(4, build.heads)), build.heads])
+    while build.chunks(features) * heads > build.max_chunks:
+        heads -= 1
+    one_against_all = build.has("heads") and rng.random() < 0.5
+    loss = rng.choice(list(Loss)) if build.hinge else Loss.SQUARED
+    outputs = 1 if one_against_all else heads
     batch = rng.choice(
         [1, rng.randint(1, min(8, build.max_batch)), rng.randint(1, build.max_batch), build.max_batch]
     )
     seed = rng.getrandbits(32)
     wild = rng.random() < 0.2
     numbers = np.random.default_rng(rng.getrandbits(32))
-    most = max(1, min(200, bytes_limit // 2 // (2 + (p + m) * -(-features // 8))))
+    most = max(1, min(200, bytes_limit // 2 // heads // (2 + (p + m) * -(-features // 8))))
     levels = _random_table(numbers, features, p, bits) if bits else None
     epochs = []
     for epoch in range(2):
@@ -58,15 +78,34 @@ def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> 
         if levels is not None:
             limit = 1 << (bits - 1)
             values = np.clip(values, levels.values[:, 0] / limit, levels.values[:, -1] / limit)
-        labels = numbers.integers(-(1 << 15), 1 << 15, count).astype(np.int16)
+        if one_against_all:
+            wide = numbers.integers(0, heads + 1, count)
+        elif loss == Loss.SQUARED or rng.random() < 0.2:
+            wide = numbers.integers(-(1 << 15), 1 << 15, (count, outputs))
+        else:
+            wide = numbers.choice([-LABEL_ONE, LABEL_ONE], (count, outputs))
+        labels = wide.astype(np.int16).reshape((count,) if outputs == 1 else (count, outputs))
         order = numbers.permutation(count)
         epochs.append(EpochSamples(values.astype(np.float32), labels, order, seed, epoch, p, m, levels))
     scale = (build.model_bits - 1) if wild else rng.randint(1, build.model_frac)
     gamma = 2.0 ** rng.uniform(-3, -0.01) if wild else 2.0 ** rng.uniform(-14, -4)
+    proxes = [_random_prox(build, rng) if build.prox else NO_PROX for _ in epochs]
+    config = RunConfig(
+        features,
+        p,
+        m,
+        batch,
+        rng.random() < 0.5,
+        levels,
+        loss,
+        any(prox != NO_PROX for prox in proxes),
+        heads,
+        one_against_all,
+    )
     return RandomRun(
-        RunConfig(features, p, m, batch, one_sided=rng.random() < 0.5, levels=levels),
+        config,
         seed,
-        numbers.integers(-(1 << scale), 1 << scale, features),
+        numbers.integers(-(1 << scale), 1 << scale, config.model_shape()),
         epochs,
-        [Step.nearest(gamma), Step.nearest(gamma / 2)],
+        [Step.nearest(gamma, proxes[0]), Step.nearest(gamma / 2, proxes[1])],
     )

@@ -3,6 +3,7 @@
 from zipsgd.backends import RunConfig
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
+from zipsgd.run import step_registers
 from zipsgd_hw.datapath.config import run_layout
 
 __all__ = ["run_word"]
@@ -18,9 +19,12 @@ def run_word(build: Build, config: RunConfig, step: Step) -> int:
         "up_planes": config.m,
         "shift": build.p_max - config.p,
         "symmetric": int(config.m == 2 and not config.one_sided),
-        "step_mantissa": step.mantissa,
-        "step_exponent": step.exponent,
         "last_in_batch": config.batch - 1,
         "transcoded": 0,
+        "loss": int(config.loss),
+        "last_head": config.heads - 1,
+        "one_against_all": int(config.one_against_all),
+        "final_chunk": config.heads * build.chunks(config.features) - 1,
+        **step_registers(step),
     }
     return sum(values[str(name)] << field.offset for name, field in run_layout(build))

@@ -95,7 +95,7 @@ async def identity(dut: Any) -> None:
         for epoch, samples in enumerate(run.epochs):
             expected = golden.epoch(samples, run.steps[epoch], lambda done: None)
             loss = await with_timeout(board.epoch(run, epoch), 20, "ms")
-            model = await board.read_model(run.config.features)
+            model = await board.read_model(run.config.model_shape())
             where = f"run {number} {run} stall {board.stall} epoch {epoch}"
             assert loss == expected.loss_sum, f"{where}: loss {loss}, golden {expected.loss_sum}"
             assert (model == golden.model()).all(), (

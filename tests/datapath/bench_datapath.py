@@ -13,7 +13,8 @@ from zipsgd.golden.levels import table_words
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import Control
+from zipsgd.protocol.registers import Control, registers_of
+from zipsgd.run import model_words, step_registers
 from zipsgd_sim.random_runs import RandomRun
 
 
@@ -70,15 +71,13 @@ class Board:
             await RisingEdge(self.dut.clk)
 
     async def write_model(self, model: np.ndarray) -> None:
-        words = np.zeros(self.build.chunks(model.size) * self.build.lanes, dtype=np.int64)
-        words[: model.size] = model
-        for offset, word in enumerate(words):
+        for offset, word in enumerate(model_words(model, self.build)):
             await self.strobe("window_write", offset | (int(word) & 0xFFFF_FFFF) << 16)
 
-    async def read_model(self, features: int) -> np.ndarray:
+    async def read_model(self, shape: tuple[int, ...]) -> np.ndarray:
         """Words in a random order."""
         dut = self.dut
-        count = self.build.chunks(features) * self.build.lanes
+        count = model_words(np.zeros(shape, dtype=np.int64), self.build).size
         words = np.zeros(count, dtype=np.uint32)
         for offset in self.rng.sample(range(count), count):
             await self.pause()
@@ -93,7 +92,8 @@ class Board:
             assert dut.window_read__ready.value, "the request is taken with its word"
             words[offset] = int(dut.window_data__payload.value)
             dut.window_read__valid.value = 0
-        return words[:features].view(np.int32).astype(np.int64)
+        heads = words.view(np.int32).astype(np.int64).reshape(shape[0] if len(shape) > 1 else 1, -1)
+        return heads[:, : shape[-1]].reshape(shape)
 
     async def feed(self, name: str, words: Iterable[int]) -> None:
         """Words into the stream ``name``."""
@@ -108,15 +108,14 @@ class Board:
                 await RisingEdge(self.dut.clk)
             valid.value = 0
 
+    def set_registers(self, values: dict[str, int]) -> None:
+        """Those that the build has."""
+        for name in values.keys() & registers_of(self.build).keys():
+            getattr(self.dut, name).value = values[name]
+
     async def begin(self, run: RandomRun) -> None:
-        dut = self.dut
-        dut.features.value = run.config.features
-        dut.base_planes.value = run.config.p
-        dut.up_planes.value = run.config.m
-        dut.batch.value = run.config.batch
-        dut.one_sided.value = int(run.config.one_sided)
+        self.set_registers(run.config.registers())
         levels = run.config.levels
-        dut.value_bits.value = levels.bits if levels is not None else 0
         await self.strobe("control", Control.ABORT)
         await self.idle()
         await self.write_model(run.model)
@@ -126,9 +125,7 @@ class Board:
 
     async def epoch(self, run: RandomRun, number: int) -> int:
         dut = self.dut
-        step = run.steps[number]
-        dut.step_mantissa.value = step.mantissa
-        dut.step_exponent.value = step.exponent
+        self.set_registers(step_registers(run.steps[number]))
         await RisingEdge(dut.clk)
         for word in reversed(seed_words(run.seed, number, self.build.update_lanes)):
             await self.strobe("seed", word)
@@ -137,7 +134,7 @@ class Board:
             await self.idle()
         before = self.loss()
         codes = codes_of(run, number)
-        await self.strobe("samples", codes.labels.size)
+        await self.strobe("samples", len(codes.labels))
         await self.feed("bytes", weave(codes, self.build.lanes).tobytes())
         await self.idle()
         return self.loss() - before
@@ -157,17 +154,17 @@ async def identity(dut) -> None:
         run = random_run(build, rng)
         board.stall = random_stall(rng)
         await with_timeout(board.begin(run), 10, "ms")
-        assert (await board.read_model(run.config.features) == run.model).all(), f"{run}: model written"
+        assert (await board.read_model(run.config.model_shape()) == run.model).all(), f"{run}: model written"
         golden = golden_of(build, run)
         for epoch, samples in enumerate(run.epochs):
             expected = golden.epoch(samples, run.steps[epoch], lambda done: None)
             loss = await with_timeout(board.epoch(run, epoch), 20, "ms")
-            model = await board.read_model(run.config.features)
+            model = await board.read_model(run.config.model_shape())
             where = f"{build} run {number} {run} stall {board.stall} epoch {epoch}"
             assert loss == expected.loss_sum, f"{where}: loss {loss}, golden {expected.loss_sum}"
-            wrong = np.flatnonzero(model != golden.model())
+            wrong = np.flatnonzero((model != golden.model()).ravel())
             assert not wrong.size, (
-                f"{where}: model differs at {wrong[:9]}: {model[wrong][:9]}, {golden.model()[wrong][:9]}"
+                f"{where}: model differs at {wrong[:9]}: {model.flat[wrong][:9]}, {golden.model().flat[wrong][:9]}"
             )
             assert int(dut.flags.value) == expected.flags, (
                 f"{where}: flags {dut.flags.value}, golden {expected.flags}"

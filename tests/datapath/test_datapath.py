@@ -32,6 +32,10 @@ BUILDS = [
     Build(lanes=4, update_lanes=4, max_features=300, level_bits=5, level_p_max=4),
     Build(lanes=8, update_lanes=2, max_features=304, level_bits=8, level_p_max=2),
     Build(lanes=64, update_lanes=16, max_features=320, level_bits=8, level_p_max=0),
+    Build(lanes=8, update_lanes=8, max_features=304, hinge=1),
+    Build(lanes=8, update_lanes=2, max_features=304, prox=1),
+    Build(lanes=4, update_lanes=4, max_features=512, heads=10),
+    Build(lanes=16, update_lanes=4, max_features=512, heads=3, hinge=1, prox=1, level_bits=5, level_p_max=2),
 ]
 
 
@@ -44,7 +48,8 @@ HERE = Path(__file__).parent
 
 def _name(build: Build) -> str:
     levels = f"-levels{build.level_bits}.{build.level_p_max}" if build.level_bits else ""
-    return f"L{build.lanes}-U{build.update_lanes}{levels}"
+    more = "".join(f"-{name}" for name in ("hinge", "prox", "heads") if build.has(name))
+    return f"L{build.lanes}-U{build.update_lanes}{levels}{more}"
 
 
 @pytest.mark.parametrize("build", BUILDS, ids=_name)

@@ -1,17 +1,22 @@
 """The emulator gives the golden model's bits."""
 
 import math
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from zipsgd.backends.emulator import EmulatorBackend
+from zipsgd.backends.golden import GoldenBackend
 from zipsgd.emulator import Emulator
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.quantise import codes_of, quantise
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.protocol.formats import Build, BuildError, Flag
+from zipsgd.rows import Columns
+from zipsgd_sim.random_runs import random_run
 
 CONFIGURATIONS = 96
 
@@ -214,3 +219,45 @@ def test_bad_arguments_are_named() -> None:
         epoch(np.zeros((2, 8)), [0], p=9)
     with pytest.raises(ValueError, match="the codes have 7 features, the model 8"):
         emulator.epoch_codes(quantise(np.zeros((2, 7)), labels, 1, 2, seed=1, epoch=0, rows=[0, 1]), step)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"prox": 1},
+        {"hinge": 1},
+        {"heads": 5},
+        {"prox": 1, "hinge": 1, "heads": 12, "level_bits": 6, "level_p_max": 3},
+    ],
+    ids=lambda options: "-".join(options),
+)
+def test_whatever_a_build_has(options: dict[str, int]) -> None:
+    """Random runs, in memory and packed, of builds with parts that others lack."""
+    build = Build(max_features=480, **options)
+    rng = random.Random(len(options))
+    seen = set()
+    for _ in range(60):
+        run = random_run(build, rng)
+        backends = [GoldenBackend(build), EmulatorBackend(build), EmulatorBackend(build)]
+        for backend in backends:
+            backend.begin(run.config, run.model, run.seed)
+        for samples, step in zip(run.epochs, run.steps, strict=True):
+            golden, *others = [
+                backend.epoch(each, step, lambda done: None)
+                for backend, each in zip(
+                    backends,
+                    (samples, samples, replace(samples, values=Columns(samples.values))),
+                    strict=True,
+                )
+            ]
+            assert others == [golden, golden], run
+            for backend in backends[1:]:
+                np.testing.assert_array_equal(backend.model(), backends[0].model(), err_msg=str(run))
+        seen |= {
+            ("prox", run.config.prox),
+            ("hinge", run.config.loss),
+            ("heads", run.config.heads),
+            ("classes", run.config.one_against_all),
+        }
+    used = {"prox": 1, "hinge": 3, "heads": 4}
+    assert len(seen) >= 4 + sum(used.get(option, 0) for option in options) - len(options)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from zipsgd.golden.dot import dot
 from zipsgd.golden.gradient import gradient
 from zipsgd.golden.lfsr import Lfsr, advance, draw, seed_words
-from zipsgd.golden.loss import Step, deltas, residuals, squared_loss
+from zipsgd.golden.loss import Step, deltas, loss_sum, residuals
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, quantise, row_keys, uniform16
 from zipsgd.golden.rounding import align_draw, saturate, stochastic_round
 from zipsgd.golden.trainer import GoldenTrainer
@@ -304,7 +304,7 @@ def test_residuals_are_exact_differences(seed: int, p: int, m: int, q3_bits: int
     inside = (exact >= -4) & (exact < 4)
     np.testing.assert_array_equal((r * 2.0**-build.residual_frac)[inside], exact[inside])
     assert (flags == Flag.RESIDUAL) == bool(np.any(~inside))
-    assert squared_loss(r) == sum(int(row[0]) * int(row[-1]) for row in r)
+    assert loss_sum(r, r) == sum(int(row[0]) * int(row[-1]) for row in r)
 
 
 @given(seeds, st.integers(0, 3), st.sampled_from([8, 12, 18, 20]))

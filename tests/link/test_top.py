@@ -18,6 +18,7 @@ from zipsgd.protocol.registers import (
     REGISTERS,
     identification,
     parse_identification,
+    registers_of,
 )
 from zipsgd_hw.link.register_bank import LevelWrite, WindowData, WindowRead, WindowWrite
 from zipsgd_hw.top import Accelerator, UartAccelerator
@@ -31,7 +32,7 @@ BUILD = Build(
 WINDOW_WORDS = 64
 RESULTS = [
     register
-    for name, register in REGISTERS.items()
+    for name, register in registers_of(BUILD).items()
     if register.access == "r"
     and name not in identification(BUILD)
     and name not in ("frames_bad", "frames_skipped")
@@ -56,7 +57,7 @@ class StandIn(wiring.Component):
             "window_data": Out(WindowData),
             "level_write": In(LevelWrite),
         }
-        for name, register in REGISTERS.items():
+        for name, register in registers_of(BUILD).items():
             if register in RESULTS:
                 members[name] = Out(register.width)
             elif register.access == "rw" and name != "session":
@@ -144,7 +145,7 @@ async def registers(dut):
         REGISTERS["cycles_high"].address: 1,
     }
     for _ in range(3):
-        for register in REGISTERS.values():
+        for register in registers_of(BUILD).values():
             # Into every one, also those that take none.
             word = random.getrandbits(32)
             if register.name == "samples":
@@ -159,7 +160,14 @@ async def registers(dut):
                     expected[REGISTERS["loss_high"].address] = word & 7
                 case _ if register.access == "rw":
                     expected[register.address] = word & ((1 << register.width) - 1)
-        for stray in (len(REGISTERS), 63, 64, 64 + REGISTERS["batch"].address, 0xFFFF):
+        for stray in (
+            REGISTERS["loss"].address,
+            len(REGISTERS),
+            63,
+            64,
+            64 + REGISTERS["batch"].address,
+            0xFFFF,
+        ):
             await host.write(stray, [random.getrandbits(32)])
         features, batch = (expected[REGISTERS[name].address] for name in ("features", "batch"))
         expected[REGISTERS["plane_cycles_low"].address] = features ^ batch << 17

@@ -29,8 +29,9 @@ class EpochSamples:
     """The samples of one epoch, scaled, in the order of training, to be quantised.
 
     ``values``: float32 in [-1, 1], shape (rows, features), an array or rows that are read when they are asked for; ``labels``:
-    int16; ``order``: row numbers. ``seed`` and ``epoch`` decide the up bits. ``levels``: what bases number, None for even
-    levels. ``memory``: bytes for packed samples that are yet to be trained on, where the values are no array.
+    int16, shape (rows,) or, of several heads, (rows, heads); ``order``: row numbers. ``seed`` and ``epoch`` decide the up bits.
+    ``levels``: what bases number, None for even levels. ``memory``: bytes for packed samples that are yet to be trained on, if
+    the values are no array.
     """
 
     values: Rows

@@ -60,11 +60,10 @@ class DeviceBackend:
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         self._config, self._model = config, model.copy()
         self._seed, self._epoch = seed, epoch
-        self._features = config.features
         self._flags = self._in_spite_of_resets(self._begin).flags
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
-        size = max(16, min(512, _BLOCK_VALUES // self._features))
+        size = max(16, min(512, _BLOCK_VALUES // self._config.features))
 
         def run() -> tuple[EpochCounts, npt.NDArray[np.int64]]:
             packed = samples.packed(self.build.lanes, size)
@@ -81,7 +80,7 @@ class DeviceBackend:
             return self.device.run_epoch(
                 samples.order.size,
                 parts(),
-                step=(step.mantissa, step.exponent),
+                step=step,
                 seeds=seed_words(self._seed, self._epoch, self.build.update_lanes),
             )
 

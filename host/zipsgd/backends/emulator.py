@@ -39,6 +39,8 @@ class EmulatorBackend:
             batch=config.batch,
             one_sided=config.one_sided,
             levels=config.levels,
+            loss=config.loss,
+            one_against_all=config.one_against_all,
         )
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
@@ -48,7 +50,8 @@ class EmulatorBackend:
         if not isinstance(samples.values, np.ndarray):
             features = samples.values.shape[1]
             for part in samples.packed(_LANES, self._whole_batches(_CODES, features)):
-                loss += self._emulator.epoch_codes(unpack(part, features, samples.p, samples.m, _LANES), step)
+                codes = unpack(part, features, samples.p, samples.m, _LANES, labels=samples.labels[0].size)
+                loss += self._emulator.epoch_codes(codes, step)
                 done += len(part)
                 progress(done)
             return EpochResult(loss, self._emulator.flags)

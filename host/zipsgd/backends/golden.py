@@ -34,6 +34,8 @@ class GoldenBackend:
             batch=config.batch,
             one_sided=config.one_sided,
             levels=config.levels,
+            loss=config.loss,
+            one_against_all=config.one_against_all,
         )
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
@@ -43,7 +45,7 @@ class GoldenBackend:
         batch = self._trainer.batch
         for codes in samples.blocks(-(-_BLOCK // batch) * batch):  # whole mini-batches
             loss += self._trainer.epoch(codes, step)
-            done += codes.labels.size
+            done += len(codes.labels)
             progress(done)
         return EpochResult(loss, self._trainer.flags)
 

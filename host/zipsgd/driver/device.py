@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.levels import table_words
+from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
 from zipsgd.protocol.registers import LEVEL_WINDOW, MODEL_WINDOW, REGISTERS, Control, parse_identification
-from zipsgd.run import RunConfig
+from zipsgd.run import RunConfig, model_words, step_registers
 
 from .errors import DeviceReset, LinkLost, WrongBuild, WrongDevice
 from .link import PATIENCE, Link
@@ -159,23 +160,25 @@ class Device:
         """Write a register by name."""
         self.write_words(REGISTERS[name].address, [value])
 
+    def _write_registers(self, values: dict[str, int]) -> None:
+        """Write registers whose addresses follow each other."""
+        self.write_words(REGISTERS[next(iter(values))].address, list(values.values()))
+
     # Model
 
-    def write_model(self, words: npt.NDArray[np.int64]) -> None:
-        """Write the master model, shape (features,); the rest of its last chunk becomes zero."""
-        padded = np.zeros(self.build.chunks(words.size) * self.build.lanes, dtype=np.int64)
-        padded[: words.size] = words
-        self.write_words(MODEL_WINDOW, [int(word) for word in padded])
+    def write_model(self, model: npt.NDArray[np.int64]) -> None:
+        """Write the master model, shape (features,) or (heads, features); the rest of a head's last chunk becomes zero."""
+        self.write_words(MODEL_WINDOW, model_words(model, self.build).tolist())
 
-    def read_model(self, features: int) -> npt.NDArray[np.int64]:
-        """The master model, int64 of shape (features,). Waits until the datapath is idle."""
-        return self._results(features)[1]
-
-    def _results(self, features: int) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-        """The result registers and the first ``features`` words of the model, once the datapath is idle."""
-        first = REGISTERS[_RESULTS[0]].address
-        words = self.link.read([(MODEL_WINDOW, features), (first, len(_RESULTS))], fence=True)
-        value = dict(zip(_RESULTS, words[features:], strict=True))
+    def _results(self, shape: tuple[int, ...]) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
+        """The result registers and the model, of ``shape``, once the datapath is idle."""
+        features = shape[-1]
+        heads = shape[0] if len(shape) > 1 else 1
+        room = self.build.chunks(features) * self.build.lanes
+        parts = [(MODEL_WINDOW + head * room, features) for head in range(heads)]
+        results = REGISTERS[_RESULTS[0]].address
+        words = self.link.read([*parts, (results, len(_RESULTS))], fence=True)
+        value = dict(zip(_RESULTS, words[heads * features :], strict=True))
         self._check_session(value["session"])
         loss = value["loss_high"] << 32 | value["loss_low"]
         counts = EpochCounts(
@@ -186,7 +189,8 @@ class Device:
             plane_cycles=value["plane_cycles_high"] << 32 | value["plane_cycles_low"],
             starved_cycles=value["starved_cycles_high"] << 32 | value["starved_cycles_low"],
         )
-        return counts, np.array(words[:features], dtype=np.uint32).view(np.int32).astype(np.int64)
+        model = np.array(words[: heads * features], dtype=np.uint32).view(np.int32).astype(np.int64)
+        return counts, model.reshape(shape)
 
     # Training
 
@@ -197,35 +201,31 @@ class Device:
     ) -> None:
         """Set up a run: limits checked, model and levels written.
 
-        ``model``: shape (config.features,).
+        ``model``: shaped as ``config`` says.
         """
         config.check(self.build)
         self.write("control", Control.ABORT)
-        first = REGISTERS["features"].address
-        value_bits = 0 if config.levels is None else config.levels.bits
-        self.write_words(
-            first, [config.features, config.p, config.m, config.batch, int(config.one_sided), value_bits]
-        )
+        self._write_registers(config.registers())
         if config.levels is not None:
             self.write_words(LEVEL_WINDOW, table_words(config.levels, self.build))
         self.write_model(model)
-        self._features = config.features
+        self._shape = config.model_shape()
 
     def run_epoch(
         self,
         count: int,
         parts: Iterable[bytes],
         *,
-        step: tuple[int, int],
+        step: Step,
         seeds: Sequence[int],
         progress: Callable[[int], None] = lambda sent: None,
     ) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
         """Train on ``count`` samples, whose bytes ``parts`` yields; the counts of this epoch alone, and the model after it.
 
-        ``step``: mantissa and exponent. ``seeds``: one for each update lane, then the loss unit's. ``progress`` is told of the
+        ``seeds``: one for each update lane, then the loss unit's. ``progress`` is told of the
         sample bytes sent.
         """
-        self.write_words(REGISTERS["step_mantissa"].address, step)
+        self._write_registers(step_registers(step))
         # Each word written enters update lane 0, pushes the others on, and the last lane's goes to the loss unit.
         for word in reversed(seeds):
             self.write("seed", word)
@@ -241,11 +241,11 @@ class Device:
             sent += len(part)
             progress(sent)
         self.link.send(Kind.SAMPLES, bytes(pending))
-        return self._results(self._features)
+        return self._results(self._shape)
 
     def counts(self) -> EpochCounts:
         """The result registers, once the datapath is idle."""
-        return self._results(0)[0]
+        return self._results((0,))[0]
 
     def close(self) -> None:
         self.link.close()

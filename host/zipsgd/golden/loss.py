@@ -1,35 +1,41 @@
-"""The loss unit for least squares: residuals, the training loss, and delta (DESIGN section 4)."""
+"""The loss unit: residuals, the loss and its derivative, and delta (DESIGN section 4).
+
+With labels b of +1 and -1, what a sample lacks to a hinge's margin is 1 - b z = -b (z - b). So every loss here is a function of
+the residual r = z - b: a sample is within the margin where r and b have opposite signs, and beyond it where they have not.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from zipsgd.protocol.formats import LABEL_FRAC, STEP_BITS, STEP_EXP_MAX, Build, Flag
+from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE, STEP_BITS, STEP_EXP_MAX, Build, Flag, Loss
 
 from .lfsr import Lfsr
+from .prox import NO_PROX, Prox
 from .rounding import Int, align_draw, saturate, stochastic_round
 
-__all__ = ["Step", "deltas", "residuals", "squared_loss"]
+__all__ = ["Step", "deltas", "derivatives", "loss_sum", "residuals", "targets"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """Step size over mini-batch size, gamma / B = mantissa * 2^-(16 + 4 * exponent)."""
+    """An epoch's step: gamma / B = mantissa * 2^-(16 + 4 * exponent) over mini-batches of B, and the proximal step of each."""
 
     mantissa: int
     exponent: int
+    prox: Prox = NO_PROX
 
     def __post_init__(self) -> None:
         if not (0 <= self.mantissa < 1 << STEP_BITS and 0 <= self.exponent <= STEP_EXP_MAX):
             raise ValueError(f"no step: mantissa {self.mantissa}, exponent {self.exponent}")
 
     @classmethod
-    def nearest(cls, value: float) -> "Step":
+    def nearest(cls, value: float, prox: Prox = NO_PROX) -> "Step":
         """The representable step nearest to ``value``, which must lie in [2^-28, 1)."""
         for exponent in range(STEP_EXP_MAX, -1, -1):
             mantissa = round(value * 2.0 ** (STEP_BITS + 4 * exponent))
             if 0 < mantissa < 1 << STEP_BITS:
-                return cls(mantissa, exponent)
+                return cls(mantissa, exponent, prox)
         raise ValueError(
             f"step size / batch size = {value:g} is outside the datapath's range of {2.0**-28:.2g} to 1: "
             f"choose another step size"
@@ -40,29 +46,58 @@ class Step:
         return self.mantissa * 2.0 ** -(STEP_BITS + 4 * self.exponent)
 
 
+def targets(labels: Int, heads: int, one_against_all: bool) -> Int:
+    """The label that each head sees, shape (samples, heads).
+
+    ``labels``: shape (samples,), or (samples, heads) of a label for each. With ``one_against_all`` they are the numbers of the
+    samples' classes, and a head's own is +1 to it, any other -1.
+    """
+    if one_against_all:
+        return np.where(labels[:, None] == np.arange(heads), LABEL_ONE, -LABEL_ONE)
+    return labels.reshape(-1, heads)
+
+
 def residuals(z: Int, labels: Int, p: int, build: Build) -> tuple[Int, int]:
-    """r_i = z_i - b at the residual's binary point, saturated; shape as ``z``, and the flags."""
+    """r_i = z_i - b at the residual's binary point, saturated; shape (..., m) as ``z``, and the flags.
+
+    ``labels``: shape (...).
+    """
     scaled = labels.astype(np.int64) << (build.residual_frac - LABEL_FRAC)
-    return saturate((z << build.z_shift(p)) - scaled[:, None], build.residual_bits, Flag.RESIDUAL)
+    return saturate((z << build.z_shift(p)) - scaled[..., None], build.residual_bits, Flag.RESIDUAL)
 
 
-def squared_loss(r: Int) -> int:
-    """Sum over the samples of r_1 * r_m, in units of 2^-(2 * residual_frac).
+def derivatives(r: Int, labels: Int, loss: Loss, build: Build) -> tuple[Int, Int]:
+    """The residuals that count, others being 0, and the loss's derivative at each z_i; shape as ``r``.
 
-    With m = 2 the two residuals are independent, so the product's mean is the squared residual of the unquantised sample:
-    the curve is unbiased, where the square of one quantised residual would add its variance.
+    A hinge's derivative is -b within the margin, at the residual's binary point.
     """
-    return int(np.sum(r[:, 0] * r[:, -1]))
+    if loss == Loss.SQUARED:
+        return r, r
+    sign = np.where(labels < 0, -1, 1)[..., None]
+    within = np.where(sign * r < 0, r, 0)
+    if loss == Loss.SQUARED_HINGE:
+        return within, within
+    return within, np.where(within != 0, -sign << build.residual_frac, 0)
 
 
-def deltas(r: Int, step: Step, lfsr: Lfsr, build: Build) -> tuple[Int, int]:
-    """delta_i = step * r_i, stochastically rounded and saturated; shape as ``r``, and the flags.
+def loss_sum(within: Int, derivative: Int) -> int:
+    """Sum over the samples of r_1 * l'(z_m), in units of 2^-(2 * residual_frac): twice a squared loss, or the hinge.
 
-    One draw a value from the loss unit's LFSR: samples in order, z_1 before z_2.
+    With m = 2 the two are independent, so that the product of two residuals has the squared residual of the unquantised sample
+    as its mean: the curve is unbiased, where the square of one quantised residual would add its variance.
     """
-    product = (r * step.mantissa) << (4 * (STEP_EXP_MAX - step.exponent))
-    bits = np.array([lfsr.draw()[0] for _ in range(r.size)], dtype=np.int64).reshape(r.shape)
-    rounded = stochastic_round(product, build.delta_drop, align_draw(bits, build.delta_drop))
+    return int(np.sum(within[..., 0] * derivative[..., -1]))
+
+
+def deltas(derivative: Int, step: Step, lfsr: Lfsr, build: Build) -> tuple[Int, int]:
+    """delta_i = step * l'(z_i), stochastically rounded and saturated; shape as ``derivative``, and the flags.
+
+    One draw a value from the loss unit's LFSR: samples in order, of each its heads in order, z_1 before z_2.
+    """
+    product = (derivative * step.mantissa) << (4 * (STEP_EXP_MAX - step.exponent))
+    bits = np.array([lfsr.draw()[0] for _ in range(derivative.size)], dtype=np.int64)
+    draw = align_draw(bits.reshape(derivative.shape), build.delta_drop)
+    rounded = stochastic_round(product, build.delta_drop, draw)
     limit = (1 << (build.delta_bits - 1)) - 1  # symmetric: this saves the accumulators a bit
     clamped = np.clip(rounded, -limit, limit)
     return clamped, Flag.DELTA if np.any(clamped != rounded) else 0

@@ -39,7 +39,7 @@ class Codes:
 
     ``base``: int8, shape (samples, features), each in [-2^(p-1), 2^(p-1) - 1].
     ``up``: uint8, same shape; bit i is the up bit of sample i + 1.
-    ``labels``: int16, shape (samples,), in units of 2^-15.
+    ``labels``: int16, shape (samples,) or, of several heads, (samples, heads); in units of 2^-15, or numbers of classes.
     """
 
     base: npt.NDArray[np.int8]

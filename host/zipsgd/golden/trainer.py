@@ -3,13 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import Build
+from zipsgd.protocol.formats import Build, Loss
 
 from .dot import dot
 from .gradient import gradient, pair_gradient
 from .levels import LevelTable, transcode
 from .lfsr import Lfsr, seed_words
-from .loss import Step, deltas, residuals, squared_loss
+from .loss import Step, deltas, derivatives, loss_sum, residuals, targets
+from .prox import NO_PROX, Phases, Prox, apply_prox
 from .quantise import Codes
 from .rounding import Int
 from .update import update
@@ -23,11 +24,17 @@ class GoldenTrainer:
     Parameters
     ----------
     build : widths and limits.
-    model : shape (features,), integers: the master model to start from.
+    model : integers, shape (features,) or, of several heads, (heads, features): the master model to start from.
     seed : of the device's LFSRs.
     batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
     one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
     levels : what the codes number; None for even levels.
+    loss : what is minimised.
+    one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
+
+    Attributes
+    ----------
+    master : the model, shaped as ``model``. flags : sticky, bits of :class:`.Flag`.
     """
 
     def __init__(
@@ -39,11 +46,15 @@ class GoldenTrainer:
         batch: int,
         one_sided: bool = False,
         levels: LevelTable | None = None,
+        loss: Loss = Loss.SQUARED,
+        one_against_all: bool = False,
     ) -> None:
         self.build = build
         self.levels = levels
         self.batch = batch
         self.one_sided = one_sided
+        self.loss = loss
+        self.one_against_all = one_against_all
         self.flags = 0
         self.master: Int = np.array(model, dtype=np.int64)
         self._seed = seed
@@ -54,31 +65,61 @@ class GoldenTrainer:
         words = seed_words(self._seed, number, self.build.update_lanes)
         self._update_lfsr = Lfsr(words[:-1])
         self._loss_lfsr = Lfsr(words[-1:])
-        self._update(np.zeros_like(self.master))
+        self._phases = Phases()
+        self._update(np.zeros_like(np.atleast_2d(self.master)), NO_PROX)
 
-    def _update(self, accumulated: Int) -> None:
-        self.master, self.q3, flags = update(self.master, accumulated, self._update_lfsr, self.build)
-        self.flags |= flags
+    def _update(self, accumulated: Int, prox: Prox) -> None:
+        """With gradients of shape (heads, features)."""
+        shrinks, threshold = self._phases.next(prox)
+        heads = [
+            update(
+                master,
+                gradient,
+                self._update_lfsr,
+                self.build,
+                lambda x, draw: apply_prox(x, draw, shrinks, threshold, prox),
+            )
+            for master, gradient in zip(np.atleast_2d(self.master), accumulated, strict=True)
+        ]
+        self.master = np.reshape([master for master, _, _ in heads], self.master.shape)
+        self._q3 = np.array([q3 for _, q3, _ in heads])
+        for _, _, flags in heads:
+            self.flags |= flags
+
+    @property
+    def q3(self) -> Int:
+        """What the dot product reads, shaped as ``master``."""
+        return self._q3.reshape(self.master.shape)
 
     def epoch(self, codes: Codes, step: Step) -> int:
         """Train on ``codes`` in order; returns their loss sum, in units of 2^-(2 * residual_frac)."""
         total = 0
-        for start in range(0, codes.labels.size, self.batch):
+        heads = len(self._q3)
+        for start in range(0, len(codes.labels), self.batch):
             part = slice(start, start + self.batch)
             samples = Codes(codes.base[part], codes.up[part], codes.labels[part], codes.p, codes.m)
+            labels = targets(samples.labels.astype(np.int64), heads, self.one_against_all)
             if self.levels is None:
                 p = codes.p
-                z = dot(samples, self.q3)
+                z = np.stack([dot(samples, q3) for q3 in self._q3], axis=1)
             else:
                 p = self.levels.bits
                 quantised = transcode(samples, self.levels)
-                z = np.concatenate([dot(each, self.q3) for each in quantised], axis=1)
-            r, flags = residuals(z, samples.labels.astype(np.int64), p, self.build)
-            total += squared_loss(r)
-            delta, more = deltas(r, step, self._loss_lfsr, self.build)
+                z = np.stack(
+                    [np.concatenate([dot(each, q3) for each in quantised], axis=1) for q3 in self._q3], axis=1
+                )
+            r, flags = residuals(z, labels, p, self.build)
+            within, derivative = derivatives(r, labels, self.loss, self.build)
+            total += loss_sum(within, derivative)
+            delta, more = deltas(derivative, step, self._loss_lfsr, self.build)
             self.flags |= flags | more
             if self.levels is None:
-                self._update(gradient(samples, delta, self.one_sided, self.build))
+                accumulated = [
+                    gradient(samples, delta[:, h], self.one_sided, self.build) for h in range(heads)
+                ]
             else:
-                self._update(pair_gradient(quantised, delta, self.one_sided, self.build))
+                accumulated = [
+                    pair_gradient(quantised, delta[:, h], self.one_sided, self.build) for h in range(heads)
+                ]
+            self._update(np.array(accumulated), step.prox)
         return total

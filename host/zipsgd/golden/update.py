@@ -1,4 +1,6 @@
-"""The update unit: Q4, the step, and Q3 (DESIGN section 4)."""
+"""The update unit: Q4, the step, the proximal step, and Q3 (DESIGN section 4)."""
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,8 +12,14 @@ from .rounding import Int, align_draw, saturate, stochastic_round
 __all__ = ["update"]
 
 
-def update(master: Int, accumulated: Int, lfsr: Lfsr, build: Build) -> tuple[Int, Int, int]:
-    """One model update: x <- saturate(x - Q4(G)), and a fresh Q3(x).
+def update(
+    master: Int,
+    accumulated: Int,
+    lfsr: Lfsr,
+    build: Build,
+    prox: Callable[[Int, Int], Int] = lambda master, draw: master,
+) -> tuple[Int, Int, int]:
+    """One model update: x <- prox(saturate(x - Q4(G))), and a fresh Q3(x).
 
     Parameters
     ----------
@@ -19,6 +27,7 @@ def update(master: Int, accumulated: Int, lfsr: Lfsr, build: Build) -> tuple[Int
     accumulated : shape (features,): the mini-batch's gradient; zero to renew Q3 only.
     lfsr : one lane for each update lane. Value j is rounded by lane j mod U; each lane draws once for each value, in order,
         and goes on to the end of the last chunk of ``lanes`` (the values behind the last feature are zero and stay so).
+    prox : of the master and the draws of its values.
 
     Returns
     -------
@@ -30,6 +39,7 @@ def update(master: Int, accumulated: Int, lfsr: Lfsr, build: Build) -> tuple[Int
     rounded, flags = saturate(rounded, build.gradient_bits, Flag.GRADIENT)
     master, flag = saturate(master - (rounded << build.gradient_shift), build.model_bits, Flag.MODEL)
     flags |= flag
+    master = prox(master, bits)
     q3 = stochastic_round(master, build.q3_drop, align_draw(bits >> build.q4_drop, build.q3_drop))
     top = (1 << (build.q3_bits - 1)) - 1
     if np.any(q3 > top):

@@ -4,6 +4,8 @@ A sample is its label (16 bits, little-endian), then for each chunk of L feature
 first, then up planes u_1 ... u_m. Lane j of a plane is bit j. With L >= 8 each plane of the last chunk is cut to the whole
 bytes that hold features; with L = 4, planes follow each other in half bytes, low half first, and the sample ends at a whole
 byte. Either way a sample takes at most 2 + (p + m) * ceil(n / 8) bytes.
+
+Where each of K heads has a label of its own, the first one's stands there, and those of the others behind the planes.
 """
 
 import numpy as np
@@ -16,11 +18,11 @@ __all__ = ["planes", "sample_bytes", "unweave", "weave"]
 _Bytes = npt.NDArray[np.uint8]
 
 
-def sample_bytes(features: int, p: int, m: int, lanes: int) -> int:
-    """Bytes of one sample on the wire, with the label."""
+def sample_bytes(features: int, p: int, m: int, lanes: int, labels: int = 1) -> int:
+    """Bytes of one sample on the wire, with its labels."""
     if lanes >= 8:
-        return 2 + (p + m) * -(-features // 8)
-    return 2 + -(-(p + m) * -(-features // lanes) * lanes // 8)
+        return 2 * labels + (p + m) * -(-features // 8)
+    return 2 * labels + -(-(p + m) * -(-features // lanes) * lanes // 8)
 
 
 def planes(codes: Codes) -> _Bytes:
@@ -47,12 +49,12 @@ def weave(codes: Codes, lanes: int) -> _Bytes:
         )
     else:
         body = np.packbits(bits.reshape(count, -1), axis=-1, bitorder="little")
-    labels = np.ascontiguousarray(codes.labels, dtype="<i2").view(np.uint8).reshape(count, 2)
-    return np.concatenate([labels, body], axis=1)
+    labels = np.ascontiguousarray(codes.labels, dtype="<i2").view(np.uint8).reshape(count, -1)
+    return np.concatenate([labels[:, :2], body, labels[:, 2:]], axis=1)
 
 
 def unweave(data: _Bytes, features: int, p: int, m: int, lanes: int) -> Codes:
-    """The inverse of :func:`weave`, for tests and stores that are read back."""
+    """The inverse of :func:`weave`, of samples with one label, for tests and stores that are read back."""
     count = data.shape[0]
     total = p + m
     chunks = -(-features // lanes)

@@ -72,7 +72,7 @@ def pack(
     Parameters
     ----------
     values : features in [-1, 1], shape (samples, features). float32 and float64 are read as they are, others converted.
-    labels : shape (samples,), in units of 2^-15.
+    labels : int16, shape (samples,) or, where heads have labels of their own, (samples, labels).
     p, m : base planes, 1 to 8 (with ``levels``, those of the table); up planes, 0 to 8.
     lanes : features of a chunk, a power of two, 4 to 256.
     seed, epoch, rows : decide the up bits; ``rows`` are the samples' row numbers in the set, shape (samples,).
@@ -94,12 +94,13 @@ def pack(
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
     rows = np.asarray(rows)
-    if values.ndim != 2 or not labels.shape == rows.shape == values.shape[:1]:
+    if values.ndim != 2 or labels.ndim > 2 or not labels.shape[:1] == rows.shape == values.shape[:1]:
         raise ValueError(
-            f"values must be (samples, features), labels and rows (samples,), not {values.shape}, {labels.shape} and "
-            f"{rows.shape}"
+            f"values must be (samples, features), rows (samples,), and labels that or (samples, labels), not {values.shape}, "
+            f"{rows.shape} and {labels.shape}"
         )
     count, features = values.shape
+    words = read_only(labels.astype(np.int16, copy=False).reshape(count, -1 if labels.size else 1))
     table = np.zeros((0, features), dtype=np.int16)
     unit = float(1 << (FRACTION_BITS + p - 1))
     if levels is not None:
@@ -109,14 +110,13 @@ def pack(
             )
         table = levels.values.T
         unit = float(1 << (levels.bits - 1))
-    shape = (count, sample_bytes(features, p, m, lanes))
+    shape = (count, sample_bytes(features, p, m, lanes, words.shape[1]))
     if out is None:
         out = np.empty(shape, dtype=np.uint8)
     elif out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
         raise ValueError(f"out must be contiguous, uint8 of shape {shape}, not {out.dtype} of {out.shape}")
     numbers = read_only(values if values.dtype == np.float32 else values.astype(np.float64, copy=False))
     table = read_only(table)
-    words = read_only(labels.astype(np.int16, copy=False))
     keys = np.empty((count, (m + 1) // 2), dtype=np.uint32)
     for pair in range(keys.shape[1]):
         keys[:, pair] = row_keys(seed, epoch, rows, pair)
@@ -135,21 +135,22 @@ def pack(
     return out
 
 
-def unpack(data: _Bytes, features: int, p: int, m: int, lanes: int) -> Codes:
+def unpack(data: _Bytes, features: int, p: int, m: int, lanes: int, labels: int = 1) -> Codes:
     """The inverse of :func:`pack`, for tests and stores that are read back: as ``golden.unweave``.
 
-    ``data``: uint8, shape (samples, sample_bytes). Raises ValueError where that does not fit the other arguments.
+    ``data``: uint8, shape (samples, sample_bytes). ``labels``: of a sample. Raises ValueError where ``data`` does not fit the
+    other arguments.
     """
     _check(p, m, lanes)
-    size = sample_bytes(features, p, m, lanes)
+    size = sample_bytes(features, p, m, lanes, labels)
     if data.ndim != 2 or data.shape[1] != size or data.dtype != np.uint8:
         raise ValueError(
             f"data must be uint8 of shape (samples, {size}), for {features} features at {p} + {m} planes on {lanes} lanes, "
             f"not {data.dtype} of {data.shape}"
         )
     count = data.shape[0]
-    labels = np.empty(count, dtype=np.int16)
+    words = np.empty((count, labels), dtype=np.int16)
     base = np.empty((count, features), dtype=np.int8)
     up = np.empty((count, features), dtype=np.uint8)
-    unpack_rows(read_only(data), p, m, lanes, labels, base, up)
-    return Codes(base, up, labels, p, m)
+    unpack_rows(read_only(data), p, m, lanes, words, base, up)
+    return Codes(base, up, words[:, 0] if labels == 1 else words, p, m)

@@ -215,6 +215,12 @@ def _unweave_halves(row: _Bytes, at: Any, chunks: int, planes: _Words) -> Any:
 
 
 @compiled
+def _put_label(label: int, row: _Bytes, place: int) -> None:
+    word = np.uint16(label)
+    row[place], row[place + 1] = np.uint8(word), np.uint8(word >> np.uint16(8))
+
+
+@compiled
 def pack_rows(
     values: _Floats,
     labels: npt.NDArray[np.int16],
@@ -228,8 +234,9 @@ def pack_rows(
 ) -> bool:
     """Quantise and weave rows of values into rows of ``out``; returns whether all values were within the levels.
 
-    ``keys``: shape (rows, ceil(m / 2)), a hash key for each pair of up bits. ``table``: shape (2^p + 1, features), levels in
-    units of 1 / ``unit``; none for even ones, where ``unit`` is 2^16 over their distance.
+    ``labels``: shape (rows, labels of a sample). ``keys``: shape (rows, ceil(m / 2)), a hash key for each pair of up bits.
+    ``table``: shape (2^p + 1, features), levels in units of 1 / ``unit``; none for even ones, where ``unit`` is 2^16 over their
+    distance.
     """
     features, size = values.shape[1], out.shape[1]
     lowest = -(1 << p >> 1)
@@ -242,8 +249,7 @@ def pack_rows(
     row = np.empty(size + _WORD, dtype=np.uint8)
     outside = False
     for i in range(values.shape[0]):
-        label = np.uint16(labels[i])
-        row[0], row[1] = np.uint8(label), np.uint8(label >> np.uint16(8))
+        _put_label(labels[i, 0], row, 0)
         at = np.uintp(2 * _LABEL if lanes == HALF_BYTE else _LABEL)
         for start in range(0, features, SEGMENT):
             count = min(SEGMENT, features - start)
@@ -266,6 +272,8 @@ def pack_rows(
                 at = _weave_halves(planes, (count + 3) >> 2, row, at)
             else:
                 at = _weave(planes, filled, lanes >> 3, row, at)
+        for j in range(1, labels.shape[1]):
+            _put_label(labels[i, j], row, size + _LABEL * (j - labels.shape[1]))
         for j in range(size):
             out[i, j] = row[j]
     return not outside
@@ -292,7 +300,9 @@ def unpack_rows(
     for i in range(data.shape[0]):
         for j in range(size):
             row[j] = data[i, j]
-        labels[i] = np.int16(np.uint16(row[0] | np.uint16(row[1]) << np.uint16(8)))
+        for j in range(labels.shape[1]):
+            place = size + _LABEL * (j - labels.shape[1]) if j else 0
+            labels[i, j] = np.int16(np.uint16(row[place] | np.uint16(row[place + 1]) << np.uint16(8)))
         at = np.uintp(2 * _LABEL if lanes == HALF_BYTE else _LABEL)
         for start in range(0, features, SEGMENT):
             count = min(SEGMENT, features - start)

@@ -94,7 +94,7 @@ def stream(
     Parameters
     ----------
     values : rows of features in [-1, 1], an array or :class:`.ScaledRows`.
-    labels : of all rows, in units of 2^-15.
+    labels : of all rows, int16.
     order : row numbers, the samples of the epoch in order.
     p, m, lanes, seed, epoch, levels : of :func:`.pack`.
     threads : how many read, scale and pack at once.
@@ -112,7 +112,7 @@ def stream(
         return pack(values[rows], labels[rows], p, m, lanes, seed=seed, epoch=epoch, rows=rows, levels=levels)
 
     features = values.shape[1]
-    sample = np.empty(sample_bytes(features, p, m, lanes), dtype=np.uint8)
+    sample = np.empty(sample_bytes(features, p, m, lanes, labels[:1].size), dtype=np.uint8)
     return _in_order(packed, sample, order, _block(features), threads, memory, size)
 
 

@@ -8,24 +8,32 @@ their numbers from here.
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from enum import IntEnum
 from typing import Any, ClassVar
 
 __all__ = [
     "LABEL_BITS",
     "LABEL_FRAC",
+    "LABEL_ONE",
     "LFSR_BITS",
     "LFSR_DRAW",
+    "PHASE_BITS",
     "SAMPLES_BITS",
+    "SHRINK_SHIFT_MAX",
     "STEP_BITS",
+    "THRESHOLD_BITS",
     "Build",
     "BuildError",
     "Flag",
+    "Loss",
 ]
 
 LABEL_BITS = 16
 """Bits of a label, signed."""
 LABEL_FRAC = 15
 """Fraction bits of a label: it lies in [-1, 1)."""
+LABEL_ONE = (1 << LABEL_FRAC) - 1
+"""The label +1 of a class, as near as it comes; -1 is its negative."""
 LFSR_BITS = 31
 """State of a lane's LFSR: x^31 + x^3 + 1, primitive since 2^31 - 1 is prime and the trinomial irreducible."""
 LFSR_DRAW = 28
@@ -36,8 +44,25 @@ STEP_BITS = 16
 """Bits of the step size's mantissa, unsigned."""
 STEP_EXP_MAX = 3
 """Largest exponent: step = mantissa * 2^-(16 + 4 * exponent)."""
+PHASE_BITS = 16
+"""Bits of the rate at which mini-batches shrink the model, and of a threshold's fraction: both are spread over mini-batches."""
+SHRINK_SHIFT_MAX = 15
+"""The model is shrunk by 2^-1 to 2^-15 of itself."""
+THRESHOLD_BITS = 32
+"""Bits of a threshold in units of the master's last bit, ``PHASE_BITS`` of them behind the point."""
 MODEL_INT = 3
 """Integer bits of the model beside the sign: it lies in [-8, 8)."""
+
+
+class Loss(IntEnum):
+    """What a run minimises, of z and the label b, as the ``loss`` register has it. Hinges take labels of +1 and -1."""
+
+    SQUARED = 0
+    """(z - b)^2 / 2"""
+    HINGE = 1
+    """max(0, 1 - b z)"""
+    SQUARED_HINGE = 2
+    """max(0, 1 - b z)^2 / 2"""
 
 
 class BuildError(ValueError):
@@ -84,6 +109,9 @@ class Build:
     rx_bytes : bytes of frames that the link's receive buffer holds, a power of two.
     level_bits : most bits of a level's value in the transcoder's table; 0 for a build without a transcoder.
     level_p_max : most base planes of a transcoded value, 0 to 4: the table has 2^level_p_max + 1 levels a feature.
+    hinge : 1 for a loss unit with both hinges, 0 for least squares alone.
+    prox : 1 for an update unit with a proximal step (L2, L1, box).
+    heads : most models that are trained side by side on one stream of samples; together they have ``max_features`` features.
     clock_hz : clock of the datapath.
     uart_baud : rate of the UART; 0 where the build has a byte-stream port instead.
 
@@ -107,6 +135,9 @@ class Build:
     rx_bytes: int = 2048
     level_bits: int = 0
     level_p_max: int = 0
+    hinge: int = 0
+    prox: int = 0
+    heads: int = 1
     clock_hz: int = 48_000_000
     uart_baud: int = 0
 
@@ -126,6 +157,9 @@ class Build:
             "max_features": (self.lanes, 1 << 16),
             "level_bits": (0, self.p_max),
             "level_p_max": (0, 4 if self.level_bits else 0),
+            "hinge": (0, 1),
+            "prox": (0, 1),
+            "heads": (1, 64),
             "clock_hz": (1, 1 << 31),
             "uart_baud": (0, 1 << 27),
         }
@@ -141,6 +175,10 @@ class Build:
         if self.max_features % self.lanes:
             raise BuildError(
                 f"max_features must be a multiple of the {self.lanes} lanes, not {self.max_features}"
+            )
+        if self.heads > self.max_chunks:
+            raise BuildError(
+                f"heads must be at most max_features / lanes ({self.max_chunks}), not {self.heads}: each takes a chunk or more"
             )
         if self.level_bits == 1:
             raise BuildError("level_bits must be 0 or at least 2, not 1")
@@ -165,6 +203,10 @@ class Build:
                 f"rounding Q3 ({self.q3_drop} bits) and Q4 ({self.q4_drop} bits) needs more than the {LFSR_DRAW} random "
                 f"bits of a draw; raise q3_bits or gradient_bits"
             )
+
+    def has(self, option: str) -> bool:
+        """Whether a part that a build may lack is there, by the parameter that is 0, or 1 for heads, without it."""
+        return int(getattr(self, option)) > (option == "heads")
 
     # Limits that depend on the run
 

@@ -7,7 +7,7 @@ documentation its list: ``make docs`` writes docs/registers.md.
 from dataclasses import dataclass
 from typing import Literal
 
-from .formats import Build, Flag
+from .formats import PHASE_BITS, THRESHOLD_BITS, Build, Flag
 
 __all__ = [
     "LEVEL_WINDOW",
@@ -20,6 +20,7 @@ __all__ = [
     "Status",
     "identification",
     "parse_identification",
+    "registers_of",
 ]
 
 MAGIC = 0x4453_475A
@@ -45,7 +46,8 @@ class Register:
     """One 32-bit register.
 
     ``access``: "r" is read by the host and driven by the gateware, "rw" is written by the host and read back, "w" makes
-    the gateware see a strobe with the word and reads as zero. ``width`` counts the bits in use, from bit 0.
+    the gateware see a strobe with the word and reads as zero. ``width`` counts the bits in use, from bit 0. ``option``: of
+    :meth:`.Build.has`; without that part there is no such register, and its address reads as zero.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Register:
     access: Access
     width: int
     doc: str
+    option: str | None = None
 
 
 class Control:
@@ -74,7 +77,7 @@ class Status:
 
 
 def _table() -> tuple[Register, ...]:
-    rows: list[tuple[str, Access, int, str]] = [
+    rows: list[tuple[str, Access, int, str, *tuple[str, ...]]] = [
         # Identification block: constants of the build
         ("magic", "r", 32, "0x4453475A"),
         ("version", "r", 16, "version of this contract"),
@@ -93,6 +96,9 @@ def _table() -> tuple[Register, ...]:
         ("rx_bytes", "r", 32, "bytes in the link's receive buffer"),
         ("level_bits", "r", 8, "most bits of a level's value, 0 without a transcoder"),
         ("level_p_max", "r", 8, "most base planes of a transcoded value"),
+        ("hinge", "r", 1, "1: with both hinge losses"),
+        ("prox", "r", 1, "1: with a proximal step"),
+        ("heads", "r", 8, "most models trained side by side"),
         ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
         ("uart_baud", "r", 32, "rate of the UART, 0 for a byte-stream port"),
         # Run-time configuration
@@ -101,7 +107,33 @@ def _table() -> tuple[Register, ...]:
         ("up_planes", "rw", 2, "m, 0 to m_max"),
         ("batch", "rw", 13, "samples of a mini-batch, 1 to max_batch"),
         ("one_sided", "rw", 1, "1: g = Q1 l'(z2); 0: the symmetric mean of both orders (m = 2 only)"),
-        ("value_bits", "rw", 4, "bits of a level's value, 2 to level_bits; 0: even levels, no table"),
+        (
+            "value_bits",
+            "rw",
+            4,
+            "bits of a level's value, 2 to level_bits; 0: even levels, no table",
+            "level_bits",
+        ),
+        ("loss", "rw", 2, "Loss: 0 least squares, 1 hinge, 2 squared hinge", "hinge"),
+        ("heads_used", "rw", 7, "models trained side by side, 1 to heads", "heads"),
+        (
+            "one_against_all",
+            "rw",
+            1,
+            "1: a sample has one label, the number of its class; 0: one for each head",
+            "heads",
+        ),
+        ("shrink_shift", "rw", 4, "a mini-batch takes 2^-shrink_shift of the model away; 0: none", "prox"),
+        ("shrink_rate", "rw", PHASE_BITS, "in shrink_rate / 2^16 of the mini-batches", "prox"),
+        (
+            "threshold",
+            "rw",
+            THRESHOLD_BITS,
+            "soft threshold of each mini-batch, in 2^-16 of the model's last bit",
+            "prox",
+        ),
+        ("bound", "rw", 31, "the model is kept within bound of 0, in its last bit; 0: no bound", "prox"),
+        ("spare_last", "rw", 1, "1: none of this for the last feature, the intercept's", "prox"),
         ("step_mantissa", "rw", 16, "step / batch = mantissa * 2^-(16 + 4 * exponent)"),
         ("step_exponent", "rw", 2, "0 to 3"),
         # Commands
@@ -130,15 +162,27 @@ def _table() -> tuple[Register, ...]:
         ("session", "rw", 32, "a word of the host's; 0 says that the device was reset, SYNC leaves it"),
     ]
     return tuple(
-        Register(name, address, access, width, doc) for address, (name, access, width, doc) in enumerate(rows)
+        Register(name, address, access, width, doc, *option)
+        for address, (name, access, width, doc, *option) in enumerate(rows)
     )
 
 
 REGISTERS: dict[str, Register] = {register.name: register for register in _table()}
 
+
+def registers_of(build: Build) -> dict[str, Register]:
+    """Those of the registers that ``build`` has."""
+    return {
+        name: register
+        for name, register in REGISTERS.items()
+        if register.option is None or build.has(register.option)
+    }
+
+
 _IDENTIFIED = (
     "lanes", "update_lanes", "max_features", "max_batch", "p_max", "m_max", "model_bits", "q3_bits", "delta_bits",
-    "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "clock_hz", "uart_baud",
+    "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "hinge", "prox",
+    "heads", "clock_hz", "uart_baud",
 )  # fmt: skip
 
 
@@ -184,7 +228,8 @@ def markdown() -> str:
         "| address | name | access | bits | what |",
         "|---|---|---|---|---|",
         *(
-            f"| {r.address:#04x} | `{r.name}` | {r.access} | {r.width} | {r.doc} |"
+            f"| {r.address:#04x} | `{r.name}` | {r.access} | {r.width} | {r.doc}"
+            f"{f' (in builds with {r.option})' if r.option else ''} |"
             for r in REGISTERS.values()
         ),
         f"| {MODEL_WINDOW:#x} | model window | rw | model_bits | the master model, a word a feature, sign-extended |",

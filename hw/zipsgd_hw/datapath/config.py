@@ -3,7 +3,7 @@
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
-from zipsgd.protocol.formats import STEP_BITS, Build
+from zipsgd.protocol.formats import PHASE_BITS, STEP_BITS, THRESHOLD_BITS, Build
 
 __all__ = ["run_layout"]
 
@@ -25,10 +25,15 @@ def run_layout(build: Build) -> data.StructLayout:
     step_mantissa, step_exponent : of gamma / B.
     last_in_batch : samples of a mini-batch less one.
     transcoded : in builds with a transcoder.
+    loss : a :class:`.Loss`, in builds with hinges.
+    last_head, one_against_all : in builds with heads. final_chunk : of the last head, in model memory.
+    shrink_shift, shrink_rate, threshold, bound, spare_last : of :class:`zipsgd.golden.prox.Prox`, in builds with a proximal
+        step.
     """
+    chunk = bits_for(max(1, build.max_chunks - 1))
     return data.StructLayout(
         {
-            "last_chunk": bits_for(max(1, build.max_chunks - 1)),
+            "last_chunk": chunk,
             "last_lane": bits_for(build.lanes - 1),
             "last_base": 3,
             "last_plane": 4,
@@ -39,5 +44,22 @@ def run_layout(build: Build) -> data.StructLayout:
             "step_exponent": 2,
             "last_in_batch": bits_for(max(1, build.max_batch - 1)),
             **({"transcoded": 1} if build.level_bits else {}),
+            **({"loss": 2} if build.hinge else {}),
+            **(
+                {"last_head": bits_for(build.heads - 1), "one_against_all": 1, "final_chunk": chunk}
+                if build.heads > 1
+                else {}
+            ),
+            **(
+                {
+                    "shrink_shift": 4,
+                    "shrink_rate": PHASE_BITS,
+                    "threshold": THRESHOLD_BITS,
+                    "bound": build.model_bits - 1,
+                    "spare_last": 1,
+                }
+                if build.prox
+                else {}
+            ),
         }
     )

@@ -58,7 +58,8 @@ class TrainingCore(wiring.Component):
     Members
     -------
     run : In(run_layout(build)), constant while busy.
-    planes : In(stream.Signature(L)), labels : In(stream.Signature(signed(16))): a label goes with its sample's last plane.
+    planes : In(stream.Signature(L)), labels : In(stream.Signature(signed(16))): a label goes with its sample's last plane. With
+        several heads, a sample comes once for each, heads in order; their models stand one behind the other in chunks.
     start : In(1), with ``samples`` : In(32), at least 1: begin an epoch.
     load, clear : In(1).
     busy : Out(1).
@@ -99,7 +100,7 @@ class TrainingCore(wiring.Component):
     def elaborate(self, platform):
         build = self._build
         m = Module()
-        m.submodules.position = position = PlanePosition(build)
+        m.submodules.position = position = PlanePosition(build, by_head=True)
         m.submodules.counter = counter = SampleCounter(build)
         m.submodules.dot = dot = BitSerialDot(build)
         m.submodules.replay = replay = ReplayBuffer(build)
@@ -142,7 +143,7 @@ class TrainingCore(wiring.Component):
             last_word.eq(take & position.last_word),
             self.planes.ready.eq(can_take),
             position.advance.eq(take),
-            counter.advance.eq(last_word),
+            counter.advance.eq(last_word & position.last_head),
         ]
         with m.If(last_word):
             m.d.sync += spacing.eq(LossUnit.spacing - 1)
@@ -207,6 +208,7 @@ class TrainingCore(wiring.Component):
         m.d.comb += [
             update.ends.eq(gradient.ends),
             update.chunk.eq(gradient.chunk),
+            update.last_chunk.eq(gradient.last_chunk),
             update.accumulators.eq(gradient.accumulators),
             update.load.eq(self.load),
         ]

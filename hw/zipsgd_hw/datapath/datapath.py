@@ -6,23 +6,28 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import REGISTERS, Control, Register, Status
+from zipsgd.protocol.registers import REGISTERS, Control, Register, Status, registers_of
 from zipsgd_hw.stream_register import StreamRegister
 
 from .config import run_layout
 from .core import TrainingCore
+from .sample_repeater import SampleRepeater
 from .sample_unpacker import SampleUnpacker
 from .transcoder import Transcoder
 
-__all__ = ["DATAPATH_REGISTERS", "Datapath"]
+__all__ = ["Datapath", "datapath_registers"]
 
 _OTHERS = ("frames_bad", "frames_skipped", "session")
 _FIRST = REGISTERS["features"].address
 
-DATAPATH_REGISTERS: list[Register] = [
-    register for register in REGISTERS.values() if register.address >= _FIRST and register.name not in _OTHERS
-]
-"""Registers that the datapath takes or drives: all but the identification block, the link's and the host's."""
+
+def datapath_registers(build: Build) -> list[Register]:
+    """Registers that the datapath takes or drives: all but the identification block, the link's and the host's."""
+    return [
+        register
+        for register in registers_of(build).values()
+        if register.address >= _FIRST and register.name not in _OTHERS
+    ]
 
 
 def _member(register: Register):
@@ -36,7 +41,7 @@ def _member(register: Register):
 
 
 class Datapath(wiring.Component):
-    """Training core, sample unpacker, transcoder if the build has one, and what the registers mean for them.
+    """Training core, sample unpacker, transcoder and repeater if the build has them, and what the registers mean for them.
 
     Parameters
     ----------
@@ -45,7 +50,7 @@ class Datapath(wiring.Component):
 
     Members
     -------
-    one for each of :data:`DATAPATH_REGISTERS`, by its name.
+    one for each of :func:`datapath_registers`, by its name.
     bytes : In(stream.Signature(8)), of samples.
     bytes_reset : In(1), drop what is under way, as Control.ABORT does. The model is kept; seeds, Q3, flags, loss and counters
         are not, so that a seed and a load have to follow.
@@ -58,7 +63,7 @@ class Datapath(wiring.Component):
         self._fast_memory = fast_memory
         super().__init__(
             {
-                **{register.name: _member(register) for register in DATAPATH_REGISTERS},
+                **{register.name: _member(register) for register in datapath_registers(build)},
                 "bytes": In(stream.Signature(8)),
                 "bytes_reset": In(1),
                 "window_write": In(stream.Signature(data.StructLayout({"offset": 16, "data": 32}))),
@@ -96,6 +101,13 @@ class Datapath(wiring.Component):
                     last_plane.eq((self.value_bits << (self.up_planes == 2)) - 1),
                 ]
             m.d.sync += run.transcoded.eq(self.value_bits != 0)
+        if build.hinge:
+            m.d.sync += run.loss.eq(self.loss)
+        if build.prox:
+            m.d.sync += [
+                run[name].eq(getattr(self, name))
+                for name in ("shrink_shift", "shrink_rate", "threshold", "bound", "spare_last")
+            ]
         m.d.sync += [
             last_feature.eq(self.features - 1),
             run.last_chunk.eq(last_feature >> lane_bits),
@@ -110,6 +122,16 @@ class Datapath(wiring.Component):
             run.last_in_batch.eq(self.batch - 1),
         ]
         m.d.comb += [core.run.eq(run), unpacker.run.eq(run), unpacker.run.last_plane.eq(wire_last_plane)]
+
+        if build.heads > 1:
+            # The last head's last chunk: counted up, once after a change of the registers
+            chunks = Signal(range(build.max_chunks + 1))
+            m.d.sync += [
+                run.last_head.eq(self.heads_used - 1),
+                run.one_against_all.eq(self.one_against_all),
+                chunks.eq(run.last_chunk + 1),
+                run.final_chunk.eq(chunks * self.heads_used[: len(run.last_head) + 1] - 1),
+            ]
 
         # Commands
         control = Signal(3)
@@ -141,6 +163,7 @@ class Datapath(wiring.Component):
 
         wiring.connect(m, wiring.flipped(self.bytes), register.input)
         wiring.connect(m, register.output, unpacker.bytes)
+        planes, labels = unpacker.planes, unpacker.labels
         if build.level_bits:
             transcoder = Transcoder(build)
             m.submodules.transcoder = ResetInserter(reset)(transcoder)
@@ -150,12 +173,23 @@ class Datapath(wiring.Component):
                 transcoder.wire_last_plane.eq(wire_last_plane),
             ]
             wiring.connect(m, wiring.flipped(self.level_write), transcoder.write)
-            wiring.connect(m, unpacker.planes, transcoder.input)
-            wiring.connect(m, transcoder.output, core.planes)
-        else:
-            wiring.connect(m, unpacker.planes, core.planes)
-        wiring.connect(m, unpacker.labels, core.labels)
-        wiring.connect(m, wiring.flipped(self.window_write), core.window_write)
+            wiring.connect(m, planes, transcoder.input)
+            planes = transcoder.output
+        if build.heads > 1:
+            repeater = SampleRepeater(build)
+            m.submodules.repeater = ResetInserter(reset)(repeater)
+            m.d.comb += repeater.run.eq(run)
+            wiring.connect(m, planes, repeater.planes)
+            wiring.connect(m, labels, repeater.labels)
+            planes, labels = repeater.repeated_planes, repeater.repeated_labels
+        wiring.connect(m, planes, core.planes)
+        wiring.connect(m, labels, core.labels)
+        # A cycle late, as commands are: words come from afar
+        m.d.comb += self.window_write.ready.eq(1)
+        m.d.sync += [
+            core.window_write.valid.eq(self.window_write.valid),
+            core.window_write.payload.eq(self.window_write.payload),
+        ]
         wiring.connect(m, wiring.flipped(self.window_read), core.window_read)
         wiring.connect(m, wiring.flipped(self.window_data), core.window_data)
         return m

@@ -42,11 +42,12 @@ class GradientUnit(wiring.Component):
         ``last_of_batch``.
     word : In(L), next : Out(1): of :class:`.ReplayBuffer`.
     busy : Out(1), a sample is under way.
-    ends : Out(1), with ``chunk``: in the next cycle, ``accumulators`` hold the mini-batch's gradient of this chunk. No two of
-        them are less than L / U cycles apart, nor is the change of ``accumulators`` behind one.
+    ends : Out(1), with ``chunk``, and ``last_chunk`` if it is its head's last one: in the next cycle, ``accumulators`` hold the
+        mini-batch's gradient of this chunk. No two of them are less than L / U cycles apart, nor is the change of
+        ``accumulators`` behind one.
     accumulators : Out, L signed words of accumulator_bits.
     finishing : Out(1), the word taken belongs to a mini-batch's last sample.
-    sample_done : Out(1), the sample's last word is taken.
+    sample_done : Out(1), the sample's last word is taken, for the last head.
     """
 
     def __init__(self, build: Build, *, fast_memory: bool = False):
@@ -72,6 +73,7 @@ class GradientUnit(wiring.Component):
                 "busy": Out(1),
                 "ends": Out(1),
                 "chunk": Out(layout["last_chunk"].shape),
+                "last_chunk": Out(1),
                 "accumulators": Out(data.ArrayLayout(signed(build.accumulator_bits), build.lanes)),
                 "finishing": Out(1),
                 "sample_done": Out(1),
@@ -81,7 +83,7 @@ class GradientUnit(wiring.Component):
     def elaborate(self, platform):
         build = self._build
         m = Module()
-        m.submodules.position = position = PlanePosition(build)
+        m.submodules.position = position = PlanePosition(build, by_head=True)
 
         # Weights of a sample, in halves of delta's unit; of the next one as soon as they have begun their last chunk
         loaded = Signal()
@@ -142,7 +144,7 @@ class GradientUnit(wiring.Component):
             self.next.eq(take),
             position.run.eq(self.run),
             position.advance.eq(take),
-            self.sample_done.eq(take & position.last_word),
+            self.sample_done.eq(take & position.last_word & position.last_head),
             self.finishing.eq(take & last_of_batch),
         ]
         with m.If(take):
@@ -183,6 +185,7 @@ class GradientUnit(wiring.Component):
                 "last_plane": 1,
                 "fresh": 1,
                 "ends": 1,
+                "last_chunk": 1,
                 "chunk": position.chunk.shape(),
             }
         )
@@ -195,6 +198,7 @@ class GradientUnit(wiring.Component):
             taken.last_plane.eq(ending),
             taken.fresh.eq(first_of_batch),
             taken.ends.eq(ending & last_of_batch),
+            taken.last_chunk.eq(position.last_chunk),
             taken.chunk.eq(position.chunk),
         ]
 
@@ -231,6 +235,7 @@ class GradientUnit(wiring.Component):
         m.d.comb += [
             self.ends.eq(summed.ends),
             self.chunk.eq(summed.chunk),
+            self.last_chunk.eq(summed.last_chunk),
             write.addr.eq(rest_chunk),
             write.data.eq(self.accumulators),
             write.en.eq(rest),

@@ -1,10 +1,19 @@
-"""The loss unit for least squares."""
+"""The loss unit."""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from zipsgd.protocol.formats import LABEL_BITS, LABEL_FRAC, LFSR_BITS, STEP_BITS, STEP_EXP_MAX, Build, Flag
+from zipsgd.protocol.formats import (
+    LABEL_BITS,
+    LABEL_FRAC,
+    LFSR_BITS,
+    STEP_BITS,
+    STEP_EXP_MAX,
+    Build,
+    Flag,
+    Loss,
+)
 
 from .arithmetic import align_draw, fits, saturated
 from .config import run_layout
@@ -16,8 +25,8 @@ __all__ = ["LossUnit"]
 class LossUnit(wiring.Component):
     """Residuals, deltas and the training loss (golden model: :mod:`zipsgd.golden.loss`).
 
-    One multiplier serves a sample's products in turn: step * r_1, step * r_2, and r_1 * r_2 for the loss. The last z of two
-    samples must therefore be at least ``spacing`` cycles apart.
+    One multiplier serves a sample's products in turn: step * l'(z_1), step * l'(z_2), and r_1 * l'(z_m) for the loss. The last
+    z of two samples must therefore be at least ``spacing`` cycles apart.
 
     Attributes
     ----------
@@ -31,7 +40,7 @@ class LossUnit(wiring.Component):
     label : In(stream.Signature(signed(16))); valid whenever a z is. Taken with the last z.
     delta_valid : Out(1), with deltas: Out of two signed words, delta_1 and delta_2 (alike with m < 2).
     clear : In(1), of loss and flags.
-    loss : Out(signed(64)), sum of r_1 * r_m in units of 2^-(2 * residual_frac).
+    loss : Out(signed(64)), sum of r_1 * l'(z_m) in units of 2^-(2 * residual_frac).
     flags : Out(5), sticky: RESIDUAL and DELTA.
     seed_load : In(1), seed : In(31): the LFSR's.
     """
@@ -84,8 +93,21 @@ class LossUnit(wiring.Component):
             difference.eq((shifted << align) - (self.label.payload << (build.residual_frac - LABEL_FRAC))),
         ]
 
-        # Saturate; choose the multiplier's operands: a residual and the step, or behind the last one r_1 and r_m
+        # Saturate; a hinge looks at the signs of residual and label
         width = build.residual_bits
+        within = Signal(signed(width))
+        derivative = Signal(signed(width))
+        m.d.comb += [within.eq(saturated(difference, width)), derivative.eq(within)]
+        if build.hinge:
+            negative = Signal()  # the label
+            m.d.sync += negative.eq(self.label.payload < 0)
+            with m.If((self.run.loss != Loss.SQUARED) & ((difference == 0) | (difference[-1] == negative))):
+                m.d.comb += [within.eq(0), derivative.eq(0)]
+            with m.Elif(self.run.loss == Loss.HINGE):
+                one = 1 << build.residual_frac
+                m.d.comb += derivative.eq(Mux(negative, one, -one))
+
+        # Choose the multiplier's operands: a derivative and the step, or behind the last one r_1 and the last derivative
         first = Signal(signed(width), reset_less=True)
         a = Signal(signed(width), reset_less=True)
         b = Signal(signed(max(width, STEP_BITS + 1)), reset_less=True)
@@ -95,9 +117,9 @@ class LossUnit(wiring.Component):
         is_loss = Signal()
         m.d.sync += [is_delta.eq(valid2), is_last.eq(last2), is_loss.eq(is_last)]
         with m.If(valid2):
-            m.d.sync += [a.eq(saturated(difference, width)), b.eq(self.run.step_mantissa), opens.eq(last2)]
+            m.d.sync += [a.eq(derivative), b.eq(self.run.step_mantissa), opens.eq(last2)]
             with m.If(opens):
-                m.d.sync += first.eq(saturated(difference, width))
+                m.d.sync += first.eq(within)
             with m.If(~fits(difference, width)):
                 m.d.sync += self.flags.eq(self.flags | Flag.RESIDUAL)
         with m.Else():

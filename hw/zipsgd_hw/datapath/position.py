@@ -17,11 +17,17 @@ class PlanePosition(wiring.Component):
     Outputs describe the word at hand, and come from registers; ``advance`` moves to the next one and wraps at the end of the
     sample. A change of ``run`` between samples shows in them after a cycle.
 
+    Parameters
+    ----------
+    build : the parameters.
+    by_head : a sample comes once for each head of the run; where the build has several.
+
     Members
     -------
     run : In(run_layout(build))
     advance : In(1)
-    chunk : Out, index of the chunk.
+    chunk : Out, index of the chunk; ``by_head``, in model memory, where a head's chunks stand behind those of the one before.
+    last_head : Out(1), ``by_head``: this is the sample for the last head; else 1.
     first_plane, last_plane : Out(1), of the chunk.
     sign, last_base : Out(1), first and last base plane of a value: of the chunk or, in a transcoded run, of each quantisation.
     base : Out(1), the word is a base plane; else an up plane.
@@ -29,13 +35,15 @@ class PlanePosition(wiring.Component):
     first_chunk, last_chunk, last_word : Out(1), of the sample.
     """
 
-    def __init__(self, build: Build):
+    def __init__(self, build: Build, *, by_head: bool = False):
         self._build = build
+        self._by_head = by_head and build.heads > 1
         layout = run_layout(build)
         super().__init__(
             {
                 "run": In(layout),
                 "advance": In(1),
+                "last_head": Out(1),
                 "chunk": Out(layout["last_chunk"].shape),
                 "first_plane": Out(1, init=1),
                 "last_plane": Out(1),
@@ -83,16 +91,32 @@ class PlanePosition(wiring.Component):
                 self.last_base.eq(one_base),
                 self.second.eq(0),
             ]
+        chunk = Signal.like(self.chunk)  # of this head
+        if self._by_head:
+            head = Signal.like(self.run.last_head)
+            m.d.sync += self.last_head.eq(head == self.run.last_head)
+            with m.If(self.advance & self.last_plane):
+                m.d.sync += self.chunk.eq(self.chunk + 1)
+                with m.If(self.last_chunk):
+                    m.d.sync += [head.eq(head + 1), self.last_head.eq(head + 1 == self.run.last_head)]
+                    with m.If(self.last_head):
+                        m.d.sync += [
+                            self.chunk.eq(0),
+                            head.eq(0),
+                            self.last_head.eq(self.run.last_head == 0),
+                        ]
+        else:
+            m.d.comb += [self.last_head.eq(1), self.chunk.eq(chunk)]
         with m.If(self.advance & self.last_plane & ~self.last_chunk):
             m.d.sync += [
-                self.chunk.eq(next_chunk),
+                chunk.eq(next_chunk),
                 next_chunk.eq(next_chunk + 1),
                 self.first_chunk.eq(0),
                 self.last_chunk.eq(next_chunk == self.run.last_chunk),
             ]
         with m.Elif(self.advance & self.last_word | self.first_chunk):
             m.d.sync += [
-                self.chunk.eq(0),
+                chunk.eq(0),
                 next_chunk.eq(1),
                 self.first_chunk.eq(1),
                 self.last_chunk.eq(one_chunk),

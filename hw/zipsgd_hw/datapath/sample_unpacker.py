@@ -16,7 +16,8 @@ class SampleUnpacker(wiring.Component):
     """The inverse of the woven layout (golden model: :mod:`zipsgd.golden.weave`).
 
     Takes up to a byte a cycle. A plane word goes out one cycle after its last byte came in; lanes behind the last feature are
-    zero. A sample's label goes out before its planes and waits for whoever needs it; the next sample's waits behind it.
+    zero. A sample's label goes out before its planes and waits for whoever needs it; the next sample's waits behind it. Labels
+    of further heads, which come behind the planes, follow it.
 
     Members
     -------
@@ -46,6 +47,10 @@ class SampleUnpacker(wiring.Component):
 
         low = Signal(8)
         in_label = Signal(init=1)
+        more_labels = Signal(range(build.heads))  # before the next sample's first one
+        all_more: Value = C(0)
+        if build.heads > 1:
+            all_more = Mux(self.run.one_against_all, 0, self.run.last_head)
         high_byte = Signal()
         with m.If(self.labels.ready):
             m.d.sync += self.labels.valid.eq(0)
@@ -62,8 +67,10 @@ class SampleUnpacker(wiring.Component):
                     m.d.sync += [
                         self.labels.payload.eq(Cat(low, byte)),
                         self.labels.valid.eq(1),
-                        in_label.eq(0),
+                        in_label.eq(more_labels != 0),
                     ]
+                    with m.If(more_labels != 0):
+                        m.d.sync += more_labels.eq(more_labels - 1)
         if build.lanes >= 8:
             count = build.lanes // 8
             index = Signal(range(max(2, count)))
@@ -79,7 +86,12 @@ class SampleUnpacker(wiring.Component):
                         m.d.sync += self.planes.payload.word_select(index, 8).eq(byte)
                     with m.If(index == last_index):
                         m.d.comb += position.advance.eq(1)
-                        m.d.sync += [index.eq(0), self.planes.valid.eq(1), in_label.eq(position.last_word)]
+                        m.d.sync += [
+                            index.eq(0),
+                            self.planes.valid.eq(1),
+                            in_label.eq(position.last_word),
+                            more_labels.eq(all_more),
+                        ]
         else:
             # Two half bytes: the byte goes when its high half, or the sample's last word, is out
             high = Signal()
@@ -92,5 +104,6 @@ class SampleUnpacker(wiring.Component):
                         self.planes.payload.eq(byte.word_select(high, build.lanes)),
                         self.planes.valid.eq(1),
                         in_label.eq(position.last_word),
+                        more_labels.eq(all_more),
                     ]
         return m

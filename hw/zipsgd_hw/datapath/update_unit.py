@@ -1,38 +1,48 @@
-"""The update unit: Q4, the step, Q3, and the master model."""
+"""The update unit: Q4, the step, the proximal step, Q3, and the master model."""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from zipsgd.protocol.formats import LFSR_BITS, Build, Flag
+from zipsgd.protocol.formats import LFSR_BITS, LFSR_DRAW, SHRINK_SHIFT_MAX, Build, Flag
 from zipsgd_hw.memory import block_ram
 
 from .arithmetic import align_draw, fits, saturated
 from .config import run_layout
 from .lfsr import Lfsr
+from .proximal_step import ProximalPhases, ProximalStep
 
 __all__ = ["UpdateUnit"]
 
 
+def _later(m: Module, value: Value, cycles: int) -> Value:
+    """``value`` so many cycles ago."""
+    for _ in range(cycles):
+        register = Signal.like(value, reset_less=True)
+        m.d.sync += register.eq(value)
+        value = register
+    return value
+
+
 class UpdateUnit(wiring.Component):
-    """x <- x - Q4(G), and Q3(x) anew, U features a cycle (golden model: :mod:`zipsgd.golden.update`).
+    """x <- prox(x - Q4(G)), and Q3(x) anew, U features a cycle (golden model: :mod:`zipsgd.golden.update`).
 
     A chunk takes L / U cycles. A row of U features passes four stages: add Q4's random bits; subtract; saturate and add Q3's;
-    write.
+    write. In a build with a proximal step, its stages stand before Q3's.
 
     Attributes
     ----------
-    latency : cycles from ``ends`` to ``q3_done``: L / U + 3.
+    latency : cycles from ``ends`` to ``q3_done``: L / U + 3, and five more with a proximal step.
 
     Members
     -------
     run : In(run_layout(build))
-    ends, chunk, accumulators : In, of :class:`.GradientUnit`.
+    ends, chunk, last_chunk, accumulators : In, of :class:`.GradientUnit`.
     load : In(1), renew all of Q3 from the master, as with a zero gradient.
     loading : Out(1), a load is under way.
     q3_write, q3_chunk, q3_words : Out, to :class:`.BitSerialDot`.
-    q3_done : Out(1), with the write that completes a chunk; ``q3_last``: the chunk is the sample's last.
+    q3_done : Out(1), with the write that completes a chunk; ``q3_last``: the chunk is the last one of all heads.
     clear : In(1), of flags.
     flags : Out(5), sticky: GRADIENT, MODEL and Q3.
     seed_load : In(1), seed : In(31), seed_next : Out(31): the LFSRs' chain, lane 0 first.
@@ -44,7 +54,8 @@ class UpdateUnit(wiring.Component):
     def __init__(self, build: Build):
         self._build = build
         self._steps = build.lanes // build.update_lanes
-        self.latency = self._steps + 3
+        self._prox_stages = ProximalStep.latency if build.prox else 0
+        self.latency = self._steps + 3 + self._prox_stages
         layout = run_layout(build)
         chunk = layout["last_chunk"].shape
         super().__init__(
@@ -52,6 +63,7 @@ class UpdateUnit(wiring.Component):
                 "run": In(layout),
                 "ends": In(1),
                 "chunk": In(chunk),
+                "last_chunk": In(1),
                 "accumulators": In(data.ArrayLayout(signed(build.accumulator_bits), build.lanes)),
                 "load": In(1),
                 "loading": Out(1),
@@ -76,6 +88,8 @@ class UpdateUnit(wiring.Component):
         lanes = build.update_lanes
         m = Module()
 
+        final_chunk = self.run.final_chunk if build.heads > 1 else self.run.last_chunk
+
         # A load walks over the chunks as the gradient unit does over those of a mini-batch's last sample
         step = Signal(range(max(2, self._steps)))
         walk = Signal.like(self.chunk)
@@ -86,7 +100,7 @@ class UpdateUnit(wiring.Component):
             m.d.sync += [self.loading.eq(1), walking.eq(1), walk.eq(0)]
         with m.Elif(walking & begins):
             m.d.sync += walk.eq(walk + 1)
-            with m.If(walk == self.run.last_chunk):
+            with m.If(walk == final_chunk):
                 m.d.sync += walking.eq(0)
         with m.If(self.q3_done & self.q3_last):
             m.d.sync += self.loading.eq(0)
@@ -98,12 +112,15 @@ class UpdateUnit(wiring.Component):
         read = master.read_port()
         write = master.write_port()
         step_bits = exact_log2(self._steps)
-        flags = data.StructLayout({"valid": 1, "zero": 1, "step": step_bits, "chunk": self.chunk.shape()})
+        flags = data.StructLayout(
+            {"valid": 1, "zero": 1, "last_chunk": 1, "step": step_bits, "chunk": self.chunk.shape()}
+        )
         address = Signal(flags)
         held = Signal(flags)
         m.d.comb += [
             address.valid.eq(begins | (step != 0)),
             address.zero.eq(Mux(begins, walking, held.zero)),
+            address.last_chunk.eq(Mux(begins, self.last_chunk, held.last_chunk)),
             address.chunk.eq(Mux(begins, Mux(walking, walk, self.chunk), held.chunk)),
             address.step.eq(step),
         ]
@@ -112,12 +129,14 @@ class UpdateUnit(wiring.Component):
             with m.If(address.valid):
                 m.d.sync += step.eq(step + 1)
 
-        # Four stages
-        at = [Signal(flags, name=f"at{i}") for i in range(4)]
+        # Four stages, and those of the proximal step
+        at = [Signal(flags, name=f"at{i}") for i in range(4 + self._prox_stages)]
+        last = at[-1]
         m.d.sync += [later.eq(earlier) for earlier, later in zip([address, *at], at, strict=False)]
         gradient_flag = Signal(lanes)
         model_flag = Signal(lanes)
         q3_flag = Signal(lanes)
+        fetched = Signal(master_row, reset_less=True)
         updated = Signal(master_row, reset_less=True)
         fresh = Signal(data.ArrayLayout(signed(build.q3_bits), lanes))
         accumulators = Value.cast(self.accumulators).word_select(
@@ -125,6 +144,14 @@ class UpdateUnit(wiring.Component):
         )
         row = data.View(data.ArrayLayout(signed(build.accumulator_bits), lanes), accumulators)
         seed = self.seed
+        lane_bits = exact_log2(lanes)
+        if build.prox:
+            m.submodules.phases = phases = ProximalPhases(build)
+            m.d.comb += [
+                phases.run.eq(self.run),
+                phases.restart.eq(self.load),
+                phases.next.eq(self.q3_done & self.q3_last & ~self.loading),
+            ]
         for lane in range(lanes):
             m.submodules[f"lfsr{lane}"] = lfsr = Lfsr()
             m.d.comb += [lfsr.advance.eq(at[0].valid), lfsr.load.eq(self.seed_load), lfsr.seed.eq(seed)]
@@ -134,33 +161,44 @@ class UpdateUnit(wiring.Component):
             whole = Signal(
                 signed(build.accumulator_bits + 1 - build.q4_drop), reset_less=True, name=f"whole{lane}"
             )
-            x = Signal(signed(build.model_bits), reset_less=True, name=f"x{lane}")
-            q3_bits1 = Signal(build.q3_drop, reset_less=True, name=f"q3_bits1_{lane}")
             m.d.sync += [
                 whole.eq((row[lane] + align_draw(lfsr.bits, build.q4_drop)) >> build.q4_drop),
-                x.eq(read.data[lane]),
-                q3_bits1.eq(lfsr.bits[build.q4_drop :]),
+                fetched[lane].eq(read.data[lane]),
             ]
             with m.If(at[0].zero):
                 m.d.sync += whole.eq(0)
 
             # Step
             stepped = Signal(signed(build.model_bits + 1), reset_less=True, name=f"stepped{lane}")
-            q3_bits2 = Signal(build.q3_drop, reset_less=True, name=f"q3_bits2_{lane}")
-            m.d.sync += [
-                stepped.eq(x - (saturated(whole, build.gradient_bits) << build.gradient_shift)),
-                q3_bits2.eq(q3_bits1),
-            ]
+            m.d.sync += stepped.eq(
+                fetched[lane] - (saturated(whole, build.gradient_bits) << build.gradient_shift)
+            )
             m.d.comb += gradient_flag[lane].eq(~fits(whole, build.gradient_bits))
 
-            # Q3
             kept = Signal(signed(build.model_bits), name=f"kept{lane}")
-            rounded = Signal(signed(build.q3_bits + 1), reset_less=True, name=f"rounded{lane}")
             m.d.comb += [
                 kept.eq(saturated(stepped, build.model_bits)),
                 model_flag[lane].eq(~fits(stepped, build.model_bits)),
             ]
-            m.d.sync += [updated[lane].eq(kept), rounded.eq((kept + q3_bits2) >> build.q3_drop)]
+
+            # Proximal step
+            if build.prox:
+                m.submodules[f"prox{lane}"] = prox = ProximalStep(build)
+                spared = self.run.spare_last & (self.run.last_lane == Cat(C(lane, lane_bits), at[2].step))
+                m.d.comb += [
+                    prox.run.eq(self.run),
+                    prox.shrinks.eq(phases.shrinks),
+                    prox.threshold.eq(phases.threshold),
+                    prox.x.eq(kept),
+                    prox.bits.eq(_later(m, lfsr.bits[LFSR_DRAW - SHRINK_SHIFT_MAX :], 2)),
+                    prox.skip.eq(at[2].zero | (at[2].last_chunk & spared)),
+                ]
+                kept = prox.y
+
+            # Q3
+            rounded = Signal(signed(build.q3_bits + 1), reset_less=True, name=f"rounded{lane}")
+            q3_bits = _later(m, lfsr.bits[build.q4_drop :][: build.q3_drop], 2 + self._prox_stages)
+            m.d.sync += [updated[lane].eq(kept), rounded.eq((kept + q3_bits) >> build.q3_drop)]
             m.d.comb += [
                 fresh[lane].eq(saturated(rounded, build.q3_bits)),
                 q3_flag[lane].eq(~fits(rounded, build.q3_bits)),
@@ -173,22 +211,21 @@ class UpdateUnit(wiring.Component):
             raised = (
                 Mux(at[1].valid & gradient_flag.any(), Flag.GRADIENT, 0)
                 | Mux(at[2].valid & model_flag.any(), Flag.MODEL, 0)
-                | Mux(at[3].valid & q3_flag.any(), Flag.Q3, 0)
+                | Mux(last.valid & q3_flag.any(), Flag.Q3, 0)
             )
             m.d.sync += self.flags.eq(self.flags | raised)
 
         # Write, row by row
         m.d.comb += [
-            self.q3_write.eq(Mux(at[3].valid, 1 << at[3].step, 0)),
-            self.q3_done.eq(at[3].valid & at[3].step.all()),
-            self.q3_last.eq(at[3].chunk == self.run.last_chunk),
-            self.q3_chunk.eq(at[3].chunk),
+            self.q3_write.eq(Mux(last.valid, 1 << last.step, 0)),
+            self.q3_done.eq(last.valid & last.step.all()),
+            self.q3_last.eq(last.chunk == final_chunk),
+            self.q3_chunk.eq(last.chunk),
             self.q3_words.eq(fresh),
         ]
 
         # Window: a row is shifted in word by word; of one fetched, the words before the one asked for are shifted out
         staging = Signal(len(Value.cast(updated)), reset_less=True)
-        lane_bits = exact_log2(lanes)
         store = Signal()
         store_row = Signal(range(rows))
         fetch = Signal()
@@ -197,9 +234,9 @@ class UpdateUnit(wiring.Component):
         m.d.comb += [
             read.addr.eq(Mux(fetch, offset[lane_bits:], Cat(address.step, address.chunk))),
             read.en.eq(1),
-            write.addr.eq(Mux(store, store_row, Cat(at[3].step, at[3].chunk))),
+            write.addr.eq(Mux(store, store_row, Cat(last.step, last.chunk))),
             write.data.eq(Mux(store, staging, updated)),
-            write.en.eq(store | at[3].valid),
+            write.en.eq(store | last.valid),
             self.window_write.ready.eq(1),
             self.window_data.payload.eq(staging[: build.model_bits].as_signed()),
         ]
@@ -213,12 +250,16 @@ class UpdateUnit(wiring.Component):
             m.d.sync += staging.eq(Cat(staging, word_in.data[: build.model_bits])[build.model_bits :])
         with m.FSM():
             with m.State("IDLE"), m.If(self.window_read.valid):
+                m.next = "SETTLE"
+            with m.State("SETTLE"):  # a row that came just before is written now
                 m.next = "FETCH"
             with m.State("FETCH"):
                 m.d.comb += fetch.eq(1)
+                m.next = "WAIT"
+            with m.State("WAIT"):
                 m.next = "TAKE"
             with m.State("TAKE"):
-                m.d.sync += [staging.eq(read.data), before.eq(offset[:lane_bits])]
+                m.d.sync += [staging.eq(fetched), before.eq(offset[:lane_bits])]
                 m.next = "SHIFT"
             with m.State("SHIFT"):
                 with m.If(before == 0):

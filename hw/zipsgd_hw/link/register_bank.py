@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import REGISTERS, Register, identification
+from zipsgd.protocol.registers import REGISTERS, Register, identification, registers_of
 
 from .word_bus import OFFSET_BITS, ReadRequest, Word, WriteRequest
 
@@ -43,13 +43,14 @@ class RegisterBank(wiring.Component):
     window_read : Out(WindowRead)
     window_data : In(WindowData), always ready.
     level_write : Out(LevelWrite)
-    one port for each register that is no constant, named as the register:
+    one port for each register that the build has and that is no constant, named as the register:
         "rw": Out(width), 0 after reset; "w": Out(stream.Signature(width, always_ready=True)), valid for one cycle a
         write; "r": In(width).
     """
 
     def __init__(self, build: Build):
         self._constants = identification(build)
+        self._registers = list(registers_of(build).values())
         members = {
             "write": In(WriteRequest),
             "read": In(ReadRequest),
@@ -59,7 +60,7 @@ class RegisterBank(wiring.Component):
             "window_data": In(WindowData),
             "level_write": Out(LevelWrite),
         }
-        for register in REGISTERS.values():
+        for register in self._registers:
             if register.name in self._constants:
                 continue
             members[register.name] = {
@@ -94,7 +95,7 @@ class RegisterBank(wiring.Component):
         ]
         hit = Signal()
         m.d.comb += hit.eq(self.write.valid & (address[_SELECT_BITS:] == 0))
-        for register in REGISTERS.values():
+        for register in self._registers:
             here = hit & (address[:_SELECT_BITS] == register.address)
             if register.access == "w":
                 port = getattr(self, register.name)
@@ -113,7 +114,7 @@ class RegisterBank(wiring.Component):
         known, selecting, waiting = Signal(), Signal(), Signal()
         # A tree of two-way multiplexers folds well where words are constant or narrow.
         words = [Value.cast(C(0, 32))] * (1 << _SELECT_BITS)
-        for register in REGISTERS.values():
+        for register in self._registers:
             words[register.address] = self._value(register)
         for bit in select:
             words = [Mux(bit, high, low) for low, high in zip(words[::2], words[1::2])]
