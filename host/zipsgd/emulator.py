@@ -296,7 +296,9 @@ def _sample(
 def _heads(q1: _Vector, q2: _Vector, z1: Any, z2: Any, labels: _Vector, run: _Run, state: _State) -> None:
     """One sample for all heads; ``z1`` and ``z2`` are of the first."""
     room = state.q3.size // run.heads
+    lfsr = state.loss_lfsr[0]
     for head in range(run.heads):
+        state.loss_lfsr[0] = lfsr  # all heads draw the same
         part = slice(head * room, head * room + q1.size)
         if head:
             z1, z2 = _products(q1, q2, state.q3[part])
@@ -332,10 +334,13 @@ def _update(run: _Run, state: _State) -> None:
     """Q4, the step, the proximal step, and Q3; the accumulators are zero afterwards."""
     lanes = state.update_lfsr.size
     draws = state.draws
-    for start in range(0, draws.size, lanes):
+    room = draws.size // run.heads
+    for start in range(0, room, lanes):
         for lane in range(lanes):
             draws[start + lane] = state.update_lfsr[lane] >> _OLD_BITS
             state.update_lfsr[lane] = _leap(state.update_lfsr[lane])
+    for j in range(room, draws.size):  # all heads draw the same
+        draws[j] = draws[j - room]
     mask4 = (1 << run.q4_drop) - 1
     mask3 = (1 << run.q3_drop) - 1
     gradient_clamped = False
@@ -469,7 +474,7 @@ class Emulator:
         self.one_sided = one_sided
         self.levels = levels
         self._table = np.zeros((1, 2), np.int16) if levels is None else levels.values
-        self._loss_kind = loss
+        self.loss = loss
         self._one_against_all = one_against_all
         self._shape = start.shape
         self._heads, self._features = np.atleast_2d(start).shape
@@ -628,7 +633,7 @@ class Emulator:
             m=m,
             batch=self.batch,
             symmetric=m == 2 and not self.one_sided,
-            loss=int(self._loss_kind),
+            loss=int(self.loss),
             one=1 << build.residual_frac,
             level_offset=-1 if self.levels is None else level_offset(p),
             z_shift=build.z_shift(value_bits),

@@ -12,9 +12,10 @@ from zipsgd.backends.golden import GoldenBackend
 from zipsgd.emulator import Emulator
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
+from zipsgd.golden.prox import Prox
 from zipsgd.golden.quantise import codes_of, quantise
 from zipsgd.golden.trainer import GoldenTrainer
-from zipsgd.protocol.formats import Build, BuildError, Flag
+from zipsgd.protocol.formats import LABEL_ONE, Build, BuildError, Flag, Loss
 from zipsgd.rows import Columns
 from zipsgd_sim.random_runs import random_run
 
@@ -261,3 +262,37 @@ def test_whatever_a_build_has(options: dict[str, int]) -> None:
         }
     used = {"prox": 1, "hinge": 3, "heads": 4}
     assert len(seen) >= 4 + sum(used.get(option, 0) for option in options) - len(options)
+
+
+def test_a_head_has_the_bits_of_a_run_of_its_own() -> None:
+    """One against all in a single pass, and class by class."""
+    build = Build(max_features=480, heads=5, prox=1, hinge=1)
+    rng = np.random.default_rng(6)
+    values = rng.uniform(-1, 1, (90, 30)).astype(np.float32)
+    classes = rng.integers(0, 5, 90).astype(np.int16)
+    start = rng.integers(-(1 << 18), 1 << 18, (5, 30))
+    step = Step.nearest(0.01, Prox(shrink_shift=6, shrink_rate=30000, threshold=1 << 21))
+    both = [
+        Emulator(build, start, seed=3, batch=8, loss=loss, one_against_all=True)
+        for loss in (Loss.SQUARED, Loss.SQUARED_HINGE)
+    ]
+    for together in both:
+        alone = [Emulator(build, model, seed=3, batch=8, loss=together.loss) for model in start]
+        for epoch in range(2):
+            order = rng.permutation(90)
+            one_pass = together.epoch_rows(values, classes, order, 2, 2, seed=1, epoch=epoch, step=step)
+            losses = [
+                each.epoch_rows(
+                    values,
+                    np.where(classes == number, LABEL_ONE, -LABEL_ONE).astype(np.int16),
+                    order,
+                    2,
+                    2,
+                    seed=1,
+                    epoch=epoch,
+                    step=step,
+                )
+                for number, each in enumerate(alone)
+            ]
+            assert one_pass == sum(losses)
+        np.testing.assert_array_equal(together.master, [each.master for each in alone])

@@ -90,13 +90,15 @@ def loss_sum(within: Int, derivative: Int) -> int:
 
 
 def deltas(derivative: Int, step: Step, lfsr: Lfsr, build: Build) -> tuple[Int, int]:
-    """delta_i = step * l'(z_i), stochastically rounded and saturated; shape as ``derivative``, and the flags.
+    """delta_i = step * l'(z_i), stochastically rounded and saturated; shape (samples, m) or (samples, heads, m) as
+    ``derivative``, and the flags.
 
-    One draw a value from the loss unit's LFSR: samples in order, of each its heads in order, z_1 before z_2.
+    One draw for each sample and i from the loss unit's LFSR, in order: for all heads the same.
     """
     product = (derivative * step.mantissa) << (4 * (STEP_EXP_MAX - step.exponent))
-    bits = np.array([lfsr.draw()[0] for _ in range(derivative.size)], dtype=np.int64)
-    draw = align_draw(bits.reshape(derivative.shape), build.delta_drop)
+    count, *heads, m = derivative.shape
+    bits = np.array([lfsr.draw()[0] for _ in range(count * m)], dtype=np.int64)
+    draw = align_draw(bits.reshape(count, *(1 for _ in heads), m), build.delta_drop)
     rounded = stochastic_round(product, build.delta_drop, draw)
     limit = (1 << (build.delta_bits - 1)) - 1  # symmetric: this saves the accumulators a bit
     clamped = np.clip(rounded, -limit, limit)

@@ -21,6 +21,8 @@ __all__ = ["GoldenTrainer"]
 class GoldenTrainer:
     """State of the device between epochs, and what an epoch does to it.
 
+    All heads draw the same random numbers, so that each has the bits of a run of its own.
+
     Parameters
     ----------
     build : widths and limits.
@@ -71,16 +73,19 @@ class GoldenTrainer:
     def _update(self, accumulated: Int, prox: Prox) -> None:
         """With gradients of shape (heads, features)."""
         shrinks, threshold = self._phases.next(prox)
-        heads = [
-            update(
-                master,
-                gradient,
-                self._update_lfsr,
-                self.build,
-                lambda x, draw: apply_prox(x, draw, shrinks, threshold, prox),
+        start = self._update_lfsr.state
+        heads = []
+        for master, total in zip(np.atleast_2d(self.master), accumulated, strict=True):
+            self._update_lfsr.state = start
+            heads.append(
+                update(
+                    master,
+                    total,
+                    self._update_lfsr,
+                    self.build,
+                    lambda x, draw: apply_prox(x, draw, shrinks, threshold, prox),
+                )
             )
-            for master, gradient in zip(np.atleast_2d(self.master), accumulated, strict=True)
-        ]
         self.master = np.reshape([master for master, _, _ in heads], self.master.shape)
         self._q3 = np.array([q3 for _, q3, _ in heads])
         for _, _, flags in heads:

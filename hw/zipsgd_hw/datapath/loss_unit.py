@@ -147,6 +147,19 @@ class LossUnit(wiring.Component):
         rounded_delta = Signal()
         rounded_last = Signal()
         m.d.comb += [lfsr.advance.eq(product_delta), lfsr.load.eq(self.seed_load), lfsr.seed.eq(self.seed)]
+        if build.heads > 1:
+            # Each head draws what the sample's first one did
+            head = Signal.like(self.run.last_head)
+            fresh = Signal(init=1)  # the next draw is a sample's first
+            last_head = head == self.run.last_head
+            with m.If(product_delta):
+                m.d.sync += fresh.eq(product_last & last_head)
+                with m.If(product_last):
+                    m.d.sync += head.eq(Mux(last_head, 0, head + 1))
+            m.d.comb += [
+                lfsr.mark.eq(product_delta & fresh),
+                lfsr.back.eq(product_delta & product_last & ~last_head),
+            ]
         m.d.sync += [
             rounded.eq(scaled + align_draw(lfsr.bits, drop)),
             rounded_delta.eq(product_delta),

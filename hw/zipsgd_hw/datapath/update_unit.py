@@ -93,13 +93,18 @@ class UpdateUnit(wiring.Component):
         # A load walks over the chunks as the gradient unit does over those of a mini-batch's last sample
         step = Signal(range(max(2, self._steps)))
         walk = Signal.like(self.chunk)
+        walk_in_head = Signal.like(self.chunk)
+        walk_ends_head = Signal()
         walking = Signal()
         begins = Signal()
-        m.d.comb += begins.eq(self.ends | (walking & (step == 0)))
+        m.d.comb += [
+            begins.eq(self.ends | (walking & (step == 0))),
+            walk_ends_head.eq(walk_in_head == self.run.last_chunk),
+        ]
         with m.If(self.load):
-            m.d.sync += [self.loading.eq(1), walking.eq(1), walk.eq(0)]
+            m.d.sync += [self.loading.eq(1), walking.eq(1), walk.eq(0), walk_in_head.eq(0)]
         with m.Elif(walking & begins):
-            m.d.sync += walk.eq(walk + 1)
+            m.d.sync += [walk.eq(walk + 1), walk_in_head.eq(Mux(walk_ends_head, 0, walk_in_head + 1))]
             with m.If(walk == final_chunk):
                 m.d.sync += walking.eq(0)
         with m.If(self.q3_done & self.q3_last):
@@ -120,7 +125,9 @@ class UpdateUnit(wiring.Component):
         m.d.comb += [
             address.valid.eq(begins | (step != 0)),
             address.zero.eq(Mux(begins, walking, held.zero)),
-            address.last_chunk.eq(Mux(begins, self.last_chunk, held.last_chunk)),
+            address.last_chunk.eq(
+                Mux(begins, Mux(walking, walk_ends_head, self.last_chunk), held.last_chunk)
+            ),
             address.chunk.eq(Mux(begins, Mux(walking, walk, self.chunk), held.chunk)),
             address.step.eq(step),
         ]
@@ -155,6 +162,13 @@ class UpdateUnit(wiring.Component):
         for lane in range(lanes):
             m.submodules[f"lfsr{lane}"] = lfsr = Lfsr()
             m.d.comb += [lfsr.advance.eq(at[0].valid), lfsr.load.eq(self.seed_load), lfsr.seed.eq(seed)]
+            if build.heads > 1:
+                # Each head draws what the first one did
+                ends_head = at[0].last_chunk & at[0].step.all() & (at[0].chunk != final_chunk)
+                m.d.comb += [
+                    lfsr.mark.eq(at[0].valid & (Cat(at[0].step, at[0].chunk) == 0)),
+                    lfsr.back.eq(at[0].valid & ends_head),
+                ]
             seed = lfsr.state
 
             # Q4
