@@ -442,6 +442,7 @@ class Emulator:
     levels : what the codes number; None for even levels.
     loss : what is minimised.
     one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
+    epoch : number of the first one.
 
     Attributes
     ----------
@@ -460,6 +461,7 @@ class Emulator:
         levels: LevelTable | None = None,
         loss: Loss = Loss.SQUARED,
         one_against_all: bool = False,
+        epoch: int = 0,
     ) -> None:
         start = np.array(model, dtype=np.int64)
         if start.ndim not in (1, 2) or not 1 <= start.size <= build.max_features:
@@ -492,7 +494,7 @@ class Emulator:
             totals=np.zeros(3, dtype=np.int64),
             phases=np.zeros(2, dtype=np.int64),
         )
-        self.start_epoch(0)
+        self.start_epoch(epoch)
 
     def start_epoch(self, number: int) -> None:
         """Seed the LFSRs for an epoch, and draw Q3 from the master model. The first epoch has been started."""

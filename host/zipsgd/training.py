@@ -3,15 +3,17 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.backends import BACKENDS, Backend, EpochResult, EpochSamples, RunConfig, build_for, open_backend
+from zipsgd.backends import BACKENDS, Backend, EpochSamples, RunConfig, build_for, open_backend
+from zipsgd.checkpoint import Checkpoint, data_of, take_up
 from zipsgd.data import Scaling, Table
+from zipsgd.epochs import EpochReport
 from zipsgd.golden.loss import Step
 from zipsgd.memory import default_memory
 from zipsgd.model import Result
@@ -93,16 +95,6 @@ class Options:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
         if self.step_size is not None and not 0 < self.step_size < float("inf"):
             raise ValueError(f"step_size must be positive, not {self.step_size}")
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """One epoch: number from 1, mean squared residual as the device saw it while training, and what it cost."""
-
-    number: int
-    loss: float
-    seconds: float
-    result: EpochResult
 
 
 def _order(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
@@ -226,6 +218,8 @@ def train(
     baud: int = 0,
     trace: Path | None = None,
     memory: int | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
     progress: Callable[[str], None] = lambda message: None,
     on_samples: Callable[[int, int], None] = lambda epoch, samples: None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
@@ -241,48 +235,65 @@ def train(
         room for the data, and of a device is whatever is there. ``progress`` is also told of a set that is not held in memory.
     memory : bytes. A set that takes more, scaled, stays where it is, and each epoch reads, scales and packs it within so much
         memory. The bits do not depend on it. Default: :func:`zipsgd.memory.default_memory`.
+    checkpoint : a file that keeps the run as it stands after each epoch. It must not be there yet, except to be resumed.
+    resume : go on with the run in ``checkpoint``, on any backend, with the bits of a run that was never interrupted; from the
+        beginning where there is no such file yet. The default build is then the run's.
     on_samples : told the epoch's number and how many of its samples have gone in.
     on_epoch : told of each epoch as it ends.
 
     Raises
     ------
     DataError, LimitError, ValueError
-        Before anything is built or streamed: data, build or options that do not fit.
+        Before anything is built or streamed: data, build or options that do not fit, or not the checkpoint; no checkpoint.
     DeviceError
         No device, a wrong one, or one that was lost.
     """
+    if resume and checkpoint is None:
+        raise ValueError("to resume a run, name its checkpoint (on the command line: --checkpoint FILE)")
     task = prepare(table, options or Options(), memory=memory)
     if not isinstance(task.values, np.ndarray):
         progress(
             f"{table.source}: more than {task.memory / 1e6:,.0f} MB in memory, so that every epoch reads, scales and packs it "
             f"anew"
         )
+    path = None if checkpoint is None else Path(checkpoint)
+    begun = Checkpoint(asdict(task.options), {})
+    if path is not None:
+        data = data_of(task.values, task.labels, task.steps, task.config.levels)
+        begun = take_up(path, begun.options, data, resume=resume, progress=progress)
     with ExitStack() as opened:
         if isinstance(backend, str):
             if build is None and backend in BACKENDS:
-                build = task.build()
+                build = Build(**begun.build) if begun.build else task.build()
             if build is not None:  # before a virtual board is compiled
                 task.config.check(build, table.labels.size)
+                begun.check_build(build)
             backend = open_backend(backend, build, baud=baud, trace=trace, progress=progress)
             opened.callback(backend.close)
-        return _train(table, task, backend, on_samples, on_epoch)
+        return _train(table, task, backend, begun, path, on_samples, on_epoch)
 
 
 def _train(
     table: Table,
     task: Task,
     backend: Backend,
+    run: Checkpoint,
+    path: Path | None,
     on_samples: Callable[[int, int], None],
     on_epoch: Callable[[EpochReport], None],
 ) -> Result:
+    """Train from where ``run`` stands, and keep it in ``path``."""
     options, config, values, labels = task.options, task.config, task.values, task.labels
     build = backend.build
     config.check(build, labels.size)
-    backend.begin(config, np.zeros(config.features, dtype=np.int64), options.seed)
+    run.check_build(build)
+    model_words = np.array(run.model_words or [0] * config.features, dtype=np.int64)
+    backend.begin(config, model_words, options.seed, len(run.epochs))
     unit = 2.0 ** (-2 * build.residual_frac) / labels.size
-    reports = []
+    reports = list(run.epochs)
+    before = sum(report.seconds for report in reports)
     begun = time.perf_counter()
-    for epoch, step in enumerate(task.steps):
+    for epoch in range(len(reports), options.epochs):
         samples = EpochSamples(
             values,
             labels,
@@ -295,11 +306,15 @@ def _train(
             task.memory,
         )
         start = time.perf_counter()
-        result = backend.epoch(samples, step, partial(on_samples, epoch + 1))
+        result = backend.epoch(samples, task.steps[epoch], partial(on_samples, epoch + 1))
+        result = replace(result, flags=result.flags | run.flags)  # a backend knows of what it did itself
         report = EpochReport(epoch + 1, result.loss_sum * unit, time.perf_counter() - start, result)
         reports.append(report)
+        if path is not None:
+            done = replace(run, build=build.as_dict(), model_words=backend.model().tolist(), epochs=reports)
+            done.save(path)
         on_epoch(report)
-    seconds = time.perf_counter() - begun
+    seconds = before + time.perf_counter() - begun
     words = backend.model()
     model: _Float = words * np.float64(2.0**-build.model_frac)
     coef, intercept = task.scaling.coefficients(model * task.scale)

@@ -1,89 +1,189 @@
 """Fault injection: a bad line between a host and a virtual board."""
 
-import random
+import select
 import socket
 import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from .faults import Fault, Faults, Line
+
 __all__ = ["FaultyLink"]
 
 
-def _shut(end: socket.socket) -> None:
-    """Wake who waits for it."""
-    with suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
+class _Way:
+    """One direction: what it does, what it still has to pass on, and until when it is held up."""
+
+    def __init__(self, faults: Faults, name: str) -> None:
+        self.line = Line(faults, name)
+        self.clear()
+
+    def clear(self) -> None:
+        self.parts: Iterator[tuple[bytes, float | None]] = iter(())
+        self.held_until = 0.0
 
 
 class FaultyLink:
-    """Passes frames between one host and a board's TCP port, and loses or damages some. A context manager.
+    """Passes bytes between a host and a board's TCP port over a bad line. A context manager.
+
+    One host at a time, as on a board; when it has gone, or was disconnected, one may come. What the board says meanwhile is
+    lost. A board that has gone takes the host's connection with it, and is looked for anew when a host comes.
 
     Parameters
     ----------
     url : of the board, ``socket://HOST:PORT``.
-    lose, damage : probabilities for each frame, either way.
-    seed : of the faults.
+    faults : of the line.
 
     Attributes
     ----------
-    url : what the host opens. lost, damaged : frames so far.
+    url : what the host opens.
     """
 
-    def __init__(self, url: str, *, lose: float = 0.0, damage: float = 0.0, seed: int = 0) -> None:
-        self._lose, self._damage = lose, damage
-        self.lost = self.damaged = 0
+    def __init__(self, url: str, faults: Faults) -> None:
+        self.faults = faults
         parts = urlsplit(url)
-        self._board = socket.create_connection((parts.hostname, parts.port), timeout=5)
-        self._board.settimeout(None)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._address = parts.hostname, parts.port
+        self._to_board, self._to_host = (_Way(faults, name) for name in ("to the board", "to the host"))
         self._host: socket.socket | None = None
-        self._seed = seed
-        self._threads = [threading.Thread(target=self._serve, daemon=True)]
-        self._threads[0].start()
+        self._listener: socket.socket | None = None
+        self._away_until = 0.0
+        self._board: socket.socket | None = self._connect()
+        # Bound, but it does not listen: while nobody can connect, it keeps the port from others
+        self._holder = self._bound(0)
+        self._port = self._holder.getsockname()[1]
+        self.url = f"socket://127.0.0.1:{self._port}"
+        self._listen()
+        self._wake, self._awake = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    @property
+    def hits(self) -> Counter[Fault]:
+        """Faults so far, either way."""
+        return self._to_board.line.hits + self._to_host.line.hits
+
+    # Ends
+
+    def _connect(self) -> socket.socket:
+        board = socket.create_connection(self._address, timeout=5)
+        board.settimeout(None)
+        board.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return board
+
+    def _bound(self, port: int) -> socket.socket:
+        end = socket.socket()
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        end.bind(("127.0.0.1", port))
+        return end
+
+    def _listen(self) -> None:
+        self._listener = self._bound(self._port)
+        self._listener.listen()
+
+    def _drop_host(self) -> None:
+        if self._host is not None:
+            self._host.close()
+            self._host = None
+        self._to_board.clear()
+        self._to_host.clear()
+
+    def _drop_board(self) -> None:
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+
+    def _disconnect(self, seconds: float) -> None:
+        self._drop_host()
+        if self.faults.reopen:
+            self._drop_board()
+            with suppress(OSError):
+                self._board = self._connect()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        self._away_until = time.monotonic() + seconds
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        fresh, _ = self._listener.accept()
+        if self._board is None:
+            with suppress(OSError):
+                self._board = self._connect()
+        if self._host is not None or self._board is None:
+            fresh.close()
+            return
+        fresh.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._host = fresh
+
+    # Bytes
 
     def _serve(self) -> None:
-        try:
-            self._host, _ = self._listener.accept()
-        except OSError:  # closed before a host came
+        while True:
+            now = time.monotonic()
+            if self._listener is None and now >= self._away_until:
+                self._listen()
+            held = [way for way in (self._to_board, self._to_host) if way.held_until > now]
+            waits = [way.held_until - now for way in held]
+            if self._listener is None:
+                waits.append(self._away_until - now)
+            ends = [self._awake, self._listener]
+            if self._to_board not in held:
+                ends.append(self._host)
+            if self._to_host not in held:
+                ends.append(self._board)
+            ready = select.select([end for end in ends if end], [], [], min(waits, default=None))[0]
+            if self._awake in ready:
+                return
+            for way in held:
+                if way.held_until <= time.monotonic():
+                    self._pass_on(way)
+            if self._host in ready:
+                self._take(self._to_board)
+            if self._board in ready:
+                self._take(self._to_host)
+            if self._listener in ready:
+                self._accept()
+
+    def _take(self, way: _Way) -> None:
+        """Read what has come, and pass it on."""
+        source = self._host if way is self._to_board else self._board
+        if source is None:  # gone since
             return
-        back = threading.Thread(target=self._pass, args=(self._board, self._host, 1), daemon=True)
-        self._threads.append(back)
-        back.start()
-        self._pass(self._host, self._board, 0)
+        data = b""
+        with suppress(OSError):
+            data = source.recv(4096)
+        if not data:
+            self._drop_host()
+            if way is self._to_host:
+                self._drop_board()
+        elif self._host is not None:
+            way.parts = way.line.spoil(data)
+            self._pass_on(way)
 
-    def _pass(self, source: socket.socket, sink: socket.socket, direction: int) -> None:
-        rng = random.Random(2 * self._seed + direction)
-        line = b""
-        try:
-            while data := source.recv(4096):
-                *frames, line = (line + data).split(b"\0")
-                for frame in frames:
-                    sink.sendall(self._fate(frame, rng) + b"\0")
-        except OSError:
-            pass  # one end has gone
-        for end in (source, sink):
-            _shut(end)
-
-    def _fate(self, frame: bytes, rng: random.Random) -> bytes:
-        fate = rng.random()
-        if not frame or fate >= self._lose + self._damage:
-            return frame
-        if fate < self._lose:
-            self.lost += 1
-            return b""
-        self.damaged += 1
-        place = rng.randrange(len(frame))
-        return frame[:place] + bytes([frame[place] ^ 1 << rng.randrange(8)]) + frame[place + 1 :]
+    def _pass_on(self, way: _Way) -> None:
+        """As much as there is, up to where the line is held up."""
+        for data, seconds in way.parts:
+            sink = self._board if way is self._to_board else self._host
+            if sink is not None:
+                with suppress(OSError):  # that it has gone is seen when it is read
+                    sink.sendall(data)
+            if seconds is None:
+                self._disconnect(way.line.absence())
+                return
+            if seconds:
+                way.held_until = time.monotonic() + seconds
+                return
 
     def close(self) -> None:
-        for end in (self._listener, self._host, self._board):
+        self._wake.close()
+        self._thread.join()
+        for end in (self._awake, self._holder, self._listener, self._host, self._board):
             if end is not None:
-                _shut(end)
                 end.close()
-        for thread in self._threads:
-            thread.join()
 
     def __enter__(self) -> "FaultyLink":
         return self

@@ -41,6 +41,7 @@ class EmulatorBackend:
             levels=config.levels,
             loss=config.loss,
             one_against_all=config.one_against_all,
+            epoch=epoch,
         )
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:

@@ -202,7 +202,7 @@ def add_build(command: argparse.ArgumentParser) -> None:
 
 
 def build_of(arguments: argparse.Namespace, features: int = 1, *backends: str) -> Build | None:
-    """The build that the arguments ask for, with room for ``features``; None for whatever is on a board.
+    """The build that the arguments ask for, with room for ``features``; None for whatever is on a board or in a checkpoint.
 
     Raises ValueError where the arguments contradict each other, or would describe a board.
     """
@@ -217,7 +217,7 @@ def build_of(arguments: argparse.Namespace, features: int = 1, *backends: str) -
         )
     if arguments.build is not None:
         return load_build(arguments.build)
-    if ports:
+    if ports or (getattr(arguments, "resume", False) and not described):
         return None
     lanes = 8 if arguments.lanes is None else arguments.lanes
     level_planes = arguments.level_planes

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from zipsgd.driver import DeviceError
 from zipsgd.report import compare, need_plots, save_report, summary
 from zipsgd.training import train
 
@@ -32,6 +33,8 @@ _EXAMPLES = """\
   zipsgd train my.npz --samples-per-value 1          naive quantisation: biased, for comparison
   zipsgd train big.npy --memory 2G                   a set that need not fit into memory
   zipsgd train my.csv --backend /dev/ttyUSB1         on a board
+  zipsgd train my.csv --checkpoint run.json          may be stopped, or killed; then
+  zipsgd train my.csv --checkpoint run.json --resume goes on, as if it never had been
 """
 
 
@@ -50,6 +53,21 @@ def add(commands: Commands) -> None:
     add_backend(command)
     add_training(command, epochs=20)
     add_build(command)
+    kept = command.add_argument_group(
+        "checkpoints", "so that a run that is stopped, killed or loses its board can go on, to the same bits"
+    )
+    kept.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="keep the run as it stands after each epoch (JSON). FILE must not be there yet, unless to --resume",
+    )
+    kept.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in FILE, or begin it where there is none: the same data and options, on any backend whose "
+        "build has the same widths (default: the run's own build)",
+    )
     output = command.add_argument_group("output")
     output.add_argument("--save", type=Path, metavar="FILE", help="write the model, for 'zipsgd predict'")
     output.add_argument(
@@ -70,7 +88,7 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     options, memory = options_of(arguments), memory_of(arguments)
-    check_output(arguments.save, arguments.json, arguments.trace)
+    check_output(arguments.save, arguments.json, arguments.trace, arguments.checkpoint)
     check_output(arguments.report, folder=True)
     if arguments.report is not None:
         need_plots()
@@ -79,18 +97,27 @@ def run(arguments: argparse.Namespace) -> int:
         progress.doing(f"reading {arguments.data}")
         table = table_of(arguments, memory, progress.say)
         progress.begin(table.labels.size)
-        result = train(
-            table,
-            options,
-            backend=arguments.backend,
-            build=build_of(arguments, table.features.shape[1] + 1, arguments.backend),
-            baud=arguments.baud,
-            trace=arguments.trace,
-            memory=memory,
-            progress=progress.say,
-            on_samples=progress.on_samples,
-            on_epoch=progress.on_epoch,
-        )
+        try:
+            result = train(
+                table,
+                options,
+                backend=arguments.backend,
+                build=build_of(arguments, table.features.shape[1] + 1, arguments.backend),
+                baud=arguments.baud,
+                trace=arguments.trace,
+                memory=memory,
+                checkpoint=arguments.checkpoint,
+                resume=arguments.resume,
+                progress=progress.say,
+                on_samples=progress.on_samples,
+                on_epoch=progress.on_epoch,
+            )
+        except (KeyboardInterrupt, DeviceError):
+            if arguments.checkpoint is not None and arguments.checkpoint.exists():
+                progress.say(
+                    f"{arguments.checkpoint} keeps the run up to its last whole epoch: the same command with --resume goes on"
+                )
+            raise
         if arguments.save is not None:
             result.save(arguments.save)
             written.append(arguments.save)

@@ -37,6 +37,7 @@ class GoldenTrainer:
     Attributes
     ----------
     master : the model, shaped as ``model``. flags : sticky, bits of :class:`.Flag`.
+    epoch : number of the first one.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class GoldenTrainer:
         levels: LevelTable | None = None,
         loss: Loss = Loss.SQUARED,
         one_against_all: bool = False,
+        epoch: int = 0,
     ) -> None:
         self.build = build
         self.levels = levels
@@ -60,7 +62,7 @@ class GoldenTrainer:
         self.flags = 0
         self.master: Int = np.array(model, dtype=np.int64)
         self._seed = seed
-        self.start_epoch(0)
+        self.start_epoch(epoch)
 
     def start_epoch(self, number: int) -> None:
         """Seed the LFSRs for an epoch, and draw Q3 from the master model. The first epoch has been started."""
