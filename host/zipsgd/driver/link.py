@@ -42,12 +42,13 @@ class LinkCounts:
 class _Query:
     """A frame out of turn: the acknowledgement that names it says what has arrived of those sent before it.
 
-    ``before``: number of the first frame that was not.
+    ``before``: number of the first frame that was not. ``copies``: times that it was sent.
     """
 
     number: int
     before: int
     at: float
+    copies: int
 
 
 class Link:
@@ -153,6 +154,7 @@ class Link:
         self._holding = False  # nothing new is sent until the query is answered
         self._suspect = False
         self._said: tuple[int, bytes] | None = None  # by the last ACK
+        self._echoes = 0  # further answers to the last query, which say the same
         self._gone: str | None = None  # why the port is
         self._begin_waiting()
 
@@ -233,12 +235,17 @@ class Link:
             if fresh and not self._asking_again:
                 self._moved = now
         said = (frame.sequence, frame.payload)
-        if self._query is None:
+        again = said == self._said
+        if self._query is not None:
+            if last == self._query.number:
+                self._found_out(self._query, now)
+        elif again and self._echoes:
+            self._echoes -= 1
+        else:
+            self._echoes = 0  # they come before any other answer
             # A later frame has come in place of the first one, or one was dropped that had no number to be read
             later = (last - self.window.first) % 256 < len(self.window)
-            self._suspect = bool(self.window) and (later or said == self._said)
-        elif last == self._query.number:
-            self._found_out(self._query, now)
+            self._suspect = bool(self.window) and (later or again)
         self._said = said
 
     def _found_out(self, query: _Query, now: float) -> None:
@@ -248,6 +255,7 @@ class Link:
         copies, have come before anything that is sent from now on.
         """
         self._query, self._holding = None, False
+        self._echoes = query.copies - 1
         self.pace.measured(now - query.at)
         self._moves()
         if 0 < (query.before - self.window.first) % 256 <= len(self.window):
@@ -288,10 +296,10 @@ class Link:
         number = (self.window.next + MOST_FRAMES + self._queries) % 256
         self._silent_since = time.monotonic()
         self._tries += 1
-        self._query = _Query(number, self.window.next, self._silent_since)
+        self._query = _Query(number, self.window.next, self._silent_since, self.pace.copies)
         self._holding |= hold
         self._suspect = False
-        self._write(b"\0" + encode(Frame(Kind.SAMPLES, number)))
+        self._write(b"\0" + self._query.copies * encode(Frame(Kind.SAMPLES, number)))
 
     def _step(self) -> None:
         """One look at the port; asks, or gives up, when nothing moves; then sends what there is room for."""

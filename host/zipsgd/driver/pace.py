@@ -7,6 +7,9 @@ from .window import MOST_FRAMES
 __all__ = ["Pace", "Size"]
 
 _FEWEST_FRAMES = 4
+_SMALL = 128
+"""Payload bytes of frames on a line so bad that a query or its answer may well be lost."""
+_COPIES = 3
 _SHORTEST, _FIRST, _LONGEST = 0.01, 0.1, 0.5
 """Seconds to wait for a sign of life: at least, before any has come, and at most."""
 
@@ -54,6 +57,11 @@ class Pace:
         self._row = 0
         self._mean: float | None = None
         self._spread = 0.0
+
+    @property
+    def copies(self) -> int:
+        """Times that a query is sent, as everything waits for its answer: more than once on a line that loses many frames."""
+        return _COPIES if self.payload.value <= _SMALL else 1
 
     def lost(self) -> None:
         """Frames were lost."""

@@ -1,15 +1,13 @@
 """The byte pipe to a device: a serial port or a socket, which may go away and come back."""
 
-import os
 import select
-import socket
 import time
-from contextlib import suppress
 from typing import Any
 
 import serial
 
 from .errors import NoDevice
+from .tcp import Tcp
 
 __all__ = ["Port", "PortGone"]
 
@@ -40,16 +38,19 @@ class Port:
     def __init__(self, url: str, baud: int) -> None:
         self.url = url
         self._baud = baud
-        self._serial: Any = None
+        self._pipe: Any = None
         self.open()
 
     def open(self) -> None:
         """Open the port, again if need be. Raises NoDevice."""
         self.close()
         try:
-            self._serial = serial.serial_for_url(
-                self.url, baudrate=self._baud, timeout=0, write_timeout=_WRITE_TIMEOUT, exclusive=True
-            )
+            if self.url.startswith("socket:"):
+                self._pipe = Tcp(self.url, _WRITE_TIMEOUT)
+            else:
+                self._pipe = serial.serial_for_url(
+                    self.url, baudrate=self._baud, timeout=0, write_timeout=_WRITE_TIMEOUT, exclusive=True
+                )
         except (serial.SerialException, OSError, ValueError) as error:
             if "exclusively lock" in str(error):
                 raise NoDevice(f"{self.url} is in use by another program: end that one first") from None
@@ -58,18 +59,15 @@ class Port:
                 f"Linux: group dialout)? 'zipsgd doctor' looks for boards"
             ) from None
         try:
-            self._file: int | None = self._serial.fileno()
+            self._file: int | None = self._pipe.fileno()
         except (OSError, AttributeError):  # not on Windows, nor over RFC 2217
             self._file = None
-        if self._file is not None and self.url.startswith("socket:"):
-            with suppress(OSError), socket.socket(fileno=os.dup(self._file)) as same:
-                same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small frames wait for no others
 
     def write(self, data: bytes) -> None:
         """Send ``data``; what the port does not take for a second is lost, as it might be on the line. Raises PortGone."""
         try:
-            self._serial.write(data)
-        except serial.SerialTimeoutException:
+            self._pipe.write(data)
+        except (serial.SerialTimeoutException, TimeoutError):
             pass
         except (serial.SerialException, OSError) as error:
             raise PortGone(str(error)) from None
@@ -93,10 +91,10 @@ class Port:
             raise PortGone(str(error)) from None
 
     def _some(self) -> bytes:
-        data: bytes = self._serial.read(_MOST_READ)
+        data: bytes = self._pipe.read(_MOST_READ)
         return data
 
     def close(self) -> None:
-        if self._serial is not None:
-            self._serial.close()
-            self._serial = None
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
