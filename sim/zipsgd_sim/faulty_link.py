@@ -97,14 +97,14 @@ class FaultyLink:
             self._board = None
 
     def _disconnect(self, seconds: float) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         self._drop_host()
         if self.faults.reopen:
             self._drop_board()
             with suppress(OSError):
                 self._board = self._connect()
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
         self._away_until = time.monotonic() + seconds
 
     def _accept(self) -> None:

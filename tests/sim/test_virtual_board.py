@@ -6,9 +6,7 @@ import socket
 import subprocess
 import sys
 import textwrap
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import pytest
 from zipsgd import Options, train
 from zipsgd.driver import Device, LinkLost, NoDevice
 from zipsgd_sim.board import VirtualBoard
-from zipsgd_sim.faulty_link import FaultyLink
+from zipsgd_sim.mishaps import after_bytes
 from zipsgd_sim.verilate import BuildFailed
 from zipsgd_sim.waves import GROUPS
 
@@ -44,27 +42,8 @@ def ends(pid: int, within: float) -> bool:
     return True
 
 
-@contextmanager
 def in_mid_epoch(board, act):
-    """While the body runs, ``act`` once 20,000 bytes have gone in; the times of act and of the end of the body."""
-    times = []
-    over = threading.Event()
-
-    def wait():
-        while board.statistics()["received"] < 20_000:
-            if over.wait(0.05):
-                return
-        times.append(time.monotonic())
-        act()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    try:
-        yield times
-    finally:
-        over.set()
-        thread.join()
-        times.append(time.monotonic())
+    return after_bytes(board, 20_000, act)
 
 
 def test_tcp_serves_one_host_after_another(board, small_build, small_table):
@@ -87,18 +66,6 @@ def test_pseudo_terminal(small_build, small_table):
         with Device(board.url), pytest.raises(NoDevice, match="in use by another program"):
             Device(board.url)
     assert not os.path.exists(board.url)
-
-
-@pytest.mark.parametrize("damage", [0.0, 0.02])
-def test_a_bad_line_changes_no_bit(damage, board, small_build, small_table):
-    options = replace(OPTIONS, base_bits=8, epochs=8)
-    expected = train(small_table, options, build=small_build)
-    with FaultyLink(board.url, lose=0.02, damage=damage, seed=4) as line:
-        result = train(small_table, options, backend=line.url)
-        assert line.lost > 0
-        assert (line.damaged > 0) == (damage > 0)
-    assert (result.loss, result.model_words) == (expected.loss, expected.model_words)
-    assert result.link_bytes > 1.05 * result.sample_bytes  # some were sent again
 
 
 @pytest.mark.parametrize("seed", [1, 2])
