@@ -41,7 +41,7 @@ def open_backend(
     build : what to emulate or simulate (default: ``Build()``); of a device, what must be there (default: anything).
     baud : of a serial port (0: 3,000,000); of the virtual board, the rate its link is held to (0: a byte a cycle).
     trace : the virtual board writes a waveform there.
-    progress : is told what takes long, such as a virtual board's compilation.
+    progress : is told what takes long, such as a virtual board's compilation, and of a device that goes away or is reset.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def open_backend(
             board = resources.enter_context(
                 VirtualBoard(build or Build(), baud=baud, trace=trace, progress=progress)
             )
-            device = Device(board.url, expect=board.build)
+            device = Device(board.url, expect=board.build, progress=progress)
         else:
-            device = Device(name, expect=build, baud=baud or 3_000_000)
-        return DeviceBackend(device, resources.pop_all(), name)
+            device = Device(name, expect=build, baud=baud or 3_000_000, progress=progress)
+        return DeviceBackend(device, resources.pop_all(), name, progress)

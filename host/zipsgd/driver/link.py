@@ -154,7 +154,8 @@ class Link:
         self._holding = False  # nothing new is sent until the query is answered
         self._suspect = False
         self._said: tuple[int, bytes] | None = None  # by the last ACK
-        self._echoes = 0  # further answers to the last query, which say the same
+        self._last_query = -1  # of the last query that was answered: its number
+        self._echoes = 0  # answers to further copies of it that may still come
         self._gone: str | None = None  # why the port is
         self._begin_waiting()
 
@@ -239,10 +240,9 @@ class Link:
         if self._query is not None:
             if last == self._query.number:
                 self._found_out(self._query, now)
-        elif again and self._echoes:
+        elif last == self._last_query and self._echoes:
             self._echoes -= 1
         else:
-            self._echoes = 0  # they come before any other answer
             # A later frame has come in place of the first one, or one was dropped that had no number to be read
             later = (last - self.window.first) % 256 < len(self.window)
             self._suspect = bool(self.window) and (later or again)
@@ -255,7 +255,7 @@ class Link:
         copies, have come before anything that is sent from now on.
         """
         self._query, self._holding = None, False
-        self._echoes = query.copies - 1
+        self._last_query, self._echoes = query.number, query.copies - 1
         self.pace.measured(now - query.at)
         self._moves()
         if 0 < (query.before - self.window.first) % 256 <= len(self.window):
@@ -292,8 +292,10 @@ class Link:
 
     def _inquire(self, *, hold: bool = False) -> None:
         """Ask what has arrived, by a frame with a number that cannot be the expected one."""
-        self._queries = (self._queries + 1) % MOST_FRAMES
-        number = (self.window.next + MOST_FRAMES + self._queries) % 256
+        number = self._last_query
+        while number == self._last_query:  # whose copies may still be on their way
+            self._queries = (self._queries + 1) % MOST_FRAMES
+            number = (self.window.next + MOST_FRAMES + self._queries) % 256
         self._silent_since = time.monotonic()
         self._tries += 1
         self._query = _Query(number, self.window.next, self._silent_since, self.pace.copies)
