@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from .epochs import EpochReport
 __all__ = ["Checkpoint", "data_of", "load_checkpoint", "take_up"]
 
 _FORMAT = "zipsgd checkpoint 1"
+_COUNTED = tuple(field.name for field in fields(EpochResult))
 _DECISIVE = ("lanes", "update_lanes", "p_max", "model_bits", "q3_bits", "delta_bits", "gradient_bits")
 """What of a build decides a run's bits. The rest decides whether it can do the run."""
 
@@ -57,11 +58,20 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write it as JSON, data only. At any moment ``path`` holds the whole of this or of what was there before."""
-        content = asdict(self)
-        text = json.dumps({"format": _FORMAT, "sha256": _digest(content), **content}, indent=1)
+        results = [report.result for report in self.epochs]
+        run = {
+            "options": self.options,
+            "data": self.data,
+            "build": self.build,
+            "model_words": self.model_words,
+            "loss": [report.loss for report in self.epochs],
+            "seconds": [report.seconds for report in self.epochs],
+            "results": {name: [getattr(result, name) for result in results] for name in _COUNTED},
+        }
+        text = json.dumps(run, sort_keys=True)
         part = path.with_name(path.name + ".part")
         with part.open("w") as file:
-            file.write(text + "\n")
+            file.write(f'{{"format": "{_FORMAT}", "sha256": "{_digest(text)}",\n"run": {text}}}\n')
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
@@ -73,8 +83,8 @@ class Checkpoint:
             _compare("a build with", self.build, build.as_dict(), _DECISIVE, cure)
 
 
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _digest(run: str) -> str:
+    return hashlib.sha256(run.encode()).hexdigest()
 
 
 def _compare(
@@ -109,15 +119,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """What :meth:`Checkpoint.save` wrote. Raises :class:`DataError` for anything else."""
     try:
         content = json.loads(path.read_text())
-        if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
+        if not isinstance(content, dict) or content.get("format") != _FORMAT:
             raise ValueError(f"it does not say that it is a {_FORMAT!r}")
-        if content.pop("sha256", None) != _digest(content):
+        run = content["run"]
+        if content["sha256"] != _digest(json.dumps(run, sort_keys=True)):
             raise ValueError("it was damaged or changed, as its checksum says")
-        epochs = [
-            EpochReport(**{**epoch, "result": EpochResult(**epoch["result"])})
-            for epoch in content.pop("epochs")
-        ]
-        return Checkpoint(**content, epochs=epochs)
+        columns = zip(*(run["results"][name] for name in _COUNTED), strict=True)
+        results = [EpochResult(*row) for row in columns]
+        epochs = map(EpochReport, range(1, len(results) + 1), run["loss"], run["seconds"], results)
+        return Checkpoint(run["options"], run["data"], run["build"], run["model_words"], list(epochs))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path} is no checkpoint of 'zipsgd train --checkpoint' ({error}): name another file, or begin anew without "

@@ -205,11 +205,12 @@ def test_foreign_files(foreign, kept, small_table):
 
 
 def test_it_is_plain_json(kept):
-    content = json.loads(kept.read_text())
-    assert content["options"] == asdict(OPTIONS)
-    assert content["data"].keys() == {"rows", "features", "sha256"}
-    assert [epoch["number"] for epoch in content["epochs"]] == [1, 2]
-    assert len(content["model_words"]) == 7
+    run = json.loads(kept.read_text())["run"]
+    assert run["options"] == asdict(OPTIONS)
+    assert run["data"].keys() == {"rows", "features", "sha256"}
+    assert [report.number for report in load_checkpoint(kept).epochs] == [1, 2]
+    assert len(run["loss"]) == 2
+    assert len(run["model_words"]) == 7
 
 
 def test_an_interrupted_write_leaves_the_last_one(kept, small_table, monkeypatch):
