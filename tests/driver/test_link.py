@@ -11,6 +11,7 @@ import pytest
 
 from zipsgd.driver import Device, LinkLost, NoDevice, WrongBuild, WrongDevice
 from zipsgd.driver.link import Link
+from zipsgd.driver.window import MOST_FRAMES
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, FrameError, Kind, decode, encode
 from zipsgd.protocol.registers import REGISTERS, identification
@@ -191,6 +192,27 @@ def test_a_dropped_frame_is_sent_again_at_once():
         assert time.monotonic() - begun < 1
         assert dropped
         assert len(device.samples) == 8 * 300
+
+
+def test_copies_of_a_query_answer_no_other():
+    """Several go out on a bad line. While answers to one may still come, the next has another number, wherever frames stand."""
+    with FakeDevice() as device, Device(device.url) as host:
+        link = host.link
+        while link.pace.payload.value > 16:
+            link.pace.lost()
+        for ahead in range(1, MOST_FRAMES + 1):
+            link._inquire()
+            assert link._query.copies == 3
+            while link._query is not None:
+                link._take_in()
+            assert link._echoes <= 2
+            answered = link._last_query
+            before = link.window.next
+            link.window.next = (before - ahead) % 256  # frames were taken back
+            link._inquire()
+            assert link._query.number != answered
+            assert MOST_FRAMES <= (link._query.number - link.window.next) % 256 < 2 * MOST_FRAMES
+            link.window.next = before
 
 
 def test_credit_is_kept():

@@ -81,17 +81,21 @@ def test_random_schedules_change_no_bit(seed, served, small_table, expected):
         assert bits(train(small_table, OPTIONS, backend=line.url)) == expected
 
 
-def test_a_late_copy_of_a_query_answers_no_other(served, small_table):
-    """On a line this bad queries go out in copies; were one's answer taken for another's, frames would be lost or repeated.
-
-    The device would then be out of step, and the epoch begun again.
-    """
+def test_a_line_alone_never_begins_an_epoch_again(served, small_table):
+    """However bad it is: that is for devices that were reset."""
     told = []
     with FaultyLink(served.url, Faults(corrupt=0.01, seed=2)) as line, Device(line.url) as device:
         result = train(small_table, OPTIONS, backend=DeviceBackend(device, progress=told.append))
         assert device.link.pace.copies > 1
     assert told == []
     assert result.sample_bytes == 6 * 210 * 12
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_disconnected_while_it_opens(seed, served):
+    with FaultyLink(served.url, Faults(disconnect=0.01, seed=seed)) as line, Device(line.url) as device:
+        assert device.build == served.build
+        assert line.hits[Fault.DISCONNECT] > 0
 
 
 # Boards that are reset, killed, exchanged, taken over

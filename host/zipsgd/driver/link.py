@@ -133,7 +133,7 @@ class Link:
                         f"{self.url} was closed as soon as it was opened: a virtual board serves one host at a time, so end "
                         f"the other one first; or something else listens there"
                     ) from None
-                self._port.open()
+                self._open_again()
         if heard:
             raise WrongDevice(
                 f"what answers on {self.url} does not speak zipsgd's protocol ({heard} bytes came, none of them a valid "
@@ -143,6 +143,17 @@ class Link:
             f"nothing answers on {self.url}: is the bitstream loaded ('zipsgd build --board ...', then program it) and the "
             f"baud rate that of the build?"
         )
+
+    def _open_again(self) -> None:
+        """Wait for a port that has gone away to come back. Raises NoDevice if it does not."""
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._port.open()
+            except NoDevice:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(_LOOK)
 
     def _restart(self, sequence: int) -> None:
         self.window.restart(sequence)
