@@ -55,10 +55,7 @@ class Link:
         self.socket.settimeout(0.02)
         self.waiting = []  # frames that are not acknowledged: number, bytes, their share of the receive buffer
         self.received, self.answers = b"", {}
-        self.room, self.freed = (
-            1024,
-            0,
-        )  # bytes of the receive buffer that are free, and that were freed since SYNC
+        self.room, self.freed = 1024, 0  # bytes of the receive buffer, and of those freed since SYNC
         for number in range(100):
             self.next = (number + 1) % 256
             self.socket.sendall(b"\0\0" + coded(SYNC, number))
