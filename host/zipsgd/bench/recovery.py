@@ -1,0 +1,181 @@
+"""Boards and hosts killed in the midst of training: the run goes on with the bits of one that was left alone.
+
+A board is killed as by a power cut (kill -9), and another started on the same port. Most come back before the host gives up,
+which then begins the epoch again by itself; in every fifth case it has given up, and the run is resumed from its checkpoint. A
+host is killed the same way, and another resumes the run.
+"""
+
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from zipsgd.checkpoint import load_checkpoint
+from zipsgd.data import Table, load_set
+from zipsgd.driver import LinkLost
+from zipsgd.protocol.formats import Build
+from zipsgd.training import train
+
+from .extras import extra
+from .faults import BUILD, BYTE_CYCLES, OPTIONS, SET, bits
+from .progress import Steps
+from .registry import Bench, Result
+
+if TYPE_CHECKING:
+    from zipsgd_sim.board import VirtualBoard
+
+__all__ = ["BENCH", "run"]
+
+SEED = 3
+KILLS = 25
+"""Of boards, and of hosts."""
+GIVEN_UP = 5
+"""One in so many boards comes back too late."""
+COMMAND = (
+    "import sys; from zipsgd.cli import main; sys.exit(main())",
+    *("train", SET, "--epochs", str(OPTIONS.epochs), "--seed", str(OPTIONS.seed), "--quiet"),
+)
+"""The run as a process."""
+
+_Row = dict[str, Any]
+_Start = Callable[[int], "VirtualBoard"]
+
+
+def _kept(path: Path) -> int:
+    """Epochs in a checkpoint."""
+    return len(load_checkpoint(path).epochs) if path.exists() else 0
+
+
+def _kill_board(start: _Start, table: Table, path: Path, count: int, seconds: float | None) -> _Row | None:
+    """Kill a board when it has received ``count`` bytes, start another after ``seconds``; None: when the host has given up.
+
+    None if the run was over before.
+    """
+    from zipsgd_sim.mishaps import after_bytes
+
+    board = start(0)
+    port = urlsplit(board.url).port or 0
+    others: list[VirtualBoard] = []
+
+    def act() -> None:
+        board.kill()
+        if seconds is not None:
+            time.sleep(seconds)
+            others.append(start(port))
+
+    try:
+        with after_bytes(board, count, act) as times:
+            try:
+                result = train(table, OPTIONS, backend=board.url, checkpoint=path)
+            except LinkLost:
+                kept = _kept(path)
+                others.append(start(port))
+                result = train(table, OPTIONS, backend=board.url, checkpoint=path, resume=True)
+                how = "resumed"
+            else:
+                kept, how = 0, "epoch begun again"
+    finally:
+        for other in (board, *others):
+            other.close()
+    if len(times) < 2:
+        return None
+    return {
+        "killed": "board",
+        "bytes": count,
+        "away, s": seconds,
+        "then": how,
+        "epochs kept": kept,
+        "bits": bits(result),
+    }
+
+
+def _kill_host(board: "VirtualBoard", table: Table, path: Path, count: int) -> _Row | None:
+    """Kill a host when it has sent ``count`` bytes, and resume its run. None if it was over before."""
+    from zipsgd_sim.mishaps import after_bytes
+
+    command = [sys.executable, "-c", *COMMAND, "--backend", board.url, "--checkpoint", str(path)]
+    process = subprocess.Popen(command)
+    with after_bytes(board, board.statistics()["received"] + count, process.kill):
+        status = process.wait()
+    if status == 0:
+        return None
+    kept = _kept(path)
+    result = train(table, OPTIONS, backend=board.url, checkpoint=path, resume=True)
+    return {
+        "killed": "host",
+        "bytes": count,
+        "away, s": None,
+        "then": "resumed",
+        "epochs kept": kept,
+        "bits": bits(result),
+    }
+
+
+def run(kills: int = KILLS, build: Build = BUILD) -> Result:
+    """``kills`` boards and as many hosts, each at a random byte of a run."""
+    with extra("sim"):
+        from zipsgd_sim.board import VirtualBoard
+
+    table = load_set(SET)
+    rng = random.Random(SEED)
+    points: list[_Row] = []
+    missed = 0
+    with Steps(2 * kills) as steps, tempfile.TemporaryDirectory() as folder:
+
+        def start(port: int) -> VirtualBoard:
+            baud = 10 * build.clock_hz // BYTE_CYCLES
+            return VirtualBoard(build, baud=baud, port=port, progress=steps.note)
+
+        def at_random(kill: Callable[[Path, int], _Row | None], total: int) -> None:
+            nonlocal missed
+            path = Path(folder) / "run.json"
+            while (found := kill(path, rng.randrange(1, total))) is None:
+                missed += 1  # it was over before: at another byte
+                path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            points.append(found)
+
+        with start(0) as board:
+            expected = bits(train(table, OPTIONS, backend=board.url))
+            total = board.statistics()["received"]
+            for number in range(kills):
+                steps.next(f"host {number + 1}")
+                at_random(lambda path, count: _kill_host(board, table, path, count), total)
+        for number in range(kills):
+            steps.next(f"board {number + 1}")
+            away = None if number % GIVEN_UP == GIVEN_UP - 1 else rng.uniform(0, 1)
+            at_random(lambda path, count, away=away: _kill_board(start, table, path, count, away), total)  # type: ignore[misc]
+    for point in points:
+        point["identical"] = point.pop("bits") == expected
+    rows = []
+    for killed, then in sorted({(point["killed"], point["then"]) for point in points}):
+        part = [point for point in points if (point["killed"], point["then"]) == (killed, then)]
+        kept = [point["epochs kept"] for point in part]
+        rows.append(
+            {
+                "killed": killed,
+                "then": then,
+                "times": len(part),
+                "epochs in the checkpoint": f"{min(kept)} to {max(kept)}" if then == "resumed" else None,
+                "identical": sum(point["identical"] for point in part),
+            }
+        )
+    identical = sum(point["identical"] for point in points)
+    return {
+        "goal": f"{KILLS} virtual boards and {KILLS} hosts killed (kill -9) at random bytes of a run of {OPTIONS.epochs} "
+        f"epochs: every loss and model word as in a run that was left alone; here {identical} of {len(points)}",
+        "met": identical == len(points) >= 2 * KILLS,
+        "seeds": [SEED, OPTIONS.seed],
+        "set": SET,
+        "rows": rows,
+        "runs that were over before": missed,
+        "points": {str(number): point for number, point in enumerate(points)},
+    }
+
+
+BENCH = Bench("recovery", "boards and hosts killed in mid-run: the same bits when it goes on", run)
