@@ -82,6 +82,16 @@ def test_counts_add_up(board, small_table, tmp_path):
     assert result.seconds > sum(epoch.seconds for epoch in load_checkpoint(path).epochs[:3])
 
 
+def test_a_set_on_disk_goes_on_with_a_run_in_memory(small_table, tmp_path):
+    np.save(tmp_path / "x.npy", small_table.features)
+    mapped = Table.from_arrays(np.load(tmp_path / "x.npy", mmap_mode="r"), small_table.labels)
+    path = tmp_path / "run.json"
+    with pytest.raises(Stopped):
+        train(small_table, OPTIONS, checkpoint=path, on_epoch=stop_after(3))
+    result = train(mapped, OPTIONS, checkpoint=path, resume=True, memory=1000)
+    assert bits(result) == bits(train(small_table, OPTIONS))
+
+
 def test_flags_stay(small_table, tmp_path):
     """Values that were saturated before the interruption, and none after it."""
     path = tmp_path / "run.json"
