@@ -37,7 +37,7 @@ SLOWEST = 10
 RATES = (0.0, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 LINES = (BYTE_CYCLES, 1)
 """Cycles a byte, for the throughput."""
-REPEATS = 3
+REPEATS = 7
 CLEAN_EVERY = 10
 """Runs between two clean ones: the computer may have other things to do, now or then."""
 
@@ -90,30 +90,34 @@ def _by_scale(runs: list[_Row], clean: float) -> list[_Row]:
 
 
 def _throughput(url: str, table: Table, cycles: int, repeats: int, steps: Steps) -> list[_Row]:
-    """Of epochs alone, at each rate, all kinds of hits alike."""
+    """Of epochs alone, at each rate, all kinds of hits alike. The rates take turns."""
     from zipsgd_sim.faults import Faults
 
-    rows: list[_Row] = []
-    for rate in RATES:
-        steps.next(f"{cycles} cycles a byte, {rate:g} of the bytes hit")
-        speeds, shares = [], []
-        for repeat in range(repeats):
+    models: dict[float, list[Model]] = {rate: [] for rate in RATES}
+    for turn in range(repeats):
+        steps.next(f"{cycles} cycles a byte, all rates of hits: turn {turn + 1}")
+        for rate, found in models.items():
             part = rate / 4
-            faults = Faults(corrupt=part, drop=part, insert=part, duplicate=part, seed=repeat)
+            faults = Faults(corrupt=part, drop=part, insert=part, duplicate=part, seed=turn)
             model = _timed(url, table, faults)[1]
             if isinstance(model, Model):
-                assert model.sample_bytes is not None
-                assert model.link_bytes is not None
-                speeds.append(model.sample_bytes / model.seconds)
-                shares.append(model.sample_bytes / model.link_bytes)
-        speed = statistics.median(speeds) if speeds else 0.0
+                found.append(model)
+    rows: list[_Row] = []
+    for rate, found in models.items():
+        speed = (
+            statistics.median((model.sample_bytes or 0) / model.seconds for model in found) if found else 0.0
+        )
         rows.append(
             {
                 "cycles a byte": cycles,
                 "rate of hits": rate,
                 "sample bytes/s": round(speed),
                 "share of clean": speed / (rows[0]["sample bytes/s"] if rows else speed),
-                "share of the bytes sent": statistics.median(shares) if shares else None,
+                "bytes sent for one of samples": statistics.median(
+                    (model.link_bytes or 0) / (model.sample_bytes or 1) for model in found
+                )
+                if found
+                else None,
             }
         )
     return rows
@@ -130,7 +134,7 @@ def run(runs: int = RUNS, repeats: int = REPEATS, build: Build = BUILD) -> Resul
     clean: list[float] = []
     each: list[_Row] = []
     speeds: list[_Row] = []
-    with Steps(-(-runs // CLEAN_EVERY) + len(LINES) * len(RATES)) as steps:
+    with Steps(-(-runs // CLEAN_EVERY) + len(LINES) * repeats) as steps:
         for cycles in LINES:
             with VirtualBoard(build, baud=10 * build.clock_hz // cycles, progress=steps.note) as board:
                 _timed(board.url, table, Faults())  # compiles the packing
