@@ -33,8 +33,8 @@ _EXAMPLES = """\
   zipsgd train my.npz --samples-per-value 1          naive quantisation: biased, for comparison
   zipsgd train big.npy --memory 2G                   a set that need not fit into memory
   zipsgd train my.csv --backend /dev/ttyUSB1         on a board
-  zipsgd train my.csv --checkpoint run.json          may be stopped, or killed; then
-  zipsgd train my.csv --checkpoint run.json --resume goes on, as if it never had been
+  zipsgd train my.csv --checkpoint r.json            may be stopped or killed, or lose its board; then
+  zipsgd train my.csv --checkpoint r.json --resume   goes on, to the same bits
 """
 
 
@@ -66,7 +66,7 @@ def add(commands: Commands) -> None:
         "--resume",
         action="store_true",
         help="go on with the run in FILE, or begin it where there is none: the same data and options, on any backend whose "
-        "build has the same widths (default: the run's own build)",
+        "build has the same lanes and widths (default: the run's own build)",
     )
     output = command.add_argument_group("output")
     output.add_argument("--save", type=Path, metavar="FILE", help="write the model, for 'zipsgd predict'")
