@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from zipsgd.checkpoint import load_checkpoint
 from zipsgd.data import Table, load_set
-from zipsgd.driver import LinkLost
+from zipsgd.driver import DeviceError
 from zipsgd.protocol.formats import Build
 from zipsgd.training import train
 
@@ -72,7 +72,7 @@ def _kill_board(start: _Start, table: Table, path: Path, count: int, seconds: fl
         with after_bytes(board, count, act) as times:
             try:
                 result = train(table, OPTIONS, backend=board.url, checkpoint=path)
-            except LinkLost:
+            except DeviceError:
                 kept = _kept(path)
                 others.append(start(port))
                 result = train(table, OPTIONS, backend=board.url, checkpoint=path, resume=True)
