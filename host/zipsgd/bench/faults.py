@@ -2,7 +2,8 @@
 
 Runs go through the real driver and over a proxy that damages, loses, inserts and repeats bytes, holds the line up and cuts it
 off, to the virtual board, which takes a byte every :data:`BYTE_CYCLES` cycles. All share one computer, and an answer takes a
-millisecond or two, about as long as over USB.
+millisecond or two, about as long as over USB. The goal for the time is for that line: on a faster one round trips count for
+more, which the throughput at a byte a cycle shows.
 """
 
 import statistics
