@@ -95,7 +95,7 @@ def measure(
     }
 
 
-def run(size: int = 40_000) -> Result:
+def run(size: int = 100_000) -> Result:
     """Both shapes at each rate, and the fastest one over the UART's pins."""
     pins = replace(BUILD, uart_baud=MEGABAUD[-1] * 1_000_000)
     tasks = [(BUILD, shape, rate) for shape in SETS for rate in MEGABAUD] + [(pins, SETS[0], MEGABAUD[-1])]

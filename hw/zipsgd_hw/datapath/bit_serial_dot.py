@@ -21,6 +21,11 @@ class BitSerialDot(wiring.Component):
 
     The Q3 memory stands here, one word of L entries a chunk. What is written in one cycle is read by words taken in the next.
 
+    Parameters
+    ----------
+    build : the parameters.
+    fast_memory : of :class:`.GradientUnit`; saves registers, and a cycle, here too.
+
     Attributes
     ----------
     latency : cycles from the take of a sample's last word to its first ``z_valid``; one more with m = 0.
@@ -35,12 +40,13 @@ class BitSerialDot(wiring.Component):
     z : Out(signed(z_bits)), in units of the run's last base plane times Q3's last bit.
     """
 
-    def __init__(self, build: Build):
+    def __init__(self, build: Build, *, fast_memory: bool = False):
         self._build = build
+        self._fast_memory = fast_memory
         layout = run_layout(build)
         chunk = layout["last_chunk"].shape
         self._tree = AdderTree(build.lanes, build.q3_bits)
-        self.latency = 2 + self._tree.latency + 2
+        self.latency = 2 + (not fast_memory) + self._tree.latency + 2
         super().__init__(
             {
                 "run": In(layout),
@@ -92,9 +98,15 @@ class BitSerialDot(wiring.Component):
 
         # Take; gate; tree
         word = Signal(build.lanes, reset_less=True)
+        weights = read.data
         m.d.sync += word.eq(self.word)
+        if not self._fast_memory:
+            weights = Signal(row, reset_less=True)
+            following_word = Signal.like(word)
+            m.d.sync += [weights.eq(read.data), following_word.eq(word)]
+            word = following_word
         for lane in range(build.lanes):
-            m.d.sync += tree.terms[lane].eq(Mux(word[lane], read.data[lane], 0))
+            m.d.sync += tree.terms[lane].eq(Mux(word[lane], weights[lane], 0))
         delayed = Signal(flags)
         m.d.sync += [
             delayed.valid.eq(self.take),
@@ -105,7 +117,7 @@ class BitSerialDot(wiring.Component):
             delayed.second.eq(self.second),
             delayed.last_word.eq(self.last_word),
         ]
-        for _ in range(1 + tree.latency):
+        for _ in range(1 + (not self._fast_memory) + tree.latency):
             following = Signal(flags)
             m.d.sync += following.eq(delayed)
             delayed = following

@@ -42,13 +42,13 @@ class TrainingCore(wiring.Component):
 
     Bubble between the last plane of a mini-batch and the first of the next, with U = L::
 
-        dot pipeline   4 + tree          z_1
+        dot pipeline   5 + tree          z_1
         loss unit      1 + 5             z_2, then delta_2
         weights        2                 queue, sum
         gradient       p + m + 1         one chunk's planes
         update         4                 Q4, step, Q3, write
                        ─────────────────
-                       p + m + 17 + tree  cycles without a plane; tree = ceil(log2(L) / 2)
+                       p + m + 18 + tree  cycles without a plane; tree = ceil(log2(L) / 2); one less with fast_memory
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class TrainingCore(wiring.Component):
         m = Module()
         m.submodules.position = position = PlanePosition(build, by_head=True)
         m.submodules.counter = counter = SampleCounter(build)
-        m.submodules.dot = dot = BitSerialDot(build)
+        m.submodules.dot = dot = BitSerialDot(build, fast_memory=self._fast_memory)
         m.submodules.replay = replay = ReplayBuffer(build)
         m.submodules.loss = loss = LossUnit(build)
         m.submodules.gradient = gradient = GradientUnit(build, fast_memory=self._fast_memory)
