@@ -116,6 +116,6 @@ def netlist_design(build: Build, family: Family, uart: bool) -> Design:
         "two minutes",
         "\0".join([source, netlist_script(family, TOP), str(tool_version("yosys")), *own]),
         write,
-        ("--x-assign", "unique", "--x-initial", "unique", "-Wno-lint", "-DNO_INCLUDES"),
+        ("--x-assign", "unique", "--x-initial", "unique", "-Wno-lint", "-Werror-USERERROR", "-DNO_INCLUDES"),
         (STATISTICS,),
     )

@@ -2,8 +2,8 @@
 
 `timescale 1ps / 1ps
 
-// A block RAM: 2,048 words of 9 bits, two or four of which make a wider word. A port of 36 bits takes both ports' data pins,
-// A to write and B to read. Both ports' clocks are taken to be the same.
+// A block RAM: 2,048 words of 9 bits. Two or four of them make a wider word, and 1, 2 or 4 bits of 8 a narrower one. A port of
+// 36 bits takes both ports' data pins, A to write and B to read. Both ports' clocks are taken to be the same.
 //
 // Nothing is promised of a word that is read while it is written, so that it comes out inverted here.
 module DP16KD (
@@ -41,10 +41,14 @@ module DP16KD (
   parameter [319:0] INITVAL_36 = 0, INITVAL_37 = 0, INITVAL_38 = 0, INITVAL_39 = 0, INITVAL_3A = 0, INITVAL_3B = 0;
   parameter [319:0] INITVAL_3C = 0, INITVAL_3D = 0, INITVAL_3E = 0, INITVAL_3F = 0;
 
-  localparam WORDS_A = DATA_WIDTH_A / 9;
-  localparam WORDS_B = DATA_WIDTH_B / 9;
+  localparam WORDS_A = DATA_WIDTH_A < 9 ? 1 : DATA_WIDTH_A / 9;
+  localparam WORDS_B = DATA_WIDTH_B < 9 ? 1 : DATA_WIDTH_B / 9;
+  localparam [8:0] BITS_A = DATA_WIDTH_A < 9 ? (1 << DATA_WIDTH_A) - 1 : 9'h1FF;
+  localparam [8:0] BITS_B = DATA_WIDTH_B < 9 ? (1 << DATA_WIDTH_B) - 1 : 9'h1FF;
   generate
-    if (9 * WORDS_A != DATA_WIDTH_A || 9 * WORDS_B != DATA_WIDTH_B || REGMODE_A != "NOREG" || REGMODE_B != "NOREG" ||
+    if (DATA_WIDTH_A < 9 ? 8 % DATA_WIDTH_A : 9 * WORDS_A - DATA_WIDTH_A) $error("DP16KD: no such width of port A");
+    if (DATA_WIDTH_B < 9 ? 8 % DATA_WIDTH_B : 9 * WORDS_B - DATA_WIDTH_B) $error("DP16KD: no such width of port B");
+    if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG" ||
         CLKAMUX != "CLKA" || CLKBMUX != "CLKB" || CSDECODE_A != "0b000" || CSDECODE_B != "0b000")
       $error("DP16KD: a mode that is not modelled");
   endgenerate
@@ -57,6 +61,11 @@ module DP16KD (
   wire [35:0] data_b = {18'b0, high};
   wire [10:0] first_a = {ADA13, ADA12, ADA11, ADA10, ADA9, ADA8, ADA7, ADA6, ADA5, ADA4, ADA3} & ~(WORDS_A - 1);
   wire [10:0] first_b = {ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5, ADB4, ADB3} & ~(WORDS_B - 1);
+  // Where in its word a narrower one is
+  wire [2:0] place_a = DATA_WIDTH_A < 9 ? {ADA2, ADA1, ADA0} & ~(DATA_WIDTH_A - 1) : 0;
+  wire [2:0] place_b = DATA_WIDTH_B < 9 ? {ADB2, ADB1, ADB0} & ~(DATA_WIDTH_B - 1) : 0;
+  wire [8:0] bits_a = BITS_A << place_a;
+  wire [8:0] bits_b = BITS_B << place_b;
   wire taken_a = CEA & {CSA2, CSA1, CSA0} == 0;
   wire taken_b = CEB & {CSB2, CSB1, CSB0} == 0;
   // The lowest bits of a wide word's address enable its parts.
@@ -71,24 +80,25 @@ module DP16KD (
   assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} =
     WORDS_B == 4 ? read_b[35:18] : read_b[17:0];
 
-  function written(input [10:0] word);
+  // Bits of a word that are written
+  function [8:0] written(input [10:0] word);
     reg [10:0] after_a, after_b;
     begin
       after_a = word - first_a;
       after_b = word - first_b;
-      written = (after_a < 4 && write_a[after_a[1:0]]) || (after_b < 4 && write_b[after_b[1:0]]);
+      written = (after_a < 4 && write_a[after_a[1:0]] ? bits_a : 9'b0) | (after_b < 4 && write_b[after_b[1:0]] ? bits_b : 9'b0);
     end
   endfunction
 
   integer i;
   always @(posedge CLKA) begin
     for (i = 0; i < WORDS_A; i = i + 1) begin
-      if (write_a[i]) memory[first_a + i] <= data_a[9 * i +: 9];
-      if (taken_a) read_a[9 * i +: 9] <= memory[first_a + i] ^ {9{written(first_a + i)}};
+      if (write_a[i]) memory[first_a + i] <= memory[first_a + i] & ~bits_a | data_a[9 * i +: 9] << place_a & bits_a;
+      if (taken_a) read_a[9 * i +: 9] <= (memory[first_a + i] ^ written(first_a + i)) >> place_a;
     end
     for (i = 0; i < WORDS_B; i = i + 1) begin
-      if (write_b[i]) memory[first_b + i] <= data_b[9 * i +: 9];
-      if (taken_b) read_b[9 * i +: 9] <= memory[first_b + i] ^ {9{written(first_b + i)}};
+      if (write_b[i]) memory[first_b + i] <= memory[first_b + i] & ~bits_b | data_b[9 * i +: 9] << place_b & bits_b;
+      if (taken_b) read_b[9 * i +: 9] <= (memory[first_b + i] ^ written(first_b + i)) >> place_b;
     end
     if (RSTA) read_a <= 0;
     if (RSTB) read_b <= 0;
