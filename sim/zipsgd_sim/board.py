@@ -32,11 +32,12 @@ class VirtualBoard:
     build : parameters of the gateware.
     netlist : simulate what synthesis for this family of FPGAs made of the gateware, in its cells; default: the gateware.
     power_up : seed of what a netlist's flip-flops and memories hold before the reset.
+    reset_cycles : for which the reset pin is high to begin with; 0 leaves a netlist as it powered up.
     uart : simulate the top with UART pins, at ``build.uart_baud``, rather than the byte-stream port.
     baud : of the link-rate model: bytes no faster than this many tenths a second of virtual time; 0 for a byte a cycle.
     stall_seed : random gaps in both byte streams; 0 for none.
-    trace : file for a waveform (VCD); beside it, when the board is closed, a save file for GTKWave with groups of signals,
-        which a netlist does not have.
+    trace : file for a waveform (VCD) of the gateware; beside it, when the board is closed, a save file for GTKWave with groups
+        of signals.
     port : of TCP on this computer; 0 for any that is free.
     pty : serve a pseudo-terminal rather than TCP.
     optimise : of the C++ compiler, 0 to 3.
@@ -50,7 +51,7 @@ class VirtualBoard:
     Raises
     ------
     ValueError
-        A rate or a port that cannot be, or a waveform in a format that cannot be written.
+        A rate or a port that cannot be, or a waveform that cannot be written.
     BuildFailed
         The board could not be synthesised or compiled.
     RuntimeError
@@ -63,6 +64,7 @@ class VirtualBoard:
         *,
         netlist: Family | None = None,
         power_up: int = 1,
+        reset_cycles: int = 4,
         uart: bool = False,
         baud: int = 0,
         stall_seed: int = 0,
@@ -74,6 +76,8 @@ class VirtualBoard:
     ) -> None:
         if trace is not None and trace.suffix != ".vcd":
             raise ValueError(f"waveforms are written as VCD: call {trace} {trace.with_suffix('.vcd').name}")
+        if trace is not None and netlist is not None:
+            raise ValueError("a netlist has no waveform: Verilator cannot write its cells' names")
         if uart:
             baud = build.uart_baud
             byte_cycles = 10 * uart_divisor(build.clock_hz, baud)
@@ -91,7 +95,7 @@ class VirtualBoard:
         if not 1 <= power_up < 1 << 31:
             raise ValueError(f"power_up must be in 1..{(1 << 31) - 1}, not {power_up}")
         self.build = build
-        self._waves = trace if netlist is None else None
+        self._waves = trace
         program = board_executable(
             build,
             uart=uart,
@@ -102,7 +106,7 @@ class VirtualBoard:
         )
         self.cells = {} if netlist is None else cell_counts(program.with_name(STATISTICS))
         command = [str(program), "--byte-cycles", str(byte_cycles), "--stall", str(stall_seed)]
-        command += ["--power-up", str(power_up)]
+        command += ["--power-up", str(power_up), "--reset-cycles", str(reset_cycles)]
         if trace is not None:
             command += ["--trace", str(trace), "--half-picoseconds", str(round(5e11 / build.clock_hz))]
         command += ["--pty"] if pty else ["--port", str(port)]

@@ -15,10 +15,13 @@
 #define PORT(stream, member) stream##___05F##member
 
 class ClockedBoard {
+    static constexpr unsigned RESET_CYCLES = 4;
+
 public:
     // `trace`: a file for the waveform, or nothing; half a period of the clock takes `half_picoseconds` in it. `power_up`: seed
-    // of what is not initialised.
-    explicit ClockedBoard(const std::string& trace = "", uint64_t half_picoseconds = 0, int power_up = 1) {
+    // of what is not initialised. The reset is held for `reset_cycles`.
+    explicit ClockedBoard(const std::string& trace = "", uint64_t half_picoseconds = 0, int power_up = 1,
+                          unsigned reset_cycles = RESET_CYCLES) {
         context_.randReset(2);
         context_.randSeed(power_up);
         context_.traceEverOn(!trace.empty());
@@ -33,7 +36,7 @@ public:
 #ifdef UART_PINS
         top_->rx = 1;
 #endif
-        reset();
+        reset(reset_cycles);
     }
 
     ~ClockedBoard() {
@@ -54,9 +57,9 @@ public:
 
     Vboard* operator->() { return top_.get(); }
 
-    void reset() {
-        top_->rst = 1;
-        for (int i = 0; i < 4; ++i) clock([] {});
+    void reset(unsigned cycles = RESET_CYCLES) {
+        top_->rst = cycles != 0;
+        for (; cycles; --cycles) clock([] {});
         top_->rst = 0;
     }
 

@@ -27,8 +27,15 @@ _LIBRARY: dict[Family, tuple[str, ...]] = {
 """Yosys' own models of a family's cells."""
 _MODELS: dict[Family, tuple[Path, ...]] = {"ice40": (), "ecp5": (_HERE / "ecp5_models.v",)}
 """Models of cells that Yosys has none for."""
+_ARGUMENTS = (
+    *("--x-assign", "unique", "--x-initial", "unique"),
+    *("-Wno-lint", "-Werror-USERERROR", "-Werror-PINMISSING"),
+    # Verilator takes a default of a cell's input for the first value of whatever drives it, be it the reset pin
+    *("-DNO_INCLUDES", "-DNO_ICE40_DEFAULT_ASSIGNMENTS"),
+)
 _INITIAL = re.compile(r"\binitial\b\s*(begin\b|[^;]*;)")
 _WORD = re.compile(r"(\w+)\s*\[[^]]*\]\s*<?=")
+_REGISTER = re.compile(r"(\w+)\s*<?=")
 _NESTING = re.compile(r"\b(begin|end)\b")
 
 
@@ -69,8 +76,8 @@ def rtl(build: Build, uart: bool) -> Design:
 
 
 def of_unknown_state(source: str) -> str:
-    """Cell models whose registers and memories are random to begin with: Verilog without its initial blocks, but with one
-    for each memory that had one. Registers are then left to the simulator."""
+    """Cell models whose registers and memories are random to begin with: Verilog whose initial blocks, each of which sets a
+    register or a memory, set it so. Raises ValueError for any other block."""
     kept = []
     start = 0
     while found := _INITIAL.search(source, start):
@@ -83,9 +90,14 @@ def of_unknown_state(source: str) -> str:
                 raise ValueError("an initial block does not end")
             depth += 1 if bracket[1] == "begin" else -1
             start = bracket.end()
-        memory = _WORD.search(source, found.start(), start)
-        if memory is not None:
+        block = source[found.start(1) : start]
+        if memory := _WORD.search(block):
             kept.append(f"initial foreach ({memory[1]}[word]) {memory[1]}[word] = $urandom;")
+        elif register := _REGISTER.match(block):
+            # Verilator may else begin an unset output of a cell at zero
+            kept.append(f"initial {register[1]} = $urandom;")
+        else:
+            raise ValueError(f"an initial block sets neither a register nor a memory: {block}")
     return "".join([*kept, source[start:]])
 
 
@@ -102,20 +114,32 @@ def netlist_design(build: Build, family: Family, uart: bool) -> Design:
 
     datapath = Datapath(build, fast_memory=board_of(family).fast_memory)
     source = to_rtlil(UartAccelerator(build, datapath) if uart else Accelerator(build, datapath), TOP)
+    library = {
+        name: of_unknown_state((yosys_files() / family / name).read_text()) for name in _LIBRARY[family]
+    }
 
     def write(folder: Path) -> list[Path]:
         files = [synthesise(source, family, TOP, folder), *_MODELS[family]]
-        for name in _LIBRARY[family]:
+        for name, models in library.items():
             files.append(folder / name)
-            files[-1].write_text(of_unknown_state((yosys_files() / family / name).read_text()))
+            files[-1].write_text(models)
         return files
 
     own = [path.read_text() for path in _MODELS[family]]
     return Design(
         f"{family} netlist",
         "two minutes",
-        "\0".join([source, netlist_script(family, TOP), str(tool_version("yosys")), *own]),
+        "\0".join(
+            [
+                source,
+                netlist_script(family, TOP),
+                str(tool_version("yosys")),
+                *library.values(),
+                *own,
+                *_ARGUMENTS,
+            ]
+        ),
         write,
-        ("--x-assign", "unique", "--x-initial", "unique", "-Wno-lint", "-Werror-USERERROR", "-DNO_INCLUDES"),
+        _ARGUMENTS,
         (STATISTICS,),
     )

@@ -154,8 +154,9 @@ struct Statistics {
 
 class Board {
 public:
-    Board(const std::string& trace, uint64_t half_picoseconds, int power_up, uint64_t byte_cycles, uint64_t stall)
-        : board_(trace, half_picoseconds, power_up), byte_cycles_(byte_cycles), random_{stall} {
+    Board(const std::string& trace, uint64_t half_picoseconds, int power_up, unsigned reset_cycles, uint64_t byte_cycles,
+          uint64_t stall)
+        : board_(trace, half_picoseconds, power_up, reset_cycles), byte_cycles_(byte_cycles), random_{stall} {
         if (!board_.traces()) fail("cannot write the waveform");
     }
 
@@ -278,6 +279,7 @@ int main(int argc, char** argv) {
     uint64_t byte_cycles = 1;
     uint64_t stall = 0;
     int power_up = 1;
+    unsigned reset_cycles = 4;
     uint64_t half_picoseconds = 5000;
     uint16_t port = 0;
     for (int i = 1; i < argc; ++i) {
@@ -290,6 +292,7 @@ int main(int argc, char** argv) {
         else if (option == "--port") port = std::strtoul(value(), nullptr, 10);
         else if (option == "--stall") stall = std::strtoull(value(), nullptr, 10);
         else if (option == "--power-up") power_up = std::atoi(value());
+        else if (option == "--reset-cycles") reset_cycles = std::strtoul(value(), nullptr, 10);
         else {
             std::fprintf(stderr, "virtual board: unknown option %s\n", option.c_str());
             return 2;
@@ -301,7 +304,7 @@ int main(int argc, char** argv) {
     sigaction(SIGINT, &action, nullptr);
     fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
 
-    Board board(trace, half_picoseconds, power_up, byte_cycles ? byte_cycles : 1, stall);
+    Board board(trace, half_picoseconds, power_up, reset_cycles, byte_cycles ? byte_cycles : 1, stall);
     Host host(terminal, port);
     std::deque<uint8_t> in;
     std::vector<uint8_t> out;

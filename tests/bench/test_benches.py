@@ -151,7 +151,7 @@ def test_identity_sees_a_difference(small_build: Build) -> None:
             super().begin(config, model, seed + 1)
 
     backends = {"golden": GoldenBackend(small_build), "other": Other(small_build)}
-    row, _, differences = identity._compare(small_build, backends, runs=2, seed=0)
+    row, _, differences = identity.compare(small_build, backends, runs=2, seed=0)
     assert row["differing"] > 0
     assert {difference["differs"] for difference in differences} == {"other"}
 

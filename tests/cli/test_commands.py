@@ -276,6 +276,8 @@ def test_verify_tells_a_difference(run, csv, monkeypatch):
         (("bench", "nosuch"), "no bench 'nosuch'; benches: "),
         (("sim", "--lanes", "3"), "lanes"),
         (("sim", "--port", "70000"), "port must be in 0..65535"),
+        (("sim", "--netlist", "ice40", "--power-up", "0"), "power_up must be in 1..2147483647"),
+        (("sim", "--netlist", "ecp5", "--trace", "x.vcd"), "a netlist has no waveform"),
     ],
 )
 def test_bad_arguments(words, says, run, tmp_path, monkeypatch):

@@ -5,11 +5,13 @@ from . import (
     cycles,
     emulator,
     faults,
+    fuzz,
     gateware,
     identity,
     less_data,
     levels,
     link,
+    netlists,
     packing,
     recovery,
     simulation,
@@ -37,5 +39,7 @@ BENCHES: dict[str, Bench] = {
         levels,
         packing,
         less_data,
+        netlists,
+        fuzz,
     )
 }

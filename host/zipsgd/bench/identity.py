@@ -21,7 +21,7 @@ from .progress import Steps
 from .registry import Bench, Result
 from .simulated import simulated
 
-__all__ = ["BENCH", "BUILDS", "UART_BUILD", "run"]
+__all__ = ["BENCH", "BUILDS", "UART_BUILD", "build_name", "compare", "run"]
 
 SEED = 2
 GOAL = 50
@@ -44,7 +44,8 @@ UART_BUILD = Build(lanes=16, update_lanes=8, max_features=304, uart_baud=12_000_
 _Row = dict[str, Any]
 
 
-def _name(build: Build) -> str:
+def build_name(build: Build) -> str:
+    """Lanes, update lanes and, where there is one, the transcoder of ``build``."""
     levels = f" levels {build.level_bits}/{build.level_p_max}" if build.level_bits else ""
     return f"L{build.lanes} U{build.update_lanes}{levels}"
 
@@ -53,7 +54,7 @@ def _widths(build: Build) -> str:
     return f"{build.model_bits}/{build.q3_bits}/{build.delta_bits}/{build.gradient_bits}"
 
 
-def _compare(
+def compare(
     build: Build, backends: dict[str, Backend], runs: int, seed: int
 ) -> tuple[_Row, list[_Row], list[_Row]]:
     """Row of a build, what its configurations were, and what differs from the golden one of ``backends``."""
@@ -90,7 +91,7 @@ def _compare(
                     "words": int(np.count_nonzero(model != golden_model)),
                 }
                 if any(wrong.values()):
-                    where = {"build": _name(build), "run": number, "epoch": samples.epoch}
+                    where = {"build": build_name(build), "run": number, "epoch": samples.epoch}
                     differences.append({**where, **configuration, "differs": name, **wrong})
         saturated += golden.flags != 0
     row = {
@@ -113,7 +114,7 @@ def run(runs: int = 8, builds: Sequence[Build] = BUILDS, uart_runs: int = 3) -> 
     with Steps(len(tasks)) as steps:
         for number, (build, uart, count) in enumerate(tasks):
             port = "UART pins" if uart else "byte streams, stalled"
-            name = _name(build)
+            name = build_name(build)
             steps.next(f"{name}, {port}: {count} configurations")
             with simulated(build, uart=uart, stall_seed=SEED + number, note=steps.note) as (_, device):
                 backends: dict[str, Backend] = {
@@ -121,7 +122,7 @@ def run(runs: int = 8, builds: Sequence[Build] = BUILDS, uart_runs: int = 3) -> 
                     "emulator": EmulatorBackend(build),
                     "gateware": device,
                 }
-                row, drawn, wrong = _compare(build, backends, count, SEED + number)
+                row, drawn, wrong = compare(build, backends, count, SEED + number)
             rows.append({"build": name, "widths": _widths(build), "port": port, **row})
             configurations[f"{name}, {port}"] = drawn
             differences += wrong

@@ -16,6 +16,7 @@ _EXAMPLES = """\
   zipsgd train cadata --backend socket://127.0.0.1:4000
   zipsgd sim --pty --baud 3000000 --trace board.vcd           as slow as a real link, with a waveform
   zipsgd sim --build build/icebreaker                         the very build of a board
+  zipsgd sim --lanes 4 --max-features 64 --netlist ice40      what synthesis made of it, cell by cell
 """
 
 
@@ -42,6 +43,20 @@ def add(commands: Commands) -> None:
         "--uart", action="store_true", help="simulate the UART's pins, at the build's rate or 3 Mbaud"
     )
     command.add_argument(
+        "--netlist",
+        choices=("ice40", "ecp5"),
+        metavar="FPGA",
+        help="simulate what synthesis for ice40 or ecp5 makes of the gateware, in its cells; flip-flops and memories are random "
+        "at power-up. Slower: for small builds",
+    )
+    command.add_argument(
+        "--power-up",
+        type=int,
+        default=1,
+        metavar="SEED",
+        help="of a netlist's state at power-up (default: 1)",
+    )
+    command.add_argument(
         "--trace",
         type=Path,
         metavar="FILE",
@@ -66,11 +81,14 @@ def run(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with VirtualBoard(
         build,
+        netlist=arguments.netlist,
+        power_up=arguments.power_up,
         uart=arguments.uart,
         baud=arguments.baud,
         port=arguments.port,
         pty=arguments.pty,
         trace=arguments.trace,
+        optimise=3 if arguments.netlist is None else 1,  # a netlist's compilation takes minutes otherwise
         progress=console.print,
     ) as board:
         print(board.url, flush=True)

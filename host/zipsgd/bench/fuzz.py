@@ -1,0 +1,56 @@
+"""Hostile bytes: frames, good, mutated and random, to the simulated gateware, which must stay what a host takes it for.
+
+``zipsgd_sim.fuzz`` says what is sent and what is compared.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from zipsgd.protocol.formats import Build
+
+from .extras import extra
+from .identity import build_name
+from .progress import Steps
+from .registry import Bench, Result
+
+__all__ = ["BENCH", "BUILDS", "run"]
+
+SEED = 5
+GOAL = 1_000_000
+"""Fewest frames."""
+BUILDS: Mapping[Build, int] = {
+    Build(lanes=4, update_lanes=4, max_features=32, max_batch=32): 400_000,
+    Build(lanes=4, update_lanes=1, max_features=32, rx_bytes=1024, replay_words=64, p_max=4): 300_000,
+    Build(lanes=8, update_lanes=2, max_features=64, level_bits=4, level_p_max=2): 310_000,
+}
+"""And how many frames each is sent."""
+
+
+def run(builds: Mapping[Build, int] = BUILDS, seed: int = SEED) -> Result:
+    with extra("sim"):
+        from zipsgd_sim.fuzz import fuzz
+
+    rows: list[dict[str, Any]] = []
+    findings: list[dict[str, Any]] = []
+    with Steps(len(builds)) as steps:
+        for build, frames in builds.items():
+            name = build_name(build)
+            steps.next(f"{name}: {frames} frames")
+            report = fuzz(build, frames, seed=seed, progress=steps.note)
+            rows.append({"build": name, **report.counts, "findings": len(report.findings)})
+            findings += [
+                {"build": name, "burst": finding.burst, "what": finding.what, "sent": finding.sent.hex()}
+                for finding in report.findings
+            ]
+    total = sum(row["frames"] for row in rows)
+    return {
+        "goal": f"over at least {GOAL:,} frames nothing is written, answered or counted that no good frame asked for, no SYNC is "
+        f"left without its answer, and training in between gives the golden model's bits; here {total:,} frames",
+        "met": total >= GOAL and not findings,
+        "seeds": [seed],
+        "rows": rows,
+        "found": findings,
+    }
+
+
+BENCH = Bench("fuzz", "hostile bytes to the gateware's link", run)

@@ -1,0 +1,89 @@
+"""What synthesis makes of the gateware, cell by cell: the golden model's bits from any state at power-up, and through resets."""
+
+from typing import Any, Literal
+
+from zipsgd.backends.device import DeviceBackend
+from zipsgd.backends.golden import GoldenBackend
+from zipsgd.driver import Device
+from zipsgd.protocol.formats import Build
+
+from .extras import extra
+from .identity import build_name, compare
+from .progress import Steps
+from .registry import Bench, Result
+
+__all__ = ["BENCH", "BUILDS", "run"]
+
+SEED = 3
+POWER_UPS = (1, 2, 3, 4)
+"""Seeds of what flip-flops and memories hold at power-up."""
+Family = Literal["ice40", "ecp5"]
+BUILDS: tuple[tuple[Family, Build], ...] = (
+    ("ice40", Build(lanes=4, update_lanes=4, max_features=64, max_batch=32)),
+    ("ice40", Build(lanes=4, update_lanes=2, max_features=32, max_batch=16, level_bits=4, level_p_max=1)),
+    ("ecp5", Build(lanes=4, update_lanes=4, max_features=64, max_batch=32)),
+    ("ecp5", Build(lanes=8, update_lanes=2, max_features=304, level_bits=4, level_p_max=2)),
+)
+
+
+def run(
+    builds: tuple[tuple[Family, Build], ...] = BUILDS,
+    power_ups: tuple[int, ...] = POWER_UPS,
+    runs: int = 10,
+    optimise: int = 1,
+) -> Result:
+    """``runs`` random runs from each state at power-up; every other state's are reset in each epoch."""
+    with extra("build"):
+        from zipsgd_sim.board import VirtualBoard
+        from zipsgd_sim.resets import ResetInEpochs
+
+    rows: list[dict[str, Any]] = []
+    cells: list[dict[str, Any]] = []
+    differences: list[dict[str, Any]] = []
+    with Steps(len(builds)) as steps:
+        for family, build in builds:
+            name = build_name(build)
+            steps.next(f"{family}, {name}")
+            row: dict[str, Any] = {
+                "cells of": family,
+                "build": name,
+                "states at power-up": len(power_ups),
+                "resets": 0,
+            }
+            for number, power_up in enumerate(power_ups):
+                with (
+                    VirtualBoard(
+                        build, netlist=family, power_up=power_up, optimise=optimise, progress=steps.note
+                    ) as board,
+                    Device(board.url, expect=build) as device,
+                ):
+                    backend = DeviceBackend(device)
+                    resetting = ResetInEpochs(backend, board)
+                    backends = {
+                        "golden": GoldenBackend(build),
+                        "netlist": resetting if number % 2 else backend,
+                    }
+                    part, _, wrong = compare(build, backends, runs, SEED + number)
+                differences += [{"power_up": power_up, **difference} for difference in wrong]
+                row["resets"] += resetting.resets
+                for key, count in part.items():
+                    row[key] = row.get(key, 0) + count
+            rows.append(row)
+            cells += [
+                {"cells of": family, "build": name, "cell": cell, "count": count}
+                for cell, count in sorted(board.cells.items())
+            ]
+    return {
+        "goal": "no bit differs from the golden model in netlists of iCE40 and ECP5 cells, one of each with a transcoder, whose "
+        "flip-flops and memories are random at power-up, and which are reset in epochs",
+        "met": not differences
+        and {family for family, _ in builds} == {"ice40", "ecp5"}
+        and all(row["resets"] > 0 for row in rows),
+        "seeds": [SEED],
+        "rows": rows,
+        "cells": cells,
+        "differences": differences,
+    }
+
+
+BENCH = Bench("netlists", "the golden model's bits from what synthesis makes of the gateware", run)

@@ -1,0 +1,56 @@
+"""A virtual board that is reset while it trains."""
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.backends import EpochResult, EpochSamples, RunConfig
+from zipsgd.backends.base import Progress
+from zipsgd.backends.device import DeviceBackend
+from zipsgd.golden.loss import Step
+from zipsgd.protocol.formats import Build
+
+from .board import VirtualBoard
+
+__all__ = ["ResetInEpochs"]
+
+
+class ResetInEpochs:
+    """A backend that pulls the reset pin of ``board`` once in each epoch, behind the first block of its samples.
+
+    Parameters
+    ----------
+    device : the backend that drives ``board``, and is to begin such epochs again.
+
+    Attributes
+    ----------
+    resets : how many there were.
+    """
+
+    def __init__(self, device: DeviceBackend, board: VirtualBoard) -> None:
+        self._device, self._board = device, board
+        self.name = f"{device.name}, reset in each epoch"
+        self.resets = 0
+
+    @property
+    def build(self) -> Build:
+        return self._device.build
+
+    def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
+        self._device.begin(config, model, seed, epoch)
+
+    def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
+        before = self.resets
+
+        def told(done: int) -> None:
+            if self.resets == before:
+                self._board.reset()
+                self.resets += 1
+            progress(done)
+
+        return self._device.epoch(samples, step, told)
+
+    def model(self) -> npt.NDArray[np.int64]:
+        return self._device.model()
+
+    def close(self) -> None:
+        self._device.close()

