@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help train test lint docs results clean
+.PHONY: help train test lint docs results bitstream-test fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,14 @@ BENCHES := identity cycles unbiased convergence wire link faults recovery simula
 
 results: $(VENV)/.test  ## run every bench (half an hour) and keep what it measured in docs/results
 	for bench in $(BENCHES); do $(BIN)/zipsgd bench $$bench --out docs/results || exit 1; done
+
+bitstream-test: $(VENV)/.test  ## train on a bitstream taken apart (five minutes; needs icebox_vlog: apt-get install fpga-icestorm)
+	$(BIN)/zipsgd bench bitstream --out docs/results
+
+fuzz: $(VENV)/.test  ## coverage-guided fuzzing of the host's parsers, a minute each (needs a Python that atheris has a wheel for)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	for parser in frames identification model csv numpy libsvm; do \
+		$(BIN)/python tests/fuzz/parsers.py $$parser -max_total_time=60 || exit 1; done
 
 clean:  ## remove the virtual environment and all that was built
 	rm -rf $(VENV) build

@@ -14,7 +14,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.synthesis import STATISTICS, cell_counts
 from zipsgd_hw.link.uart import uart_divisor
 
-from .designs import FAMILIES, Family, netlist_design
+from .designs import FAMILIES, Design, Family, netlist_design
 from .verilate import board_executable
 from .waves import save_groups
 
@@ -31,6 +31,7 @@ class VirtualBoard:
     ----------
     build : parameters of the gateware.
     netlist : simulate what synthesis for this family of FPGAs made of the gateware, in its cells; default: the gateware.
+    design : simulate this, which has the ports of ``build``.
     power_up : seed of what a netlist's flip-flops and memories hold before the reset.
     reset_cycles : for which the reset pin is high to begin with; 0 leaves a netlist as it powered up.
     uart : simulate the top with UART pins, at ``build.uart_baud``, rather than the byte-stream port.
@@ -63,6 +64,7 @@ class VirtualBoard:
         build: Build,
         *,
         netlist: Family | None = None,
+        design: Design | None = None,
         power_up: int = 1,
         reset_cycles: int = 4,
         uart: bool = False,
@@ -99,7 +101,7 @@ class VirtualBoard:
         program = board_executable(
             build,
             uart=uart,
-            design=None if netlist is None else netlist_design(build, netlist, uart),
+            design=design if netlist is None else netlist_design(build, netlist, uart),
             trace=trace is not None,
             optimise=optimise,
             progress=progress,

@@ -11,7 +11,7 @@ from zipsgd.protocol.formats import Build
 
 from .verilog import to_rtlil, to_verilog
 
-__all__ = ["FAMILIES", "TOP", "Design", "Family", "netlist_design", "of_unknown_state", "rtl"]
+__all__ = ["ARGUMENTS", "FAMILIES", "TOP", "Design", "Family", "netlist_design", "of_unknown_state", "rtl"]
 
 Family = Literal["ice40", "ecp5"]
 """FPGAs that there are netlists for."""
@@ -27,12 +27,13 @@ _LIBRARY: dict[Family, tuple[str, ...]] = {
 """Yosys' own models of a family's cells."""
 _MODELS: dict[Family, tuple[Path, ...]] = {"ice40": (), "ecp5": (_HERE / "ecp5_models.v",)}
 """Models of cells that Yosys has none for."""
-_ARGUMENTS = (
+ARGUMENTS = (
     *("--x-assign", "unique", "--x-initial", "unique"),
     *("-Wno-lint", "-Werror-USERERROR", "-Werror-PINMISSING"),
     # Verilator takes a default of a cell's input for the first value of whatever drives it, be it the reset pin
     *("-DNO_INCLUDES", "-DNO_ICE40_DEFAULT_ASSIGNMENTS"),
 )
+"""Verilator's, of cells."""
 _INITIAL = re.compile(r"\binitial\b\s*(begin\b|[^;]*;)")
 _WORD = re.compile(r"(\w+)\s*\[[^]]*\]\s*<?=")
 _REGISTER = re.compile(r"(\w+)\s*<?=")
@@ -136,10 +137,10 @@ def netlist_design(build: Build, family: Family, uart: bool) -> Design:
                 str(tool_version("yosys")),
                 *library.values(),
                 *own,
-                *_ARGUMENTS,
+                *ARGUMENTS,
             ]
         ),
         write,
-        _ARGUMENTS,
+        ARGUMENTS,
         (STATISTICS,),
     )

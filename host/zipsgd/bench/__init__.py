@@ -1,6 +1,7 @@
 """Measurements with a goal: each module that has a BENCH is one, ``zipsgd bench NAME`` runs it."""
 
 from . import (
+    bitstream,
     convergence,
     cycles,
     emulator,
@@ -41,5 +42,6 @@ BENCHES: dict[str, Bench] = {
         less_data,
         netlists,
         fuzz,
+        bitstream,
     )
 }

@@ -44,8 +44,8 @@ def run(builds: Mapping[Build, int] = BUILDS, seed: int = SEED) -> Result:
             ]
     total = sum(row["frames"] for row in rows)
     return {
-        "goal": f"over at least {GOAL:,} frames nothing is written, answered or counted that no good frame asked for, no SYNC is "
-        f"left without its answer, and training in between gives the golden model's bits; here {total:,} frames",
+        "goal": f"over at least {GOAL:,} frames nothing is written, answered or counted that no good frame asked for, no SYNC "
+        f"is left without its answer, and training in between gives the golden model's bits; here {total:,} frames",
         "met": total >= GOAL and not findings,
         "seeds": [seed],
         "rows": rows,

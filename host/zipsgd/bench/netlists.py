@@ -1,4 +1,4 @@
-"""What synthesis makes of the gateware, cell by cell: the golden model's bits from any state at power-up, and through resets."""
+"""What synthesis makes of the gateware, in cells: the golden model's bits, from any state at power-up and through resets."""
 
 from typing import Any, Literal
 
@@ -74,8 +74,8 @@ def run(
                 for cell, count in sorted(board.cells.items())
             ]
     return {
-        "goal": "no bit differs from the golden model in netlists of iCE40 and ECP5 cells, one of each with a transcoder, whose "
-        "flip-flops and memories are random at power-up, and which are reset in epochs",
+        "goal": "no bit differs from the golden model in netlists of iCE40 and ECP5 cells, one of each with a transcoder, "
+        "whose flip-flops and memories are random at power-up, and which are reset in epochs",
         "met": not differences
         and {family for family, _ in builds} == {"ice40", "ecp5"}
         and all(row["resets"] > 0 for row in rows),

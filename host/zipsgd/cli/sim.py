@@ -46,8 +46,8 @@ def add(commands: Commands) -> None:
         "--netlist",
         choices=("ice40", "ecp5"),
         metavar="FPGA",
-        help="simulate what synthesis for ice40 or ecp5 makes of the gateware, in its cells; flip-flops and memories are random "
-        "at power-up. Slower: for small builds",
+        help="simulate what synthesis for ice40 or ecp5 makes of the gateware, in its cells; flip-flops and memories are "
+        "random at power-up. Slower: for small builds",
     )
     command.add_argument(
         "--power-up",

@@ -1,0 +1,79 @@
+"""The HX8K board's bitstream itself, taken apart into cells and simulated from its pins: the golden model's bits.
+
+Needs icebox_vlog of Project IceStorm, which PyPI does not have: ``make bitstream-test``.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from zipsgd.backends.device import DeviceBackend
+from zipsgd.backends.golden import GoldenBackend
+from zipsgd.driver import Device
+from zipsgd.protocol.formats import Build
+
+from .extras import extra
+from .identity import build_name, compare
+from .progress import Steps
+from .registry import Bench, Result
+
+__all__ = ["BENCH", "run"]
+
+BOARD = "ice40-hx8k-b-evn"
+FOLDER = Path("build/bitstream")
+SEED = 6
+POWER_UPS = (1, 2)
+"""Seeds of what flip-flops and memories hold at power-up."""
+
+
+def run(runs: int = 6) -> Result:
+    """Build the bitstream, and do ``runs`` random runs from each state at power-up; the last state's are reset in each epoch."""
+    with extra("build"):
+        from zipsgd_hw.boards import build_board
+        from zipsgd_sim.bitstreams import bitstream_design
+        from zipsgd_sim.board import VirtualBoard
+        from zipsgd_sim.resets import ResetInEpochs
+
+    rows: list[dict[str, Any]] = []
+    differences: list[dict[str, Any]] = []
+    with Steps(1 + len(POWER_UPS)) as steps:
+        steps.next(f"the bitstream of {BOARD}")
+        report = build_board(BOARD, out_dir=FOLDER, progress=steps.note)
+        build = Build(**report["build"])
+        design = bitstream_design(FOLDER / report["bitstream"])
+        for power_up in POWER_UPS:
+            steps.next(f"power-up {power_up}")
+            with (
+                VirtualBoard(
+                    build, design=design, power_up=power_up, uart=True, optimise=1, progress=steps.note
+                ) as board,
+                Device(board.url, expect=build) as device,
+            ):
+                resetting = ResetInEpochs(DeviceBackend(device), board)
+                backends = {
+                    "golden": GoldenBackend(build),
+                    "bitstream": resetting if power_up == POWER_UPS[-1] else DeviceBackend(device),
+                }
+                row, _, wrong = compare(build, backends, runs, SEED + power_up)
+            rows.append(
+                {
+                    "bitstream": report["bitstream"],
+                    "build": build_name(build),
+                    "power-up": power_up,
+                    "resets": resetting.resets,
+                    **row,
+                }
+            )
+            differences += wrong
+    return {
+        "goal": "no bit differs from the golden model where a board's bitstream, unpacked and taken apart, is simulated from its "
+        "pins: from any state at power-up, and through resets",
+        "met": not differences and all(row["losses compared"] > 0 for row in rows),
+        "seeds": [SEED],
+        "rows": rows,
+        "differences": differences,
+        "cells": report["utilisation"],
+        "tools": report["tools"],
+    }
+
+
+BENCH = Bench("bitstream", "the golden model's bits from a board's bitstream, taken apart", run)

@@ -1,0 +1,83 @@
+"""A bitstream as a virtual board: taken apart into cells, wire by wire, and simulated from its pins."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zipsgd_hw.boards.toolchain import BuildFailed, find_tool, run_tool, yosys_files
+
+from .designs import ARGUMENTS, TOP, Design, of_unknown_state
+
+__all__ = ["bitstream_design"]
+
+_TOOL = "icebox_vlog"
+_WRAPPER = f"""
+module {TOP} (input clk, input rst, input rx, output tx);
+  bitstream chip (.clk12_0__io(clk), .uart_0__rx__io(rx), .uart_0__tx__io(tx));
+endmodule
+
+// The virtual board's clock is the PLL's output, and its reset a loss of lock.
+module simulated_pll #(
+  parameter FEEDBACK_PATH = "", DELAY_ADJUSTMENT_MODE_FEEDBACK = "", DELAY_ADJUSTMENT_MODE_RELATIVE = "", PLLOUT_SELECT = "",
+  parameter SHIFTREG_DIV_MODE = 0, FDA_FEEDBACK = 0, FDA_RELATIVE = 0, DIVR = 0, DIVF = 0, DIVQ = 0, FILTER_RANGE = 0,
+  parameter ENABLE_ICEGATE = 0, TEST_MODE = 0
+) (
+  input REFERENCECLK, EXTFEEDBACK, BYPASS, RESETB, LATCHINPUTVALUE, SDI, SCLK,
+  input [7:0] DYNAMICDELAY,
+  output PLLOUTCORE, PLLOUTGLOBAL, LOCK, SDO
+);
+  assign PLLOUTCORE = REFERENCECLK;
+  assign PLLOUTGLOBAL = REFERENCECLK;
+  assign LOCK = ~$root.{TOP}.rst;
+  assign SDO = 0;
+endmodule
+"""
+
+
+def _simulable(chip: str) -> str:
+    """The tool's Verilog for Verilator: ports declared once, our PLL, and flip-flops, each ``reg n = 0``, random to begin with."""
+    lines = []
+    for line in chip.splitlines():
+        kind, _, rest = line.partition(" ")
+        if kind == "wire":
+            inner = [name for name in rest.rstrip(";").split(", ") if not name.endswith("__io")]
+            line = f"wire {', '.join(inner)};" if inner else ""
+        elif kind == "reg":
+            line = line.replace("= 0", "= $urandom")
+        lines.append(line.replace("SB_PLL40_CORE #(", "simulated_pll #("))
+    return "\n".join(lines)
+
+
+def bitstream_design(bitstream: Path) -> Design:
+    """What ``zipsgd build`` has made for the HX8K board, with its UART's pins; ``top.pcf`` is beside it.
+
+    The tool icebox_vlog knows no multipliers, which other iCE40 boards use. Flip-flops and memories come up unknown, though the
+    device's are zero. Raises :class:`zipsgd_hw.boards.BuildFailed` without the tools.
+    """
+    try:
+        find_tool(_TOOL)
+    except BuildFailed:
+        raise BuildFailed(
+            f"{_TOOL} takes bitstreams apart, and is not installed: it is part of Project IceStorm, in Debian and Ubuntu "
+            f"'apt-get install fpga-icestorm'"
+        ) from None
+    library = of_unknown_state((yosys_files() / "ice40" / "cells_sim.v").read_text())
+
+    def write(folder: Path) -> Sequence[Path]:
+        packed, unpacked, pins = folder / "board.bin", folder / "board.asc", folder / "board.pcf"
+        packed.write_bytes(bitstream.read_bytes())
+        pins.write_text(bitstream.with_name("top.pcf").read_text())
+        run_tool(["icepack", "-u", packed.name, unpacked.name], folder, folder / "icepack.log")
+        apart = folder / "apart.v"
+        run_tool([_TOOL, "-s", "-n", "bitstream", "-p", pins.name, unpacked.name], folder, apart)
+        apart.write_text(_simulable(apart.read_text()) + _WRAPPER)
+        cells = folder / "cells_sim.v"
+        cells.write_text(library)
+        return [apart, cells]
+
+    return Design(
+        "bitstream",
+        "three minutes",
+        "\0".join([bitstream.read_bytes().hex(), library, _WRAPPER, *ARGUMENTS]),
+        write,
+        ARGUMENTS,
+    )
