@@ -45,8 +45,9 @@ bitstream-test: $(VENV)/.test  ## train on a bitstream taken apart (five minutes
 
 fuzz: $(VENV)/.test  ## coverage-guided fuzzing of the host's parsers, a minute each (needs a Python that atheris has a wheel for)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[fuzz]'
-	for parser in frames identification model csv numpy libsvm; do \
-		$(BIN)/python tests/fuzz/parsers.py $$parser -max_total_time=60 || exit 1; done
+	mkdir -p build/fuzz
+	for parser in frames identification levels model csv npy npz libsvm; do \
+		$(BIN)/python tests/fuzz/parsers.py $$parser -max_total_time=60 -artifact_prefix=build/fuzz/ || exit 1; done
 
 clean:  ## remove the virtual environment and all that was built
 	rm -rf $(VENV) build

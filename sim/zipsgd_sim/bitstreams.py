@@ -34,7 +34,7 @@ endmodule
 
 
 def _simulable(chip: str) -> str:
-    """The tool's Verilog for Verilator: ports declared once, our PLL, and flip-flops, each ``reg n = 0``, random to begin with."""
+    """The tool's Verilog with ports declared once, our PLL, and flip-flops, each ``reg n = 0``, random to begin with."""
     lines = []
     for line in chip.splitlines():
         kind, _, rest = line.partition(" ")

@@ -43,6 +43,7 @@ def test_what_is_to_be_known_is_in_it(result):
         (lambda c: c.update(coef=["1"] * 6), "not numbers"),
         (lambda c: c.update(coef=[True] * 6), "not numbers"),
         (lambda c: c.update(intercept=float("nan")), "not numbers"),
+        (lambda c: c.update(intercept=10**400), "not numbers"),
         (lambda c: c.update(coef=3), "not numbers"),
         (lambda c: c.update(coef=[1.0]), "a column for each"),
         (lambda c: c.update(columns=None), "a column for each"),

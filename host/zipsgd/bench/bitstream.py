@@ -6,6 +6,7 @@ Needs icebox_vlog of Project IceStorm, which PyPI does not have: ``make bitstrea
 from pathlib import Path
 from typing import Any
 
+from zipsgd.backends import Backend
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.driver import Device
@@ -26,7 +27,7 @@ POWER_UPS = (1, 2)
 
 
 def run(runs: int = 6) -> Result:
-    """Build the bitstream, and do ``runs`` random runs from each state at power-up; the last state's are reset in each epoch."""
+    """Build it, and do ``runs`` random runs from each state at power-up; the last state's are reset in each epoch."""
     with extra("build"):
         from zipsgd_hw.boards import build_board
         from zipsgd_sim.bitstreams import bitstream_design
@@ -49,7 +50,7 @@ def run(runs: int = 6) -> Result:
                 Device(board.url, expect=build) as device,
             ):
                 resetting = ResetInEpochs(DeviceBackend(device), board)
-                backends = {
+                backends: dict[str, Backend] = {
                     "golden": GoldenBackend(build),
                     "bitstream": resetting if power_up == POWER_UPS[-1] else DeviceBackend(device),
                 }
@@ -65,8 +66,8 @@ def run(runs: int = 6) -> Result:
             )
             differences += wrong
     return {
-        "goal": "no bit differs from the golden model where a board's bitstream, unpacked and taken apart, is simulated from its "
-        "pins: from any state at power-up, and through resets",
+        "goal": "no bit differs from the golden model where a board's bitstream, unpacked and taken apart, is simulated from "
+        "its pins: from any state at power-up, and through resets",
         "met": not differences and all(row["losses compared"] > 0 for row in rows),
         "seeds": [SEED],
         "rows": rows,

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from zipsgd.backends import Backend
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.driver import Device
@@ -59,7 +60,7 @@ def run(
                 ):
                     backend = DeviceBackend(device)
                     resetting = ResetInEpochs(backend, board)
-                    backends = {
+                    backends: dict[str, Backend] = {
                         "golden": GoldenBackend(build),
                         "netlist": resetting if number % 2 else backend,
                     }

@@ -70,6 +70,9 @@ def read_npz(path: Path, memory: int) -> tuple[Rows, npt.NDArray[np.float64] | N
             if features is None or _fits(features, memory):
                 features = arrays.get("X")
             labels = arrays.get("y")
+        for array in (features, labels):
+            if not isinstance(array, np.ndarray | None):  # what is no NPY inside comes out as bytes
+                raise ValueError("a member called X or y is no array")
     except Exception as error:
         raise DataError(f"{path} is no NumPy archive: {error}") from None
     if features is None:
