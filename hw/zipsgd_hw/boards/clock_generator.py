@@ -1,10 +1,20 @@
 """The datapath's clock and reset, from a board's oscillator."""
 
-from amaranth import ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, ResetSignal, Signal
+from amaranth import (
+    ClockDomain,
+    ClockSignal,
+    Const,
+    DomainRenamer,
+    Elaboratable,
+    Instance,
+    Module,
+    ResetSignal,
+    Signal,
+)
 from amaranth.lib import io
-from amaranth.lib.cdc import FFSynchronizer  # type: ignore[import-untyped]
 
 from .pll import Ecp5Pll, Ice40Pll
+from .power_on_reset import PowerOnReset
 from .table import Board
 
 __all__ = ["ClockGenerator"]
@@ -39,17 +49,9 @@ class ClockGenerator(Elaboratable):
             m.submodules.pll = self._ecp5(m, pll, pin, clock, locked)
         m.d.comb += por.clk.eq(clock)
 
-        steady = Signal()
-        m.submodules.steady = FFSynchronizer(locked, steady, o_domain="por")
-        timer = Signal(range(round(self._board.build.clock_hz * _RESET_SECONDS) + 1))
-        running = Signal()
-        m.d.comb += ResetSignal("sync").eq(~running)
-        with m.If(~steady):
-            m.d.por += [timer.eq(0), running.eq(0)]
-        with m.Elif(~timer.all()):
-            m.d.por += timer.eq(timer + 1)
-        with m.Else():
-            m.d.por += running.eq(1)
+        reset = PowerOnReset(round(self._board.build.clock_hz * _RESET_SECONDS))
+        m.submodules.reset = DomainRenamer("por")(reset)
+        m.d.comb += [reset.locked.eq(locked), ResetSignal("sync").eq(reset.reset)]
         return m
 
     @staticmethod

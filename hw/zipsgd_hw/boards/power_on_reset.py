@@ -1,0 +1,39 @@
+"""Reset from power-up, and from a loss of lock, until the clock has run for a while."""
+
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.cdc import FFSynchronizer  # type: ignore[import-untyped]
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["PowerOnReset"]
+
+
+class PowerOnReset(wiring.Component):
+    """Holds ``reset`` high until ``locked`` has been high for ``cycles`` cycles or, at most, twice as many and some.
+
+    Its clock domain must have no reset. ``reset`` comes from a flip-flop: it rises and falls with the clock.
+
+    Members
+    -------
+    locked : In(1), asynchronous. reset : Out(1), high after configuration.
+    """
+
+    locked: In(1)
+    reset: Out(1, init=1)
+
+    def __init__(self, cycles: int):
+        self._cycles = cycles
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        steady = Signal()
+        m.submodules.steady = FFSynchronizer(self.locked, steady)
+        timer = Signal(range(self._cycles + 1))
+        with m.If(~steady):
+            m.d.sync += [timer.eq(0), self.reset.eq(1)]
+        with m.Elif(~timer.all()):
+            m.d.sync += timer.eq(timer + 1)
+        with m.Else():
+            m.d.sync += self.reset.eq(0)
+        return m
