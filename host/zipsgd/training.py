@@ -1,7 +1,7 @@
 """Training: from a table to a model in the data's own units."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -19,19 +19,11 @@ from zipsgd.memory import default_memory
 from zipsgd.model import Result
 from zipsgd.protocol.formats import LABEL_FRAC, Build, Flag
 from zipsgd.rows import Rows, in_memory, walk
+from zipsgd.steps import check_schedule, default_step_size, factor
 
-__all__ = ["LEVELS", "SCHEDULES", "EpochReport", "Options", "Result", "Task", "float_sgd", "prepare", "train"]
+__all__ = ["LEVELS", "EpochReport", "Options", "Result", "Task", "float_sgd", "prepare", "train"]
 
 _Float = npt.NDArray[np.float64]
-
-SCHEDULES: dict[str, Callable[[int, int], float]] = {
-    "linear": lambda epoch, epochs: 1 - epoch / epochs,
-    "constant": lambda epoch, epochs: 1.0,
-    "sqrt": lambda epoch, epochs: (1 + epoch) ** -0.5,
-    "inverse": lambda epoch, epochs: 1 / (1 + epoch),
-}
-"""Step size of an epoch over that of the first, by name."""
-
 
 LEVELS = ("uniform", "optimal")
 
@@ -46,8 +38,10 @@ class Options:
     samples_per_value : independent quantisations m of a value, a plane each: 2 is double sampling, 1 the biased naive
         quantiser, 0 truncation.
     batch_size : samples of a mini-batch.
-    step_size : of the first epoch, for features in [-1, 1]; None for one that follows from the samples' mean length.
-    schedule : of :data:`SCHEDULES`, how the step shrinks by epoch.
+    step_size : of the first epoch, for features in [-1, 1]; None for one that follows from the data, see
+        :func:`zipsgd.steps.default_step_size`.
+    schedule : how the step shrinks by epoch: of :data:`zipsgd.steps.SCHEDULES`, or a factor for each epoch, of which the last
+        one goes on.
     epochs : passes over the data.
     seed : decides order, up bits and all rounding.
     one_sided : g = Q1 l'(z2) rather than the symmetric mean of both orders.
@@ -67,7 +61,7 @@ class Options:
     samples_per_value: int = 2
     batch_size: int = 16
     step_size: float | None = None
-    schedule: str = "linear"
+    schedule: str | Sequence[float] = "linear"
     epochs: int = 20
     seed: int = 0
     one_sided: bool = False
@@ -75,6 +69,11 @@ class Options:
     levels: str = "uniform"
     level_bits: int = 8
     shared_levels: bool = False
+
+    @property
+    def level_steps(self) -> int | None:
+        """What :meth:`zipsgd.data.Scaling.fit` is told of the levels' grid."""
+        return (1 << (self.level_bits - 1)) - 1 if self.levels == "optimal" else None
 
     def __post_init__(self) -> None:
         if self.levels not in LEVELS:
@@ -91,8 +90,9 @@ class Options:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be in {low}..{high}, not {value}")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
+        if not isinstance(self.schedule, str):
+            object.__setattr__(self, "schedule", tuple(map(float, self.schedule)))
+        check_schedule(self.schedule)
         if self.step_size is not None and not 0 < self.step_size < float("inf"):
             raise ValueError(f"step_size must be positive, not {self.step_size}")
 
@@ -102,21 +102,12 @@ def _order(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng((seed, epoch)).permutation(rows)
 
 
-def default_step_size(values: Rows) -> float:
-    """A quarter of the inverse of a sample's mean squared length, at most 0.1.
-
-    Least squares by SGD is stable up to about twice that inverse; up bits lengthen a sample, so there is room to spare.
-    """
-    total = sum(
-        float(np.einsum("ij,ij->i", block, block, dtype=np.float64).sum()) for _, block in walk(values)
-    )
-    return min(0.1, 0.25 / (total / values.shape[0]))
-
-
 def step_sizes(options: Options, values: Rows) -> list[float]:
     """Step size of each epoch."""
-    first = options.step_size if options.step_size is not None else default_step_size(values)
-    return [first * SCHEDULES[options.schedule](epoch, options.epochs) for epoch in range(options.epochs)]
+    first = options.step_size
+    if first is None:
+        first = default_step_size(values, options.batch_size, options.base_bits, options.samples_per_value)
+    return [first * factor(options.schedule, epoch, options.epochs) for epoch in range(options.epochs)]
 
 
 def _mean_squared(values: Rows, labels: npt.NDArray[np.int16], model: _Float) -> float:
@@ -175,6 +166,21 @@ class Task:
     config: RunConfig
     memory: int
 
+    def samples(self, epoch: int, order: npt.NDArray[np.int64] | None = None) -> EpochSamples:
+        """What an epoch trains on, by its number from 0, in the order that seed and number decide, or in another one."""
+        options = self.options
+        return EpochSamples(
+            self.values,
+            self.labels,
+            _order(self.labels.size, options.seed, epoch) if order is None else order,
+            options.seed,
+            epoch if options.fresh else 0,
+            self.config.p,
+            self.config.m,
+            self.config.levels,
+            self.memory,
+        )
+
     def build(self) -> Build:
         """A build to emulate or simulate that can do it."""
         return build_for(
@@ -182,11 +188,16 @@ class Task:
         )
 
 
-def prepare(table: Table, options: Options, *, memory: int | None = None) -> Task:
-    """Scale the table and place its levels. ``memory``: as of :func:`train`. Raises DataError, ValueError."""
+def prepare(
+    table: Table, options: Options, *, memory: int | None = None, scaling: Scaling | None = None
+) -> Task:
+    """Scale the table and place its levels.
+
+    ``memory``: as of :func:`train`. ``scaling``: one that encloses the table, by default its own. Raises DataError, ValueError.
+    """
     memory = default_memory() if memory is None else memory
     optimal = options.levels == "optimal"
-    scaling = Scaling.fit(table, (1 << (options.level_bits - 1)) - 1 if optimal else None)
+    scaling = scaling or Scaling.fit(table, options.level_steps)
     sizes = step_sizes(options, scaling.rows(table.features))
     scale, levels = 1.0, None
     if optimal:
@@ -294,19 +305,8 @@ def _train(
     before = sum(report.seconds for report in reports)
     begun = time.perf_counter()
     for epoch in range(len(reports), options.epochs):
-        samples = EpochSamples(
-            values,
-            labels,
-            _order(labels.size, options.seed, epoch),
-            options.seed,
-            epoch if options.fresh else 0,
-            config.p,
-            config.m,
-            config.levels,
-            task.memory,
-        )
         start = time.perf_counter()
-        result = backend.epoch(samples, task.steps[epoch], partial(on_samples, epoch + 1))
+        result = backend.epoch(task.samples(epoch), task.steps[epoch], partial(on_samples, epoch + 1))
         result = replace(result, flags=result.flags | run.flags)  # a backend knows of what it did itself
         report = EpochReport(epoch + 1, result.loss_sum * unit, time.perf_counter() - start, result)
         reports.append(report)

@@ -9,7 +9,8 @@ import zipsgd
 from zipsgd import Build, Options, Table, train
 from zipsgd.backends import BACKENDS, EpochSamples, LimitError, RunConfig, build_for
 from zipsgd.golden.loss import Step
-from zipsgd.training import SCHEDULES, default_step_size, float_sgd
+from zipsgd.steps import SCHEDULES, default_step_size
+from zipsgd.training import float_sgd
 from zipsgd_sim.board import VirtualBoard
 
 OPTIONS = Options(epochs=3, batch_size=8, seed=5)
@@ -147,10 +148,19 @@ def test_step_sizes(schedule, small_table):
     assert sizes == sorted(sizes, reverse=True)
 
 
+def test_a_factor_for_each_epoch(small_table):
+    options = Options(epochs=4, batch_size=8, step_size=0.04, schedule=[1, 0.5, 0.25])
+    assert train(small_table, options).step_sizes == pytest.approx([0.04, 0.02, 0.01, 0.01], rel=1e-3)
+
+
 def test_the_default_step_is_stable(small_table):
     values = np.ones((4, 9), dtype=np.float32)
-    assert default_step_size(values) == pytest.approx(0.25 / 9)
-    assert default_step_size(values[:, :1]) == 0.1
+    assert default_step_size(values) == pytest.approx(0.5 / (9 + 2 * 9), rel=0.05)
+    assert default_step_size(values, batch_size=18) == pytest.approx(0.5 / (9 + 1), rel=0.05)
+    halves = values / 2  # a variance of 1/4 each at p = 1, none at p = 2
+    assert default_step_size(halves, 9, 1) == pytest.approx(0.5 / (9 / 4 + 1), rel=0.05)
+    assert default_step_size(halves, 9, 2) == pytest.approx(0.5 / (9 / 4 + 1 / 2), rel=0.05)
+    assert default_step_size(halves, 9, 1, samples_per_value=0) == default_step_size(halves, 9, 2)
     result = train(small_table)
     assert result.flags == []
     assert result.final_loss < 0.5 * float_sgd(small_table, Options(epochs=1, step_size=1e-9))[0][0]
@@ -163,7 +173,7 @@ def test_a_step_too_large_is_flagged(small_table):
 
 
 def test_double_sampling_comes_near_float_and_naive_does_not(small_table):
-    options = Options(base_bits=1, epochs=60, batch_size=8)
+    options = Options(base_bits=1, epochs=60, batch_size=8, step_size=0.1)
     exact = float_sgd(small_table, options)[0][-1]
     double = train(small_table, options).final_loss
     naive = train(small_table, replace(options, samples_per_value=1)).final_loss
@@ -180,6 +190,7 @@ def test_double_sampling_comes_near_float_and_naive_does_not(small_table):
         ("epochs", 0),
         ("seed", -1),
         ("schedule", "often"),
+        ("schedule", (1.0, 0.0)),
         ("step_size", 0.0),
         ("step_size", float("nan")),
     ],

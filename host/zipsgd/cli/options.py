@@ -13,7 +13,8 @@ from zipsgd.backends import BACKENDS, build_for, load_build
 from zipsgd.data import SETS, Table, load
 from zipsgd.memory import amount, default_memory
 from zipsgd.protocol.formats import Build
-from zipsgd.training import LEVELS, SCHEDULES, Options
+from zipsgd.steps import SCHEDULES
+from zipsgd.training import LEVELS, Options
 
 __all__ = [
     "Commands",
@@ -126,7 +127,7 @@ def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
         "--step-size",
         type=float,
         metavar="GAMMA",
-        help="of the first epoch (default: from the samples' mean length)",
+        help="of the first epoch (default: one that follows from the data)",
     )
     group.add_argument(
         "--schedule",
