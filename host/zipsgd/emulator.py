@@ -542,6 +542,11 @@ class Emulator:
             )
         self._prepared = values, p, fixed
 
+    def adopt(self, other: "Emulator") -> None:
+        """Take over what ``other`` keeps of its values, where both have the same levels."""
+        if other.levels is self.levels:
+            self._prepared = other._prepared
+
     def epoch_codes(self, codes: Codes, step: Step) -> int:
         """Train on ``codes`` in order; returns the epoch's loss sum, in units of 2^-(2 * residual_frac)."""
         if codes.base.shape[1] != self._features:

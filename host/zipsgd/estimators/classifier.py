@@ -1,0 +1,203 @@
+"""Linear classification by least squares on labels of +-1: LS-SVM."""
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+
+from .base import BaseZip, Data
+from .parameters import documented
+
+__all__ = ["ZipClassifier"]
+
+_Float = npt.NDArray[np.float64]
+
+
+def _nearest_probabilities(scores: _Float) -> _Float:
+    """The points of the simplex that are nearest to the rows of ``scores``: each row less a constant, cut off at 0."""
+    falling = -np.sort(-scores, axis=1)
+    excess = (np.cumsum(falling, axis=1) - 1) / np.arange(1, scores.shape[1] + 1)
+    support = np.count_nonzero(falling > excess, axis=1)
+    probabilities: _Float = np.maximum(scores - np.take_along_axis(excess, support[:, None] - 1, axis=1), 0)
+    return probabilities
+
+
+@documented
+class ZipClassifier(ClassifierMixin, BaseZip):
+    """Linear classifier by least squares on labels of +-1 (LS-SVM), trained by SGD on samples of a few bits.
+
+    Rows go to the device as base_bits + samples_per_value bits a value. With two samples per value the gradient has no bias, so
+    that the model is that of full-precision SGD. Columns are scaled by the estimator itself: a ``StandardScaler`` before it
+    changes next to nothing. Of more than two classes, each has a model of its own, against all others.
+
+    {parameters}
+    class_weight : {{class: weight}}, "balanced" or None
+        Weights of classes, by which sample weights are multiplied. "balanced": inverse to a class's weight among the rows.
+
+    {attributes}
+    classes_ : array of shape (classes,)
+        The labels, sorted.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from zipsgd.estimators import ZipClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> ZipClassifier(base_bits=2, random_state=0).fit(X, y).score(X, y) > 0.94
+    True
+    """
+
+    _stratify = True
+
+    def __init__(
+        self,
+        *,
+        base_bits: int = 2,
+        samples_per_value: int = 2,
+        levels: str = "uniform",
+        batch_size: Any = "auto",
+        step_size: Any = "auto",
+        schedule: Any = "linear",
+        max_iter: int = 20,
+        average: Any = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-3,
+        class_weight: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        backend: str = "emulator",
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            base_bits=base_bits,
+            samples_per_value=samples_per_value,
+            levels=levels,
+            batch_size=batch_size,
+            step_size=step_size,
+            schedule=schedule,
+            max_iter=max_iter,
+            average=average,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            random_state=random_state,
+            backend=backend,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for ``max_iter`` epochs.
+
+        Parameters
+        ----------
+        X : array, data frame or sparse matrix of shape (rows, columns), finite numbers. Sparse rows are made dense by blocks.
+        y : shape (rows,), labels of at least two classes: numbers, text or booleans.
+        sample_weight : shape (rows,), not negative: how often rows are trained on. Whole numbers are copies of a row, 0 leaves
+            it out. With any others, each epoch draws as many rows as there are, in proportion to weight, by the run's seed.
+        """
+        X, y = self._validated(X, y, reset=True)
+        check_classification_targets(y)
+        weights = self._weights(sample_weight, X)
+        classes = unique_labels(y if weights is None else y[weights > 0])
+        if classes.size == 1:
+            raise ValueError(
+                f"y holds one class, {classes[0]!r}, in the rows of a weight above 0; at least two classes are needed"
+            )
+        if self.warm_start and self._trained and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"y has the classes {classes}, and the model to go on from {self.classes_}: set warm_start=False"
+            )
+        self.classes_: npt.NDArray[Any] = classes
+        if weights is not None and not weights.all():  # a class without weight is none
+            X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
+        return self._fit(self._data(X, y, weights))
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch on these rows, from the model there is.
+
+        The first call's rows set the scale. Rows beyond its ranges widen it, for which the model is rounded once more. The
+        step follows ``schedule`` by calls; "linear", which needs an end, becomes "sqrt".
+
+        Parameters
+        ----------
+        X, y, sample_weight : as of :meth:`fit`; not all classes need be there.
+        classes : all that there will be; needed in the first call.
+        """
+        first = not self._trained
+        X, y = self._validated(X, y, reset=first)
+        check_classification_targets(y)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                'class_weight="balanced" needs all rows at once: give partial_fit weights as {class: weight}'
+            )
+        if classes is not None:
+            classes = unique_labels(classes)
+        if first:
+            if classes is None:
+                raise ValueError("the first call of partial_fit needs classes: all that there will be")
+            self.classes_ = classes
+        elif classes is not None and not np.array_equal(classes, self.classes_):
+            raise ValueError(f"classes={classes} are not those of the first call: {self.classes_}")
+        unknown = np.setdiff1d(y, self.classes_)
+        if unknown.size:
+            raise ValueError(f"y holds {unknown[:5]}, which are not among the classes {self.classes_}")
+        return self._partial_fit(self._data(X, y, self._weights(sample_weight, X)))
+
+    def decision_function(self, X: Any) -> _Float:
+        """Outputs of the models: shape (rows,), above 0 for ``classes_[1]``; or (rows, classes), the largest wins."""
+        decision = self._decide(X)
+        return decision[:, 0] if decision.shape[1] == 1 else decision
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The classes of rows."""
+        return self._outcome(self._decide(X))
+
+    def predict_proba(self, X: Any) -> _Float:
+        """Probabilities of the classes, shape (rows, classes).
+
+        Least squares on +-1 estimates 2 P(class) - 1. These are the probabilities nearest to its estimates, many of them
+        exactly 0 or 1: right on average, not for single rows far from the rest.
+        """
+        decision = self._decide(X)
+        if decision.shape[1] == 1:
+            decision = np.hstack([-decision, decision])
+        return _nearest_probabilities((1 + decision) / 2)
+
+    def _data(self, X: Any, y: Any, weights: _Float | None) -> Data:
+        numbers = np.searchsorted(self.classes_, y)
+        if self.class_weight is not None:
+            if isinstance(self.class_weight, str):
+                share = np.ones(y.size) if weights is None else weights
+                totals = np.bincount(numbers, share, self.classes_.size)
+                if self.class_weight != "balanced":
+                    raise ValueError(f'class_weight must be a dict or "balanced", not {self.class_weight!r}')
+                of_class = share.sum() / (self.classes_.size * totals)
+            else:
+                of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+            weights = of_class[numbers] if weights is None else weights * of_class[numbers]
+        ours = np.arange(self.classes_.size) if self.classes_.size > 2 else np.array([1])
+        targets = np.where(numbers[:, None] == ours, 1.0, -1.0)
+        return Data(X, y, targets, weights)
+
+    def _target_range(self, target: _Float) -> tuple[float, float]:
+        return -1.0, 1.0
+
+    def _outcome(self, decision: _Float) -> npt.NDArray[Any]:
+        best = decision.argmax(axis=1) if decision.shape[1] > 1 else (decision[:, 0] > 0).astype(int)
+        labels: npt.NDArray[Any] = self.classes_[best]
+        return labels
+
+    def _rate(self, y: Any, predicted: npt.NDArray[Any], weights: _Float | None) -> float:
+        return float(accuracy_score(y, predicted, sample_weight=weights))
+
+    def _set_coefficients(self, coef: _Float, intercept: _Float) -> None:
+        self.coef_, self.intercept_ = coef, intercept

@@ -1,0 +1,45 @@
+"""What is kept of each epoch, said of it, and drawn."""
+
+from typing import Any
+
+__all__ = ["describe", "plot"]
+
+Entry = dict[str, Any]
+
+
+def describe(entry: Entry) -> str:
+    """A line for ``verbose``."""
+    validation = entry.get("validation_score")
+    return (
+        f"epoch {entry['epoch']}: loss {entry['loss']:.5g}"
+        + ("" if validation is None else f", validation score {validation:.4f}")
+        + f", step {entry['step_size']:.3g}, {entry['samples_per_second']:,.0f} samples/s, {entry['bits'] / 8e6:,.2f} MB"
+        + (f", saturated: {', '.join(entry['flags'])}" if entry["flags"] else "")
+    )
+
+
+def plot(history: list[Entry], axis: Any = None) -> Any:
+    """Loss by epoch, and the validation score where there is one; returns the axis.
+
+    Raises ModuleNotFoundError without Matplotlib.
+    """
+    if axis is None:
+        try:
+            from matplotlib import pyplot
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"a plot needs {error.name}, which is not installed: pip install 'zipsgd[plot]'",
+                name=error.name,
+            ) from None
+        axis = pyplot.subplots()[1]
+    epochs = [entry["epoch"] for entry in history]
+    axis.plot(epochs, [entry["loss"] for entry in history], "o-", label="loss while training")
+    axis.set(xlabel="epoch", ylabel="mean squared residual", yscale="log")
+    scores = [(entry["epoch"], entry["validation_score"]) for entry in history if "validation_score" in entry]
+    if scores:
+        axis.plot([], [], "s--", color="C1", label="validation score")  # for the legend of both axes
+        other = axis.twinx()
+        other.plot(*zip(*scores), "s--", color="C1")
+        other.set_ylabel("validation score")
+    axis.legend()
+    return axis

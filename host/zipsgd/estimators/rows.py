@@ -1,0 +1,61 @@
+"""Rows of a user's array or sparse matrix, in an order that does not depend on theirs."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.compiled import compiled
+from zipsgd.packing.kernels import read_only
+from zipsgd.rows import walk
+
+__all__ = ["Chosen", "content_order"]
+
+_Index = npt.NDArray[np.int64]
+
+
+class Chosen:
+    """Some rows, maybe more than once, of a matrix that stays as it is; what is asked for comes dense.
+
+    Parameters
+    ----------
+    matrix : real numbers of shape (rows, columns), an array or a sparse matrix of SciPy's in CSR format.
+    index : of the rows, shape (chosen,).
+    """
+
+    def __init__(self, matrix: Any, index: _Index) -> None:
+        self._matrix = matrix
+        self._index = index
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._index.size, self._matrix.shape[1]
+
+    def __getitem__(self, rows: slice | _Index, /) -> npt.NDArray[np.floating]:
+        block = self._matrix[self._index[rows]]
+        dense: npt.NDArray[np.floating] = block.toarray() if hasattr(block, "toarray") else block
+        return dense
+
+
+@compiled
+def _mix(words: npt.NDArray[np.uint64], hashes: npt.NDArray[np.uint64]) -> None:
+    """Stir each row of ``words`` into its hash."""
+    for i in range(words.shape[0]):
+        h = hashes[i]
+        for j in range(words.shape[1]):
+            h = np.uint64(np.uint64(h ^ words[i, j]) * np.uint64(0x9E3779B97F4A7C15))
+            h = np.uint64(h ^ (h >> np.uint64(29)))
+        hashes[i] = h
+
+
+def content_order(rows: Chosen, targets: npt.NDArray[np.float64]) -> _Index:
+    """An order of rows, shape (rows,), by a hash of what is in them, features and targets (shape (rows, outputs)).
+
+    The same rows in any order, format or precision that holds them exactly come out in the same order. So does a row that is
+    there twice, and a seed means the same for all of these.
+    """
+    hashes = np.zeros(rows.shape[0], dtype=np.uint64)
+    for part, block in walk(rows):
+        both = np.concatenate([block.astype(np.float64), targets[part]], axis=1) + 0.0  # -0.0 becomes 0.0
+        _mix(read_only(both.view(np.uint64)), hashes[part])
+    return np.argsort(hashes, kind="stable")
