@@ -1,6 +1,11 @@
 """What tests share: small builds of the virtual board, a small table, and how hypothesis runs."""
 
 import os
+
+os.environ["SCIPY_ARRAY_API"] = (
+    "1"  # one of scikit-learn's checks needs it, and SciPy reads it when it is imported
+)
+
 from collections.abc import Iterator
 
 import numpy as np

@@ -34,7 +34,9 @@ def check_schedule(schedule: str | Sequence[float]) -> None:
                 f"schedule must be one of {', '.join(SCHEDULES)}, or a factor for each epoch, not {schedule!r}"
             )
     elif not schedule or not all(0 < each < float("inf") for each in schedule):
-        raise ValueError(f"schedule must hold positive factors, one for each epoch, not {schedule!r}")
+        raise ValueError(
+            f"schedule must be a name, or positive factors, one for each epoch, not {schedule!r}"
+        )
 
 
 def factor(schedule: str | Sequence[float], epoch: int, epochs: int) -> float:
@@ -73,12 +75,12 @@ def default_step_size(
     batch_size, base_bits, samples_per_value : of the run, as in :class:`zipsgd.training.Options`. Optimal levels have less
         variance than the even ones counted here.
     """
-    unit = 2.0 ** (1 - max(1, base_bits))
+    unit = 2.0 ** (1 - base_bits)
     squared = variance = 0.0
     for _, block in walk(values):
         squared += float(np.einsum("ij,ij->", block, block, dtype=np.float64))
         if samples_per_value:
-            above = block / np.float32(unit)
+            above = (block + 1) / np.float32(unit)  # from the lowest level
             above -= np.floor(above)
             variance += float(np.sum(above * (1 - above), dtype=np.float64))
     length = (squared + variance * unit**2) / values.shape[0]

@@ -172,7 +172,7 @@ def test_golden_and_emulator_on_many_levels(p, small_table):
     ("options", "off"),
     [
         (replace(OPTIONS, base_bits=4), 0.05),
-        (replace(OPTIONS, base_bits=0), 0.7),
+        (replace(OPTIONS, base_bits=0, step_size=0.05), 0.7),
         (replace(OPTIONS, base_bits=2, level_bits=4), 0.15),
         (replace(OPTIONS, base_bits=3, shared_levels=True), 0.15),
     ],

@@ -160,6 +160,7 @@ def test_the_default_step_is_stable(small_table):
     halves = values / 2  # a variance of 1/4 each at p = 1, none at p = 2
     assert default_step_size(halves, 9, 1) == pytest.approx(0.5 / (9 / 4 + 1), rel=0.05)
     assert default_step_size(halves, 9, 2) == pytest.approx(0.5 / (9 / 4 + 1 / 2), rel=0.05)
+    assert default_step_size(halves, 9, 0) == pytest.approx(0.5 / (9 / 4 + 2), rel=0.05)  # -1 or 1
     assert default_step_size(halves, 9, 1, samples_per_value=0) == default_step_size(halves, 9, 2)
     result = train(small_table)
     assert result.flags == []
