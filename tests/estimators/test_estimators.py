@@ -1,0 +1,353 @@
+"""What the estimators promise beyond scikit-learn's checks: the device's bits, however training is cut up or rows come."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from scipy import sparse
+from sklearn import datasets
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import zipsgd
+from zipsgd.estimators import ZipClassifier, ZipRegressor
+from zipsgd.estimators.classifier import _nearest_probabilities
+from zipsgd.estimators.rows import Chosen, content_order
+from zipsgd.estimators.weights import copies, draw
+
+RNG = np.random.default_rng(3)
+X = RNG.normal(size=(300, 5)) * [1, 10, 0.1, 3, 1] + [0, 4, 0, -7, 2]
+Y = X @ [2, -0.1, 30, 0.2, 0] + 5 + RNG.normal(size=300) * 0.3
+CLASSES = np.digitize(X @ [2, 0, 3, 0.1, -1], [-3, 0])
+NAMES = np.array(["ant", "bee", "cat"])[CLASSES]
+ITERATED = ("constant", "sqrt", "inverse", [1.0, 0.5, 0.25])
+
+
+def words(estimator):
+    return estimator.model_words_.tolist()
+
+
+def test_the_bits_are_those_of_train():
+    """Rows in the order of their contents, one run: what zipsgd.train makes of them."""
+    order = content_order(Chosen(X, np.arange(300)), Y[:, None])
+    options = zipsgd.Options(base_bits=3, batch_size=9, epochs=4, seed=7, schedule="linear")
+    result = zipsgd.train(zipsgd.Table.from_arrays(X[order], Y[order]), options)
+    ours = ZipRegressor(base_bits=3, batch_size=9, max_iter=4, random_state=7).fit(X, Y)
+    assert words(ours) == [result.model_words]
+    np.testing.assert_array_equal(ours.coef_, result.coef)
+    assert ours.intercept_ == result.intercept
+    spread = ours.scalings_[0].label_spread
+    assert [entry["loss"] for entry in ours.history_] == pytest.approx(np.array(result.loss) * spread**2)
+    assert [entry["step_size"] for entry in ours.history_] == result.step_sizes
+
+
+@pytest.mark.parametrize("backend", ["golden", "sim"])
+def test_every_backend_gives_the_same_bits(backend):
+    chosen = {"max_iter": 2, "random_state": 1, "base_bits": 1}
+    ours = ZipClassifier(backend=backend, **chosen).fit(X[:60], NAMES[:60])
+    expected = ZipClassifier(**chosen).fit(X[:60], NAMES[:60])
+    assert words(ours) == words(expected)
+    assert [entry["loss"] for entry in ours.history_] == [entry["loss"] for entry in expected.history_]
+    assert all(entry["bits"] > 0 for entry in ours.history_)
+
+
+@pytest.mark.parametrize("schedule", ITERATED)
+@pytest.mark.parametrize("average", [False, 3])
+def test_ten_epochs_are_five_and_five_more_and_ten_single_ones(schedule, average):
+    chosen = {"schedule": schedule, "average": average, "random_state": 4}
+    whole = ZipClassifier(max_iter=10, **chosen).fit(X, NAMES)
+    parts = ZipClassifier(max_iter=5, warm_start=True, **chosen).fit(X, NAMES)
+    assert parts.n_iter_ == parts.n_epochs_ == 5
+    parts.fit(X, NAMES)
+    single = ZipClassifier(**chosen)
+    for _ in range(10):
+        single.partial_fit(X, NAMES, classes=["ant", "bee", "cat"])
+    assert words(whole) == words(parts) == words(single)
+    for other in (parts, single):
+        np.testing.assert_array_equal(other.coef_, whole.coef_)
+        assert [entry["loss"] for entry in other.history_] == [entry["loss"] for entry in whole.history_]
+    assert (whole.n_iter_, parts.n_iter_, single.n_iter_) == (10, 5, 1)
+    assert whole.n_epochs_ == parts.n_epochs_ == single.n_epochs_ == 10
+
+
+def test_a_linear_schedule_begins_again():
+    warm = ZipRegressor(max_iter=4, warm_start=True, random_state=0).fit(X, Y).fit(X, Y)
+    steps = [entry["step_size"] for entry in warm.history_]
+    assert steps[:4] == steps[4:]
+    assert [entry["epoch"] for entry in warm.history_] == list(range(1, 9))
+    assert warm.score(X, Y) > 0.9
+
+
+def test_the_order_of_rows_does_not_matter():
+    shuffled = np.random.default_rng(0).permutation(300)
+    first = ZipRegressor(max_iter=2, random_state=0).fit(X, Y)
+    second = ZipRegressor(max_iter=2, random_state=0).fit(X[shuffled], Y[shuffled])
+    assert words(first) == words(second)
+
+
+def test_sparse_frames_and_arrays_give_the_same_bits():
+    values = np.where(np.abs(X) < 1, 0, X)
+    names = [f"x{i}" for i in range(5)]
+    frame = pd.DataFrame(values, columns=names)
+    arrow = frame.convert_dtypes(dtype_backend="pyarrow")
+    table = pa.table({name: values[:, i] for i, name in enumerate(names)})
+    plain = ZipClassifier(max_iter=3, random_state=0).fit(values, CLASSES)
+    assert not hasattr(plain, "feature_names_in_")
+    for other in (sparse.csr_array(values), sparse.coo_matrix(values), frame, arrow, table):
+        fitted = ZipClassifier(max_iter=3, random_state=0).fit(other, CLASSES)
+        assert words(fitted) == words(plain)
+        np.testing.assert_array_equal(fitted.predict(other), plain.predict(values))
+    for named in (frame, arrow):
+        fitted = ZipClassifier(max_iter=3, random_state=0).fit(named, CLASSES)
+        assert fitted.feature_names_in_.tolist() == names
+    labels = pd.Series(NAMES, dtype=pd.ArrowDtype(pa.string()))
+    assert ZipClassifier(max_iter=3, random_state=0).fit(arrow, labels).classes_.tolist() == [
+        "ant",
+        "bee",
+        "cat",
+    ]
+
+
+def test_verbose_says_that_sparse_rows_are_made_dense(capsys):
+    ZipRegressor(max_iter=2, verbose=1).fit(sparse.csr_array(X), Y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert "made dense" in lines[0]
+    assert lines[1].startswith("[ZipRegressor] epoch 1: loss ")
+
+
+def test_whole_weights_are_copies():
+    weights = np.arange(300) % 3
+    weighted = ZipRegressor(max_iter=3, random_state=0).fit(X, Y, sample_weight=weights)
+    copied = ZipRegressor(max_iter=3, random_state=0).fit(X.repeat(weights, axis=0), Y.repeat(weights))
+    assert words(weighted) == words(copied)
+
+
+def test_weights_draw_rows_in_proportion():
+    shares = np.array([0.25, 0.5, 3.25, 0.0, 1.0])
+    counts = np.array([np.bincount(draw(shares, 1, epoch), minlength=5) for epoch in range(4000)])
+    assert set(counts.sum(axis=1)) == {5}
+    assert np.all(counts >= np.floor(shares)) and np.all(counts <= np.ceil(shares))  # noqa: PT018
+    np.testing.assert_allclose(counts.mean(axis=0), shares, atol=0.03)
+    index, given = copies(np.arange(4), np.array([0.5, 0, 1, 1.5]))
+    assert index.tolist() == [0, 2, 3]
+    assert given.tolist() == [0.5, 1, 1.5]
+    assert copies(np.arange(2), np.array([1000.0, 2000.0]))[1] is not None
+    with pytest.raises(ValueError, match="non-zero"):
+        copies(np.arange(2), np.zeros(2))
+
+
+def test_weights_move_the_model():
+    """Two halves that contradict each other: the weightier one wins, in proportion."""
+    rows, slopes = np.vstack([X, X]), np.repeat([1.0, -1.0], 300)
+    labels = slopes * rows[:, 0]
+    weights = np.where(slopes > 0, 0.75, 0.25)
+    found = ZipRegressor(max_iter=60, average=30, random_state=0).fit(rows, labels, weights).coef_[0]
+    assert found == pytest.approx(0.75 - 0.25, abs=0.1)
+    heavy = ZipClassifier(class_weight={0: 50, 1: 1}, random_state=0).fit(X, Y > 0)
+    light = ZipClassifier(class_weight={0: 1, 1: 50}, random_state=0).fit(X, Y > 0)
+    assert heavy.predict(X).mean() < (Y > 0).mean() < light.predict(X).mean()
+
+
+def test_constant_columns_have_weight_0():
+    widened = np.column_stack([np.full(300, 1e6), X, np.zeros(300)])
+    for levels in ("uniform", "optimal"):
+        fitted = ZipRegressor(random_state=0, levels=levels).fit(widened, Y)
+        assert fitted.coef_[0] == fitted.coef_[-1] == 0
+        assert fitted.score(widened, Y) > 0.9
+    single = ZipRegressor().fit([[3.0, 4.0]], [7.0])
+    assert single.predict([[1.0, 2.0]]).tolist() == [7.0]
+    assert ZipRegressor().fit(X, np.full(300, 0.1)).predict(X).tolist() == [0.1] * 300
+
+
+def test_partial_fit_widens_its_scale():
+    """A first part of small values, a column that begins to vary, a class that comes late."""
+    order = np.argsort(np.abs(X[:, 1]))
+    rows = X[order].copy()
+    rows[:50, 2] = 0
+    labels = rows @ [2, -0.1, 30, 0.2, 0] + 5
+    parts = ZipRegressor(schedule="constant", random_state=0)
+    for _ in range(15):
+        for start in range(0, 300, 50):
+            parts.partial_fit(rows[start : start + 50], labels[start : start + 50])
+    assert np.all(parts.scalings_[0].spread >= np.abs(rows - parts.scalings_[0].centre).max(axis=0) * 0.999)
+    assert parts.score(rows, labels) > 0.95
+    late = ZipClassifier(random_state=0).partial_fit(X[CLASSES < 2], CLASSES[CLASSES < 2], classes=[0, 1, 2])
+    for _ in range(20):
+        late.partial_fit(X, CLASSES)
+    assert late.score(X, CLASSES) > 0.7
+    outputs = late.decision_function(X)[:, 2]
+    assert outputs[CLASSES == 2].mean() > outputs[CLASSES < 2].mean() + 0.3
+
+
+def test_going_on_with_other_rows_keeps_the_model():
+    fitted = ZipRegressor(schedule="constant", random_state=0, max_iter=20, warm_start=True).fit(X, Y)
+    before = fitted.predict(X)
+    fitted.set_params(step_size=1e-6, max_iter=1, backend="golden").fit(X[:100] * 1.01, Y[:100])
+    np.testing.assert_allclose(fitted.predict(X), before, atol=0.01 * np.std(Y))
+    with pytest.raises(ValueError, match="a model of 5 features and 1 outputs, and the data have 4 and 1"):
+        fitted.fit(X[:, :4], Y)
+
+
+def test_early_stopping_keeps_the_best_model():
+    fitted = ZipClassifier(
+        max_iter=200, early_stopping=True, schedule="constant", n_iter_no_change=4, random_state=0
+    ).fit(X, NAMES)
+    scores = [entry["validation_score"] for entry in fitted.history_]
+    assert fitted.n_iter_ == len(scores) < 200
+    last = fitted.n_iter_ - 5  # no later one is better by tol
+    assert max(scores[last + 1 :]) < scores[last] + fitted.tol
+    again = ZipClassifier(
+        max_iter=last + 1,
+        early_stopping=True,
+        schedule="constant",
+        n_iter_no_change=99,
+        tol=-1,
+        random_state=0,
+    ).fit(X, NAMES)
+    assert words(again) == words(fitted)
+    assert (
+        ZipRegressor(max_iter=30, early_stopping=True, random_state=0).fit(X, Y, Y - Y.min()).score(X, Y)
+        > 0.9
+    )
+    with pytest.raises(ValueError, match="early_stopping must be False"):
+        fitted.partial_fit(X, NAMES)
+
+
+def test_the_average_is_of_the_models_after_each_epoch():
+    single = ZipRegressor(schedule="constant", random_state=0)
+    seen = []
+    for _ in range(6):
+        seen.append(single.partial_fit(X, Y).coef_)
+    fitted = ZipRegressor(schedule="constant", random_state=0, max_iter=6, average=3).fit(X, Y)
+    np.testing.assert_allclose(fitted.coef_, np.mean(seen[2:], axis=0), rtol=1e-12)
+    assert words(fitted) == words(single)
+
+
+def test_several_outputs_are_as_many_models():
+    both = np.column_stack([Y, -3 * Y + X[:, 0]])
+    fitted = ZipRegressor(random_state=0, max_iter=40).fit(X, both)
+    assert fitted.coef_.shape == (2, 5)
+    assert fitted.predict(X).shape == (300, 2)
+    assert fitted.score(X, both) > 0.95
+    for head in range(2):
+        reference = LinearRegression().fit(X, both[:, head]).predict(X)
+        np.testing.assert_allclose(fitted.predict(X)[:, head], reference, atol=0.25 * both[:, head].std())
+    assert len(fitted.history_[0]["losses"]) == len(fitted.scalings_) == 2
+
+
+def test_probabilities_are_the_nearest_on_the_simplex():
+    scores = np.random.default_rng(0).normal(size=(50, 4))
+    probabilities = _nearest_probabilities(scores)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert probabilities.min() == 0
+    others = np.random.default_rng(1).dirichlet(np.ones(4), 500)
+    distances = np.linalg.norm(scores[:, None] - others, axis=2).min(axis=1)
+    assert np.all(np.linalg.norm(scores - probabilities, axis=1) <= distances)
+    np.testing.assert_allclose(_nearest_probabilities(np.array([[0.3, 0.7], [-1, 2]])), [[0.3, 0.7], [0, 1]])
+    fitted = ZipClassifier(random_state=0).fit(X, NAMES)
+    np.testing.assert_array_equal(fitted.classes_[fitted.predict_proba(X).argmax(axis=1)], fitted.predict(X))
+    coin = np.random.default_rng(0).random(300) < 0.8  # nothing to learn but how often
+    even = ZipClassifier(random_state=0, max_iter=40).fit(X, coin).predict_proba(X)[:, 1]
+    assert even.mean() == pytest.approx(coin.mean(), abs=0.05)
+
+
+def test_in_a_pipeline_a_grid_search_and_a_pickle():
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), ZipClassifier(max_iter=5, random_state=0)),
+        {"zipclassifier__base_bits": [1, 2], "zipclassifier__schedule": ["linear", [1.0, 0.5]]},
+        cv=3,
+        n_jobs=2,
+    ).fit(X, NAMES)
+    assert search.best_score_ > 0.7
+    fitted = search.best_estimator_[-1]
+    copy = pickle.loads(pickle.dumps(search))
+    np.testing.assert_array_equal(copy.decision_function(X), search.decision_function(X))
+    fresh = clone(fitted)
+    assert fresh.get_params() == fitted.get_params()
+    assert not hasattr(fresh, "coef_")
+    assert cross_val_score(ZipRegressor(random_state=0), X, Y, cv=3).min() > 0.9
+
+
+def test_sets_of_scikit_learn_without_a_flag():
+    for load, estimator, least in (
+        (datasets.load_breast_cancer, ZipClassifier(), 0.94),
+        (datasets.load_digits, ZipClassifier(), 0.93),
+        (datasets.load_diabetes, ZipRegressor(), 0.5),
+    ):
+        values, labels = load(return_X_y=True)
+        assert estimator.set_params(random_state=0).fit(values, labels).score(values, labels) > least
+
+
+def test_history_and_its_plot():
+    from matplotlib.figure import Figure
+
+    fitted = ZipRegressor(max_iter=3, early_stopping=True, random_state=0).fit(X, Y)
+    entry = fitted.history_[-1]
+    assert entry["samples"] == 270
+    assert entry["bits"] == 270 * (6 * 4 + 16)
+    assert entry["samples_per_second"] == pytest.approx(270 / entry["seconds"])
+    assert entry["flags"] == []
+    axis = Figure().subplots()
+    assert fitted.plot_history(axis) is axis
+    assert axis.lines[0].get_ydata().tolist() == [each["loss"] for each in fitted.history_]
+    assert len(axis.figure.axes) == 2
+
+
+def test_a_seed_is_kept_for_a_run_without_one():
+    first = ZipRegressor(max_iter=2).fit(X, Y)
+    assert words(ZipRegressor(max_iter=2, random_state=first.seed_).fit(X, Y)) == words(first)
+    assert words(ZipRegressor(max_iter=2).fit(X, Y)) != words(first)
+
+
+def test_a_step_too_large_is_warned_of():
+    with pytest.warns(
+        ConvergenceWarning, match=r"saturated in training .*lower step_size \(it was 8 at first"
+    ):
+        ZipRegressor(step_size=8.0, schedule="constant", random_state=0).fit(X, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ZipRegressor(random_state=0).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        ({"max_iter": 0}, "max_iter must be a number of epochs from 1, not 0"),
+        ({"base_bits": 9}, "base_bits must be in 1..8, not 9"),
+        ({"batch_size": "many"}, "batch_size must be"),
+        ({"step_size": "small"}, "step_size must be"),
+        ({"schedule": "often"}, "schedule must be one of linear"),
+        ({"levels": "odd"}, "levels must be one of"),
+        ({"early_stopping": True, "validation_fraction": 1.5}, "validation_fraction must be between 0 and 1"),
+        ({"backend": "emulatr"}, "no backend 'emulatr'; backends: emulator"),
+        ({"class_weight": "even"}, "class_weight must be"),
+        ({"batch_size": 4096}, r"batch size must be in 1\.\.64 on this build"),
+    ],
+)
+def test_bad_parameters_are_named(chosen, says):
+    with pytest.raises(ValueError, match=says):
+        ZipClassifier(**chosen).fit(X, NAMES)
+
+
+def test_bad_classes_are_named():
+    with pytest.raises(ValueError, match="y holds one class"):
+        ZipClassifier().fit(X, np.ones(300))
+    with pytest.raises(ValueError, match="the first call of partial_fit needs classes"):
+        ZipClassifier().partial_fit(X, NAMES)
+    with pytest.raises(ValueError, match="not among the classes"):
+        ZipClassifier().partial_fit(X, NAMES, classes=["ant", "bee"])
+    fitted = ZipClassifier(warm_start=True, max_iter=1).fit(X, NAMES)
+    with pytest.raises(ValueError, match="set warm_start=False"):
+        fitted.fit(X, CLASSES)
+    with pytest.raises(ValueError, match="not those of the first call"):
+        fitted.partial_fit(X, NAMES, classes=["ant", "bee"])
+    with pytest.raises(ValueError, match="needs all rows at once"):
+        ZipClassifier(class_weight="balanced").partial_fit(X, NAMES, classes=["ant", "bee", "cat"])
