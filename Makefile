@@ -35,7 +35,8 @@ lint: $(VENV)/.test  ## ruff and mypy
 docs: $(VENV)/.train  ## the parts of docs/ that are made from the sources
 	$(BIN)/python -m zipsgd.protocol.registers > docs/registers.md
 
-BENCHES := identity cycles unbiased convergence wire link faults recovery simulation emulator levels packing less-data gateware netlists fuzz
+BENCHES := identity cycles unbiased convergence wire link faults recovery simulation emulator levels packing less-data quality \
+	gateware netlists fuzz
 
 results: $(VENV)/.test  ## run every bench (half an hour) and keep what it measured in docs/results
 	for bench in $(BENCHES); do $(BIN)/zipsgd bench $$bench --out docs/results || exit 1; done

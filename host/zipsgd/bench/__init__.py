@@ -15,6 +15,7 @@ from . import (
     netlists,
     packing,
     recovery,
+    quality,
     simulation,
     unbiased,
     wire,
@@ -43,5 +44,6 @@ BENCHES: dict[str, Bench] = {
         netlists,
         fuzz,
         bitstream,
+        quality,
     )
 }
