@@ -154,7 +154,8 @@ class Task:
 
     ``values``: float32, shape (rows, features), the table's columns and the intercept's, scaled to [-1, 1] times ``scale``: an
     array or, where that would take more than ``memory`` bytes, rows that are scaled when they are asked for. ``labels``: int16,
-    shape (rows,). A model in scaled units is the device's times ``scale``. ``steps``: of each epoch, for the device's model.
+    shape (rows,) or (rows, heads). A model in scaled units is the device's times ``scale``. ``steps``: of each epoch, for the
+    device's model.
     """
 
     options: Options
@@ -172,7 +173,7 @@ class Task:
         return EpochSamples(
             self.values,
             self.labels,
-            _order(self.labels.size, options.seed, epoch) if order is None else order,
+            _order(len(self.labels), options.seed, epoch) if order is None else order,
             options.seed,
             epoch if options.fresh else 0,
             self.config.p,

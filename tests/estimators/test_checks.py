@@ -13,7 +13,9 @@ from zipsgd.estimators import ZipClassifier, ZipRegressor
 ESTIMATORS = [
     ZipRegressor(),
     ZipClassifier(),
-    ZipClassifier(base_bits=3, levels="optimal", schedule="sqrt", average=True),
+    ZipClassifier(
+        loss="squared_error", penalty="l2", base_bits=3, levels="optimal", schedule="sqrt", average=True
+    ),
 ]
 # Fewest checks of an estimator: a tag that skips some must not go unseen
 FEWEST = {"ZipRegressor": 55, "ZipClassifier": 58}

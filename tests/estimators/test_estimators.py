@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,16 +12,20 @@ from scipy import sparse
 from sklearn import datasets
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import Lasso, LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import zipsgd
 from zipsgd.estimators import ZipClassifier, ZipRegressor
-from zipsgd.estimators.classifier import _nearest_probabilities
+from zipsgd.estimators.classifier import LOSSES, _nearest_probabilities
+from zipsgd.estimators.heads import Heads, build_of
+from zipsgd.estimators.penalty import PENALTIES
 from zipsgd.estimators.rows import Chosen, content_order
 from zipsgd.estimators.weights import copies, draw
+from zipsgd.protocol.formats import LABEL_ONE
+from zipsgd.training import prepare
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(300, 5)) * [1, 10, 0.1, 3, 1] + [0, 4, 0, -7, 2]
@@ -43,19 +48,74 @@ def test_the_bits_are_those_of_train():
     assert words(ours) == [result.model_words]
     np.testing.assert_array_equal(ours.coef_, result.coef)
     assert ours.intercept_ == result.intercept
-    spread = ours.scalings_[0].label_spread
-    assert [entry["loss"] for entry in ours.history_] == pytest.approx(np.array(result.loss) * spread**2)
+    assert [entry["loss"] for entry in ours.history_] == pytest.approx(result.loss)
     assert [entry["step_size"] for entry in ours.history_] == result.step_sizes
 
 
-@pytest.mark.parametrize("backend", ["golden", "sim"])
-def test_every_backend_gives_the_same_bits(backend):
+def test_the_virtual_board_gives_the_same_bits():
     chosen = {"max_iter": 2, "random_state": 1, "base_bits": 1}
-    ours = ZipClassifier(backend=backend, **chosen).fit(X[:60], NAMES[:60])
-    expected = ZipClassifier(**chosen).fit(X[:60], NAMES[:60])
+    ours = ZipRegressor(backend="sim", **chosen).fit(X[:60], Y[:60])
+    expected = ZipRegressor(**chosen).fit(X[:60], Y[:60])
     assert words(ours) == words(expected)
     assert [entry["loss"] for entry in ours.history_] == [entry["loss"] for entry in expected.history_]
     assert all(entry["bits"] > 0 for entry in ours.history_)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_the_golden_model_gives_the_same_bits(loss, penalty):
+    chosen = {"max_iter": 2, "random_state": 1, "loss": loss, "penalty": penalty, "alpha": 0.01}
+    ours = ZipClassifier(backend="golden", **chosen).fit(X[:60], NAMES[:60])
+    assert words(ours) == words(ZipClassifier(**chosen).fit(X[:60], NAMES[:60]))
+    if penalty is not None:
+        assert words(ours) != words(ZipClassifier(**{**chosen, "penalty": None}).fit(X[:60], NAMES[:60]))
+
+
+def task_of_three():
+    """Rows in the order of their contents, labels of +-1 of three classes, and which class each row is."""
+    order = content_order(Chosen(X, np.arange(300)), Y[:, None])
+    classes = CLASSES[order].astype(np.int16)
+    task = prepare(
+        zipsgd.Table.from_arrays(X[order], Y[order]), zipsgd.Options(batch_size=9, epochs=3, seed=7)
+    )
+    labels = np.where(classes[:, None] == np.arange(3), LABEL_ONE, -LABEL_ONE).astype(np.int16)
+    return task, labels, classes
+
+
+def trained(task, labels, classes, build):
+    heads = Heads(
+        task, labels, np.zeros((3, 6), dtype=np.int64), zipsgd.open_backend("emulator", build), classes
+    )
+    return [heads.epoch(number, step) for number, step in enumerate(task.steps)], heads.words.tolist()
+
+
+def test_heads_in_one_pass_or_in_turns():
+    """Numbers of classes mean what labels say; a build with fewer heads takes turns, each of which is a run of its own."""
+    task, labels, classes = task_of_three()
+    together, models = trained(task, labels, classes, build_of(task, 3))
+    apart, same = trained(task, labels, None, build_of(task, 3))
+    assert models == same
+    assert [epoch.loss for epoch in together] == [epoch.loss for epoch in apart]
+    assert apart[0].sample_bits - together[0].sample_bits == 300 * 2 * 16
+    turns, _ = trained(task, labels, classes, build_of(task, 2))
+    assert turns[0].sample_bits == 300 * (2 * 6 * 4 + 3 * 16)
+    single, models = trained(task, labels, classes, build_of(task, 1))
+    assert single[0].sample_bits == 3 * 300 * (6 * 4 + 16)
+    for epochs in (turns, single):
+        assert [epoch.loss for epoch in epochs] == pytest.approx([epoch.loss for epoch in together], rel=0.2)
+    first = zipsgd.open_backend("emulator", build_of(task, 1))
+    alone = Heads(task, labels[:, 1:2], np.zeros((1, 6), dtype=np.int64), first)
+    for number, step in enumerate(task.steps):
+        alone.epoch(number, step)
+    assert alone.words.tolist() == models[1:2]
+
+
+def test_as_many_heads_as_builds_hold():
+    task, _, _ = task_of_three()
+    assert build_of(task, 1000).heads == 64
+    wide = replace(task, config=replace(task.config, features=30_000))
+    build = build_of(wide, 1000)
+    assert (build.heads, build.max_features) == (2, 60_000)
 
 
 @pytest.mark.parametrize("schedule", ITERATED)
@@ -240,7 +300,28 @@ def test_several_outputs_are_as_many_models():
     for head in range(2):
         reference = LinearRegression().fit(X, both[:, head]).predict(X)
         np.testing.assert_allclose(fitted.predict(X)[:, head], reference, atol=0.25 * both[:, head].std())
-    assert len(fitted.history_[0]["losses"]) == len(fitted.scalings_) == 2
+    assert len(fitted.scalings_) == 2
+
+
+def test_penalties_shrink_the_model_and_spare_the_intercept():
+    values = (X - X.mean(axis=0)) / np.abs(X - X.mean(axis=0)).max(axis=0)
+
+    def fit(penalty, alpha):
+        chosen = {"penalty": penalty, "alpha": alpha, "l1_ratio": 0.5}
+        return ZipRegressor(max_iter=60, random_state=0, base_bits=4, **chosen).fit(values, Y)
+
+    free, ridge = fit(None, 0), fit("l2", 0.1)
+    exact = Ridge(alpha=0.1 * 300).fit(values, Y)  # of the sum over rows rather than the mean
+    np.testing.assert_allclose(ridge.coef_, exact.coef_, atol=0.03 * np.abs(free.coef_).max())
+    assert ridge.intercept_ == pytest.approx(exact.intercept_, abs=0.1)
+    lasso, both = fit("l1", 0.01), fit("elasticnet", 0.01)
+    scaling = lasso.scalings_[0]
+    exact = Lasso(alpha=0.01 * scaling.label_spread).fit(values, Y)
+    np.testing.assert_allclose(lasso.coef_, exact.coef_, atol=0.03 * np.abs(free.coef_).max())
+    assert np.abs(lasso.coef_).sum() < np.abs(both.coef_).sum() < np.abs(free.coef_).sum()
+    assert (
+        fit("l2", 1e-12).model_words_.tolist() == free.model_words_.tolist()
+    )  # below what the device resolves
 
 
 def test_probabilities_are_the_nearest_on_the_simplex():
@@ -252,10 +333,13 @@ def test_probabilities_are_the_nearest_on_the_simplex():
     distances = np.linalg.norm(scores[:, None] - others, axis=2).min(axis=1)
     assert np.all(np.linalg.norm(scores - probabilities, axis=1) <= distances)
     np.testing.assert_allclose(_nearest_probabilities(np.array([[0.3, 0.7], [-1, 2]])), [[0.3, 0.7], [0, 1]])
+    assert not hasattr(ZipClassifier(loss="hinge"), "predict_proba")
     fitted = ZipClassifier(random_state=0).fit(X, NAMES)
     np.testing.assert_array_equal(fitted.classes_[fitted.predict_proba(X).argmax(axis=1)], fitted.predict(X))
     coin = np.random.default_rng(0).random(300) < 0.8  # nothing to learn but how often
-    even = ZipClassifier(random_state=0, max_iter=40).fit(X, coin).predict_proba(X)[:, 1]
+    even = (
+        ZipClassifier(loss="squared_error", random_state=0, max_iter=40).fit(X, coin).predict_proba(X)[:, 1]
+    )
     assert even.mean() == pytest.approx(coin.mean(), abs=0.05)
 
 
@@ -325,6 +409,11 @@ def test_a_step_too_large_is_warned_of():
         ({"batch_size": "many"}, "batch_size must be"),
         ({"step_size": "small"}, "step_size must be"),
         ({"schedule": "often"}, "schedule must be one of linear"),
+        ({"loss": "log_loss"}, "loss must be one of squared_hinge, hinge, squared_error"),
+        ({"penalty": "l3"}, "penalty must be one of None, 'l2'"),
+        ({"penalty": "l2", "alpha": -1.0}, "alpha must be"),
+        ({"penalty": "l2", "alpha": 100.0}, "step size times L2 strength must be"),
+        ({"penalty": "elasticnet", "l1_ratio": 2}, "l1_ratio must be"),
         ({"levels": "odd"}, "levels must be one of"),
         ({"early_stopping": True, "validation_fraction": 1.5}, "validation_fraction must be between 0 and 1"),
         ({"backend": "emulatr"}, "no backend 'emulatr'; backends: emulator"),

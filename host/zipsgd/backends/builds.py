@@ -9,16 +9,24 @@ __all__ = ["build_for", "load_build"]
 
 
 def build_for(
-    features: int, *, lanes: int = 8, max_features: int | None = None, level_planes: int | None = None
+    features: int,
+    *,
+    lanes: int = 8,
+    max_features: int | None = None,
+    level_planes: int | None = None,
+    heads: int = 1,
+    hinge: bool = False,
+    prox: bool = False,
 ) -> Build:
-    """A build with room for ``features``, the intercept's among them.
+    """A build with room for ``heads`` models of ``features``, the intercept's among them.
 
     ``max_features``: by default what is needed, and at least 1024. ``level_planes``: most base planes of a transcoded value,
-    None for a build without a transcoder. Raises :class:`zipsgd.protocol.formats.BuildError`.
+    None for a build without a transcoder. ``hinge``, ``prox``: with hinge losses, with a proximal step.
+    Raises :class:`zipsgd.protocol.formats.BuildError`.
     """
     lanes_above_zero = max(1, lanes)  # Build names the wrong one
     if max_features is None:
-        max_features = max(1024, -(-features // lanes_above_zero) * lanes_above_zero)
+        max_features = max(1024, heads * -(-features // lanes_above_zero) * lanes_above_zero)
     # Eight base planes and two up planes; or two quantisations of eight bits
     words = max_features // lanes_above_zero * (10 if level_planes is None else 16)
     return Build(
@@ -29,6 +37,9 @@ def build_for(
         rx_bytes=1 << 14,  # a simulated board must not wait for this computer
         level_bits=0 if level_planes is None else 8,
         level_p_max=level_planes or 0,
+        hinge=int(hinge),
+        prox=int(prox),
+        heads=heads,
     )
 
 

@@ -16,15 +16,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from zipsgd.backends import BACKENDS, open_backend
-from zipsgd.data import DataError, Scaling, Table
+from zipsgd.data import Scaling, Table
 from zipsgd.data.table import column_names
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import Build, Flag
+from zipsgd.protocol.formats import Build, Flag, Loss
 from zipsgd.rows import ranges
-from zipsgd.training import Options
+from zipsgd.training import Options, prepare
 
 from . import history
-from .heads import Heads, prepare_heads, translate
+from .heads import Heads, build_of, translate
+from .penalty import Regulariser
 from .rows import Chosen, content_order
 from .weights import copies, draw
 
@@ -86,6 +87,9 @@ class BaseZip(BaseEstimator):
         batch_size: Any = "auto",
         step_size: Any = "auto",
         schedule: Any = "linear",
+        penalty: str | None = None,
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
         max_iter: int = 20,
         average: Any = False,
         early_stopping: bool = False,
@@ -103,6 +107,9 @@ class BaseZip(BaseEstimator):
         self.batch_size = batch_size
         self.step_size = step_size
         self.schedule = schedule
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.max_iter = max_iter
         self.average = average
         self.early_stopping = early_stopping
@@ -116,8 +123,8 @@ class BaseZip(BaseEstimator):
 
     # What a subclass says
 
-    def _target_range(self, target: _Float) -> tuple[float, float]:
-        """Least and greatest value that a target's scaling has room for."""
+    def _target_scale(self, target: _Float, former: Scaling | None) -> tuple[float, float]:
+        """Centre and spread of a target's scaling; ``former``: what it was, which it must not be narrower than."""
         raise NotImplementedError
 
     def _outcome(self, decision: _Float) -> npt.NDArray[Any]:
@@ -132,8 +139,12 @@ class BaseZip(BaseEstimator):
         """Set ``coef_`` and ``intercept_``, given with shapes (heads, features) and (heads,)."""
         raise NotImplementedError
 
-    _stratify = False
-    """Whether a validation share has all classes in proportion."""
+    def _device_loss(self) -> Loss:
+        """What the device minimises."""
+        raise NotImplementedError
+
+    _of_classes = False
+    """Whether targets say which class a row is: a validation share then has all of them in proportion."""
 
     # For users
 
@@ -227,7 +238,7 @@ class BaseZip(BaseEstimator):
             rows,
             test_size=self.validation_fraction,
             random_state=self.seed_ % (1 << 32),
-            stratify=data.y[rows] if self._stratify else None,
+            stratify=data.y[rows] if self._of_classes else None,
         )
         return data.part(kept), data.part(held)
 
@@ -267,23 +278,28 @@ class BaseZip(BaseEstimator):
         targets = data.targets[index]
         table = Table(Chosen(data.X, index), targets[:, 0], self._names(), "X and y")
         scalings = self._scalings(table, targets, options, fresh_scaling)
-        tasks = prepare_heads(table, targets, scalings, options)
+        regulariser = Regulariser.named(self.penalty, self.alpha, self.l1_ratio)
+        task = prepare(table, options, scaling=scalings[0])
+        task = replace(task, config=replace(task.config, loss=self._device_loss(), prox=regulariser.any))
+        labels = np.stack([scaling.labels(target) for scaling, target in zip(scalings, targets.T)], axis=1)
+        classes = targets.argmax(axis=1).astype(np.int16) if self._of_classes else None
         if hasattr(data.X, "toarray"):
             self._say(
                 "sparse rows are made dense, a block at a time: the device takes every feature of a sample"
             )
         with ExitStack() as opened:
-            build = tasks[0].build() if self.backend in BACKENDS else None
+            build = build_of(task, len(scalings)) if self.backend in BACKENDS else None
             if build is not None:  # before a virtual board is compiled
-                tasks[0].config.check(build, index.size)
+                task.config.check(build, index.size)
             backend = open_backend(self.backend, build, progress=self._say)
             opened.callback(backend.close)
-            self._rescale(scalings, tasks[0].scale, backend.build)
-            heads = Heads(tasks, self.model_words_, backend)
+            self._rescale(scalings, task.scale, backend.build)
+            heads = Heads(task, labels, self.model_words_, backend, classes)
             self.n_iter_ = 0
             best = _Best()
-            for step in tasks[0].steps[before:]:
+            for step in task.steps[before:]:
                 order = None if shares is None else draw(shares, self.seed_, self.n_epochs_)
+                step = replace(step, prox=regulariser.prox(heads.step_size(step), task.scale, backend.build))
                 entry = self._epoch(heads, step, order)
                 if validation is not None:
                     predicted = self._outcome(self._outputs(validation.X))
@@ -323,8 +339,7 @@ class BaseZip(BaseEstimator):
         self._refresh(models)
         entry = {
             "epoch": self.n_epochs_,
-            "loss": float(done.loss.mean()),
-            "losses": done.loss.tolist(),
+            "loss": done.loss,
             "step_size": heads.step_size(step),
             "flags": [name for bit, name in Flag.NAMES.items() if done.flags & bit],
             "samples": done.samples,
@@ -378,13 +393,7 @@ class BaseZip(BaseEstimator):
             scaling = replace(scaling, centre=centre, spread=spread)
         scalings = []
         for head, target in enumerate(targets.T):
-            low_target, high_target = self._target_range(target)
-            middle, width = float(np.clip(target.mean(), low_target, high_target)), 0.0
-            if former is not None:
-                middle, width = former[head].label_centre, former[head].label_spread
-            width = max(width, high_target - middle, middle - low_target) or 1.0
-            if not np.isfinite(width):
-                raise DataError("y: values near the largest float64; divide them by a constant first")
+            middle, width = self._target_scale(target, None if former is None else former[head])
             scalings.append(replace(scaling, label_centre=middle, label_spread=width))
         return scalings
 

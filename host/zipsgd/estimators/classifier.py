@@ -1,4 +1,4 @@
-"""Linear classification by least squares on labels of +-1: LS-SVM."""
+"""Linear classification by hinges, or by least squares, on labels of +-1."""
 
 from typing import Any, Self
 
@@ -7,7 +7,11 @@ import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
+
+from zipsgd.data import Scaling
+from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE, Loss
 
 from .base import BaseZip, Data
 from .parameters import documented
@@ -15,6 +19,8 @@ from .parameters import documented
 __all__ = ["ZipClassifier"]
 
 _Float = npt.NDArray[np.float64]
+
+LOSSES = {"squared_hinge": Loss.SQUARED_HINGE, "hinge": Loss.HINGE, "squared_error": Loss.SQUARED}
 
 
 def _nearest_probabilities(scores: _Float) -> _Float:
@@ -26,15 +32,26 @@ def _nearest_probabilities(scores: _Float) -> _Float:
     return probabilities
 
 
+def _estimates_probabilities(estimator: "ZipClassifier") -> bool:
+    if estimator.loss == "hinge":
+        raise AttributeError(
+            'a hinge estimates no probabilities: choose loss="squared_hinge" or "squared_error"'
+        )
+    return True
+
+
 @documented
 class ZipClassifier(ClassifierMixin, BaseZip):
-    """Linear classifier by least squares on labels of +-1 (LS-SVM), trained by SGD on samples of a few bits.
+    """Linear classifier on labels of +-1 (a support vector machine, or an LS-SVM), trained by SGD on samples of a few bits.
 
-    Rows go to the device as base_bits + samples_per_value bits a value. With two samples per value the gradient has no bias, so
-    that the model is that of full-precision SGD. Columns are scaled by the estimator itself: a ``StandardScaler`` before it
-    changes next to nothing. Of more than two classes, each has a model of its own, against all others.
+    Rows go to the device as base_bits + samples_per_value bits a value. Columns are scaled by the estimator itself: a
+    ``StandardScaler`` before it changes next to nothing. Of more than two classes, each has a model of its own, against all
+    others.
 
     {parameters}
+    loss : "squared_hinge", "hinge" or "squared_error", default "squared_hinge"
+        Hinges need a device that has them. Least squares alone has a gradient without any bias at two samples per value; that
+        of hinges has a little, where a sample's noise takes it over the margin.
     class_weight : {{class: weight}}, "balanced" or None
         Weights of classes, by which sample weights are multiplied. "balanced": inverse to a class's weight among the rows.
 
@@ -51,17 +68,21 @@ class ZipClassifier(ClassifierMixin, BaseZip):
     True
     """
 
-    _stratify = True
+    _of_classes = True
 
     def __init__(
         self,
         *,
+        loss: str = "squared_hinge",
         base_bits: int = 2,
         samples_per_value: int = 2,
         levels: str = "uniform",
         batch_size: Any = "auto",
         step_size: Any = "auto",
         schedule: Any = "linear",
+        penalty: str | None = None,
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
         max_iter: int = 20,
         average: Any = False,
         early_stopping: bool = False,
@@ -81,6 +102,9 @@ class ZipClassifier(ClassifierMixin, BaseZip):
             batch_size=batch_size,
             step_size=step_size,
             schedule=schedule,
+            penalty=penalty,
+            alpha=alpha,
+            l1_ratio=l1_ratio,
             max_iter=max_iter,
             average=average,
             early_stopping=early_stopping,
@@ -92,6 +116,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
             backend=backend,
             verbose=verbose,
         )
+        self.loss = loss
         self.class_weight = class_weight
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -161,11 +186,12 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         """The classes of rows."""
         return self._outcome(self._decide(X))
 
+    @available_if(_estimates_probabilities)
     def predict_proba(self, X: Any) -> _Float:
         """Probabilities of the classes, shape (rows, classes).
 
-        Least squares on +-1 estimates 2 P(class) - 1. These are the probabilities nearest to its estimates, many of them
-        exactly 0 or 1: right on average, not for single rows far from the rest.
+        Squared error and squared hinge on +-1 estimate 2 P(class) - 1. These are the probabilities nearest to their estimates,
+        many of them exactly 0 or 1: right on average, not for single rows far from the rest. Not with loss="hinge".
         """
         decision = self._decide(X)
         if decision.shape[1] == 1:
@@ -188,8 +214,13 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         targets = np.where(numbers[:, None] == ours, 1.0, -1.0)
         return Data(X, y, targets, weights)
 
-    def _target_range(self, target: _Float) -> tuple[float, float]:
-        return -1.0, 1.0
+    def _target_scale(self, target: _Float, former: Scaling | None) -> tuple[float, float]:
+        return 0.0, (1 << LABEL_FRAC) / LABEL_ONE
+
+    def _device_loss(self) -> Loss:
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {self.loss!r}")
+        return LOSSES[self.loss]
 
     def _outcome(self, decision: _Float) -> npt.NDArray[Any]:
         best = decision.argmax(axis=1) if decision.shape[1] > 1 else (decision[:, 0] > 0).astype(int)

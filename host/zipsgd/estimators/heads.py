@@ -1,44 +1,51 @@
 """Models that are trained side by side on the same rows: one for each class or output."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.backends import Backend
-from zipsgd.data import Scaling, Table
+from zipsgd.backends import Backend, build_for
+from zipsgd.data import Scaling
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import LABEL_BITS
-from zipsgd.training import Options, Task, prepare
+from zipsgd.protocol.formats import LABEL_BITS, Build, Loss
+from zipsgd.training import Task
 
-__all__ = ["HeadEpoch", "Heads", "prepare_heads", "translate"]
+__all__ = ["HeadEpoch", "Heads", "build_of", "translate"]
 
-_Float = npt.NDArray[np.float64]
 _Int = npt.NDArray[np.int64]
+
+_MOST_HEADS = 64
+_MOST_WORDS = 1 << 16
+"""Of all heads' models together. No build has more."""
 
 
 @dataclass(frozen=True)
 class HeadEpoch:
     """An epoch of all heads.
 
-    ``loss``: shape (heads,), mean squared residual while training, in units of the targets. ``flags``: places where values were
-    saturated, by any head. ``samples``: of the epoch. ``sample_bits``: that went to the device.
+    ``loss``: mean while training, of scaled targets and over heads. ``flags``: places where values were saturated, by any head.
+    ``samples``: of the epoch. ``sample_bits``: that went to the device.
     """
 
-    loss: _Float
+    loss: float
     flags: int
     samples: int
     sample_bits: int
 
 
-def prepare_heads(table: Table, targets: _Float, scalings: Sequence[Scaling], options: Options) -> list[Task]:
-    """A task for each column of ``targets``, shape (rows, heads); features are scaled once for all of them."""
-    first = prepare(table, options, scaling=scalings[0])
-    return [
-        replace(first, scaling=scaling, labels=scaling.labels(target))
-        for scaling, target in zip(scalings, targets.T, strict=True)
-    ]
+def build_of(task: Task, heads: int) -> Build:
+    """A build to emulate or simulate that takes as many of the heads as builds can in one pass."""
+    config = task.config
+    one = build_for(config.features)
+    room = _MOST_WORDS // (one.chunks(config.features) * one.lanes)
+    return build_for(
+        config.features,
+        level_planes=None if config.levels is None else config.p,
+        heads=max(1, min(heads, _MOST_HEADS, room)),
+        hinge=config.loss != Loss.SQUARED,
+        prox=config.prox,
+    )
 
 
 def translate(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: float, limit: int) -> _Int:
@@ -58,42 +65,63 @@ def translate(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: fl
 class Heads:
     """All heads on one open backend, an epoch at a time.
 
-    Heads share order, up bits and seeds. They take turns on a device: every epoch begins from a model, a seed and its number
-    alone, so that the bits are those of as many runs.
+    As many as its build holds are trained in one pass over the rows. The rest take turns, with the same order, up bits and
+    seeds: every epoch begins from a model, a seed and its number alone.
 
     Parameters
     ----------
-    tasks : of :func:`prepare_heads`.
+    task : of the rows, with one head.
+    labels : int16, shape (rows, heads).
     words : shape (heads, features), models to start from.
-    backend : open, of a build that can do the tasks.
+    backend : open, of a build that can do the task.
+    classes : int16, shape (rows,): the head whose class a row is, where the labels say no more than that. Or None.
     """
 
-    def __init__(self, tasks: Sequence[Task], words: _Int, backend: Backend) -> None:
-        self._tasks = tasks
+    def __init__(
+        self,
+        task: Task,
+        labels: npt.NDArray[np.int16],
+        words: _Int,
+        backend: Backend,
+        classes: npt.NDArray[np.int16] | None = None,
+    ) -> None:
+        self._task = task
         self._backend = backend
         self.words = words.copy()
+        count, features = words.shape
+        build = backend.build
+        size = max(1, min(count, build.heads, build.max_chunks // build.chunks(features)))
+        self._passes: list[tuple[slice, Task]] = []
+        for start in range(0, count, size):
+            part = slice(start, min(start + size, count))
+            heads = part.stop - start
+            own: npt.NDArray[np.int16] = labels[:, start] if heads == 1 else labels[:, part]
+            together = classes is not None and heads == count > 1
+            if together and classes is not None:  # a number rather than a label for each head
+                own = classes
+            config = replace(task.config, heads=heads, one_against_all=together)
+            self._passes.append((part, replace(task, labels=own, config=config)))
 
     def step_size(self, step: Step) -> float:
         """Of a step, for features in [-1, 1], as the device rounded it."""
-        task = self._tasks[0]
-        return step.value * task.config.batch * task.scale**2
+        return step.value * self._task.config.batch * self._task.scale**2
 
     def epoch(self, number: int, step: Step, order: _Int | None = None) -> HeadEpoch:
         """Train all heads on epoch ``number``, in its order or another one."""
-        build = self._backend.build
-        loss = np.empty(len(self._tasks))
-        flags = bits = count = 0
-        for head, task in enumerate(self._tasks):
+        flags = bits = count = loss = 0
+        for part, task in self._passes:
+            config = task.config
             samples = task.samples(number, order)
             count = samples.order.size
-            self._backend.begin(task.config, self.words[head], task.options.seed, number)
+            model = self.words[part].reshape(config.model_shape())
+            self._backend.begin(config, model, task.options.seed, number)
             result = self._backend.epoch(samples, step, lambda done: None)
-            self.words[head] = self._backend.model()
-            mean = result.loss_sum * 2.0 ** (-2 * build.residual_frac) / count
-            loss[head] = mean * task.scaling.label_spread**2
+            self.words[part] = self._backend.model().reshape(config.heads, config.features)
+            loss += result.loss_sum
             flags |= result.flags
             if result.sample_bytes is None:
-                bits += count * (task.config.features * (task.config.p + task.config.m) + LABEL_BITS)
+                bits += count * (config.features * (config.p + config.m) + LABEL_BITS * config.labels)
             else:
                 bits += 8 * result.sample_bytes
-        return HeadEpoch(loss, flags, count, bits)
+        mean = loss * 2.0 ** (-2 * self._backend.build.residual_frac) / (count * len(self.words))
+        return HeadEpoch(mean, flags, count, bits)

@@ -34,7 +34,7 @@ def plot(history: list[Entry], axis: Any = None) -> Any:
         axis = pyplot.subplots()[1]
     epochs = [entry["epoch"] for entry in history]
     axis.plot(epochs, [entry["loss"] for entry in history], "o-", label="loss while training")
-    axis.set(xlabel="epoch", ylabel="mean squared residual", yscale="log")
+    axis.set(xlabel="epoch", ylabel="loss of scaled targets", yscale="log")
     scores = [(entry["epoch"], entry["validation_score"]) for entry in history if "validation_score" in entry]
     if scores:
         axis.plot([], [], "s--", color="C1", label="validation score")  # for the legend of both axes

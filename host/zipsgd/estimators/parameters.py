@@ -25,6 +25,12 @@ step_size : "auto" or float, default "auto"
 schedule : str or list of float, default "linear"
     How the step shrinks by epoch: "linear" to 0 at the end of each fit, "constant", "sqrt" (1 / sqrt t) or "inverse"
     (1 / t) by epochs since training began; or a factor for each epoch, of which the last one goes on.
+penalty : None, "l2", "l1" or "elasticnet", default None
+    Regulariser, which needs a device with a proximal step. The intercept is spared.
+alpha : float, default 1e-4
+    Its strength, for features in [-1, 1]: alpha / 2 ||w||^2 beside the mean loss, or alpha ||w||_1.
+l1_ratio : float, default 0.15
+    The share of L1 in "elasticnet".
 max_iter : int, default 20
     Epochs, passes over the rows, of a fit.
 average : bool or int, default False
@@ -67,8 +73,8 @@ scalings_ : list of :class:`zipsgd.data.Scaling`
 seed_ : int
     Of the run.
 history_ : list of dict
-    Of each epoch since training began: ``epoch`` from 1, ``loss`` (mean squared residual while training, in squared units
-    of y, the mean of ``losses`` of the models), ``step_size``, ``flags`` (places where values were saturated), ``samples``,
+    Of each epoch since training began: ``epoch`` from 1, ``loss`` (while training, of scaled targets: the mean squared
+    residual, or mean hinge, over rows and models), ``step_size``, ``flags`` (places where values were saturated), ``samples``,
     ``seconds``, ``samples_per_second`` (of all models), ``bits`` (sent as samples), ``validation_score`` if there is one.
     :meth:`plot_history` draws it."""
 

@@ -7,6 +7,9 @@ import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
+from zipsgd.data import DataError, Scaling
+from zipsgd.protocol.formats import Loss
+
 from .base import BaseZip, Data
 from .parameters import documented
 
@@ -73,8 +76,16 @@ class ZipRegressor(RegressorMixin, BaseZip):
         self._several: bool = y.ndim == 2
         return Data(X, y, targets, self._weights(weights, X))
 
-    def _target_range(self, target: _Float) -> tuple[float, float]:
-        return float(target.min()), float(target.max())
+    def _target_scale(self, target: _Float, former: Scaling | None) -> tuple[float, float]:
+        low, high = float(target.min()), float(target.max())
+        centre = float(np.clip(target.mean(), low, high)) if former is None else former.label_centre
+        spread = max(high - centre, centre - low, 0.0 if former is None else former.label_spread) or 1.0
+        if not np.isfinite(spread):
+            raise DataError("y: values near the largest float64; divide them by a constant first")
+        return centre, spread
+
+    def _device_loss(self) -> Loss:
+        return Loss.SQUARED
 
     def _outcome(self, decision: _Float) -> _Float:
         return decision if self._several else decision[:, 0]
