@@ -65,8 +65,8 @@ def translate(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: fl
 class Heads:
     """All heads on one open backend, an epoch at a time.
 
-    As many as its build holds are trained in one pass over the rows. The rest take turns, with the same order, up bits and
-    seeds: every epoch begins from a model, a seed and its number alone.
+    As many as its build holds are trained in one pass over the rows, and the rest take turns. The bits are the same: all heads
+    share order, up bits and seeds, and every epoch begins from a model, a seed and its number alone.
 
     Parameters
     ----------
