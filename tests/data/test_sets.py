@@ -2,6 +2,7 @@
 
 import dataclasses
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,3 +71,21 @@ def test_bad_names():
 def test_sets_say_what_they_are():
     for found in SETS.values():
         assert all(getattr(found, field.name) for field in dataclasses.fields(found))
+
+
+def test_idx_files_are_read(monkeypatch, tmp_path):
+    """Two images of 2 x 3 for training, one for the test."""
+    for name, shape in (("train", (2, 2, 3)), ("t10k", (1, 2, 3))):
+        pixels = np.arange(np.prod(shape), dtype=np.uint8)
+        header = b"".join(int(size).to_bytes(4, "big") for size in shape)
+        (tmp_path / f"{name}-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + header + pixels.tobytes())
+        (tmp_path / f"{name}-labels-idx1-ubyte").write_bytes(
+            b"\0\0\x08\x01" + header[:4] + pixels[: shape[0]].tobytes()
+        )
+    monkeypatch.setattr(
+        "zipsgd.data.sets._member", lambda archive, member, progress: tmp_path / Path(member).name
+    )
+    found = sets.mnist_digits()
+    assert found["train"].tolist() == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
+    assert found["train_digits"].tolist() == [0, 1]
+    assert (found["test"].shape, found["test_digits"].tolist()) == ((1, 6), [0])
