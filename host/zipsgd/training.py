@@ -18,6 +18,7 @@ from zipsgd.golden.loss import Step
 from zipsgd.memory import default_memory
 from zipsgd.model import Result
 from zipsgd.protocol.formats import LABEL_FRAC, Build, Flag
+from zipsgd.regularise import Regulariser
 from zipsgd.rows import Rows, in_memory, walk
 from zipsgd.steps import check_schedule, default_step_size, factor
 
@@ -50,6 +51,7 @@ class Options:
         base_bits may then be 0, for two levels.
     level_bits : of an optimal level.
     shared_levels : the same optimal levels for all columns, rather than each its own.
+    l2, l1, bound : of :class:`zipsgd.regularise.Regulariser`, for a device with a proximal step.
 
     Raises
     ------
@@ -69,6 +71,13 @@ class Options:
     levels: str = "uniform"
     level_bits: int = 8
     shared_levels: bool = False
+    l2: float = 0.0
+    l1: float = 0.0
+    bound: float = 0.0
+
+    @property
+    def regulariser(self) -> Regulariser:
+        return Regulariser(self.l2, self.l1, self.bound)
 
     @property
     def level_steps(self) -> int | None:
@@ -90,6 +99,7 @@ class Options:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be in {low}..{high}, not {value}")
+        _ = self.regulariser  # raises for what cannot be
         if not isinstance(self.schedule, str):
             object.__setattr__(self, "schedule", tuple(map(float, self.schedule)))
         check_schedule(self.schedule)
@@ -143,6 +153,7 @@ def float_sgd(table: Table, options: Options, *, memory: int | None = None) -> t
             exact = samples.astype(np.float64)
             rows = order[done : done + options.batch_size]
             model -= size / options.batch_size * (exact.T @ (exact @ model - target[rows]))
+            model = options.regulariser.apply(model, size)
             done += rows.size
         losses.append(_mean_squared(values, labels, model))
     return losses, model
@@ -185,7 +196,9 @@ class Task:
     def build(self) -> Build:
         """A build to emulate or simulate that can do it."""
         return build_for(
-            self.config.features, level_planes=None if self.config.levels is None else self.config.p
+            self.config.features,
+            level_planes=None if self.config.levels is None else self.config.p,
+            prox=self.config.prox,
         )
 
 
@@ -215,6 +228,7 @@ def prepare(
         options.batch_size,
         options.one_sided,
         levels,
+        prox=options.regulariser.any,
     )
     # On a model in scaled units, a step of the device counts scale^2 times: once in its gradient, once in its model
     steps = [Step.nearest(size / options.batch_size / scale**2) for size in sizes]
@@ -236,7 +250,7 @@ def train(
     on_samples: Callable[[int, int], None] = lambda epoch, samples: None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
 ) -> Result:
-    """Train a linear model by quantised SGD on least squares.
+    """Train a linear model by quantised SGD on least squares, with what regularisers the options name.
 
     Parameters
     ----------
@@ -307,7 +321,10 @@ def _train(
     begun = time.perf_counter()
     for epoch in range(len(reports), options.epochs):
         start = time.perf_counter()
-        result = backend.epoch(task.samples(epoch), task.steps[epoch], partial(on_samples, epoch + 1))
+        step = task.steps[epoch]
+        size = step.value * options.batch_size * task.scale**2  # as the device rounded it
+        step = replace(step, prox=options.regulariser.prox(size, task.scale, build))
+        result = backend.epoch(task.samples(epoch), step, partial(on_samples, epoch + 1))
         result = replace(result, flags=result.flags | run.flags)  # a backend knows of what it did itself
         report = EpochReport(epoch + 1, result.loss_sum * unit, time.perf_counter() - start, result)
         reports.append(report)

@@ -45,7 +45,7 @@ def stages(lanes: int, p: int, m: int) -> dict[str, int]:
     """What the bubble should be, by stage of the core, with a full-width update: cycles without a plane."""
     tree = -(-(lanes.bit_length() - 1) // 2)  # two levels of adders between registers
     return {
-        "dot product: last plane to z_1 (m = 0: to z)": 4 + tree + (m == 0),
+        "dot product: last plane to z_1 (m = 0: to z)": 5 + tree + (m == 0),
         "dot product: z_2 after z_1": int(m == 2),
         "loss unit: last z to delta": 5,
         "gradient: delta through its queue, to the planes' weights": 2,

@@ -38,6 +38,10 @@ BUILDS = (
     Build(lanes=64, update_lanes=64, max_features=320),
     Build(lanes=8, update_lanes=2, max_features=304, level_bits=8, level_p_max=2),
     Build(lanes=64, update_lanes=16, max_features=320, level_bits=6, level_p_max=4),
+    Build(lanes=8, update_lanes=8, max_features=304, hinge=1),
+    Build(lanes=16, update_lanes=4, max_features=304, prox=1),
+    Build(lanes=8, update_lanes=2, max_features=1024, heads=10),
+    Build(lanes=16, update_lanes=16, max_features=512, heads=3, hinge=1, prox=1, level_bits=5, level_p_max=2),
 )
 UART_BUILD = Build(lanes=16, update_lanes=8, max_features=304, uart_baud=12_000_000)
 
@@ -45,9 +49,11 @@ _Row = dict[str, Any]
 
 
 def build_name(build: Build) -> str:
-    """Lanes, update lanes and, where there is one, the transcoder of ``build``."""
+    """Lanes, update lanes and what else ``build`` has."""
     levels = f" levels {build.level_bits}/{build.level_p_max}" if build.level_bits else ""
-    return f"L{build.lanes} U{build.update_lanes}{levels}"
+    heads = f" heads {build.heads}" if build.has("heads") else ""
+    more = "".join(f" {option}" for option in ("hinge", "prox") if build.has(option))
+    return f"L{build.lanes} U{build.update_lanes}{levels}{heads}{more}"
 
 
 def _widths(build: Build) -> str:
@@ -61,7 +67,7 @@ def compare(
     from zipsgd_sim.random_runs import random_run
 
     rng = random.Random(seed)
-    losses = words = saturated = levels = 0
+    losses = words = saturated = 0
     configurations: list[_Row] = []
     differences: list[_Row] = []
     for number in range(runs):
@@ -70,9 +76,9 @@ def compare(
         configuration = {
             **asdict(replace(task.config, levels=None)),
             "levels": None if table is None else f"{table.bits} bits",
+            "loss": task.config.loss.name.lower(),
             "samples": [epoch.order.size for epoch in task.epochs],
         }
-        levels += table is not None
         configurations.append(configuration)
         for backend in backends.values():
             backend.begin(task.config, task.model, task.seed)
@@ -96,7 +102,10 @@ def compare(
         saturated += golden.flags != 0
     row = {
         "configurations": runs,
-        "on levels": levels,
+        "on levels": sum(each["levels"] is not None for each in configurations),
+        "hinges": sum(each["loss"] != "squared" for each in configurations),
+        "proximal": sum(each["prox"] for each in configurations),
+        "heads": sum(each["heads"] > 1 for each in configurations),
         "saturated": saturated,
         "losses compared": losses,
         "words compared": words,

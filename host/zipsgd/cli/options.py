@@ -152,6 +152,23 @@ def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
     group.add_argument(
         "--fixed-up-bits", action="store_false", dest="fresh", help="quantise once, not afresh in each epoch"
     )
+    penalties = command.add_argument_group(
+        "regularisers",
+        "of the model of scaled features, the intercept spared; a device needs prox=1 for them",
+    )
+    penalties.add_argument(
+        "--l2", type=float, default=0.0, metavar="LAMBDA", help="add LAMBDA / 2 of the squared length"
+    )
+    penalties.add_argument(
+        "--l1",
+        type=float,
+        default=0.0,
+        metavar="LAMBDA",
+        help="add LAMBDA of the sum of sizes: sparse models",
+    )
+    penalties.add_argument(
+        "--bound", type=float, default=0.0, metavar="C", help="keep every entry within C of 0 (default: none)"
+    )
     levels = command.add_argument_group("levels", "where values are rounded to")
     levels.add_argument(
         "--levels",
@@ -195,6 +212,15 @@ def add_build(command: argparse.ArgumentParser) -> None:
         help="with a transcoder for optimal levels of up to P base planes (default: what --levels needs)",
     )
     group.add_argument(
+        "--heads", type=int, default=1, metavar="K", help="models trained side by side (default %(default)s)"
+    )
+    group.add_argument("--hinge", action="store_true", help="with hinge losses, as ZipClassifier wants them")
+    group.add_argument(
+        "--prox",
+        action="store_true",
+        help="with a proximal step for regularisers (default: where one is asked for)",
+    )
+    group.add_argument(
         "--build",
         type=Path,
         metavar="FILE",
@@ -207,14 +233,18 @@ def build_of(arguments: argparse.Namespace, features: int = 1, *backends: str) -
 
     Raises ValueError where the arguments contradict each other, or would describe a board.
     """
-    described = any(
-        getattr(arguments, name) is not None for name in ("lanes", "max_features", "level_planes")
+    described = (
+        any(getattr(arguments, name) is not None for name in ("lanes", "max_features", "level_planes"))
+        or arguments.heads > 1
+        or arguments.hinge
+        or arguments.prox
     )
     ports = [name for name in backends if name not in BACKENDS]
     if described and (arguments.build is not None or ports):
         what = f"the board on {ports[0]} has" if ports else "--build names"
         raise ValueError(
-            f"--lanes, --max-features and --level-planes describe a build, and {what} one already: leave them out"
+            f"--lanes, --max-features, --level-planes, --heads, --hinge and --prox describe a build, and {what} one already: "
+            f"leave them out"
         )
     if arguments.build is not None:
         return load_build(arguments.build)
@@ -224,7 +254,15 @@ def build_of(arguments: argparse.Namespace, features: int = 1, *backends: str) -
     level_planes = arguments.level_planes
     if level_planes is None and getattr(arguments, "levels", "uniform") == "optimal":
         level_planes = arguments.base_bits
-    return build_for(features, lanes=lanes, max_features=arguments.max_features, level_planes=level_planes)
+    return build_for(
+        features,
+        lanes=lanes,
+        max_features=arguments.max_features,
+        level_planes=level_planes,
+        heads=arguments.heads,
+        hinge=arguments.hinge,
+        prox=arguments.prox or any(getattr(arguments, name, 0) for name in ("l2", "l1", "bound")),
+    )
 
 
 def add_backend(command: argparse.ArgumentParser) -> None:

@@ -25,7 +25,7 @@ from zipsgd.training import Options, prepare
 
 from . import history
 from .heads import Heads, build_of, translate
-from .penalty import Regulariser
+from .penalty import regulariser
 from .rows import Chosen, content_order
 from .weights import copies, draw
 
@@ -278,9 +278,9 @@ class BaseZip(BaseEstimator):
         targets = data.targets[index]
         table = Table(Chosen(data.X, index), targets[:, 0], self._names(), "X and y")
         scalings = self._scalings(table, targets, options, fresh_scaling)
-        regulariser = Regulariser.named(self.penalty, self.alpha, self.l1_ratio)
+        penalty = regulariser(self.penalty, self.alpha, self.l1_ratio)
         task = prepare(table, options, scaling=scalings[0])
-        task = replace(task, config=replace(task.config, loss=self._device_loss(), prox=regulariser.any))
+        task = replace(task, config=replace(task.config, loss=self._device_loss(), prox=penalty.any))
         labels = np.stack([scaling.labels(target) for scaling, target in zip(scalings, targets.T)], axis=1)
         classes = targets.argmax(axis=1).astype(np.int16) if self._of_classes else None
         if hasattr(data.X, "toarray"):
@@ -299,7 +299,7 @@ class BaseZip(BaseEstimator):
             best = _Best()
             for step in task.steps[before:]:
                 order = None if shares is None else draw(shares, self.seed_, self.n_epochs_)
-                step = replace(step, prox=regulariser.prox(heads.step_size(step), task.scale, backend.build))
+                step = replace(step, prox=penalty.prox(heads.step_size(step), task.scale, backend.build))
                 entry = self._epoch(heads, step, order)
                 if validation is not None:
                     predicted = self._outcome(self._outputs(validation.X))

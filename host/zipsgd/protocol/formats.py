@@ -18,6 +18,7 @@ __all__ = [
     "LFSR_BITS",
     "LFSR_DRAW",
     "PHASE_BITS",
+    "PROX_STAGES",
     "SAMPLES_BITS",
     "SHRINK_SHIFT_MAX",
     "STEP_BITS",
@@ -46,6 +47,8 @@ STEP_EXP_MAX = 3
 """Largest exponent: step = mantissa * 2^-(16 + 4 * exponent)."""
 PHASE_BITS = 16
 """Bits of the rate at which mini-batches shrink the model, and of a threshold's fraction: both are spread over mini-batches."""
+PROX_STAGES = 5
+"""Cycles that a proximal step adds to an update: add random bits, shift, take away, threshold, bound."""
 SHRINK_SHIFT_MAX = 15
 """The model is shrunk by 2^-1 to 2^-15 of itself."""
 THRESHOLD_BITS = 32

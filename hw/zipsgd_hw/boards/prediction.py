@@ -3,7 +3,7 @@
 from typing import Any
 
 from zipsgd.golden.weave import sample_bytes
-from zipsgd.protocol.formats import Build
+from zipsgd.protocol.formats import PROX_STAGES, Build
 from zipsgd.protocol.frames import MAX_PAYLOAD
 
 __all__ = ["predict_epoch"]
@@ -28,13 +28,14 @@ def predict_epoch(
 
     ``features`` counts the intercept. ``link_baud`` stands in for the build's own; the link's seconds are None if neither is
     set. The datapath's take a plane a cycle, but no less than L / U cycles a chunk in a mini-batch's last sample, the bubble of
-    :class:`zipsgd_hw.datapath.core.TrainingCore` at the end of each mini-batch, and the epoch's last gradient.
+    :class:`zipsgd_hw.datapath.core.TrainingCore` at the end of each mini-batch (fast block RAM saves a cycle of it), and the
+    epoch's last gradient.
     """
     planes = base_planes + up_planes
     chunks = build.chunks(features)
     steps = build.lanes // build.update_lanes
     tree = build.lanes.bit_length() // 2
-    bubble = planes + 16 + tree + steps
+    bubble = planes + 17 + tree + steps + build.prox * PROX_STAGES
     batches = -(-samples // batch)
     waits = batches * (bubble + (chunks - 1) * max(0, steps - planes))
     cycles = (samples + 1) * chunks * planes - planes + waits

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from zipsgd.protocol.formats import PHASE_BITS, SHRINK_SHIFT_MAX, THRESHOLD_BITS, Build
+from zipsgd.protocol.formats import PHASE_BITS, PROX_STAGES, SHRINK_SHIFT_MAX, THRESHOLD_BITS, Build
 
 from .config import run_layout
 
@@ -69,7 +69,7 @@ class ProximalStep(wiring.Component):
     skip : In(1), y is x.
     """
 
-    latency = 5
+    latency = PROX_STAGES
 
     def __init__(self, build: Build):
         self._build = build

@@ -1,0 +1,102 @@
+"""Regularisers: what they converge to, and the same bits everywhere."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from zipsgd import Options, train
+from zipsgd.backends import LimitError, build_for
+from zipsgd.data import Scaling, Table
+from zipsgd.regularise import Regulariser
+from zipsgd.training import float_sgd
+
+FEATURES = 6
+
+
+def noisy_table(rows: int = 3000) -> Table:
+    """Of six columns, three do nothing."""
+    rng = np.random.default_rng(4)
+    features = rng.uniform(-1, 1, (rows, FEATURES))
+    labels = features @ [1.0, -0.6, 0.3, 0, 0, 0] + rng.normal(0, 0.3, rows)
+    return Table(features, labels, [f"x{j}" for j in range(FEATURES)], "y", "noise")
+
+
+OPTIONS = Options(base_bits=4, batch_size=8, step_size=0.05, epochs=12, seed=1)
+
+
+def scaled(table: Table, options: Options, **arguments: object) -> np.ndarray:
+    """The trained model of scaled features, and its intercept."""
+    result = train(table, options, **arguments)
+    words = np.array(result.model_words)
+    build = result.build
+    return words * 2.0 ** -(build["model_bits"] - 4)
+
+
+def normal_equations(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    scaling = Scaling.fit(table)
+    values = scaling.features(table.features).astype(np.float64)
+    targets = scaling.labels(table.labels) * 2.0**-15
+    return values.T @ values / len(values), values.T @ targets / len(values)
+
+
+@pytest.mark.parametrize("strength", [0.003, 0.03, 0.3])
+def test_l2_gives_the_ridge_solution(strength: float) -> None:
+    table = noisy_table()
+    gram, product = normal_equations(table)
+    penalty = np.diag([strength] * FEATURES + [0])
+    ridge = np.linalg.solve(gram + penalty, product)
+    np.testing.assert_allclose(scaled(table, replace(OPTIONS, l2=strength)), ridge, atol=0.012)
+    plain = np.linalg.solve(gram, product)
+    if strength >= 0.03:
+        assert np.abs(ridge - plain).max() > 0.03, "the penalty shows"
+
+
+def test_l1_gives_sparse_models_and_the_lasso_solution() -> None:
+    table = noisy_table()
+    gram, product = normal_equations(table)
+    strength = 0.03
+    lasso = np.zeros(FEATURES + 1)
+    for _ in range(5000):  # proximal gradient descent
+        lasso -= 0.2 * (gram @ lasso - product)
+        lasso[:-1] = np.sign(lasso[:-1]) * np.maximum(np.abs(lasso[:-1]) - 0.2 * strength, 0)
+    assert np.count_nonzero(lasso[:-1]) == 3 or np.count_nonzero(lasso[:-1]) == 2
+    model = scaled(table, replace(OPTIONS, l1=strength))
+    np.testing.assert_allclose(model, lasso, atol=0.012)
+    assert np.abs(model[3:6]).max() < 0.003, "columns that do nothing"
+
+
+def test_a_bound_holds_and_spares_the_intercept() -> None:
+    table = noisy_table()
+    table = Table(table.features, table.labels + 5, table.names, table.label_name, table.source)
+    model = scaled(table, replace(OPTIONS, bound=0.125))
+    assert np.abs(model[:-1]).max() == 0.125
+    free = scaled(table, OPTIONS)
+    assert np.abs(free[:-1]).max() > 0.2
+
+
+@pytest.mark.parametrize("levels", ["uniform", "optimal"])
+def test_golden_model_and_emulator_agree(levels: str) -> None:
+    table = noisy_table(200)
+    options = replace(OPTIONS, epochs=2, l2=0.02, l1=0.001, bound=0.3, levels=levels)
+    golden, emulator = (train(table, options, backend=name) for name in ("golden", "emulator"))
+    assert (golden.model_words, golden.loss) == (emulator.model_words, emulator.loss)
+
+
+def test_float_sgd_has_the_same_regulariser() -> None:
+    table = noisy_table()
+    options = replace(OPTIONS, l2=0.05, l1=0.01)
+    _, model = float_sgd(table, options)
+    np.testing.assert_allclose(scaled(table, options), model, atol=0.012)
+    assert np.abs(float_sgd(table, replace(OPTIONS, bound=0.1))[1][:-1]).max() == 0.1
+
+
+def test_what_cannot_be_is_named() -> None:
+    for name in ("l2", "l1", "bound"):
+        with pytest.raises(ValueError, match=f"{name} must be 0 or a positive number, not -1"):
+            Options(**{name: -1.0})
+    with pytest.raises(LimitError, match="no proximal step for regularisers: take a build with prox=1"):
+        train(noisy_table(50), replace(OPTIONS, l2=0.1), build=build_for(FEATURES + 1))
+    with pytest.raises(ValueError, match="step size times L2 strength must be"):
+        train(noisy_table(50), replace(OPTIONS, l2=50.0))
+    assert not Regulariser().any
