@@ -80,11 +80,11 @@ class Datapath(wiring.Component):
         m = Module()
         core = TrainingCore(build, fast_memory=self._fast_memory)
         unpacker = SampleUnpacker(build)
-        register = StreamRegister(8)
+        byte_register = StreamRegister(8)
         reset = Signal()
         m.submodules.core = ResetInserter(reset)(core)
         m.submodules.unpacker = ResetInserter(reset)(unpacker)
-        m.submodules.register = ResetInserter(reset)(register)
+        m.submodules.byte_register = ResetInserter(reset)(byte_register)
 
         # Run-time configuration, derived once
         run = Signal(run_layout(build))
@@ -161,8 +161,8 @@ class Datapath(wiring.Component):
             self.starved_cycles_high.eq(core.starved_cycles[32:]),
         ]
 
-        wiring.connect(m, wiring.flipped(self.bytes), register.input)
-        wiring.connect(m, register.output, unpacker.bytes)
+        wiring.connect(m, wiring.flipped(self.bytes), byte_register.input)
+        wiring.connect(m, byte_register.output, unpacker.bytes)
         planes, labels = unpacker.planes, unpacker.labels
         if build.level_bits:
             transcoder = Transcoder(build)
@@ -182,7 +182,11 @@ class Datapath(wiring.Component):
             wiring.connect(m, planes, repeater.planes)
             wiring.connect(m, labels, repeater.labels)
             planes, labels = repeater.repeated_planes, repeater.repeated_labels
-        wiring.connect(m, planes, core.planes)
+        # The core decides late whether it takes a plane
+        plane_register = StreamRegister(build.lanes)
+        m.submodules.plane_register = ResetInserter(reset)(plane_register)
+        wiring.connect(m, planes, plane_register.input)
+        wiring.connect(m, plane_register.output, core.planes)
         wiring.connect(m, labels, core.labels)
         # A cycle late, as commands are: words come from afar
         m.d.comb += self.window_write.ready.eq(1)
