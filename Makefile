@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help train test lint docs results bitstream-test fuzz clean
+.PHONY: help train test coverage lint docs results bitstream-test fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,6 +26,12 @@ train: $(VENV)/.train  ## train California housing through the virtual board
 
 test: $(VENV)/.test  ## the whole test suite
 	$(BIN)/python -m pytest
+
+coverage: $(VENV)/.test  ## the tests once more: lines of Python they run, bits of the datapath that toggle (ten minutes)
+	rm -rf build/coverage
+	$(BIN)/coverage run -m pytest --toggles build/coverage/toggles
+	$(BIN)/coverage combine --quiet
+	$(BIN)/python tests/coverage/report.py
 
 lint: $(VENV)/.test  ## ruff and mypy
 	$(BIN)/ruff check .

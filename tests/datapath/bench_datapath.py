@@ -113,11 +113,26 @@ class Board:
         for name in values.keys() & registers_of(self.build).keys():
             getattr(self.dut, name).value = values[name]
 
+    async def restart(self) -> None:
+        """By the register or, as the link's SYNC does it, by the pin."""
+        if self.rng.random() < 0.5:
+            await self.strobe("control", Control.ABORT)
+        else:
+            self.dut.bytes_reset.value = 1
+            await RisingEdge(self.dut.clk)
+            self.dut.bytes_reset.value = 0
+        await self.idle()
+
+    async def clear(self) -> None:
+        await self.strobe("control", Control.CLEAR)
+        await self.idle()
+        for name in ("flags", "loss_low", "loss_high", "samples_done", "cycles_low", "starved_cycles_low"):
+            assert not int(getattr(self.dut, name).value), f"{name} cleared"
+
     async def begin(self, run: RandomRun) -> None:
         self.set_registers(run.config.registers())
         levels = run.config.levels
-        await self.strobe("control", Control.ABORT)
-        await self.idle()
+        await self.restart()
         await self.write_model(run.model)
         if levels is not None:
             for offset, word in enumerate(table_words(levels, self.build)):
@@ -171,4 +186,5 @@ async def identity(dut) -> None:
             )
             done = sum(part.order.size for part in run.epochs[: epoch + 1])
             assert int(dut.samples_done.value) == done
+        await board.clear()
         cocotb.log.info("identical: %s", run)

@@ -9,6 +9,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.core import TrainingCore
 from zipsgd_hw.datapath.datapath import Datapath
 from zipsgd_sim.cocotb_runner import run_cocotb
+from zipsgd_sim.toggles import read_toggles
 
 BUILDS = [
     Build(lanes=4, update_lanes=4, max_features=300, max_batch=64),
@@ -43,6 +44,8 @@ CORES = [
     Build(lanes=8, update_lanes=1, max_features=304, replay_words=512),
     Build(lanes=64, update_lanes=64, max_features=320, replay_words=64),
 ]
+TOGGLED = [BUILDS[0], BUILDS[-1]]
+"""Bits that toggle are counted in these, on request."""
 HERE = Path(__file__).parent
 
 
@@ -56,6 +59,20 @@ def _name(build: Build) -> str:
 def test_identity(build: Build, tmp_path: Path) -> None:
     parameters = {"build": format_build(build), "seed": build.lanes + build.update_lanes, "runs": 10}
     assert run_cocotb(Datapath(build), HERE / "bench_datapath.py", tmp_path, parameters) == 1
+
+
+@pytest.mark.parametrize("build", TOGGLED, ids=_name)
+def test_toggles(build: Build, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """Identity once more, over more runs, in simulators that count; ``tests/coverage/report.py`` reads what they write."""
+    folder = pytestconfig.getoption("--toggles")
+    if folder is None:
+        pytest.skip("counts bits that toggle: --toggles FOLDER")
+    folder.mkdir(parents=True, exist_ok=True)
+    data = folder / f"{_name(build)}.dat"
+    data.unlink(missing_ok=True)
+    parameters = {"build": format_build(build), "seed": 1, "runs": 40}
+    run_cocotb(Datapath(build), HERE / "bench_datapath.py", tmp_path, parameters, toggles=data)
+    assert read_toggles(data)
 
 
 @pytest.mark.parametrize("build", CORES, ids=_name)
