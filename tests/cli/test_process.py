@@ -95,6 +95,15 @@ def test_what_is_imported():
         }
 
 
+def test_a_reader_that_has_gone_is_no_error():
+    """As in ``zipsgd boards | true``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.Popen([*ZIPSGD, "boards"], stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (process.communicate()[1], process.returncode) == ("", 1)
+
+
 def test_ctrl_c_while_training_on_a_virtual_board():
     process = start("train", "diabetes", *SIM, *FOREVER)
     until_epoch(process)

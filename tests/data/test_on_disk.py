@@ -1,5 +1,6 @@
 """Files that stay on disk: what is read from them, part by part, is what they hold."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -205,3 +206,27 @@ def test_what_is_no_amount_of_memory(text: str) -> None:
 
 def test_some_memory_is_there() -> None:
     assert 1 << 20 <= default_memory() < 1 << 50
+
+
+def test_memory_where_linux_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of all that the system has; four gigabytes where it tells nothing."""
+
+    def refuse(*_: object) -> str:
+        raise OSError
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 1 << 20, "SC_PAGE_SIZE": 1 << 12}.__getitem__)
+    assert default_memory() == 1 << 29
+    monkeypatch.setattr(os, "sysconf", refuse)
+    assert default_memory() == 1 << 30
+
+
+def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "/proc/meminfo": "MemTotal: 9 kB\nMemAvailable: 4194304 kB\n",
+        "/sys/fs/cgroup/memory.max": "1073741824\n",
+    }
+    monkeypatch.setattr(Path, "read_text", lambda path: told[str(path)])
+    assert default_memory() == 1 << 28
+    told["/sys/fs/cgroup/memory.max"] = "max\n"
+    assert default_memory() == 1 << 30

