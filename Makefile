@@ -27,11 +27,10 @@ train: $(VENV)/.train  ## train California housing through the virtual board
 test: $(VENV)/.test  ## the whole test suite
 	$(BIN)/python -m pytest
 
-coverage: $(VENV)/.test  ## the tests once more: lines of Python they run, bits of the datapath that toggle (ten minutes)
+coverage: $(VENV)/.test  ## the tests once more: lines of Python they run, bits of the datapath that toggle (a quarter of an hour)
 	rm -rf build/coverage
-	$(BIN)/coverage run -m pytest --toggles build/coverage/toggles
-	$(BIN)/coverage combine --quiet
-	$(BIN)/python tests/coverage/report.py
+	$(BIN)/coverage run -m pytest --toggles build/coverage/toggles; tests=$$?; \
+		$(BIN)/coverage combine --quiet && $(BIN)/python tests/coverage/report.py && exit $$tests
 
 lint: $(VENV)/.test  ## ruff and mypy
 	$(BIN)/ruff check .
