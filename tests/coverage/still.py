@@ -10,7 +10,8 @@ _WINDOW = "address bits of a window with room for larger builds"
 _WIDE = "a register as wide as the largest build needs"
 _BUILD = "belongs to a part that this build does not have"
 _CONSTANT = "constant: always ready, always reading, or a share of a word that another unit fills"
-_QUEUE = "of a queue with room for more than the samples in flight bring"
+_QUEUE = "of a queue with room for more than the samples in flight bring; where it has less, test_core_identity fills it"
+_DELTAS = "of a queue as deep as samples in flight, which the gradient unit empties before they are all in it"
 _ONE_LANE = "for update units of fewer lanes than the datapath's"
 
 _REASONS: list[tuple[str, int, str]] = [
@@ -41,8 +42,8 @@ _REASONS: list[tuple[str, int, str]] = [
     (r"dut\.core\.update\.step", 0, _ONE_LANE),
     (r".*\.(window_write__ready|read__en)", 0, _CONSTANT),
     (r"dut\.core(\.update|\.loss)?\.flags", 0, _CONSTANT),
-    (r"dut\.core\.deltas\.(level|[rw]_level)", 1, _QUEUE),
-    (r"dut\.core\.deltas\.w_rdy", 0, _QUEUE),
+    (r"dut\.core\.deltas\.(level|[rw]_level)", 1, _DELTAS),
+    (r"dut\.core\.deltas\.w_rdy", 0, _DELTAS),
     (r"dut\.core(\.replay)?\.full", 0, _QUEUE),
     (r"dut\.core\.replay\.level", 8, _QUEUE),
 ]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from matplotlib.figure import Figure
 from scipy import sparse
 from sklearn import datasets
 from sklearn.base import clone
@@ -371,8 +372,6 @@ def test_sets_of_scikit_learn_without_a_flag():
 
 
 def test_history_and_its_plot():
-    from matplotlib.figure import Figure
-
     fitted = ZipRegressor(max_iter=3, early_stopping=True, random_state=0).fit(X, Y)
     entry = fitted.history_[-1]
     assert entry["samples"] == 270
@@ -383,6 +382,18 @@ def test_history_and_its_plot():
     assert fitted.plot_history(axis) is axis
     assert axis.lines[0].get_ydata().tolist() == [each["loss"] for each in fitted.history_]
     assert len(axis.figure.axes) == 2
+
+
+def test_a_plot_on_an_axis_of_its_own(monkeypatch):
+    from matplotlib import pyplot
+
+    monkeypatch.setattr(pyplot, "subplots", lambda: (None, Figure().subplots()))  # needs no display
+    fitted = ZipRegressor(max_iter=3, random_state=0).fit(X, Y)
+    axis = fitted.plot_history()
+    assert len(axis.lines) == 1
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'zipsgd\[plot\]'"):
+        fitted.plot_history()
 
 
 def test_a_seed_is_kept_for_a_run_without_one():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zipsgd.golden.levels import LevelTable
-from zipsgd.protocol.formats import Build
+from zipsgd.protocol.formats import Build, Loss
 from zipsgd.run import LimitError, RunConfig
 
 BUILD = Build(lanes=4, update_lanes=4, max_features=32, max_batch=16, p_max=6, replay_words=64)
@@ -90,6 +90,19 @@ def test_a_build_without_a_transcoder():
         LimitError, match="no transcoder for levels: train on even ones, or take a build with level_bits"
     ):
         on_levels().check(BUILD)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"loss": Loss.HINGE}, "least squares only: take a build with hinge=1"),
+        ({"prox": True}, "no proximal step for regularisers: take a build with prox=1"),
+        ({"heads": 3}, "3 models of 12 features take 36 words of model memory, and this build has 32"),
+    ],
+)
+def test_what_a_build_lacks_is_named(changes, says):
+    with pytest.raises(LimitError, match=says):
+        replace(LARGEST, features=12, **changes).check(replace(BUILD, heads=4))
 
 
 @pytest.mark.parametrize("changes", [{"features": 19}, {"p": 1}])
