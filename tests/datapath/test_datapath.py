@@ -35,7 +35,7 @@ BUILDS = [
     Build(lanes=64, update_lanes=16, max_features=320, level_bits=8, level_p_max=0),
     Build(lanes=8, update_lanes=8, max_features=304, hinge=1),
     Build(lanes=8, update_lanes=2, max_features=304, prox=1),
-    Build(lanes=4, update_lanes=4, max_features=512, heads=10),
+    Build(lanes=8, update_lanes=1, max_features=512, heads=10),
     Build(lanes=16, update_lanes=4, max_features=512, heads=3, hinge=1, prox=1, level_bits=5, level_p_max=2),
 ]
 

@@ -128,6 +128,9 @@ class TrainingCore(wiring.Component):
         in_flight = Signal(range(most + 1))
         spacing = Signal(range(LossUnit.spacing))
         needs_credit = Signal()
+        # One head's update must not begin while the load still writes the chunks of others. With a single head it cannot:
+        # the first sample takes the credits of all chunks.
+        waits = update.loading if build.heads > 1 else C(0)
         can_take = Signal()
         take = Signal()
         last_word = Signal()
@@ -135,6 +138,7 @@ class TrainingCore(wiring.Component):
             needs_credit.eq(counter.first_of_batch & position.first_plane),
             can_take.eq(
                 counter.active
+                & ~waits
                 & ~replay.full
                 & ~(needs_credit & ~has_credit)
                 & ~(position.last_word & ((in_flight == most) | (spacing != 0) | ~self.labels.valid))
