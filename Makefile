@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help train test coverage lint docs results bitstream-test fuzz clean
+.PHONY: help train test coverage lint docs results bitstream-test formal fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,9 @@ results: $(VENV)/.test  ## run every bench (half an hour) and keep what it measu
 
 bitstream-test: $(VENV)/.test  ## train on a bitstream taken apart (five minutes; needs icebox_vlog: apt-get install fpga-icestorm)
 	$(BIN)/zipsgd bench bitstream --out docs/results
+
+formal: $(VENV)/.test  ## prove the properties of docs/trust.md, and break each proof (some minutes)
+	$(BIN)/python tests/formal/run.py --out docs/results
 
 fuzz: $(VENV)/.test  ## coverage-guided fuzzing of the host's parsers, a minute each (needs a Python that atheris has a wheel for)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[fuzz]'

@@ -1,0 +1,186 @@
+"""What a component is shown in: free inputs, assumptions, and what is to hold."""
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import rtlil
+from amaranth.hdl import Assert, Cat, ClockDomain, Const, Elaboratable, Module, ShapeLike, Signal, Value
+from amaranth.lib.wiring import Component, In
+from amaranth.sim import Simulator, SimulatorContext
+
+__all__ = ["Harness", "Inside", "inside", "steady"]
+
+
+class Inside:
+    """The local names of a component's ``elaborate``."""
+
+    def __init__(self, component: Component, names: dict[str, Any]):
+        self._component = component
+        self._names = names
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._names[name]
+        except KeyError:
+            raise AttributeError(
+                f"{type(self._component).__name__}.elaborate has no local name {name}"
+            ) from None
+
+
+def inside(component: Component) -> Inside:
+    """Elaborates ``component`` once and for all, and opens what its ``elaborate`` made to the harness."""
+    code = type(component).elaborate.__code__
+    names: dict[str, Any] = {}
+
+    def profile(frame: types.FrameType, event: str, _: Any) -> None:
+        if event == "return" and frame.f_code is code:
+            names.update(frame.f_locals)
+
+    sys.setprofile(profile)
+    try:
+        module = component.elaborate(None)
+    finally:
+        sys.setprofile(None)
+    component.elaborate = lambda platform: module  # type: ignore[method-assign]
+    return Inside(component, names)
+
+
+class Harness(Elaboratable):
+    """A component, its surroundings, and what is shown of it.
+
+    Registers start from their reset values, and nothing but the harness resets them again.
+
+    Attributes
+    ----------
+    m : the module to add component and bookkeeping to.
+    started : low in the first cycle.
+    """
+
+    def __init__(self) -> None:
+        self.m = Module()
+        self._domain = ClockDomain("sync", reset_less=True)
+        self._inputs: list[Signal] = []
+        self._constants: list[Signal] = []
+        self._assumed: list[tuple[str, Value]] = []
+        self._shown: list[tuple[str, Value]] = []
+        self.started = Signal()
+        self.m.d.sync += self.started.eq(1)
+
+    def free(self, shape: ShapeLike, name: str) -> Signal:
+        """An input that may have any value in any cycle."""
+        self._inputs.append(Signal(shape, name=name))
+        return self._inputs[-1]
+
+    def constant(self, shape: ShapeLike, name: str) -> Signal:
+        """An input that may have any value, the same in every cycle."""
+        self._constants.append(Signal(shape, name=name))
+        return self._constants[-1]
+
+    def drive(self, component: Component, *, but: tuple[str, ...] = ()) -> None:
+        """Makes a component's inputs free, but for the members named."""
+        for path, member, value in component.signature.flatten(component):
+            if member.flow == In and not isinstance(value, Const) and path[0] not in but:
+                value = Value.cast(value)
+                self.m.d.comb += value.eq(self.free(len(value), "__".join(map(str, path))))
+
+    def cut(self, part: Any, *outputs: Value) -> None:
+        """Takes a part's inside away: its outputs may be anything."""
+        m = Module()
+        for output in outputs:
+            m.d.comb += Value.cast(output).eq(self.free(len(Value.cast(output)), f"cut{len(self._inputs)}"))
+        part.elaborate = lambda platform: m
+
+    def assume(self, what: str, condition: Value) -> None:
+        """Looks at runs only as long as ``condition`` has held in every cycle."""
+        self._assumed.append((what, condition))
+
+    def show(self, what: str, condition: Value) -> None:
+        """Shows that ``condition`` holds in every cycle."""
+        self._shown.append((what, condition))
+
+    def past(self, value: Value, init: int = 0) -> Signal:
+        """``value`` in the cycle before."""
+        before = Signal(Value.cast(value).shape(), init=init, name="past")
+        self.m.d.sync += before.eq(value)
+        return before
+
+    def elaborate(self, platform: Any) -> Module:
+        return self.m
+
+    def _checked(self) -> Module:
+        """The harness with one assertion: of all that is shown, as long as all that is assumed has held."""
+        m = Module()
+        m.domains += self._domain
+        m.submodules.top = self
+        over, good, allowed = Signal(name="formal_over"), Signal(), Signal()
+        m.d.comb += [
+            allowed.eq(Cat(condition.bool() for _, condition in self._assumed).all() & ~over),
+            good.eq(Cat(condition.bool() for _, condition in self._shown).all()),
+            Assert(~allowed | good),
+        ]
+        m.d.sync += over.eq(~allowed | ~good)
+        return m
+
+    def to_rtlil(self) -> str:
+        """RTLIL of the checked harness, in a module ``formal`` that binds its constants."""
+        signals = [self._domain.clk, *self._inputs, *self._constants]
+        text = rtlil.convert(self._checked(), name="top", ports=signals, emit_src=False)
+        lines = ["module \\formal"]
+        for index, signal in enumerate(signals):
+            constant = any(signal is other for other in self._constants)
+            lines.append(f"  wire width {len(signal)} {'' if constant else f'input {index} '}\\{signal.name}")
+            if constant:
+                lines += [
+                    f"  cell $anyconst $any${signal.name}",
+                    f"    parameter \\WIDTH {len(signal)}",
+                    f"    connect \\Y \\{signal.name}",
+                    "  end",
+                ]
+        lines.append("  cell \\top \\top")
+        lines += [f"    connect \\{signal.name} \\{signal.name}" for signal in signals]
+        return "\n".join([text, *lines, "  end", "end", ""])
+
+    def replay(self, folder: Path) -> tuple[int, str]:
+        """Simulates the trace that ABC left: the cycle in which what is shown first breaks, and what broke."""
+        frames = [
+            line for line in (folder / "trace.txt").read_text().splitlines() if line[:1] in "01" and line
+        ][1:]
+        places: dict[str, dict[int, int]] = {}
+        for line in (folder / "top.aim").read_text().splitlines():
+            kind, place, bit, name = [*line.split(), "", "", ""][:4]
+            if kind in ("input", "init"):
+                places.setdefault(name, {})[int(bit)] = int(place)
+
+        def value(signal: Signal, frame: str) -> int:
+            return sum((frame[place] == "1") << bit for bit, place in places.get(signal.name, {}).items())
+
+        broken: list[tuple[int, str]] = []
+
+        async def testbench(context: SimulatorContext) -> None:
+            for signal in self._constants:
+                context.set(signal, value(signal, frames[0]))
+            for cycle, frame in enumerate(frames):
+                for signal in self._inputs:
+                    context.set(signal, value(signal, frame))
+                broken.extend(
+                    (cycle, what) for what, condition in self._shown if not context.get(condition.bool())
+                )
+                await context.tick()
+
+        simulator = Simulator(self)
+        simulator.add_clock(1e-6)
+        simulator.add_testbench(testbench)
+        simulator.run()
+        if not broken:
+            raise RuntimeError("the solver's trace breaks nothing in simulation")
+        return broken[0]
+
+
+def steady(harness: Harness, stream: Any, *, unless: Value | None = None) -> Value:
+    """A word of ``stream`` that waits is there in the next cycle, unchanged; ``unless`` may take it away."""
+    waits = stream.valid & ~stream.ready
+    waited = harness.past(waits if unless is None else waits & ~unless)
+    payload = Value.cast(stream.payload)
+    return ~waited | (stream.valid & (payload == harness.past(payload)))

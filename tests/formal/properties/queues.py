@@ -1,0 +1,131 @@
+"""Queues and rings neither overflow nor underflow."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from amaranth.hdl import Signal
+from checker import Mutation, Property
+from harness import Harness, inside
+from small import legal_run, small_build
+
+from zipsgd_hw.datapath.core import TrainingCore
+from zipsgd_hw.datapath.replay_buffer import ReplayBuffer
+from zipsgd_hw.link.frame_receiver import FrameReceiver
+
+__all__ = ["PROPERTIES"]
+
+
+def _ring() -> Harness:
+    """The reader, the last taken byte, and the byte at hand: in this order, and all within one round of the ring."""
+    size = 16
+    dut: Any = FrameReceiver(SimpleNamespace(rx_bytes=size))  # type: ignore[arg-type]
+    parts = inside(dut)
+    harness = Harness()
+    harness.m.submodules.dut = dut
+    harness.drive(dut)
+    harness.cut(parts.crc, parts.crc.match_detected)
+    bits = len(parts.taken)
+    freed = parts.freed[:bits]
+    level, place = Signal(bits), Signal(bits)
+    harness.m.d.comb += [level.eq(parts.taken - freed), place.eq(parts.address - freed)]
+    settled = ~dut.sync & ~harness.past(dut.sync)
+    harness.show("no more is taken than there is room for", level <= size)
+    harness.show(
+        "what waits is not written over", ~parts.write.en | ~settled | ((place >= level) & (place < size))
+    )
+    reads = parts.read.en & parts.more
+    harness.show("only taken bytes are read", ~reads | (level != 0))
+    return harness
+
+
+def _replay() -> Harness:
+    """A marked word comes out when it is its turn, and no word comes before it was written."""
+    build = small_build(replay_words=4)
+    dut = ReplayBuffer(build)
+    parts = inside(dut)
+    harness = Harness()
+    m = harness.m
+    m.submodules.dut = dut
+    harness.drive(dut)
+    harness.assume("not while full", ~(dut.write & dut.full))
+    harness.assume("what was written two cycles ago", ~dut.next | (parts.level > harness.past(dut.write)))
+    mark = harness.free(1, "mark")
+    waits, ahead, word = Signal(), Signal(4), Signal(build.lanes)
+    with m.If(mark & dut.write & ~waits):
+        m.d.sync += [waits.eq(1), ahead.eq(parts.level - dut.next), word.eq(dut.input)]
+    with m.Elif(waits & dut.next):
+        m.d.sync += [ahead.eq(ahead - 1), waits.eq(ahead != 0)]
+    harness.show("no more words than there is room for", parts.level <= 4)
+    harness.show("words in order", ~(waits & dut.next & (ahead == 0)) | (dut.output == word))
+    return harness
+
+
+def _core() -> Harness:
+    """The queues of the core, at any run of its build."""
+    build = small_build(max_features=8, max_batch=2, replay_words=8)
+    dut: Any = TrainingCore(build)
+    parts = inside(dut)
+    replay = inside(parts.replay)
+    harness = Harness()
+    harness.m.submodules.dut = dut
+    harness.drive(dut, but=("run",))
+    legal_run(harness, build, dut.run)
+    harness.assume("commands while idle", ~(dut.load | dut.start) | ~dut.busy)
+    for name in ("labels", "marks", "deltas"):
+        harness.show(f"{name} never overflows", ~getattr(parts, name).w_en | getattr(parts, name).w_rdy)
+    harness.show("no sample begins without its marks", ~parts.begins | parts.marks.r_rdy)
+    harness.show("no z comes without its label", ~parts.loss.label.ready | parts.labels.r_rdy)
+    harness.show("the replay buffer never overflows", ~parts.take | ~parts.replay.full)
+    harness.show(
+        "and is read only where it was written two cycles ago",
+        ~parts.gradient.next | (replay.level > harness.past(parts.take)),
+    )
+    return harness
+
+
+PROPERTIES = [
+    Property(
+        "ring",
+        "no byte that waits is written over, none is read that was not taken",
+        "FrameReceiver",
+        "ring of 16 bytes, CRC free",
+        _ring,
+        (
+            Mutation(
+                FrameReceiver,
+                "a full ring is written to",
+                "full.eq(used[-1] | (missing != 0))",
+                "full.eq(missing != 0)",
+            ),
+        ),
+        mutant_depth=30,
+    ),
+    Property(
+        "replay buffer",
+        "words come out in order, none is written over",
+        "ReplayBuffer",
+        "4 words",
+        _replay,
+        (
+            Mutation(
+                ReplayBuffer, "it is full too late", "self.full.eq(level[-1])", "self.full.eq(level.all())"
+            ),
+        ),
+    ),
+    Property(
+        "queues of the core",
+        "labels, marks, deltas and replayed planes neither overflow nor underflow",
+        "TrainingCore",
+        "L = U = 4, 8 features, mini-batches of 2, any run",
+        _core,
+        (
+            Mutation(
+                TrainingCore,
+                "samples in flight are not counted",
+                "(in_flight == most) | (spacing != 0)",
+                "(spacing != 0)",
+            ),
+            Mutation(TrainingCore, "the replay buffer is filled", "& ~replay.full", ""),
+        ),
+    ),
+]

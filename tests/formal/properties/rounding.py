@@ -1,0 +1,82 @@
+"""Stochastic rounding: a value that can be told exactly stays, and any other goes to one of its two neighbours."""
+
+from typing import Any
+
+from amaranth.hdl import Mux, Value
+from checker import Mutation, Property
+from harness import Harness, inside
+from small import small_build
+
+from zipsgd_hw.datapath.loss_unit import LossUnit
+from zipsgd_hw.datapath.update_unit import UpdateUnit
+
+__all__ = ["PROPERTIES"]
+
+
+def _show_rounding(harness: Harness, name: str, exact: Value, rounded: Value, drop: int) -> None:
+    """``rounded`` is ``exact`` of the cycle before, less ``drop`` bits."""
+    before = harness.past(exact)
+    floor = before >> drop
+    harness.show(f"{name}: what is exact stays", ~harness.started | before[:drop].any() | (rounded == floor))
+    harness.show(f"{name}: a neighbour", ~harness.started | (rounded == floor) | (rounded == floor + 1))
+
+
+def _delta() -> Harness:
+    build = small_build()
+    dut: Any = LossUnit(build)
+    parts = inside(dut)
+    harness = Harness()
+    harness.m.submodules.dut = dut
+    harness.drive(dut)
+    harness.cut(parts.lfsr, parts.lfsr.bits, parts.lfsr.state)
+    _show_rounding(harness, "delta", parts.scaled, parts.whole, build.delta_drop)
+    return harness
+
+
+def _update() -> Harness:
+    build = small_build(update_lanes=1)
+    dut: Any = UpdateUnit(build)
+    parts = inside(dut)
+    harness = Harness()
+    harness.m.submodules.dut = dut
+    harness.drive(dut)
+    harness.cut(parts.lfsr, parts.lfsr.bits, parts.lfsr.state)
+    exact = Mux(parts.at[0].zero, 0, parts.row[0])
+    _show_rounding(harness, "Q4", exact, parts.whole, build.q4_drop)
+    _show_rounding(harness, "Q3", parts.kept, parts.rounded, build.q3_drop)
+    return harness
+
+
+PROPERTIES = [
+    Property(
+        "rounding of deltas",
+        "a product that is a delta exactly stays, any other becomes a neighbour",
+        "LossUnit",
+        "delta of 8 bits, any draw",
+        _delta,
+        (
+            Mutation(
+                LossUnit,
+                "a one too much",
+                "scaled + align_draw(lfsr.bits, drop)",
+                "scaled + align_draw(lfsr.bits, drop) + 1",
+            ),
+        ),
+    ),
+    Property(
+        "rounding of steps and Q3",
+        "what can be told exactly stays, any other value becomes a neighbour",
+        "UpdateUnit",
+        "U = 1 of L = 4, model of 12 bits, Q3 of 6, any draw",
+        _update,
+        (
+            Mutation(
+                UpdateUnit,
+                "a one too much (Q4)",
+                "align_draw(lfsr.bits, build.q4_drop))",
+                "align_draw(lfsr.bits, build.q4_drop) + 1)",
+            ),
+            Mutation(UpdateUnit, "a one too much (Q3)", "(kept + q3_bits)", "(kept + q3_bits + 1)"),
+        ),
+    ),
+]

@@ -1,0 +1,68 @@
+"""Small builds, and the runs they may be asked for."""
+
+from typing import Any
+
+from amaranth.hdl import Value
+from harness import Harness
+
+from zipsgd.protocol.formats import Build
+from zipsgd_hw.datapath.config import run_layout
+
+__all__ = ["legal_run", "one_run", "small_build"]
+
+_SMALL = {
+    "lanes": 4,
+    "update_lanes": 4,
+    "max_features": 16,
+    "max_batch": 4,
+    "p_max": 2,
+    "model_bits": 12,
+    "q3_bits": 6,
+    "delta_bits": 8,
+    "gradient_bits": 8,
+    "replay_words": 32,
+}
+
+
+def small_build(**parameters: int) -> Build:
+    """A build that is small enough to look through. Memories and words may be smaller than those of a real one."""
+    least = {"replay_words": 32, "rx_bytes": 1024, "delta_bits": 8, "q3_bits": 6}
+    wanted = _SMALL | parameters
+    build = Build(**wanted | {name: max(wanted.get(name, low), low) for name, low in least.items()})
+    for name in least:
+        object.__setattr__(build, name, wanted.get(name, getattr(build, name)))
+    return build
+
+
+def legal_run(harness: Harness, build: Build, run: Any) -> None:
+    """Lets ``run`` be any configuration that a host may set, the same in every cycle."""
+    harness.m.d.comb += Value.cast(run).eq(harness.constant(run_layout(build).size, "run"))
+    words = (run.last_chunk + 1) * (run.last_plane + 1)
+    heads = run.last_head + 1 if build.heads > 1 else 1
+    harness.assume("models of max_features in all", (run.last_chunk + 1) * heads <= build.max_chunks)
+    harness.assume("lanes", run.last_lane < build.lanes)
+    harness.assume("at most m_max up planes", run.up_planes <= build.m_max)
+    harness.assume("both sides alike with fewer than two", ~run.symmetric | (run.up_planes == 2))
+    harness.assume("mini-batches of max_batch", run.last_in_batch < build.max_batch)
+    harness.assume("a sample fits into the replay buffer", words <= build.replay_words)
+    if build.heads > 1:
+        harness.assume("heads", run.last_head < build.heads)
+        harness.assume("the last head's last chunk", run.final_chunk == (run.last_chunk + 1) * heads - 1)
+    if not build.level_bits:
+        harness.assume("at most p_max base planes", run.last_base < build.p_max)
+        harness.assume("planes", run.last_plane == run.last_base + run.up_planes)
+        harness.assume("shift", run.shift == build.p_max - 1 - run.last_base)
+
+
+def one_run(harness: Harness, build: Build, run: Any, *, chunks: int, bits: int, ups: int) -> None:
+    """Sets ``run`` to one configuration, symmetric where it may be."""
+    harness.m.d.comb += [
+        run.last_chunk.eq(chunks - 1),
+        run.last_lane.eq(build.lanes - 1),
+        run.last_base.eq(bits - 1),
+        run.last_plane.eq(bits + ups - 1),
+        run.up_planes.eq(ups),
+        run.shift.eq(build.p_max - bits),
+        run.symmetric.eq(ups == 2),
+        run.last_in_batch.eq(build.max_batch - 1),
+    ]
