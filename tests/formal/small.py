@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from amaranth.hdl import Value
+from amaranth.hdl import Signal, Value
 from harness import Harness
 
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.config import run_layout
 
-__all__ = ["legal_run", "one_run", "small_build"]
+__all__ = ["free_epochs", "legal_run", "one_run", "small_build"]
 
 _SMALL = {
     "lanes": 4,
@@ -66,3 +66,16 @@ def one_run(harness: Harness, build: Build, run: Any, *, chunks: int, bits: int,
         run.symmetric.eq(ups == 2),
         run.last_in_batch.eq(build.max_batch - 1),
     ]
+
+
+def free_epochs(harness: Harness, dut: Any, counter: Any) -> None:
+    """Cuts a core's sample counter: each sample may be the last of a mini-batch, and each of these the epoch's."""
+    harness.cut(counter)
+    m = harness.m
+    active, first, last = Signal(), Signal(init=1), Signal()
+    m.d.comb += [counter.active.eq(active), counter.first_of_batch.eq(first), counter.last_of_batch.eq(last)]
+    ends_batch, ends_epoch = harness.free(1, "ends_batch"), harness.free(1, "ends_epoch")
+    with m.If(dut.start):
+        m.d.sync += [active.eq(1), first.eq(1), last.eq(ends_batch)]
+    with m.Elif(counter.advance):
+        m.d.sync += [active.eq(~(last & ends_epoch)), first.eq(last), last.eq(ends_batch)]

@@ -1,7 +1,11 @@
 """What is proved, by subject."""
 
-from . import frames, queues, rounding, streams
+from . import arithmetic, frames, queues, rounding, streams, wavefront
 
 __all__ = ["PROPERTIES"]
 
-PROPERTIES = [shown for subject in (streams, queues, frames, rounding) for shown in subject.PROPERTIES]
+PROPERTIES = [
+    shown
+    for subject in (streams, queues, frames, wavefront, arithmetic, rounding)
+    for shown in subject.PROPERTIES
+]

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from amaranth.hdl import Signal
-from checker import Mutation, Property
+from checker import Method, Mutation, Property
 from harness import Harness, inside
-from small import legal_run, small_build
+from small import free_epochs, legal_run, one_run, small_build
 
 from zipsgd_hw.datapath.core import TrainingCore
 from zipsgd_hw.datapath.replay_buffer import ReplayBuffer
@@ -62,10 +62,9 @@ def _replay() -> Harness:
 
 def _core() -> Harness:
     """The queues of the core, at any run of its build."""
-    build = small_build(max_features=8, max_batch=2, replay_words=8)
+    build = small_build(max_features=8, replay_words=8)
     dut: Any = TrainingCore(build)
     parts = inside(dut)
-    replay = inside(parts.replay)
     harness = Harness()
     harness.m.submodules.dut = dut
     harness.drive(dut, but=("run",))
@@ -73,11 +72,27 @@ def _core() -> Harness:
     harness.assume("commands while idle", ~(dut.load | dut.start) | ~dut.busy)
     for name in ("labels", "marks", "deltas"):
         harness.show(f"{name} never overflows", ~getattr(parts, name).w_en | getattr(parts, name).w_rdy)
+    harness.show("samples in flight", parts.in_flight <= parts.most)
     harness.show("no sample begins without its marks", ~parts.begins | parts.marks.r_rdy)
     harness.show("no z comes without its label", ~parts.loss.label.ready | parts.labels.r_rdy)
     harness.show("the replay buffer never overflows", ~parts.take | ~parts.replay.full)
+    return harness
+
+
+def _replayed() -> Harness:
+    """The core's replay buffer, in one run."""
+    build = small_build(max_features=8, max_batch=2, replay_words=8)
+    dut: Any = TrainingCore(build)
+    parts = inside(dut)
+    replay = inside(parts.replay)
+    harness = Harness()
+    harness.m.submodules.dut = dut
+    harness.drive(dut, but=("run",))
+    one_run(harness, build, dut.run, chunks=2, bits=1, ups=1)
+    free_epochs(harness, dut, parts.counter)
+    harness.assume("commands while idle", ~(dut.load | dut.start) | ~dut.busy)
     harness.show(
-        "and is read only where it was written two cycles ago",
+        "planes are read only where they were written two cycles ago",
         ~parts.gradient.next | (replay.level > harness.past(parts.take)),
     )
     return harness
@@ -114,9 +129,9 @@ PROPERTIES = [
     ),
     Property(
         "queues of the core",
-        "labels, marks, deltas and replayed planes neither overflow nor underflow",
+        "labels and marks neither overflow nor underflow, nor do deltas and planes overflow",
         "TrainingCore",
-        "L = U = 4, 8 features, mini-batches of 2, any run",
+        "L = U = 4, 8 features, mini-batches of 4, any run",
         _core,
         (
             Mutation(
@@ -127,5 +142,22 @@ PROPERTIES = [
             ),
             Mutation(TrainingCore, "the replay buffer is filled", "& ~replay.full", ""),
         ),
+    ),
+    Property(
+        "replayed planes",
+        "the gradient reads planes only where they were written two cycles ago",
+        "TrainingCore",
+        "L = U = 4, 2 chunks, p = 1, m = 1, mini-batches and epochs of any lengths",
+        _replayed,
+        (
+            Mutation(
+                TrainingCore,
+                "a gradient begins without a delta",
+                "gradient.sample.valid.eq(deltas.r_rdy)",
+                "gradient.sample.valid.eq(1)",
+            ),
+        ),
+        method=Method.BMC,
+        depth=40,
     ),
 ]
