@@ -23,6 +23,8 @@ from harness import Harness
 
 __all__ = ["Method", "Mutation", "Outcome", "Property", "prove", "refute"]
 
+_FOLDER = Path(__file__).resolve().parents[2] / "build" / "formal"
+
 _TO_AIGER = """
 read_rtlil top.il
 hierarchy -check -top formal
@@ -190,10 +192,15 @@ def _solve(
             return True if command == f"bmc3,-F,{int(frame) + 1}" else None
 
 
+def _folder() -> TemporaryDirectory[str]:
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    return TemporaryDirectory(dir=_FOLDER)
+
+
 def _search(make: Callable[[], Harness], command: str, timeout: float) -> Outcome:
     """Runs of a harness from reset. One that breaks it is simulated, to learn what breaks."""
     begun = time.monotonic()
-    with TemporaryDirectory() as name:
+    with _folder() as name:
         verdict = _solve(make().to_rtlil(), command, Path(name), timeout)
         seconds = time.monotonic() - begun
         if verdict is not False:
@@ -204,7 +211,7 @@ def _search(make: Callable[[], Harness], command: str, timeout: float) -> Outcom
 
 def _any_state(make: Callable[[], Harness], depth: int, timeout: float) -> Outcome:
     begun = time.monotonic()
-    with TemporaryDirectory() as name:
+    with _folder() as name:
         verdict = _solve(make().to_rtlil(), f"bmc3,-F,{depth}", Path(name), timeout, any_state=True)
         return Outcome(verdict, time.monotonic() - begun)
 

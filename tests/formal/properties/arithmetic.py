@@ -235,6 +235,7 @@ PROPERTIES = [
         method=Method.BMC,
         depth=13,
         mutant_depth=13,
+        slow=True,
     ),
     Property(
         "dot product, two chunks",

@@ -5,7 +5,7 @@ from typing import Any
 
 from amaranth.hdl import Mux, Signal, Value
 from amaranth.lib.wiring import Component
-from checker import Mutation, Property
+from checker import Method, Mutation, Property
 from harness import Harness, inside, steady
 from small import legal_run, small_build
 
@@ -338,6 +338,8 @@ PROPERTIES = [
                 "self._divisor // 2 + 1",
             ),
         ),
+        method=Method.BMC,
+        depth=90,
         mutant_depth=60,
     ),
 ]
