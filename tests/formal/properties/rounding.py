@@ -41,6 +41,7 @@ def _update() -> Harness:
     harness.m.submodules.dut = dut
     harness.drive(dut)
     harness.cut(parts.lfsr, parts.lfsr.bits, parts.lfsr.state)
+    harness.cut(parts.master, parts.read.data)
     exact = Mux(parts.at[0].zero, 0, parts.row[0])
     _show_rounding(harness, "Q4", exact, parts.whole, build.q4_drop)
     _show_rounding(harness, "Q3", parts.kept, parts.rounded, build.q3_drop)
@@ -57,9 +58,9 @@ PROPERTIES = [
         (
             Mutation(
                 LossUnit,
-                "a one too much",
-                "scaled + align_draw(lfsr.bits, drop)",
-                "scaled + align_draw(lfsr.bits, drop) + 1",
+                "a bit is dropped too few",
+                "whole = rounded[drop:].as_signed()",
+                "whole = rounded[drop - 1 :].as_signed()",
             ),
         ),
     ),
