@@ -13,7 +13,7 @@ __all__ = ["PROPERTIES"]
 
 
 def _hazard(*, chunks: int, bits: int, ups: int, update_lanes: int = 4) -> Harness:
-    build = small_build(max_features=8, replay_words=8, update_lanes=update_lanes)
+    build = small_build(max_features=8, max_batch=2, replay_words=8, update_lanes=update_lanes)
     dut: Any = TrainingCore(build)
     parts = inside(dut)
     harness = Harness()
