@@ -49,7 +49,7 @@ class RunConfig:
         return (self.features,) if self.heads == 1 else (self.heads, self.features)
 
     def registers(self) -> dict[str, int]:
-        """The registers that a run is set up with, by name; their addresses follow each other."""
+        """The registers that a run is set up with, by name, in the order of their addresses."""
         return {
             "features": self.features,
             "base_planes": self.p,
@@ -111,7 +111,7 @@ class RunConfig:
 
 
 def step_registers(step: Step) -> dict[str, int]:
-    """The registers that an epoch is set up with, by name; their addresses follow each other."""
+    """The registers that an epoch is set up with, by name, in the order of their addresses."""
     prox = step.prox
     return {
         "shrink_shift": prox.shrink_shift,

@@ -40,7 +40,7 @@ def same(one: Table, other: Table) -> None:
 @pytest.mark.parametrize("label", [None, 0, 3, -1])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npy(kind: npt.DTypeLike, label: int | None, order: str, tmp_path: Path) -> None:
-    np.save(tmp_path / "t.npy", np.asarray(numbers(kind), order=order))  # type: ignore[call-overload]
+    np.save(tmp_path / "t.npy", np.asarray(numbers(kind), order=order))
     whole = load(tmp_path / "t.npy", label=label)
     table = load(tmp_path / "t.npy", label=label, memory=1000)
     assert isinstance(table.features, Columns)
@@ -51,7 +51,7 @@ def test_npy(kind: npt.DTypeLike, label: int | None, order: str, tmp_path: Path)
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npz(kind: npt.DTypeLike, order: str, tmp_path: Path) -> None:
-    arrays = {"y": np.arange(101.0)[:, None], "X": np.asarray(numbers(kind), order=order)}  # type: ignore[call-overload]
+    arrays = {"y": np.arange(101.0)[:, None], "X": np.asarray(numbers(kind), order=order)}
     np.savez(tmp_path / "t.npz", **arrays)
     np.savez_compressed(tmp_path / "c.npz", **arrays)
     table = load(tmp_path / "t.npz", memory=500)

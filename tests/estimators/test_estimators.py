@@ -195,7 +195,8 @@ def test_weights_draw_rows_in_proportion():
     shares = np.array([0.25, 0.5, 3.25, 0.0, 1.0])
     counts = np.array([np.bincount(draw(shares, 1, epoch), minlength=5) for epoch in range(4000)])
     assert set(counts.sum(axis=1)) == {5}
-    assert np.all(counts >= np.floor(shares)) and np.all(counts <= np.ceil(shares))  # noqa: PT018
+    assert np.all(counts >= np.floor(shares))
+    assert np.all(counts <= np.ceil(shares))
     np.testing.assert_allclose(counts.mean(axis=0), shares, atol=0.03)
     index, given = copies(np.arange(4), np.array([0.5, 0, 1, 1.5]))
     assert index.tolist() == [0, 2, 3]

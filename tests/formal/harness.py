@@ -43,7 +43,7 @@ def inside(component: Component) -> Inside:
         module = component.elaborate(None)
     finally:
         sys.setprofile(None)
-    component.elaborate = lambda platform: module  # type: ignore[method-assign]
+    component.elaborate = lambda platform: module
     return Inside(component, names)
 
 

@@ -139,7 +139,7 @@ def coarse_grids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
     def counted(*arguments: object) -> None:
         rounds[0] += 1
-        narrow(*arguments)  # type: ignore[arg-type]
+        narrow(*arguments)
 
     monkeypatch.setattr(solver, "_narrow", counted)
     monkeypatch.setattr(solver, "_CELLS", 1)
@@ -507,7 +507,7 @@ def test_errors_name_the_thing(
     values: list[float], count: int, options: dict[str, object], message: str, method: Method
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        levels(values, count, **({"method": method} | options))  # type: ignore[arg-type]
+        levels(values, count, **({"method": method} | options))
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_the_bench() -> None:
 
 def test_bad_arguments(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="netlist must be one of ice40, ecp5, not 'xc7'"):
-        VirtualBoard(TINY, netlist="xc7")  # type: ignore[arg-type]
+        VirtualBoard(TINY, netlist="xc7")
     with pytest.raises(ValueError, match="power_up must be in"):
         VirtualBoard(TINY, netlist="ice40", power_up=0)
     with pytest.raises(ValueError, match="a netlist has no waveform"):

@@ -206,7 +206,7 @@ def test_bad_arguments_are_named() -> None:
     }
 
     def packed(**other: object) -> None:
-        pack(**(usual | other))  # type: ignore[arg-type]
+        pack(**(usual | other))
 
     with pytest.raises(ValueError, match=r"p must be in 1\.\.8, not 0"):
         packed(p=0)

@@ -39,4 +39,4 @@ def test_what_is_wrong_is_named(parameters: dict[str, int], says: str) -> None:
 
 def test_parameters_are_whole_numbers() -> None:
     with pytest.raises(TypeError, match=r"lanes must be an integer, not 8\.0"):
-        Build(lanes=8.0)  # type: ignore[arg-type]
+        Build(lanes=8.0)

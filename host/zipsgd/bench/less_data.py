@@ -149,6 +149,10 @@ def needed(rows: Sequence[_Row]) -> _Row:
     return {**bits, "times less": uniform / optimal if uniform and optimal else None}
 
 
+def _begins(steps: Steps, name: str) -> Callable[[str], None]:
+    return lambda what: steps.next(f"{name}: {what}")
+
+
 def run() -> Result:
     """All sets."""
     sweep: dict[str, list[_Row]] = {}
@@ -161,7 +165,7 @@ def run() -> Result:
             table = load_set(name)
             steps.next(f"{name}: float64 SGD")
             trials = Trials(table)
-            rows = measure(trials, lambda what, name=name: steps.next(f"{name}: {what}"))  # type: ignore[misc]
+            rows = measure(trials, _begins(steps, name))
             for m in (2, 1):
                 by_estimator.append({"set": name, "m": m, **needed([row for row in rows if row["m"] == m])})
             by_set.append({"set": name, **needed(rows)})

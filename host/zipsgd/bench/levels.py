@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def _timed(work: Callable[[], Levels], repeats: int) -> tuple[Levels, float, flo
 def _exact(values: _Values, repeats: int) -> list[dict[str, Any]]:
     rows = []
     for count in COUNTS:
-        found, best, median = _timed(lambda count=count: levels(values, count), repeats)  # type: ignore[misc]
+        found, best, median = _timed(partial(levels, values, count), repeats)
         published, variance = QUIVER[count] if values.size == QUIVER_SIZE else (None, None)
         rows.append(
             {
@@ -65,7 +66,7 @@ def _exact(values: _Values, repeats: int) -> list[dict[str, Any]]:
 def _growth(sets: dict[int, _Values], repeats: int) -> list[dict[str, Any]]:
     rows = []
     for size, values in sets.items():
-        _, best, median = _timed(lambda values=values: levels(values, COUNT), repeats)  # type: ignore[misc]
+        _, best, median = _timed(partial(levels, values, COUNT), repeats)
         rows.append({"values": size, "ms": best, "ms, median": median, "ns a value": 1e6 * best / size})
     return rows
 
@@ -78,10 +79,7 @@ def _near(values: _Values, repeats: int) -> list[dict[str, Any]]:
     rows = []
     for method, bins in methods:
         options = {"bins": bins} if bins else {}
-        found, best, median = _timed(
-            lambda method=method, options=options: levels(values, COUNT, method=method, **options),  # type: ignore[misc]
-            repeats,
-        )
+        found, best, median = _timed(partial(levels, values, COUNT, method=method, **options), repeats)
         certified = found.least > 0 and found.least_count == COUNT
         rows.append(
             {

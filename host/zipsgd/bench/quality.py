@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def _splits(X: Any, y: Any, stratify: bool) -> list[Callable[[], _Split]]:
         )
         return train_x, train_y, test_x, test_y
 
-    return [lambda seed=seed: split(seed) for seed in SPLITS]  # type: ignore[misc]
+    return [partial(split, seed) for seed in SPLITS]
 
 
 def _mnist() -> _Split:

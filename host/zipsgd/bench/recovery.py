@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -149,7 +150,7 @@ def run(kills: int = KILLS, build: Build = BUILD) -> Result:
         for number in range(kills):
             steps.next(f"board {number + 1}")
             away = None if number % GIVEN_UP == GIVEN_UP - 1 else rng.uniform(0, 1)
-            at_random(lambda path, count, away=away: _kill_board(start, table, path, count, away), total)  # type: ignore[misc]
+            at_random(partial(_kill_board, start, table, seconds=away), total)
     for point in points:
         point["identical"] = point.pop("bits") == expected
     rows = []

@@ -13,7 +13,14 @@ from zipsgd.golden.levels import table_words
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
-from zipsgd.protocol.registers import LEVEL_WINDOW, MODEL_WINDOW, REGISTERS, Control, parse_identification
+from zipsgd.protocol.registers import (
+    LEVEL_WINDOW,
+    MODEL_WINDOW,
+    REGISTERS,
+    Control,
+    parse_identification,
+    registers_of,
+)
 from zipsgd.run import RunConfig, model_words, step_registers
 
 from .errors import DeviceReset, LinkLost, WrongBuild, WrongDevice
@@ -161,8 +168,14 @@ class Device:
         self.write_words(REGISTERS[name].address, [value])
 
     def _write_registers(self, values: dict[str, int]) -> None:
-        """Write registers whose addresses follow each other."""
-        self.write_words(REGISTERS[next(iter(values))].address, list(values.values()))
+        """Write those of the registers that the build has, in as few frames as their addresses allow."""
+        there = registers_of(self.build)
+        words = {there[name].address: value for name, value in values.items() if name in there}
+        for first in [address for address in words if address - 1 not in words]:
+            part = [words[first]]
+            while first + len(part) in words:
+                part.append(words[first + len(part)])
+            self.write_words(first, part)
 
     # Model
 

@@ -5,15 +5,13 @@ from zipsgd.estimators import ZipClassifier
 ZipClassifier(base_bits=2, random_state=0).fit(X, y).score(X_test, y_test)
 """
 
-try:
-    import sklearn as _sklearn  # noqa: F401
-except ModuleNotFoundError as error:
-    if error.name != "sklearn":
-        raise
+from importlib.util import find_spec
+
+if find_spec("sklearn") is None:
     raise ModuleNotFoundError(
         "the estimators need scikit-learn, which is not installed: pip install 'zipsgd[sklearn]'",
-        name=error.name,
-    ) from None
+        name="sklearn",
+    )
 
 from .classifier import ZipClassifier
 from .regressor import ZipRegressor

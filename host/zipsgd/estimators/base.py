@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -73,7 +74,7 @@ class _Best(NamedTuple):
     averaged: int = 0
 
 
-class BaseZip(BaseEstimator):
+class BaseZip(BaseEstimator, ABC):
     """Base of the estimators; not to be used by itself."""
 
     model_words_: _Int
@@ -123,25 +124,25 @@ class BaseZip(BaseEstimator):
 
     # What a subclass says
 
+    @abstractmethod
     def _target_scale(self, target: _Float, former: Scaling | None) -> tuple[float, float]:
         """Centre and spread of a target's scaling; ``former``: what it was, which it must not be narrower than."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _outcome(self, decision: _Float) -> npt.NDArray[Any]:
         """Predictions, of the heads' outputs of shape (rows, heads)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _rate(self, y: Any, predicted: npt.NDArray[Any], weights: _Float | None) -> float:
         """The validation score."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _set_coefficients(self, coef: _Float, intercept: _Float) -> None:
         """Set ``coef_`` and ``intercept_``, given with shapes (heads, features) and (heads,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _device_loss(self) -> Loss:
         """What the device minimises."""
-        raise NotImplementedError
 
     _of_classes = False
     """Whether targets say which class a row is: a validation share then has all of them in proportion."""

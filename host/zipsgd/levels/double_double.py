@@ -8,7 +8,7 @@ bits. None of it may be compiled with ``fastmath``.
 from collections.abc import Callable
 from typing import Any, cast
 
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 

@@ -2,7 +2,7 @@
 
 from amaranth import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.cdc import FFSynchronizer  # type: ignore[import-untyped]
+from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 __all__ = ["PowerOnReset"]

@@ -2,7 +2,7 @@
 
 from amaranth import Module, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.crc import Algorithm, catalog  # type: ignore[import-untyped]
+from amaranth.lib.crc import Algorithm, catalog
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 

@@ -1,11 +1,11 @@
 """Frames: delivered once or not at all, and taken again after whatever came before."""
 
-from types import SimpleNamespace
 from typing import Any
 
 from amaranth.hdl import Array, Const, Mux, Signal, Value
 from checker import Method, Mutation, Property
 from harness import Harness, inside
+from small import small_build
 
 from zipsgd.protocol.frames import MAX_PAYLOAD, Frame, Kind, encode
 from zipsgd_hw.link.cobs_decoder import CobsDecoder
@@ -18,7 +18,7 @@ _SYNC_BYTES = len(_SYNCS[0])
 
 
 def _receiver(ring: int = 16) -> tuple[Any, Any, Harness]:
-    dut: Any = FrameReceiver(SimpleNamespace(rx_bytes=ring))  # type: ignore[arg-type]
+    dut = FrameReceiver(small_build(rx_bytes=ring))
     parts = inside(dut)
     harness = Harness()
     harness.m.submodules.dut = dut

@@ -1,6 +1,5 @@
 """Queues and rings neither overflow nor underflow."""
 
-from types import SimpleNamespace
 from typing import Any
 
 from amaranth.hdl import Signal
@@ -18,7 +17,7 @@ __all__ = ["PROPERTIES"]
 def _ring() -> Harness:
     """The reader, the last taken byte, and the byte at hand: in this order, and all within one round of the ring."""
     size = 16
-    dut: Any = FrameReceiver(SimpleNamespace(rx_bytes=size))  # type: ignore[arg-type]
+    dut = FrameReceiver(small_build(rx_bytes=size))
     parts = inside(dut)
     harness = Harness()
     harness.m.submodules.dut = dut

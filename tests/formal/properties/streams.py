@@ -1,6 +1,5 @@
 """Streams keep their payload while it waits, and what goes through them arrives in order."""
 
-from types import SimpleNamespace
 from typing import Any
 
 from amaranth.hdl import Mux, Signal, Value
@@ -93,7 +92,7 @@ def _transcoder() -> Harness:
 
 
 def _receiver() -> Harness:
-    dut: Any = FrameReceiver(SimpleNamespace(rx_bytes=16))  # type: ignore[arg-type]
+    dut = FrameReceiver(small_build(rx_bytes=16))
     parts = inside(dut)
     harness = _driven(dut)
     harness.cut(parts.crc, parts.crc.match_detected)

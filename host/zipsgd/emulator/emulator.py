@@ -1,0 +1,257 @@
+"""The emulator's state between epochs, and what it hands to the compiled functions."""
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.golden.levels import LevelTable
+from zipsgd.golden.lfsr import seed_words
+from zipsgd.golden.loss import Step
+from zipsgd.golden.prox import NO_PROX
+from zipsgd.golden.quantise import Codes, fixed_point, level_offset, row_keys
+from zipsgd.protocol.formats import LABEL_FRAC, STEP_EXP_MAX, Build, Loss
+
+from .epochs import epoch_codes, epoch_rows
+from .state import FLAGS, LOSS_HIGH, LOSS_LOW, Int, Run, State, Vector
+from .update import update
+
+__all__ = ["Emulator"]
+
+
+class Emulator:
+    """The device's state between epochs, and epochs of training: the same bits as golden.GoldenTrainer.
+
+    Parameters
+    ----------
+    build : widths and limits.
+    model : integers, shape (features,) or, of several heads, (heads, features): the master model to start from.
+    seed : of the device's LFSRs.
+    batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
+    one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
+    levels : what the codes number; None for even levels.
+    loss : what is minimised.
+    one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
+    epoch : number of the first one.
+
+    Attributes
+    ----------
+    master, q3 : int64, shaped as ``model``: the model, and its rounded copy (copies of the emulator's own).
+    flags : sticky overflow flags, bits of :class:`~zipsgd.protocol.formats.Flag`.
+    """
+
+    def __init__(
+        self,
+        build: Build,
+        model: npt.ArrayLike,
+        *,
+        seed: int,
+        batch: int,
+        one_sided: bool = False,
+        levels: LevelTable | None = None,
+        loss: Loss = Loss.SQUARED,
+        one_against_all: bool = False,
+        epoch: int = 0,
+    ) -> None:
+        start = np.array(model, dtype=np.int64)
+        if start.ndim not in (1, 2) or not 1 <= start.size <= build.max_features:
+            raise ValueError(
+                f"the model must have 1 to {build.max_features} features, in a vector or one for each head, not the shape "
+                f"{start.shape}"
+            )
+        if not 1 <= batch <= build.max_batch:
+            raise ValueError(f"batch must be in 1..{build.max_batch}, not {batch}")
+        self.build = build
+        self.batch = batch
+        self.one_sided = one_sided
+        self.levels = levels
+        self._table = np.zeros((1, 2), np.int16) if levels is None else levels.values
+        self.loss = loss
+        self._one_against_all = one_against_all
+        self._shape = start.shape
+        self._heads, self._features = np.atleast_2d(start).shape
+        self._prepared: tuple[npt.NDArray[np.float32], int, npt.NDArray[np.int32]] | None = None
+        self._room = build.chunks(self._features) * build.lanes
+        padded = self._heads * self._room
+        self._seed = seed
+        self._state = State(
+            master=np.pad(np.atleast_2d(start), ((0, 0), (0, self._room - self._features))).ravel(),
+            q3=np.zeros(padded, dtype=np.int64),
+            accumulated=np.zeros(padded, dtype=np.int64),
+            draws=np.zeros(padded, dtype=np.int64),
+            update_lfsr=np.zeros(build.update_lanes, dtype=np.int64),
+            loss_lfsr=np.zeros(1, dtype=np.int64),
+            totals=np.zeros(3, dtype=np.int64),
+            phases=np.zeros(2, dtype=np.int64),
+        )
+        self.start_epoch(epoch)
+
+    def start_epoch(self, number: int) -> None:
+        """Seed the LFSRs for an epoch, and draw Q3 from the master model. The first epoch has been started."""
+        words = seed_words(self._seed, number, self.build.update_lanes)
+        self._state.update_lfsr[:] = words[:-1]
+        self._state.loss_lfsr[:] = words[-1:]
+        self._state.phases[:] = 0
+        update(self._begin(1 if self.levels is None else self.levels.p, 0, Step(0, 0)), self._state)
+
+    @property
+    def master(self) -> Int:
+        return self._unpadded(self._state.master)
+
+    @property
+    def q3(self) -> Int:
+        return self._unpadded(self._state.q3)
+
+    def _unpadded(self, words: Vector) -> Int:
+        """A copy of the heads' features."""
+        heads = words.reshape(self._heads, self._room)[:, : self._features]
+        return heads.reshape(self._shape).astype(np.int64)
+
+    @property
+    def flags(self) -> int:
+        return int(self._state.totals[FLAGS])
+
+    def prepare(self, values: npt.NDArray[np.float32], p: int) -> None:
+        """Keep ``values`` as fixed-point numbers for ``p`` base planes; :meth:`epoch_rows` does it when it has to.
+
+        The array is remembered by identity: do not change its contents between epochs.
+        Raises ValueError where a value is not in [-1, 1].
+        """
+        if self._prepared is not None and self._prepared[0] is values and self._prepared[1] == p:
+            return
+        if values.ndim != 2 or values.shape[1] != self._features:
+            raise ValueError(
+                f"values must have shape (rows, {self._features}), as the model has features, not {values.shape}"
+            )
+        fixed = np.empty(values.shape, dtype=np.int32)
+        block = max(1, (1 << 20) // self._features)  # bounds the float64 copies
+        for start in range(0, values.shape[0], block):
+            part = values[start : start + block]
+            fixed[start : start + block] = (
+                fixed_point(part, p) if self.levels is None else self.levels.fixed_point(part)
+            )
+        self._prepared = values, p, fixed
+
+    def adopt(self, other: "Emulator") -> None:
+        """Take over what ``other`` keeps of its values, where both have the same levels."""
+        if other.levels is self.levels:
+            self._prepared = other._prepared
+
+    def epoch_codes(self, codes: Codes, step: Step) -> int:
+        """Train on ``codes`` in order; returns the epoch's loss sum, in units of 2^-(2 * residual_frac)."""
+        if codes.base.shape[1] != self._features:
+            raise ValueError(f"the codes have {codes.base.shape[1]} features, the model {self._features}")
+        run = self._begin(codes.p, codes.m, step)
+        epoch_codes(
+            np.ascontiguousarray(codes.base),
+            np.ascontiguousarray(codes.up),
+            self._labels(codes.labels),
+            self._table,
+            run,
+            self._state,
+        )
+        return self._loss()
+
+    def epoch_rows(
+        self,
+        values: npt.NDArray[np.float32],
+        labels: npt.NDArray[np.int16],
+        order: npt.ArrayLike,
+        p: int,
+        m: int,
+        *,
+        seed: int,
+        epoch: int,
+        step: Step,
+    ) -> int:
+        """Quantise and train in one pass: as ``epoch_codes`` of golden.quantise(values[order], ..., rows=order).
+
+        Parameters
+        ----------
+        values : features in [-1, 1], shape (rows, features).
+        labels : shape (rows,), in units of 2^-15 or numbers of classes; or (rows, heads), one for each head.
+        order : row numbers, the samples of the epoch in order.
+        p, m : base and up planes, m at most 2.
+        seed, epoch : decide the up bits, with the row numbers.
+        step : step size over mini-batch size.
+
+        Returns
+        -------
+        The epoch's loss sum, in units of 2^-(2 * residual_frac).
+        """
+        rows = np.asarray(order, dtype=np.int64)
+        if rows.size and not 0 <= rows.min() <= rows.max() < len(labels) == values.shape[0]:
+            raise ValueError(f"order must name rows of {values.shape[0]} values and as many labels")
+        run = self._begin(p, m, step)
+        self.prepare(values, p)
+        assert self._prepared is not None
+        keys = row_keys(seed, epoch, rows)
+        epoch_rows(
+            self._prepared[2],
+            self._labels(labels),
+            rows,
+            keys,
+            self._table,
+            (1 << p) - 1 - level_offset(p),
+            run,
+            self._state,
+        )
+        return self._loss()
+
+    def _labels(self, labels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """As the compiled functions take them: shape (samples, labels of a sample)."""
+        return np.ascontiguousarray(labels, dtype=np.int16).reshape(
+            len(labels), 1 if self._one_against_all else self._heads
+        )
+
+    def _begin(self, p: int, m: int, step: Step) -> Run:
+        """Constants for an epoch at ``p`` and ``m``; also makes the state's words as wide as that epoch needs."""
+        build = self.build
+        if not (1 <= p <= build.p_max and 0 <= m <= build.m_max) and self.levels is None:
+            raise ValueError(f"p must be in 1..{build.p_max} and m in 0..{build.m_max}, not {p} and {m}")
+        if self.levels is not None and p != self.levels.p:
+            raise ValueError(f"p must be {self.levels.p}, as the table has 2^p + 1 levels, not {p}")
+        value_bits = p if self.levels is None else self.levels.bits
+        # |z| <= n 2^(q3_bits-1) 2^(p-1), |G| < batch 2^delta_bits 2^(p-1)
+        largest = max(self._features << (build.q3_bits - 1), self.batch << build.delta_bits) << (
+            value_bits - 1
+        )
+        word = np.int32 if largest < 1 << 31 else np.int64
+        self._state = self._state._replace(
+            q3=self._state.q3.astype(word, copy=False),
+            accumulated=self._state.accumulated.astype(word, copy=False),
+        )
+        self._state.totals[LOSS_LOW] = self._state.totals[LOSS_HIGH] = 0
+        prox = step.prox
+        return Run(
+            features=self._features,
+            heads=self._heads,
+            one_against_all=self._one_against_all,
+            m=m,
+            batch=self.batch,
+            symmetric=m == 2 and not self.one_sided,
+            loss=int(self.loss),
+            one=1 << build.residual_frac,
+            level_offset=-1 if self.levels is None else level_offset(p),
+            z_shift=build.z_shift(value_bits),
+            label_shift=build.residual_frac - LABEL_FRAC,
+            residual_limit=1 << (build.residual_bits - 1),
+            mantissa=step.mantissa,
+            step_shift=4 * (STEP_EXP_MAX - step.exponent),
+            delta_drop=build.delta_drop,
+            delta_limit=(1 << (build.delta_bits - 1)) - 1,
+            gradient_lift=build.p_max - value_bits,
+            q4_drop=build.q4_drop,
+            gradient_limit=1 << (build.gradient_bits - 1),
+            gradient_shift=build.gradient_shift,
+            model_limit=1 << (build.model_bits - 1),
+            q3_drop=build.q3_drop,
+            q3_top=(1 << (build.q3_bits - 1)) - 1,
+            prox=prox != NO_PROX,
+            shrink_shift=prox.shrink_shift,
+            shrink_rate=prox.shrink_rate,
+            threshold=prox.threshold,
+            bound=prox.bound,
+            spare_last=prox.spare_last,
+        )
+
+    def _loss(self) -> int:
+        return (int(self._state.totals[LOSS_HIGH]) << 32) + int(self._state.totals[LOSS_LOW])

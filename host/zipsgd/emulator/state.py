@@ -1,0 +1,104 @@
+"""What an epoch is given and what it changes, as the compiled functions take it; and the LFSRs' leap."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.compiled import compiled
+from zipsgd.protocol.formats import LFSR_BITS, LFSR_DRAW, PHASE_BITS, Flag, Loss
+
+__all__ = [
+    "DELTA",
+    "FLAGS",
+    "GRADIENT",
+    "HINGE",
+    "LOSS_HIGH",
+    "LOSS_LOW",
+    "MODEL",
+    "OLD_BITS",
+    "PHASE_MASK",
+    "Q3",
+    "RESIDUAL",
+    "SQUARED",
+    "Int",
+    "Matrix",
+    "Run",
+    "State",
+    "Vector",
+    "align",
+    "leap",
+]
+
+Int = npt.NDArray[np.int64]
+Vector = npt.NDArray[np.integer]
+Matrix = npt.NDArray[np.integer]
+
+
+class Run(NamedTuple):
+    """Constants of an epoch, for the compiled functions: shifts, saturation limits, and how samples are combined."""
+
+    features: int
+    heads: int
+    one_against_all: bool
+    m: int
+    batch: int
+    symmetric: bool
+    loss: int
+    one: int  # at the residual's binary point
+    level_offset: int  # from a base to its level's number; -1 for even levels
+    z_shift: int
+    label_shift: int
+    residual_limit: int
+    mantissa: int
+    step_shift: int
+    delta_drop: int
+    delta_limit: int
+    gradient_lift: int
+    q4_drop: int
+    gradient_limit: int
+    gradient_shift: int
+    model_limit: int
+    q3_drop: int
+    q3_top: int
+    prox: bool
+    shrink_shift: int
+    shrink_rate: int
+    threshold: int
+    bound: int
+    spare_last: bool
+
+
+class State(NamedTuple):
+    """What an epoch changes, as arrays. Vectors hold the heads one behind the other, each padded with zeros to whole chunks."""
+
+    master: Int
+    q3: Vector  # int32 where a dot product fits in 32 bits, else int64
+    accumulated: Vector  # int32 where a mini-batch's sum fits in 32 bits, else int64
+    draws: Int
+    update_lfsr: Int
+    loss_lfsr: Int
+    totals: Int  # flags, and the loss sum in two parts: high * 2^32 + low
+    phases: Int  # of shrinking, and of the threshold
+
+
+# Compiled functions see plain numbers only
+RESIDUAL, DELTA = Flag.RESIDUAL, Flag.DELTA
+GRADIENT, MODEL, Q3 = Flag.GRADIENT, Flag.MODEL, Flag.Q3
+SQUARED, HINGE = Loss.SQUARED.value, Loss.HINGE.value
+FLAGS, LOSS_LOW, LOSS_HIGH = range(3)
+PHASE_MASK = (1 << PHASE_BITS) - 1
+_DRAW_MASK = (1 << LFSR_DRAW) - 1
+OLD_BITS = LFSR_BITS - LFSR_DRAW
+
+
+@compiled
+def leap(state: int) -> int:
+    """An LFSR's state 28 steps on."""
+    return (state >> LFSR_DRAW) | ((state ^ (state >> 3)) & _DRAW_MASK) << OLD_BITS
+
+
+@compiled
+def align(bits: int, drop: int) -> int:
+    """Of a draw, the random bits to add below a cut of ``drop`` bits."""
+    return bits << (drop - LFSR_DRAW) if drop > LFSR_DRAW else bits & ((1 << drop) - 1)

@@ -1,0 +1,71 @@
+"""The update of a mini-batch, compiled: Q4, the step, the proximal step, and Q3."""
+
+import numpy as np
+
+from zipsgd.compiled import compiled
+from zipsgd.protocol.formats import LFSR_DRAW, PHASE_BITS, SHRINK_SHIFT_MAX
+
+from .state import FLAGS, GRADIENT, MODEL, OLD_BITS, PHASE_MASK, Q3, Run, State, leap
+
+__all__ = ["update"]
+
+
+@compiled
+def _prox(run: Run, state: State) -> None:
+    """The proximal step, by the draws of the update."""
+    shrink, threshold = state.phases[0] + run.shrink_rate, state.phases[1] + run.threshold
+    state.phases[0], state.phases[1] = shrink & PHASE_MASK, threshold & PHASE_MASK
+    shrinks = shrink > PHASE_MASK and run.shrink_shift > 0
+    threshold >>= PHASE_BITS
+    mask = (1 << run.shrink_shift) - 1
+    room = state.master.size // run.heads
+    bound = run.bound if run.bound else run.model_limit
+    for j in range(state.master.size):
+        if run.spare_last and j % room == run.features - 1:
+            continue
+        x = state.master[j]
+        if shrinks:
+            x -= (x + (state.draws[j] >> (LFSR_DRAW - SHRINK_SHIFT_MAX) & mask)) >> run.shrink_shift
+        x -= min(max(x, -threshold), threshold)
+        state.master[j] = min(max(x, -bound), bound)
+
+
+@compiled
+def update(run: Run, state: State) -> None:
+    """Q4, the step, the proximal step, and Q3; the accumulators are zero afterwards."""
+    lanes = state.update_lfsr.size
+    draws = state.draws
+    room = draws.size // run.heads
+    for start in range(0, room, lanes):
+        for lane in range(lanes):
+            draws[start + lane] = state.update_lfsr[lane] >> OLD_BITS
+            state.update_lfsr[lane] = leap(state.update_lfsr[lane])
+    for j in range(room, draws.size):  # all heads draw the same
+        draws[j] = draws[j - room]
+    mask4 = (1 << run.q4_drop) - 1
+    mask3 = (1 << run.q3_drop) - 1
+    gradient_clamped = False
+    model_clamped = False
+    q3_clamped = False
+    for j in range(draws.size):
+        lifted = np.int64(state.accumulated[j]) << run.gradient_lift
+        rounded = (lifted + (draws[j] & mask4)) >> run.q4_drop
+        gradient = min(max(rounded, -run.gradient_limit), run.gradient_limit - 1)
+        gradient_clamped |= gradient != rounded
+        moved = state.master[j] - (gradient << run.gradient_shift)
+        model = min(max(moved, -run.model_limit), run.model_limit - 1)
+        model_clamped |= model != moved
+        state.master[j] = model
+        state.accumulated[j] = 0
+    if run.prox:
+        _prox(run, state)
+    for j in range(draws.size):
+        q3 = (state.master[j] + (draws[j] >> run.q4_drop & mask3)) >> run.q3_drop
+        q3_clamped |= q3 > run.q3_top
+        state.q3[j] = min(q3, run.q3_top)
+    if gradient_clamped:
+        state.totals[FLAGS] |= GRADIENT
+    if model_clamped:
+        state.totals[FLAGS] |= MODEL
+    if q3_clamped:
+        state.totals[FLAGS] |= Q3
