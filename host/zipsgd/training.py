@@ -193,6 +193,10 @@ class Task:
             self.memory,
         )
 
+    def step_size(self, step: Step) -> float:
+        """Of one of the steps, for features in [-1, 1], as the device rounded it."""
+        return step.value * self.options.batch_size * self.scale**2
+
     def build(self) -> Build:
         """A build to emulate or simulate that can do it."""
         return build_for(
@@ -322,8 +326,7 @@ def _train(
     for epoch in range(len(reports), options.epochs):
         start = time.perf_counter()
         step = task.steps[epoch]
-        size = step.value * options.batch_size * task.scale**2  # as the device rounded it
-        step = replace(step, prox=options.regulariser.prox(size, task.scale, build))
+        step = replace(step, prox=options.regulariser.prox(task.step_size(step), task.scale, build))
         result = backend.epoch(task.samples(epoch), step, partial(on_samples, epoch + 1))
         result = replace(result, flags=result.flags | run.flags)  # a backend knows of what it did itself
         report = EpochReport(epoch + 1, result.loss_sum * unit, time.perf_counter() - start, result)
@@ -357,7 +360,7 @@ def _train(
         link_bytes=total("link_bytes"),
         rows=labels.size,
         seconds=seconds,
-        step_sizes=[step.value * options.batch_size * task.scale**2 for step in task.steps],
+        step_sizes=[task.step_size(step) for step in task.steps],
         columns=list(table.names),
         label=table.label_name,
         backend=backend.name,

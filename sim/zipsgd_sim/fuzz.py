@@ -135,7 +135,7 @@ def _plan(build: Build, seed: int) -> Iterator[str]:
     constants = {
         **build.as_dict(),
         **{kind.name.lower(): kind.value for kind in Kind},
-        **{name: REGISTERS[name].address for name in ("features", "control", *_COUNTERS)},
+        **{name: REGISTERS[name].address for name in ("features", "heads_used", "control", *_COUNTERS)},
         "start": REGISTERS["samples"].address,
         "abort": Control.ABORT,
         "overhead": CREDIT_OVERHEAD,

@@ -399,18 +399,22 @@ private:
                 if (certain) values_[address].clear();
                 values_[address].insert(word & row.mask);
             }
-            // An epoch may write what the chunks of its features hold; of all features, if their number changes.
             trains_ |= address == plan_["start"] && word;
             starts += address == plan_["start"] && word;
-            if (trains_ && (address == plan_["start"] || address == plan_["features"])) {
-                const auto& features = values_[plan_["features"]];
-                const uint32_t lanes = plan_["lanes"];
-                const bool fixed = features.size() == 1 && *features.begin() && *features.begin() <= model_.size();
-                const size_t end = fixed && address == plan_["start"] ? (*features.begin() + lanes - 1) / lanes * lanes
-                                                                      : model_.size();
-                std::fill(model_.begin(), model_.begin() + end, std::nullopt);
-            }
+            if (trains_ && (address == plan_["start"] || address == plan_["features"] || address == plan_["heads_used"]))
+                std::fill(model_.begin(), model_.begin() + extent(address == plan_["start"]), std::nullopt);
         });
+    }
+
+    // Words that an epoch may write: what the chunks of its features hold, for each head; all, if a number of them is not
+    // known, out of range, or `fixed` no longer.
+    size_t extent(bool fixed) const {
+        const auto& features = values_[plan_["features"]];
+        const auto& heads = values_[plan_["heads_used"]];
+        const size_t lanes = plan_["lanes"];
+        if (!fixed || features.size() != 1 || (plan_["heads"] > 1 && heads.size() != 1)) return model_.size();
+        const size_t words = (*features.begin() + lanes - 1) / lanes * lanes * (plan_["heads"] > 1 ? *heads.begin() : 1);
+        return words && words <= model_.size() ? words : model_.size();
     }
 
     // Words are gathered to rows, and the last place of a row writes it.
@@ -523,7 +527,7 @@ private:
         append_word(payload, first);
         const bool honest = random_.percent(50);
         for (uint32_t limit : {plan_["max_features"], plan_["p_max"], plan_["m_max"], plan_["max_batch"], 1u,
-                               random_.percent(50) ? 0u : plan_["level_bits"]})
+                               random_.percent(50) ? 0u : plan_["level_bits"], 2 * plan_["hinge"], plan_["heads"], 1u})
             append_word(payload, honest ? limit - random_.below(limit ? limit : 1) : odd_number(limit));
         good(plan_["write"], payload);
     }

@@ -300,8 +300,8 @@ class BaseZip(BaseEstimator, ABC):
             best = _Best()
             for step in task.steps[before:]:
                 order = None if shares is None else draw(shares, self.seed_, self.n_epochs_)
-                step = replace(step, prox=penalty.prox(heads.step_size(step), task.scale, backend.build))
-                entry = self._epoch(heads, step, order)
+                step = replace(step, prox=penalty.prox(task.step_size(step), task.scale, backend.build))
+                entry = self._epoch(heads, step, task.step_size(step), order)
                 if validation is not None:
                     predicted = self._outcome(self._outputs(validation.X))
                     score = self._rate(validation.y, predicted, validation.weights)
@@ -325,7 +325,7 @@ class BaseZip(BaseEstimator, ABC):
             )
         return self
 
-    def _epoch(self, heads: Heads, step: Step, order: _Int | None) -> history.Entry:
+    def _epoch(self, heads: Heads, step: Step, size: float, order: _Int | None) -> history.Entry:
         """Train all heads on the next epoch, and set the fitted attributes."""
         start = time.perf_counter()
         done = heads.epoch(self.n_epochs_, step, order)
@@ -341,7 +341,7 @@ class BaseZip(BaseEstimator, ABC):
         entry = {
             "epoch": self.n_epochs_,
             "loss": done.loss,
-            "step_size": heads.step_size(step),
+            "step_size": size,
             "flags": [name for bit, name in Flag.NAMES.items() if done.flags & bit],
             "samples": done.samples,
             "seconds": seconds,

@@ -8,16 +8,12 @@ import numpy.typing as npt
 from zipsgd.backends import Backend, build_for
 from zipsgd.data import Scaling
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import LABEL_BITS, Build, Loss
+from zipsgd.protocol.formats import LABEL_BITS, MOST_FEATURES, MOST_HEADS, Build, Loss
 from zipsgd.training import Task
 
 __all__ = ["HeadEpoch", "Heads", "build_of", "translate"]
 
 _Int = npt.NDArray[np.int64]
-
-_MOST_HEADS = 64
-_MOST_WORDS = 1 << 16
-"""Of all heads' models together. No build has more."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +34,11 @@ def build_of(task: Task, heads: int) -> Build:
     """A build to emulate or simulate that takes as many of the heads as builds can in one pass."""
     config = task.config
     one = build_for(config.features)
-    room = _MOST_WORDS // (one.chunks(config.features) * one.lanes)
+    room = MOST_FEATURES // (one.chunks(config.features) * one.lanes)
     return build_for(
         config.features,
         level_planes=None if config.levels is None else config.p,
-        heads=max(1, min(heads, _MOST_HEADS, room)),
+        heads=max(1, min(heads, MOST_HEADS, room)),
         hinge=config.loss != Loss.SQUARED,
         prox=config.prox,
     )
@@ -85,7 +81,6 @@ class Heads:
         backend: Backend,
         classes: npt.NDArray[np.int16] | None = None,
     ) -> None:
-        self._task = task
         self._backend = backend
         self.words = words.copy()
         count, features = words.shape
@@ -101,10 +96,6 @@ class Heads:
                 own = classes
             config = replace(task.config, heads=heads, one_against_all=together)
             self._passes.append((part, replace(task, labels=own, config=config)))
-
-    def step_size(self, step: Step) -> float:
-        """Of a step, for features in [-1, 1], as the device rounded it."""
-        return step.value * self._task.config.batch * self._task.scale**2
 
     def epoch(self, number: int, step: Step, order: _Int | None = None) -> HeadEpoch:
         """Train all heads on epoch ``number``, in its order or another one."""

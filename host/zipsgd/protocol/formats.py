@@ -17,6 +17,8 @@ __all__ = [
     "LABEL_ONE",
     "LFSR_BITS",
     "LFSR_DRAW",
+    "MOST_FEATURES",
+    "MOST_HEADS",
     "PHASE_BITS",
     "PROX_STAGES",
     "SAMPLES_BITS",
@@ -45,6 +47,10 @@ STEP_BITS = 16
 """Bits of the step size's mantissa, unsigned."""
 STEP_EXP_MAX = 3
 """Largest exponent: step = mantissa * 2^-(16 + 4 * exponent)."""
+MOST_FEATURES = 1 << 16
+"""Of all heads' models together, in any build."""
+MOST_HEADS = 64
+"""Of any build."""
 PHASE_BITS = 16
 """Bits of the rate at which mini-batches shrink the model, and of a threshold's fraction: both are spread over mini-batches."""
 PROX_STAGES = 5
@@ -157,12 +163,12 @@ class Build:
             "gradient_bits": (8, 24),
             "replay_words": (32, 1 << 16),
             "rx_bytes": (1024, 1 << 16),
-            "max_features": (self.lanes, 1 << 16),
+            "max_features": (self.lanes, MOST_FEATURES),
             "level_bits": (0, self.p_max),
             "level_p_max": (0, 4 if self.level_bits else 0),
             "hinge": (0, 1),
             "prox": (0, 1),
-            "heads": (1, 64),
+            "heads": (1, MOST_HEADS),
             "clock_hz": (1, 1 << 31),
             "uart_baud": (0, 1 << 27),
         }
