@@ -5,13 +5,17 @@ from zipsgd.estimators import ZipClassifier
 ZipClassifier(base_bits=2, random_state=0).fit(X, y).score(X_test, y_test)
 """
 
-from importlib.util import find_spec
+from importlib import import_module
 
-if find_spec("sklearn") is None:
+try:
+    import_module("sklearn")
+except ModuleNotFoundError as error:
+    if error.name != "sklearn":
+        raise
     raise ModuleNotFoundError(
         "the estimators need scikit-learn, which is not installed: pip install 'zipsgd[sklearn]'",
-        name="sklearn",
-    )
+        name=error.name,
+    ) from None
 
 from .classifier import ZipClassifier
 from .regressor import ZipRegressor
