@@ -14,10 +14,13 @@ from properties import PROPERTIES
 from rich.console import Console
 from rich.table import Table
 
+_PATIENCE = 1800.0
+"""Seconds for a proof."""
+
 
 def _row(shown: Property) -> dict[str, Any]:
     """What the solver says of a property and of its mutations."""
-    outcome = prove(shown)
+    outcome = prove(shown, timeout=_PATIENCE)
     mutations = []
     for mutation in shown.mutations:
         with mutation.applied():

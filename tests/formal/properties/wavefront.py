@@ -71,9 +71,8 @@ PROPERTIES = [
         "L = U = 4, 2 chunks, p = 2, m = 2, mini-batches and epochs of any lengths",
         lambda: _hazard(chunks=2, bits=2, ups=2),
         (_CREDIT_AT_ONCE,),
-        method=Method.BMC,
-        depth=50,
         mutant_depth=60,
+        slow=True,
     ),
     Property(
         "wavefront, one chunk",
@@ -82,8 +81,6 @@ PROPERTIES = [
         "L = U = 4, 1 chunk, p = 1, m = 0, mini-batches and epochs of any lengths",
         lambda: _hazard(chunks=1, bits=1, ups=0),
         (_CREDIT_AT_ONCE,),
-        method=Method.BMC,
-        depth=50,
         mutant_depth=60,
     ),
     Property(
