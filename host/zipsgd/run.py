@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
+from zipsgd.golden.polynomial import Polynomial
 from zipsgd.protocol.formats import Build, Loss
 
 __all__ = ["LimitError", "RunConfig", "model_words", "step_registers"]
@@ -23,9 +24,10 @@ class RunConfig:
     ``features`` with the intercept's; ``p`` base planes; ``m`` samples per value; ``batch`` samples of a mini-batch;
     ``one_sided``: g = Q_1 l'(z_2) rather than the symmetric mean; ``levels``: what bases number, None for even levels;
     ``loss``: what is minimised; ``prox``: the steps have a proximal part; ``heads``: models trained side by side, with
-    ``one_against_all`` each on one class, whose number is the label, else each on a label of its own.
+    ``one_against_all`` each on one class, whose number is the label, else each on a label of its own; ``polynomial``: the
+    derivative of a polynomial loss.
 
-    Raises ValueError for levels of other features or another p.
+    Raises ValueError for levels of other features or another p, or a polynomial without its loss or the other way round.
     """
 
     features: int
@@ -38,6 +40,7 @@ class RunConfig:
     prox: bool = False
     heads: int = 1
     one_against_all: bool = False
+    polynomial: Polynomial | None = None
 
     @property
     def labels(self) -> int:
@@ -58,6 +61,8 @@ class RunConfig:
             "one_sided": int(self.one_sided),
             "value_bits": 0 if self.levels is None else self.levels.bits,
             "loss": int(self.loss),
+            "degree": self.degree,
+            "reach": 0 if self.polynomial is None else self.polynomial.reach,
             "heads_used": self.heads,
             "one_against_all": int(self.one_against_all),
         }
@@ -69,14 +74,42 @@ class RunConfig:
                 f"p = {self.p}"
             )
 
+        if self.loss.polynomial != (self.polynomial is not None):
+            raise ValueError(
+                f"the loss {self.loss.name} {'needs a' if self.loss.polynomial else 'has no'} polynomial"
+            )
+
+    @property
+    def degree(self) -> int:
+        """Of the polynomial, 0 without one."""
+        return 0 if self.polynomial is None else self.polynomial.degree
+
+    @property
+    def most_samples(self) -> int:
+        """Samples per value that the loss has a use for; of levels from a table there are two at most."""
+        return 2 if self.polynomial is None or self.levels is not None else self.degree + 1
+
+    def loss_unit(self, build: Build) -> float:
+        """What one unit of a loss sum is worth."""
+        reach = 0 if self.polynomial is None else self.polynomial.reach
+        return 2.0 ** (reach - 2 * build.residual_frac)
+
     def check(self, build: Build, samples: int = 0) -> None:
         """Raises :class:`LimitError` if ``build`` cannot do the run; ``samples``: of an epoch."""
         if self.levels is not None and not build.level_bits:
             raise LimitError(
                 "this build has no transcoder for levels: train on even ones, or take a build with level_bits"
             )
-        if self.loss != Loss.SQUARED and not build.hinge:
-            raise LimitError("this build does least squares only: take a build with hinge=1")
+        if self.polynomial is not None:
+            if self.degree > build.polynomial:
+                has = f"up to degree {build.polynomial}" if build.polynomial else "none"
+                raise LimitError(
+                    f"the loss needs a polynomial of degree {self.degree}, and this build has {has}: take a build with "
+                    f"polynomial={self.degree}"
+                )
+            self.polynomial.words(build)  # raises for what could overflow
+        elif self.loss != Loss.SQUARED and not build.hinge:
+            raise LimitError("this build has no hinge losses: take a build with hinge=1")
         if self.prox and not build.prox:
             raise LimitError("this build has no proximal step for regularisers: take a build with prox=1")
         limits = {
@@ -84,7 +117,7 @@ class RunConfig:
             "base planes p": (self.p, 1, build.p_max)
             if self.levels is None
             else (self.p, 0, build.level_p_max),
-            "samples per value m": (self.m, 0 if self.p else 1, build.m_max),
+            "samples per value m": (self.m, 0 if self.p else 1, self.most_samples),
             "batch size": (self.batch, 1, build.max_batch),
             "samples of an epoch": (samples, 0, build.max_samples),
             "models trained side by side": (self.heads, 1, build.heads),

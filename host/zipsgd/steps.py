@@ -61,9 +61,13 @@ def _largest_eigenvalue(values: Rows) -> float:
 
 
 def default_step_size(
-    values: Rows, batch_size: int = 1, base_bits: int = 8, samples_per_value: int = 2
+    values: Rows,
+    batch_size: int = 1,
+    base_bits: int = 8,
+    samples_per_value: int = 2,
+    curvature: float = 1.0,
 ) -> float:
-    """Half of 1 / (lambda + 2 T / B), to two digits.
+    """Half of 1 / (lambda + 2 T / B) over the loss's curvature, to two digits.
 
     ``lambda`` is the largest eigenvalue of A^T A / rows, which bounds the step of gradient descent; ``T`` the mean squared
     length of a quantised sample, by which the noise of a mini-batch of B samples grows, and the bound of SGD shrinks. Two
@@ -74,6 +78,7 @@ def default_step_size(
     values : within [-1, 1], shape (rows, features), the constant column among them, so that no sample's length is 0.
     batch_size, base_bits, samples_per_value : of the run, as in :class:`zipsgd.training.Options`. Optimal levels have less
         variance than the even ones counted here.
+    curvature : the largest second derivative of the loss: 1 of least squares and hinges, 1/4 of the logistic loss.
     """
     unit = 2.0 ** (1 - base_bits)
     squared = variance = 0.0
@@ -84,5 +89,5 @@ def default_step_size(
             above -= np.floor(above)
             variance += float(np.sum(above * (1 - above), dtype=np.float64))
     length = (squared + variance * unit**2) / values.shape[0]
-    size = _SHARE / (_largest_eigenvalue(values) + 2 * length / batch_size)
+    size = _SHARE / (_largest_eigenvalue(values) + 2 * length / batch_size) / curvature
     return float(f"{size:.1e}")

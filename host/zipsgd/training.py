@@ -17,7 +17,7 @@ from zipsgd.epochs import EpochReport
 from zipsgd.golden.loss import Step
 from zipsgd.memory import default_memory
 from zipsgd.model import Result
-from zipsgd.protocol.formats import LABEL_FRAC, Build, Flag
+from zipsgd.protocol.formats import LABEL_FRAC, MOST_DEGREE, Build, Flag
 from zipsgd.regularise import Regulariser
 from zipsgd.rows import Rows, in_memory, walk
 from zipsgd.steps import check_schedule, default_step_size, factor
@@ -37,7 +37,7 @@ class Options:
     ----------
     base_bits : base planes p of a value.
     samples_per_value : independent quantisations m of a value, a plane each: 2 is double sampling, 1 the biased naive
-        quantiser, 0 truncation.
+        quantiser, 0 truncation; d + 1 for a loss whose derivative is a polynomial of degree d.
     batch_size : samples of a mini-batch.
     step_size : of the first epoch, for features in [-1, 1]; None for one that follows from the data, see
         :func:`zipsgd.steps.default_step_size`.
@@ -90,7 +90,7 @@ class Options:
         ranges = {
             "base_bits": (1, 8) if self.levels == "uniform" else (0, 4),
             "level_bits": (2, 8),
-            "samples_per_value": (0 if self.base_bits else 1, 2),
+            "samples_per_value": (0 if self.base_bits else 1, MOST_DEGREE + 1),
             "batch_size": (1, 1 << 12),
             "epochs": (1, 1 << 32),
             "seed": (0, (1 << 64) - 1),
@@ -112,11 +112,13 @@ def _order(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng((seed, epoch)).permutation(rows)
 
 
-def step_sizes(options: Options, values: Rows) -> list[float]:
-    """Step size of each epoch."""
+def step_sizes(options: Options, values: Rows, curvature: float = 1.0) -> list[float]:
+    """Step size of each epoch; of the default ones, larger in inverse proportion to the loss's ``curvature``."""
     first = options.step_size
     if first is None:
-        first = default_step_size(values, options.batch_size, options.base_bits, options.samples_per_value)
+        first = default_step_size(
+            values, options.batch_size, options.base_bits, options.samples_per_value, curvature
+        )
     return [first * factor(options.schedule, epoch, options.epochs) for epoch in range(options.epochs)]
 
 
@@ -202,21 +204,28 @@ class Task:
         return build_for(
             self.config.features,
             level_planes=None if self.config.levels is None else self.config.p,
+            polynomial=self.config.degree,
             prox=self.config.prox,
         )
 
 
 def prepare(
-    table: Table, options: Options, *, memory: int | None = None, scaling: Scaling | None = None
+    table: Table,
+    options: Options,
+    *,
+    memory: int | None = None,
+    scaling: Scaling | None = None,
+    curvature: float = 1.0,
 ) -> Task:
     """Scale the table and place its levels.
 
-    ``memory``: as of :func:`train`. ``scaling``: one that encloses the table, by default its own. Raises DataError, ValueError.
+    ``memory``: as of :func:`train`. ``scaling``: one that encloses the table, by default its own. ``curvature``: of
+    :func:`zipsgd.steps.default_step_size`. Raises DataError, ValueError.
     """
     memory = default_memory() if memory is None else memory
     optimal = options.levels == "optimal"
     scaling = scaling or Scaling.fit(table, options.level_steps)
-    sizes = step_sizes(options, scaling.rows(table.features))
+    sizes = step_sizes(options, scaling.rows(table.features), curvature)
     scale, levels = 1.0, None
     if optimal:
         from zipsgd.levels.table import level_scale, level_table  # numba takes a second to import
@@ -319,7 +328,7 @@ def _train(
     run.check_build(build)
     model_words = np.array(run.model_words or [0] * config.features, dtype=np.int64)
     backend.begin(config, model_words, options.seed, len(run.epochs))
-    unit = 2.0 ** (-2 * build.residual_frac) / labels.size
+    unit = config.loss_unit(build) / labels.size
     reports = list(run.epochs)
     before = sum(report.seconds for report in reports)
     begun = time.perf_counter()

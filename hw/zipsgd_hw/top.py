@@ -61,6 +61,7 @@ class Accelerator(wiring.Component):
         connect(m, bank.window_read, datapath.window_read)
         connect(m, datapath.window_data, bank.window_data)
         connect(m, bank.level_write, datapath.level_write)
+        connect(m, bank.coefficient_write, datapath.coefficient_write)
         m.d.comb += datapath.bytes_reset.eq(link.bytes_reset)
         m.d.sync += link.idle.eq((datapath.status & Status.BUSY) == 0)
 

@@ -11,9 +11,10 @@ from zipsgd.golden.levels import table_words
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.weave import weave
-from zipsgd.protocol.formats import Build
+from zipsgd.protocol.formats import Build, Loss
 from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, READ_WORDS, Kind
 from zipsgd.protocol.registers import (
+    COEFFICIENT_WINDOW,
     LEVEL_WINDOW,
     MODEL_WINDOW,
     REGISTERS,
@@ -90,12 +91,15 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
         one_sided=config.one_sided,
         levels=levels,
         loss=config.loss,
+        polynomial=config.polynomial,
         one_against_all=config.one_against_all,
     )
     yield from _write_register("control", Control.ABORT)
     yield from _write_register("features", *config.registers().values())
     if levels is not None:
         yield from _write(LEVEL_WINDOW, table_words(levels, build))
+    if config.polynomial is not None:
+        yield from _write(COEFFICIENT_WINDOW, config.polynomial.window_words(build))
     yield from _write(MODEL_WINDOW, model_words(run.model, build).tolist())
     for number, (samples, step) in enumerate(zip(run.epochs, run.steps, strict=True)):
         golden.flags = 0  # those of an epoch alone, as the device's
@@ -143,8 +147,15 @@ def _plan(build: Build, seed: int) -> Iterator[str]:
         "read_words": READ_WORDS,
         "model_window": MODEL_WINDOW,
         "level_window": LEVEL_WINDOW,
+        "coefficient_window": COEFFICIENT_WINDOW,
+        "m_max": build.m_max,
+        "last_loss": Loss.POLYNOMIAL_RESIDUAL
+        if build.polynomial
+        else Loss.SQUARED_HINGE
+        if build.hinge
+        else 0,
     }
-    yield from (f"constant {name} {value}" for name, value in constants.items())
+    yield from (f"constant {name} {int(value)}" for name, value in constants.items())
     identity = identification(build)
     there = registers_of(build)
     for register in REGISTERS.values():

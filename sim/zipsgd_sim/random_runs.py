@@ -9,8 +9,9 @@ import numpy.typing as npt
 from zipsgd.backends import EpochSamples, RunConfig
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
+from zipsgd.golden.polynomial import Polynomial
 from zipsgd.golden.prox import NO_PROX, Prox
-from zipsgd.protocol.formats import LABEL_ONE, Build, Loss
+from zipsgd.protocol.formats import LABEL_ONE, REACH_MAX, Build, Loss
 
 __all__ = ["RandomRun", "random_run"]
 
@@ -45,6 +46,26 @@ def _random_prox(build: Build, rng: random.Random) -> Prox:
     )
 
 
+def _random_loss(build: Build, rng: random.Random) -> Loss:
+    return rng.choice(
+        [
+            Loss.SQUARED,
+            *([Loss.HINGE, Loss.SQUARED_HINGE] if build.hinge else []),
+            *([Loss.POLYNOMIAL_MARGIN, Loss.POLYNOMIAL_RESIDUAL] if build.polynomial else []),
+        ]
+    )
+
+
+def _random_polynomial(build: Build, rng: random.Random) -> Polynomial:
+    """Coefficients of up to 4 in all, the loss's as well."""
+    degree = rng.randint(1, build.polynomial)
+    sizes = [rng.uniform(-1, 1) for _ in range(degree + 1)]
+    scale = rng.choice([0.5, 1.9, 3.99]) / sum(map(abs, sizes))
+    return Polynomial(
+        tuple(size * scale for size in sizes), rng.randint(0, REACH_MAX), rng.uniform(-0.005, 0.005)
+    )
+
+
 def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> RandomRun:
     """Two epochs within the build's limits, up to about ``bytes_limit`` bytes; one run in five to where words saturate.
 
@@ -53,14 +74,16 @@ def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> 
     features = min(rng.choice([1, rng.randint(1, 2 * build.lanes), rng.randint(1, 300)]), build.max_features)
     bits = rng.choice([0, rng.randint(2, build.level_bits)]) if build.level_bits else 0
     p = rng.randint(0, build.level_p_max) if bits else rng.randint(1, build.p_max)
-    m = rng.randint(0 if p else 1, 2)
+    loss = _random_loss(build, rng)
+    polynomial = _random_polynomial(build, rng) if loss.polynomial else None
+    most_ups = 2 if bits or polynomial is None else polynomial.degree + 1
+    m = rng.choice([rng.randint(0 if p else 1, most_ups), most_ups])
     while build.chunks(features) * (bits * max(1, m) if bits else p + m) > build.replay_words:
         features //= 2
     heads = rng.choice([1, rng.randint(1, min(4, build.heads)), build.heads])
     while build.chunks(features) * heads > build.max_chunks:
         heads -= 1
     one_against_all = build.has("heads") and rng.random() < 0.5
-    loss = rng.choice(list(Loss)) if build.hinge else Loss.SQUARED
     outputs = 1 if one_against_all else heads
     batch = rng.choice(
         [1, rng.randint(1, min(8, build.max_batch)), rng.randint(1, build.max_batch), build.max_batch]
@@ -101,6 +124,7 @@ def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> 
         any(prox != NO_PROX for prox in proxes),
         heads,
         one_against_all,
+        polynomial,
     )
     return RandomRun(
         config,

@@ -2,7 +2,7 @@
 
 from zipsgd.backends import RunConfig
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import Build
+from zipsgd.protocol.formats import REACH_MAX, Build
 from zipsgd.run import step_registers
 from zipsgd_hw.datapath.config import run_layout
 
@@ -18,10 +18,14 @@ def run_word(build: Build, config: RunConfig, step: Step) -> int:
         "last_plane": config.p + config.m - 1,
         "up_planes": config.m,
         "shift": build.p_max - config.p,
-        "symmetric": int(config.m == 2 and not config.one_sided),
+        "symmetric": int(config.m > 1 and not config.one_sided),
         "last_in_batch": config.batch - 1,
         "transcoded": 0,
         "loss": int(config.loss),
+        "polynomial": int(config.polynomial is not None),
+        "degree": 0 if config.polynomial is None else config.polynomial.degree,
+        "reach_shift": 0 if config.polynomial is None else REACH_MAX - config.polynomial.reach,
+        "last_spacing": 2 if config.polynomial is None else 3 * config.polynomial.degree + 5,
         "last_head": config.heads - 1,
         "one_against_all": int(config.one_against_all),
         "final_chunk": config.heads * build.chunks(config.features) - 1,

@@ -15,8 +15,8 @@ import time
 import zlib
 
 SYNC, WRITE, READ, FENCE, SAMPLES, ACK, DATA = 0x01, 0x02, 0x03, 0x04, 0x05, 0x81, 0x82
-MAGIC, VERSION, LANES, UPDATE_LANES, P_MAX, MODEL_BITS, Q3_BITS, RX_BYTES = 0, 1, 3, 4, 7, 9, 10, 14
-FEATURES, STEP, SEED, CONTROL, SAMPLES_COUNT, STATUS, SESSION = 0x16, 0x24, 0x26, 0x27, 0x28, 0x29, 0x36
+MAGIC, VERSION, LANES, UPDATE_LANES, P_MAX, MODEL_BITS, Q3_BITS, RX_BYTES = 0, 1, 3, 4, 7, 8, 9, 13
+FEATURES, STEP, SEED, CONTROL, SAMPLES_COUNT, STATUS, SESSION = 0x16, 0x26, 0x28, 0x29, 0x2A, 0x2B, 0x38
 MODEL, LOAD, CLEAR, ABORT = 0x10000, 1, 2, 4
 SILENCE, PATIENCE = 0.2, 10.0  # seconds after which frames are sent again, and the board is given up
 
@@ -158,8 +158,8 @@ def main(host, port):
     truth = [rng.uniform(-0.2, 0.2) for _ in range(features)]
     link = Link(host, port)
     build = link.read(0, FEATURES)
-    if (build[MAGIC], build[VERSION]) != (0x4453475A, 3):
-        sys.exit(f"no device of version 3: {build}")
+    if (build[MAGIC], build[VERSION]) != (0x4453475A, 4):
+        sys.exit(f"no device of version 4: {build}")
     link.room += min(build[RX_BYTES], 65535) - 1024
     session = rng.randrange(1, 1 << 32)
     link.write(SESSION, session)

@@ -27,7 +27,16 @@ class Board:
     inputs = (
         *(
             f"{name}__valid"
-            for name in ("bytes", "seed", "control", "samples", "window_write", "window_read", "level_write")
+            for name in (
+                "bytes",
+                "seed",
+                "control",
+                "samples",
+                "window_write",
+                "window_read",
+                "level_write",
+                "coefficient_write",
+            )
         ),
         "window_data__ready",
         "bytes_reset",
@@ -137,6 +146,9 @@ class Board:
         if levels is not None:
             for offset, word in enumerate(table_words(levels, self.build)):
                 await self.strobe("level_write", offset | word << 16)
+        if run.config.polynomial is not None:
+            for offset, word in enumerate(run.config.polynomial.window_words(self.build)):
+                await self.strobe("coefficient_write", offset | (word & 0xFFFF_FFFF) << 16)
 
     async def epoch(self, run: RandomRun, number: int) -> int:
         dut = self.dut

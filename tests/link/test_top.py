@@ -3,7 +3,7 @@
 import random
 
 import cocotb
-from amaranth import Module, Signal
+from amaranth import C, Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -13,6 +13,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, Timer
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import READ_WORDS, Frame, Kind, decode, encode
 from zipsgd.protocol.registers import (
+    COEFFICIENT_WINDOW,
     LEVEL_WINDOW,
     MODEL_WINDOW,
     REGISTERS,
@@ -20,8 +21,8 @@ from zipsgd.protocol.registers import (
     parse_identification,
     registers_of,
 )
-from zipsgd_hw.link.register_bank import LevelWrite, WindowData, WindowRead, WindowWrite
 from zipsgd_hw.top import Accelerator, UartAccelerator
+from zipsgd_hw.windows import LateWrite, WindowData, WindowRead, WindowWrite
 from zipsgd_sim.cocotb_runner import run_cocotb
 from zipsgd_sim.link_host import LinkHost, read_payload, words_payload
 from zipsgd_sim.stream_bench import StreamBench
@@ -44,7 +45,8 @@ class StandIn(wiring.Component):
 
     flags: the seeds' sum; loss_low, loss_high: number and last value of writes to ``control``; samples_done: bytes still
     awaited, during which it is busy; cycles_low: sum of bytes; cycles_high: number of resets; plane_cycles_low:
-    concatenation of the small settings; plane_cycles_high: exclusive or of the level window's words and places; other results:
+    concatenation of the small settings; plane_cycles_high: exclusive or of the level window's words and places and
+    the coefficient window's words times 16; other results:
     constants.
     """
 
@@ -55,7 +57,8 @@ class StandIn(wiring.Component):
             "window_write": In(WindowWrite),
             "window_read": In(WindowRead),
             "window_data": Out(WindowData),
-            "level_write": In(LevelWrite),
+            "level_write": In(LateWrite),
+            "coefficient_write": In(LateWrite),
         }
         for name, register in registers_of(BUILD).items():
             if register in RESULTS:
@@ -104,6 +107,8 @@ class StandIn(wiring.Component):
         ]
         with m.If(self.level_write.valid):
             m.d.sync += levels.eq(levels ^ self.level_write.payload.data ^ self.level_write.payload.offset)
+        with m.If(self.coefficient_write.valid):
+            m.d.sync += levels.eq(levels ^ Cat(C(0, 4), self.coefficient_write.payload.data))
         with m.If(self.samples.valid):
             m.d.sync += self.samples_done.eq(self.samples.payload)
         with m.If(self.bytes.valid & self.bytes.ready):
@@ -189,7 +194,12 @@ async def window_and_samples(dut):
     assert await host.read(MODEL_WINDOW + 8, READ_WORDS) == words[8 : 8 + READ_WORDS]
     await host.write(LEVEL_WINDOW + 0x8001, [0x1111_0000, 0x0022_0000])
     assert await host.read(REGISTERS["plane_cycles_high"].address) == [0x1234_5678 ^ 0x1133_0000 ^ 1 ^ 2]
+    await host.write(COEFFICIENT_WINDOW + 3, [0x0000_0F00])
+    assert await host.read(REGISTERS["plane_cycles_high"].address) == [
+        0x1234_5678 ^ 0x1133_0000 ^ 1 ^ 2 ^ 0xF000
+    ]
     assert await host.read(LEVEL_WINDOW) == [0]
+    assert await host.read(COEFFICIENT_WINDOW) == [0]
     payload = random.randbytes(700)
     await host.write(REGISTERS["samples"].address, [len(payload)])
     await host.send(Kind.SAMPLES, payload[:400])

@@ -91,7 +91,7 @@ class EpochSamples:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """``loss_sum`` in units of 2^-(2 * residual_frac); ``flags``: sticky, since the run began.
+    """``loss_sum`` in units of :meth:`.RunConfig.loss_unit`; ``flags``: sticky, since the run began.
 
     The rest is None where there is no device. ``cycles``: with the epoch under way; ``plane_cycles``: of these, with a plane
     taken; ``starved_cycles``: of these, in which one could have been taken and none had come; ``sample_bytes`` and

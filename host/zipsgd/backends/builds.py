@@ -16,19 +16,22 @@ def build_for(
     level_planes: int | None = None,
     heads: int = 1,
     hinge: bool = False,
+    polynomial: int = 0,
     prox: bool = False,
 ) -> Build:
     """A build with room for ``heads`` models of ``features``, the intercept's among them.
 
     ``max_features``: by default what is needed, and at least 1024. ``level_planes``: most base planes of a transcoded value,
-    None for a build without a transcoder. ``hinge``, ``prox``: with hinge losses, with a proximal step.
+    None for a build without a transcoder. ``hinge``, ``polynomial``, ``prox``: with hinge losses, with polynomial ones up to
+    that degree, with a proximal step.
     Raises :class:`zipsgd.protocol.formats.BuildError`.
     """
     lanes_above_zero = max(1, lanes)  # Build names the wrong one
     if max_features is None:
         max_features = max(1024, heads * -(-features // lanes_above_zero) * lanes_above_zero)
-    # Eight base planes and two up planes; or two quantisations of eight bits
-    words = max_features // lanes_above_zero * (10 if level_planes is None else 16)
+    # Eight base planes and all up planes; or two quantisations of eight bits
+    planes = 8 + max(2, polynomial + 1) if level_planes is None else 16
+    words = max_features // lanes_above_zero * planes
     return Build(
         lanes=lanes,
         update_lanes=lanes,
@@ -38,6 +41,7 @@ def build_for(
         level_bits=0 if level_planes is None else 8,
         level_p_max=level_planes or 0,
         hinge=int(hinge),
+        polynomial=polynomial,
         prox=int(prox),
         heads=heads,
     )

@@ -41,6 +41,7 @@ class EmulatorBackend:
             one_sided=config.one_sided,
             levels=config.levels,
             loss=config.loss,
+            polynomial=config.polynomial,
             one_against_all=config.one_against_all,
             epoch=epoch,
         )

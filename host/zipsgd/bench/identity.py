@@ -39,9 +39,21 @@ BUILDS = (
     Build(lanes=8, update_lanes=2, max_features=304, level_bits=8, level_p_max=2),
     Build(lanes=64, update_lanes=16, max_features=320, level_bits=6, level_p_max=4),
     Build(lanes=8, update_lanes=8, max_features=304, hinge=1),
+    Build(lanes=8, update_lanes=2, max_features=304, polynomial=7),
+    Build(lanes=32, update_lanes=8, max_features=320, polynomial=3, q3_bits=16),
     Build(lanes=16, update_lanes=4, max_features=304, prox=1),
     Build(lanes=8, update_lanes=2, max_features=1024, heads=10),
-    Build(lanes=16, update_lanes=16, max_features=512, heads=3, hinge=1, prox=1, level_bits=5, level_p_max=2),
+    Build(
+        lanes=16,
+        update_lanes=16,
+        max_features=512,
+        heads=3,
+        hinge=1,
+        polynomial=2,
+        prox=1,
+        level_bits=5,
+        level_p_max=2,
+    ),
 )
 UART_BUILD = Build(lanes=16, update_lanes=8, max_features=304, uart_baud=12_000_000)
 
@@ -52,7 +64,7 @@ def build_name(build: Build) -> str:
     """Lanes, update lanes and what else ``build`` has."""
     levels = f" levels {build.level_bits}/{build.level_p_max}" if build.level_bits else ""
     heads = f" heads {build.heads}" if build.has("heads") else ""
-    more = "".join(f" {option}" for option in ("hinge", "prox") if build.has(option))
+    more = "".join(f" {option}" for option in ("hinge", "polynomial", "prox") if build.has(option))
     return f"L{build.lanes} U{build.update_lanes}{levels}{heads}{more}"
 
 
@@ -103,7 +115,8 @@ def compare(
     row = {
         "configurations": runs,
         "on levels": sum(each["levels"] is not None for each in configurations),
-        "hinges": sum(each["loss"] != "squared" for each in configurations),
+        "hinges": sum("hinge" in each["loss"] for each in configurations),
+        "polynomials": sum("polynomial" in each["loss"] for each in configurations),
         "proximal": sum(each["prox"] for each in configurations),
         "heads": sum(each["heads"] > 1 for each in configurations),
         "saturated": saturated,

@@ -14,6 +14,7 @@ from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
 from zipsgd.protocol.registers import (
+    COEFFICIENT_WINDOW,
     LEVEL_WINDOW,
     MODEL_WINDOW,
     REGISTERS,
@@ -221,6 +222,8 @@ class Device:
         self._write_registers(config.registers())
         if config.levels is not None:
             self.write_words(LEVEL_WINDOW, table_words(config.levels, self.build))
+        if config.polynomial is not None:
+            self.write_words(COEFFICIENT_WINDOW, config.polynomial.window_words(self.build))
         self.write_model(model)
         self._shape = config.model_shape()
 

@@ -6,11 +6,12 @@ import numpy.typing as npt
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
+from zipsgd.golden.polynomial import Polynomial
 from zipsgd.golden.prox import NO_PROX
 from zipsgd.golden.quantise import Codes, fixed_point, level_offset, row_keys
-from zipsgd.protocol.formats import LABEL_FRAC, STEP_EXP_MAX, Build, Loss
+from zipsgd.protocol.formats import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX, Build, Loss
 
-from .epochs import epoch_codes, epoch_rows
+from .epochs import epoch_codes, epoch_rows, polynomial_codes, polynomial_rows
 from .state import FLAGS, LOSS_HIGH, LOSS_LOW, Int, Run, State, Vector
 from .update import update
 
@@ -28,7 +29,7 @@ class Emulator:
     batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
     one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
     levels : what the codes number; None for even levels.
-    loss : what is minimised.
+    loss : what is minimised; polynomial : its derivative, of a polynomial loss.
     one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
     epoch : number of the first one.
 
@@ -48,6 +49,7 @@ class Emulator:
         one_sided: bool = False,
         levels: LevelTable | None = None,
         loss: Loss = Loss.SQUARED,
+        polynomial: Polynomial | None = None,
         one_against_all: bool = False,
         epoch: int = 0,
     ) -> None:
@@ -65,6 +67,8 @@ class Emulator:
         self.levels = levels
         self._table = np.zeros((1, 2), np.int16) if levels is None else levels.values
         self.loss = loss
+        self._polynomial = polynomial
+        words = None if polynomial is None else polynomial.words(build)
         self._one_against_all = one_against_all
         self._shape = start.shape
         self._heads, self._features = np.atleast_2d(start).shape
@@ -79,6 +83,8 @@ class Emulator:
             draws=np.zeros(padded, dtype=np.int64),
             update_lfsr=np.zeros(build.update_lanes, dtype=np.int64),
             loss_lfsr=np.zeros(1, dtype=np.int64),
+            derivative=np.array([] if words is None else words.derivative, dtype=np.int64),
+            loss=np.array([] if words is None else words.loss, dtype=np.int64),
             totals=np.zeros(3, dtype=np.int64),
             phases=np.zeros(2, dtype=np.int64),
         )
@@ -140,7 +146,8 @@ class Emulator:
         if codes.base.shape[1] != self._features:
             raise ValueError(f"the codes have {codes.base.shape[1]} features, the model {self._features}")
         run = self._begin(codes.p, codes.m, step)
-        epoch_codes(
+        train = epoch_codes if self._polynomial is None else polynomial_codes
+        train(
             np.ascontiguousarray(codes.base),
             np.ascontiguousarray(codes.up),
             self._labels(codes.labels),
@@ -169,7 +176,7 @@ class Emulator:
         values : features in [-1, 1], shape (rows, features).
         labels : shape (rows,), in units of 2^-15 or numbers of classes; or (rows, heads), one for each head.
         order : row numbers, the samples of the epoch in order.
-        p, m : base and up planes, m at most 2.
+        p, m : base and up planes, at most as many as the build takes.
         seed, epoch : decide the up bits, with the row numbers.
         step : step size over mini-batch size.
 
@@ -183,12 +190,13 @@ class Emulator:
         run = self._begin(p, m, step)
         self.prepare(values, p)
         assert self._prepared is not None
-        keys = row_keys(seed, epoch, rows)
-        epoch_rows(
+        train = epoch_rows if self._polynomial is None else polynomial_rows
+        pairs = range((max(1, m) + 1) // 2)
+        train(
             self._prepared[2],
             self._labels(labels),
             rows,
-            keys,
+            np.stack([row_keys(seed, epoch, rows, pair) for pair in pairs], axis=1),
             self._table,
             (1 << p) - 1 - level_offset(p),
             run,
@@ -227,9 +235,12 @@ class Emulator:
             one_against_all=self._one_against_all,
             m=m,
             batch=self.batch,
-            symmetric=m == 2 and not self.one_sided,
+            symmetric=m >= 2 and not self.one_sided,
             loss=int(self.loss),
             one=1 << build.residual_frac,
+            degree=0 if self._polynomial is None else self._polynomial.degree,
+            reach_shift=0 if self._polynomial is None else REACH_MAX - self._polynomial.reach,
+            argument_bits=build.residual_bits - 1,
             level_offset=-1 if self.levels is None else level_offset(p),
             z_shift=build.z_shift(value_bits),
             label_shift=build.residual_frac - LABEL_FRAC,

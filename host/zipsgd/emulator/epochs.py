@@ -5,11 +5,12 @@ import numpy.typing as npt
 
 from zipsgd.compiled import compiled
 
+from .polynomial import train_polynomial
 from .sample import code_row, draw_row, look_up, prefetch_row, train_heads, train_sample
-from .state import Int, Run, State
+from .state import Int, Matrix, Run, State, Vector
 from .update import update
 
-__all__ = ["epoch_codes", "epoch_rows"]
+__all__ = ["epoch_codes", "epoch_rows", "polynomial_codes", "polynomial_rows"]
 
 
 @compiled
@@ -27,7 +28,7 @@ def epoch_codes(
     loss_lfsr, totals = state.loss_lfsr, state.totals
     single = run.heads == 1 and not run.one_against_all
     for i in range(len(labels)):
-        z1, z2 = code_row(base, up, i, q1, q2, q3)
+        z1, z2 = code_row(base, up, i, 0, q1, q2, q3)
         if run.level_offset >= 0:
             z1, z2 = look_up(table, run.level_offset, q1, q2, q3)
         if single:
@@ -58,7 +59,7 @@ def epoch_rows(
     for i in range(order.size):
         if i + 1 < order.size:
             prefetch_row(address + order[i + 1] * row_bytes, row_bytes)
-        z1, z2 = draw_row(fixed, order[i], keys[i], run.m, top, q1, q2, q3)
+        z1, z2 = draw_row(fixed, order[i], keys[i, 0], run.m, top, q1, q2, q3)
         if run.level_offset >= 0:
             if run.m == 0:
                 q2[:] = q1
@@ -67,5 +68,64 @@ def epoch_rows(
             train_sample(q1, q2, z1, z2, labels[order[i], 0], run, accumulated, loss_lfsr, totals)
         else:
             train_heads(q1, q2, z1, z2, labels[order[i]], run, state)
+        if (i + 1) % run.batch == 0 or i + 1 == order.size:
+            update(run, state)
+
+
+@compiled
+def _look_up_pairs(table: npt.NDArray[np.int16], quantised: Matrix, z: Int, run: Run, q3: Vector) -> None:
+    """To their levels, where there is a table: at most one pair."""
+    if run.level_offset >= 0:
+        if run.m == 0:
+            quantised[1] = quantised[0]
+        z[0], z[1] = look_up(table, run.level_offset, quantised[0], quantised[1], q3)
+
+
+@compiled
+def polynomial_codes(
+    base: npt.NDArray[np.int8],
+    up: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int16],
+    table: npt.NDArray[np.int16],
+    run: Run,
+    state: State,
+) -> None:
+    """As :func:`epoch_codes`, of a polynomial loss."""
+    pairs = (max(1, run.m) + 1) // 2
+    quantised = np.empty((2 * pairs, base.shape[1]), dtype=np.int32)
+    z, t = np.empty(2 * pairs, dtype=np.int64), np.empty(2 * pairs, dtype=np.int64)
+    q3 = state.q3[: base.shape[1]]
+    for i in range(len(labels)):
+        for pair in range(pairs):
+            q1, q2 = quantised[2 * pair], quantised[2 * pair + 1]
+            z[2 * pair], z[2 * pair + 1] = code_row(base, up, i, pair, q1, q2, q3)
+        _look_up_pairs(table, quantised, z, run, q3)
+        train_polynomial(quantised, z, labels[i], t, run, state)
+        if (i + 1) % run.batch == 0 or i + 1 == len(labels):
+            update(run, state)
+
+
+@compiled
+def polynomial_rows(
+    fixed: npt.NDArray[np.int32],
+    labels: npt.NDArray[np.int16],
+    order: Int,
+    keys: npt.NDArray[np.uint32],
+    table: npt.NDArray[np.int16],
+    top: int,
+    run: Run,
+    state: State,
+) -> None:
+    """As :func:`epoch_rows`, of a polynomial loss."""
+    pairs = keys.shape[1]
+    quantised = np.empty((2 * pairs, fixed.shape[1]), dtype=np.int32)
+    z, t = np.empty(2 * pairs, dtype=np.int64), np.empty(2 * pairs, dtype=np.int64)
+    q3 = state.q3[: fixed.shape[1]]
+    for i in range(order.size):
+        for pair in range(pairs):
+            q1, q2 = quantised[2 * pair], quantised[2 * pair + 1]
+            z[2 * pair], z[2 * pair + 1] = draw_row(fixed, order[i], keys[i, pair], run.m, top, q1, q2, q3)
+        _look_up_pairs(table, quantised, z, run, q3)
+        train_polynomial(quantised, z, labels[order[i]], t, run, state)
         if (i + 1) % run.batch == 0 or i + 1 == order.size:
             update(run, state)

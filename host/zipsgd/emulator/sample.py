@@ -30,7 +30,18 @@ from .state import (
     leap,
 )
 
-__all__ = ["code_row", "draw_row", "look_up", "prefetch_row", "train_heads", "train_sample"]
+__all__ = [
+    "add",
+    "add_both",
+    "code_row",
+    "delta",
+    "draw_row",
+    "look_up",
+    "prefetch_row",
+    "products",
+    "train_heads",
+    "train_sample",
+]
 
 _CACHE_LINE = 64
 
@@ -66,7 +77,8 @@ def prefetch_row(start: int, size: int) -> None:
 def draw_row(
     fixed: Matrix, row: int, key: int, m: int, top: int, q1: Vector, q2: Vector, q3: Vector
 ) -> tuple[Any, Any]:
-    """Q_1 and Q_2 of a row of fixed-point features, with the up bits of the row's ``key``; returns both products with q3.
+    """A pair of quantisations of a row of fixed-point features, with the up bits of the ``key`` of row and pair; returns both
+    products with q3.
 
     With m = 0, only Q_1 is made, which is the base ``k``, at most ``top``.
     """
@@ -92,13 +104,16 @@ def draw_row(
 
 
 @compiled
-def code_row(base: Matrix, up: Matrix, row: int, q1: Vector, q2: Vector, q3: Vector) -> tuple[Any, Any]:
-    """Q_1 and Q_2 of a row of codes; returns both products with q3."""
+def code_row(
+    base: Matrix, up: Matrix, row: int, pair: int, q1: Vector, q2: Vector, q3: Vector
+) -> tuple[Any, Any]:
+    """A ``pair`` of quantisations of a row of codes, Q_1 and Q_2 or further ones; returns both products with q3."""
     word = q3.dtype.type
     z1, z2 = word(0), word(0)
     for j in range(q1.size):
-        q1[j] = base[row, j] + (up[row, j] & 1)
-        q2[j] = base[row, j] + (up[row, j] >> 1 & 1)
+        bits = up[row, j] >> np.uint8(2 * pair)
+        q1[j] = base[row, j] + (bits & 1)
+        q2[j] = base[row, j] + (bits >> 1 & 1)
         z1 = word(z1 + word(word(q1[j]) * q3[j]))
         z2 = word(z2 + word(word(q2[j]) * q3[j]))
     return z1, z2
@@ -118,7 +133,7 @@ def look_up(table: Matrix, offset: int, q1: Vector, q2: Vector, q3: Vector) -> t
 
 
 @compiled
-def _products(q1: Vector, q2: Vector, q3: Vector) -> tuple[Any, Any]:
+def products(q1: Vector, q2: Vector, q3: Vector) -> tuple[Any, Any]:
     """Both products with q3."""
     word = q3.dtype.type
     z1, z2 = word(0), word(0)
@@ -149,7 +164,7 @@ def _derivative(residual: int, label: Any, run: Run) -> tuple[int, int]:
 
 
 @compiled
-def _delta(derivative: int, lfsr: int, run: Run) -> tuple[int, int]:
+def delta(derivative: int, lfsr: int, run: Run) -> tuple[int, int]:
     """step * derivative, rounded by the draw of the loss unit's LFSR and saturated, and the flag."""
     product = (derivative * run.mantissa) << run.step_shift
     rounded = (product + align(lfsr >> OLD_BITS, run.delta_drop)) >> run.delta_drop
@@ -158,7 +173,7 @@ def _delta(derivative: int, lfsr: int, run: Run) -> tuple[int, int]:
 
 
 @compiled
-def _add(accumulated: Vector, q: Vector, delta: int) -> None:
+def add(accumulated: Vector, q: Vector, delta: int) -> None:
     word = accumulated.dtype.type
     weight = word(delta)
     for j in range(q.size):
@@ -166,7 +181,7 @@ def _add(accumulated: Vector, q: Vector, delta: int) -> None:
 
 
 @compiled
-def _add_both(accumulated: Vector, q1: Vector, delta1: int, q2: Vector, delta2: int) -> None:
+def add_both(accumulated: Vector, q1: Vector, delta1: int, q2: Vector, delta2: int) -> None:
     word = accumulated.dtype.type
     weight1, weight2 = word(delta1), word(delta2)
     for j in range(q1.size):
@@ -193,7 +208,7 @@ def train_sample(
     lfsr = loss_lfsr[0]
     r1, flags = _residual(z1, label, run)
     within, last = _derivative(r1, label, run)
-    delta1, flag = _delta(last, lfsr, run)
+    delta1, flag = delta(last, lfsr, run)
     flags |= flag
     lfsr = leap(lfsr)
     delta2 = delta1
@@ -201,7 +216,7 @@ def train_sample(
         r2, flag = _residual(z2, label, run)
         flags |= flag
         _, last = _derivative(r2, label, run)
-        delta2, flag = _delta(last, lfsr, run)
+        delta2, flag = delta(last, lfsr, run)
         flags |= flag
         lfsr = leap(lfsr)
     loss_lfsr[0] = lfsr
@@ -210,9 +225,9 @@ def train_sample(
     totals[LOSS_HIGH] += product >> 32
     totals[FLAGS] |= flags
     if run.symmetric:
-        _add_both(accumulated, q1, delta2, q2, delta1)
+        add_both(accumulated, q1, delta2, q2, delta1)
     else:
-        _add(accumulated, q1, 2 * delta2)
+        add(accumulated, q1, 2 * delta2)
 
 
 @compiled
@@ -224,7 +239,7 @@ def train_heads(q1: Vector, q2: Vector, z1: Any, z2: Any, labels: Vector, run: R
         state.loss_lfsr[0] = lfsr  # all heads draw the same
         part = slice(head * room, head * room + q1.size)
         if head:
-            z1, z2 = _products(q1, q2, state.q3[part])
+            z1, z2 = products(q1, q2, state.q3[part])
         if run.one_against_all:
             label: Any = LABEL_ONE if labels[0] == head else -LABEL_ONE
         else:

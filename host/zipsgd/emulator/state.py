@@ -18,6 +18,7 @@ __all__ = [
     "MODEL",
     "OLD_BITS",
     "PHASE_MASK",
+    "POLYNOMIAL_MARGIN",
     "Q3",
     "RESIDUAL",
     "SQUARED",
@@ -46,6 +47,9 @@ class Run(NamedTuple):
     symmetric: bool
     loss: int
     one: int  # at the residual's binary point
+    degree: int  # of the polynomial, or 0
+    reach_shift: int  # of a polynomial's argument
+    argument_bits: int  # of the same, behind its binary point
     level_offset: int  # from a base to its level's number; -1 for even levels
     z_shift: int
     label_shift: int
@@ -78,6 +82,8 @@ class State(NamedTuple):
     draws: Int
     update_lfsr: Int
     loss_lfsr: Int
+    derivative: Int  # a polynomial's coefficients
+    loss: Int  # and its loss's
     totals: Int  # flags, and the loss sum in two parts: high * 2^32 + low
     phases: Int  # of shrinking, and of the threshold
 
@@ -85,7 +91,7 @@ class State(NamedTuple):
 # Compiled functions see plain numbers only
 RESIDUAL, DELTA = Flag.RESIDUAL, Flag.DELTA
 GRADIENT, MODEL, Q3 = Flag.GRADIENT, Flag.MODEL, Flag.Q3
-SQUARED, HINGE = Loss.SQUARED.value, Loss.HINGE.value
+SQUARED, HINGE, POLYNOMIAL_MARGIN = Loss.SQUARED.value, Loss.HINGE.value, Loss.POLYNOMIAL_MARGIN.value
 FLAGS, LOSS_LOW, LOSS_HIGH = range(3)
 PHASE_MASK = (1 << PHASE_BITS) - 1
 _DRAW_MASK = (1 << LFSR_DRAW) - 1

@@ -20,12 +20,13 @@ from zipsgd.backends import BACKENDS, open_backend
 from zipsgd.data import Scaling, Table
 from zipsgd.data.table import column_names
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import Build, Flag, Loss
+from zipsgd.protocol.formats import Build, Flag
 from zipsgd.rows import ranges
 from zipsgd.training import Options, prepare
 
 from . import history
 from .heads import Heads, build_of, translate
+from .objective import Objective
 from .penalty import regulariser
 from .rows import Chosen, content_order
 from .weights import copies, draw
@@ -83,7 +84,7 @@ class BaseZip(BaseEstimator, ABC):
         self,
         *,
         base_bits: int = 2,
-        samples_per_value: int = 2,
+        samples_per_value: Any = "auto",
         levels: str = "uniform",
         batch_size: Any = "auto",
         step_size: Any = "auto",
@@ -141,7 +142,7 @@ class BaseZip(BaseEstimator, ABC):
         """Set ``coef_`` and ``intercept_``, given with shapes (heads, features) and (heads,)."""
 
     @abstractmethod
-    def _device_loss(self) -> Loss:
+    def _objective(self) -> Objective:
         """What the device minimises."""
 
     _of_classes = False
@@ -243,7 +244,13 @@ class BaseZip(BaseEstimator, ABC):
         )
         return data.part(kept), data.part(held)
 
-    def _options(self, schedule: Any, epochs: int, rows: int) -> Options:
+    def _options(self, schedule: Any, epochs: int, rows: int, unbiased: int) -> Options:
+        """``unbiased``: samples per value without bias."""
+        samples = self.samples_per_value
+        if isinstance(samples, str):
+            if samples != "auto":
+                raise ValueError(f'samples_per_value must be "auto" or a number, not {samples!r}')
+            samples = unbiased
         batch = self.batch_size
         if isinstance(batch, str):
             if batch != "auto":
@@ -254,7 +261,7 @@ class BaseZip(BaseEstimator, ABC):
             raise ValueError(f'step_size must be "auto" or a number, not {step!r}')
         return Options(
             base_bits=int(self.base_bits),
-            samples_per_value=int(self.samples_per_value),
+            samples_per_value=int(samples),
             batch_size=int(batch),
             step_size=None if isinstance(step, str) else float(step),
             schedule=schedule,
@@ -275,13 +282,15 @@ class BaseZip(BaseEstimator, ABC):
             index, shares = copies(index, data.weights[index])
         restarts = isinstance(schedule, str) and schedule == "linear"
         before = 0 if restarts else self.n_epochs_
-        options = self._options(schedule, before + passes, index.size)
+        objective = self._objective()
+        options = self._options(schedule, before + passes, index.size, objective.samples_per_value)
         targets = data.targets[index]
         table = Table(Chosen(data.X, index), targets[:, 0], self._names(), "X and y")
         scalings = self._scalings(table, targets, options, fresh_scaling)
         penalty = regulariser(self.penalty, self.alpha, self.l1_ratio)
-        task = prepare(table, options, scaling=scalings[0])
-        task = replace(task, config=replace(task.config, loss=self._device_loss(), prox=penalty.any))
+        task = prepare(table, options, scaling=scalings[0], curvature=objective.curvature)
+        config = replace(task.config, loss=objective.loss, polynomial=objective.polynomial, prox=penalty.any)
+        task = replace(task, config=config)
         labels = np.stack([scaling.labels(target) for scaling, target in zip(scalings, targets.T)], axis=1)
         classes = targets.argmax(axis=1).astype(np.int16) if self._of_classes else None
         if hasattr(data.X, "toarray"):
@@ -301,7 +310,7 @@ class BaseZip(BaseEstimator, ABC):
             for step in task.steps[before:]:
                 order = None if shares is None else draw(shares, self.seed_, self.n_epochs_)
                 step = replace(step, prox=penalty.prox(task.step_size(step), task.scale, backend.build))
-                entry = self._epoch(heads, step, task.step_size(step), order)
+                entry = self._epoch(heads, step, task.step_size(step), order, objective.scale)
                 if validation is not None:
                     predicted = self._outcome(self._outputs(validation.X))
                     score = self._rate(validation.y, predicted, validation.weights)
@@ -325,8 +334,8 @@ class BaseZip(BaseEstimator, ABC):
             )
         return self
 
-    def _epoch(self, heads: Heads, step: Step, size: float, order: _Int | None) -> history.Entry:
-        """Train all heads on the next epoch, and set the fitted attributes."""
+    def _epoch(self, heads: Heads, step: Step, size: float, order: _Int | None, unit: float) -> history.Entry:
+        """Train all heads on the next epoch, and set the fitted attributes. ``unit``: of the device's loss, in the user's."""
         start = time.perf_counter()
         done = heads.epoch(self.n_epochs_, step, order)
         seconds = time.perf_counter() - start
@@ -340,7 +349,7 @@ class BaseZip(BaseEstimator, ABC):
         self._refresh(models)
         entry = {
             "epoch": self.n_epochs_,
-            "loss": done.loss,
+            "loss": done.loss * unit,
             "step_size": size,
             "flags": [name for bit, name in Flag.NAMES.items() if done.flags & bit],
             "samples": done.samples,

@@ -11,16 +11,23 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from zipsgd.data import Scaling
+from zipsgd.losses import CompiledLoss, logistic
 from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE, Loss
 
 from .base import BaseZip, Data
+from .objective import Named, Objective, objective
 from .parameters import documented
 
 __all__ = ["ZipClassifier"]
 
 _Float = npt.NDArray[np.float64]
 
-LOSSES = {"squared_hinge": Loss.SQUARED_HINGE, "hinge": Loss.HINGE, "squared_error": Loss.SQUARED}
+LOSSES: Named = {
+    "squared_hinge": Loss.SQUARED_HINGE,
+    "hinge": Loss.HINGE,
+    "logistic": logistic,
+    "squared_error": Loss.SQUARED,
+}
 
 
 def _nearest_probabilities(scores: _Float) -> _Float:
@@ -33,25 +40,31 @@ def _nearest_probabilities(scores: _Float) -> _Float:
 
 
 def _estimates_probabilities(estimator: "ZipClassifier") -> bool:
-    if estimator.loss == "hinge":
-        raise AttributeError(
-            'a hinge estimates no probabilities: choose loss="squared_hinge" or "squared_error"'
-        )
-    return True
+    if estimator.loss in ("squared_hinge", "squared_error") or _is_logistic(estimator.loss):
+        return True
+    raise AttributeError(
+        'this loss estimates no probabilities: choose "logistic", "squared_hinge" or "squared_error"'
+    )
+
+
+def _is_logistic(loss: Any) -> bool:
+    return (loss.name if isinstance(loss, CompiledLoss) else loss) == "logistic"
 
 
 @documented
 class ZipClassifier(ClassifierMixin, BaseZip):
-    """Linear classifier on labels of +-1 (a support vector machine, or an LS-SVM), trained by SGD on samples of a few bits.
+    """Linear classifier (a support vector machine, an LS-SVM, logistic regression), trained by SGD on samples of a few bits.
 
     Rows go to the device as base_bits + samples_per_value bits a value. Columns are scaled by the estimator itself: a
     ``StandardScaler`` before it changes next to nothing. Of more than two classes, each has a model of its own, against all
     others.
 
     {parameters}
-    loss : "squared_hinge", "hinge" or "squared_error", default "squared_hinge"
-        Hinges need a device that has them. Least squares alone has a gradient without any bias at two samples per value; that
-        of hinges has a little, where a sample's noise takes it over the margin.
+    loss : "squared_hinge", "hinge", "logistic", "squared_error" or a compiled loss, default "squared_hinge"
+        All but the last need a device that has them. Least squares has a gradient without any bias at two samples per value;
+        that of hinges has a little, where a sample's noise takes it over the margin. "logistic" stands for
+        :func:`zipsgd.losses.logistic` of degree 3, which is without bias at four, and :func:`zipsgd.losses.compile_loss` makes
+        losses of other functions ``of="margin"``.
     class_weight : {{class: weight}}, "balanced" or None
         Weights of classes, by which sample weights are multiplied. "balanced": inverse to a class's weight among the rows.
 
@@ -73,9 +86,9 @@ class ZipClassifier(ClassifierMixin, BaseZip):
     def __init__(
         self,
         *,
-        loss: str = "squared_hinge",
+        loss: Any = "squared_hinge",
         base_bits: int = 2,
-        samples_per_value: int = 2,
+        samples_per_value: Any = "auto",
         levels: str = "uniform",
         batch_size: Any = "auto",
         step_size: Any = "auto",
@@ -191,11 +204,15 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         """Probabilities of the classes, shape (rows, classes).
 
         Squared error and squared hinge on +-1 estimate 2 P(class) - 1. These are the probabilities nearest to their estimates,
-        many of them exactly 0 or 1: right on average, not for single rows far from the rest. Not with loss="hinge".
+        many of them exactly 0 or 1: right on average, not for single rows far from the rest. The logistic loss estimates
+        them all, and those of several classes are scaled to a sum of 1. Not with other losses.
         """
         decision = self._decide(X)
         if decision.shape[1] == 1:
             decision = np.hstack([-decision, decision])
+        if _is_logistic(self.loss):
+            shares: _Float = 1 / (1 + np.exp(-decision))
+            return np.asarray(shares / shares.sum(axis=1, keepdims=True))
         return _nearest_probabilities((1 + decision) / 2)
 
     def _data(self, X: Any, y: Any, weights: _Float | None) -> Data:
@@ -215,12 +232,11 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         return Data(X, y, targets, weights)
 
     def _target_scale(self, target: _Float, former: Scaling | None) -> tuple[float, float]:
-        return 0.0, (1 << LABEL_FRAC) / LABEL_ONE
+        objective = self._objective()
+        return 0.0, objective.scale if objective.polynomial else (1 << LABEL_FRAC) / LABEL_ONE
 
-    def _device_loss(self) -> Loss:
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {self.loss!r}")
-        return LOSSES[self.loss]
+    def _objective(self) -> Objective:
+        return objective(self.loss, LOSSES, Loss.POLYNOMIAL_MARGIN)
 
     def _outcome(self, decision: _Float) -> npt.NDArray[Any]:
         best = decision.argmax(axis=1) if decision.shape[1] > 1 else (decision[:, 0] > 0).astype(int)

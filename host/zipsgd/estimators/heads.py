@@ -39,7 +39,8 @@ def build_of(task: Task, heads: int) -> Build:
         config.features,
         level_planes=None if config.levels is None else config.p,
         heads=max(1, min(heads, MOST_HEADS, room)),
-        hinge=config.loss != Loss.SQUARED,
+        hinge=config.loss in (Loss.HINGE, Loss.SQUARED_HINGE),
+        polynomial=config.degree,
         prox=config.prox,
     )
 
@@ -114,5 +115,5 @@ class Heads:
                 bits += count * (config.features * (config.p + config.m) + LABEL_BITS * config.labels)
             else:
                 bits += 8 * result.sample_bytes
-        mean = loss * 2.0 ** (-2 * self._backend.build.residual_frac) / (count * len(self.words))
+        mean = loss * config.loss_unit(self._backend.build) / (count * len(self.words))
         return HeadEpoch(mean, flags, count, bits)

@@ -13,9 +13,9 @@ Parameters
 ----------
 base_bits : int, default 2
     Base planes p of a value, 1 to 8; with optimal levels 0 to 4.
-samples_per_value : int, default 2
+samples_per_value : "auto" or int, default "auto"
     Independent quantisations m of a value, one more bit each: 2 is double sampling, without bias; 1 the naive, biased one;
-    0 truncates.
+    0 truncates. A loss of a polynomial of degree d takes d + 1 of them. "auto": as many as are without bias.
 levels : "uniform" or "optimal", default "uniform"
     Even levels, or those of least variance for each column, which need a device with a transcoder.
 batch_size : "auto" or int, default "auto"

@@ -1,4 +1,4 @@
-"""Linear regression by least squares."""
+"""Linear regression by least squares, or other losses of the residual."""
 
 from typing import Any, Self
 
@@ -8,25 +8,33 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from zipsgd.data import DataError, Scaling
+from zipsgd.losses import pseudo_huber
 from zipsgd.protocol.formats import Loss
 
 from .base import BaseZip, Data
+from .objective import Named, Objective, objective
 from .parameters import documented
 
 __all__ = ["ZipRegressor"]
 
 _Float = npt.NDArray[np.float64]
 
+LOSSES: Named = {"squared_error": Loss.SQUARED, "huber": pseudo_huber}
+
 
 @documented
 class ZipRegressor(RegressorMixin, BaseZip):
-    """Least-squares regression, trained by SGD on samples of a few bits.
+    """Linear regression, trained by SGD on samples of a few bits.
 
-    Rows go to the device as base_bits + samples_per_value bits a value. With two samples per value the gradient has no bias, so
-    that the model is that of full-precision SGD. Columns are scaled by the estimator itself: a ``StandardScaler`` before it
-    changes next to nothing. Several outputs (y of shape (rows, outputs)) are as many models on the same rows.
+    Rows go to the device as base_bits + samples_per_value bits a value. With samples enough, two for least squares, the
+    gradient has no bias, so that the model is that of full-precision SGD. Columns are scaled by the estimator itself: a
+    ``StandardScaler`` before it changes next to nothing. Several outputs (y of shape (rows, outputs)) are as many models on the
+    same rows.
 
     {parameters}
+    loss : "squared_error", "huber" or a compiled loss, default "squared_error"
+        "huber" grows linearly from about half the targets' range on (:func:`zipsgd.losses.pseudo_huber`), and
+        :func:`zipsgd.losses.compile_loss` makes losses of other functions ``of="residual"``, of targets in [-1, 1].
 
     {attributes}
 
@@ -38,6 +46,53 @@ class ZipRegressor(RegressorMixin, BaseZip):
     >>> ZipRegressor(base_bits=2, random_state=0).fit(X, y).score(X, y) > 0.5
     True
     """
+
+    def __init__(
+        self,
+        *,
+        loss: Any = "squared_error",
+        base_bits: int = 2,
+        samples_per_value: Any = "auto",
+        levels: str = "uniform",
+        batch_size: Any = "auto",
+        step_size: Any = "auto",
+        schedule: Any = "linear",
+        penalty: str | None = None,
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        max_iter: int = 20,
+        average: Any = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-3,
+        warm_start: bool = False,
+        random_state: Any = None,
+        backend: str = "emulator",
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            base_bits=base_bits,
+            samples_per_value=samples_per_value,
+            levels=levels,
+            batch_size=batch_size,
+            step_size=step_size,
+            schedule=schedule,
+            penalty=penalty,
+            alpha=alpha,
+            l1_ratio=l1_ratio,
+            max_iter=max_iter,
+            average=average,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            random_state=random_state,
+            backend=backend,
+            verbose=verbose,
+        )
+        self.loss = loss
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for ``max_iter`` epochs.
@@ -84,8 +139,8 @@ class ZipRegressor(RegressorMixin, BaseZip):
             raise DataError("y: values near the largest float64; divide them by a constant first")
         return centre, spread
 
-    def _device_loss(self) -> Loss:
-        return Loss.SQUARED
+    def _objective(self) -> Objective:
+        return objective(self.loss, LOSSES, Loss.POLYNOMIAL_RESIDUAL)
 
     def _outcome(self, decision: _Float) -> _Float:
         return decision if self._several else decision[:, 0]

@@ -13,16 +13,18 @@ __all__ = ["gate_weights", "gradient", "pair_gradient"]
 def gate_weights(delta: Int, m: int, one_sided: bool) -> tuple[Int, Int]:
     """What the planes of a sample gate into the accumulators, in halves of delta's unit.
 
-    ``delta``: shape (samples, max(1, m)). Returns (base, up): ``base`` of shape (samples,) for the base planes, ``up`` of
+    ``delta``: shape (samples, 1 or 2). Returns (base, up): ``base`` of shape (samples,) for the base planes, ``up`` of
     shape (samples, m) for the up planes.
 
-    Symmetric, m = 2: (Q_1(a) delta_2 + Q_2(a) delta_1) / 2, so the base planes gate delta_1 + delta_2 and each up plane the
-    *other* sample's delta. One-sided, m = 2: Q_1(a) delta_2. With m < 2 there is one sample, and the estimator is naive.
+    Symmetric: (Q_1(a) delta_2 + Q_m(a) delta_1) / 2, so the base planes gate delta_1 + delta_2, and the first and the last up
+    plane the *other* one's delta; those between have served the dot products, which a polynomial takes more than two of.
+    One-sided: Q_1(a) delta_2. With m < 2 there is one sample, and the estimator is naive.
     """
-    if m == 2 and not one_sided:
-        return delta[:, 0] + delta[:, 1], delta[:, ::-1]
-    last = 2 * delta[:, -1]
     up = np.zeros((delta.shape[0], m), dtype=np.int64)
+    if m >= 2 and not one_sided:
+        up[:, 0], up[:, -1] = delta[:, 1], delta[:, 0]
+        return delta[:, 0] + delta[:, 1], up
+    last = 2 * delta[:, -1]
     if m:
         up[:, 0] = last
     return last, up

@@ -2,19 +2,39 @@
 
 With labels b of +1 and -1, what a sample lacks to a hinge's margin is 1 - b z = -b (z - b). So every loss here is a function of
 the residual r = z - b: a sample is within the margin where r and b have opposite signs, and beyond it where they have not.
+Losses of a polynomial are functions of r as well, or of the margin b z itself.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE, STEP_BITS, STEP_EXP_MAX, Build, Flag, Loss
+from zipsgd.protocol.formats import (
+    LABEL_FRAC,
+    LABEL_ONE,
+    REACH_MAX,
+    STEP_BITS,
+    STEP_EXP_MAX,
+    Build,
+    Flag,
+    Loss,
+)
 
 from .lfsr import Lfsr
+from .polynomial import PolynomialWords, horner
 from .prox import NO_PROX, Prox
 from .rounding import Int, align_draw, saturate, stochastic_round
 
-__all__ = ["Step", "deltas", "derivatives", "loss_sum", "residuals", "targets"]
+__all__ = [
+    "Step",
+    "arguments",
+    "deltas",
+    "derivatives",
+    "loss_sum",
+    "polynomial_loss",
+    "residuals",
+    "targets",
+]
 
 
 @dataclass(frozen=True)
@@ -89,16 +109,49 @@ def loss_sum(within: Int, derivative: Int) -> int:
     return int(np.sum(within[..., 0] * derivative[..., -1]))
 
 
+def arguments(z: Int, labels: Int, p: int, reach: int, loss: Loss, build: Build) -> tuple[Int, int]:
+    """A polynomial's t_i: the margin s z_i, or z_i - b; shape (..., m) as ``z``, and the flags.
+
+    In units of 2^(reach + 1 - residual_bits), saturated to [-2^reach, 2^reach). ``labels``: shape (...).
+    """
+    exact = z << build.z_shift(p)
+    if loss == Loss.POLYNOMIAL_MARGIN:
+        exact = exact * np.where(labels < 0, -1, 1)[..., None]
+    else:
+        exact = exact - (labels.astype(np.int64) << (build.residual_frac - LABEL_FRAC))[..., None]
+    return saturate(exact << (REACH_MAX - reach), build.residual_bits, Flag.RESIDUAL)
+
+
+def polynomial_loss(t: Int, labels: Int, loss: Loss, words: PolynomialWords, build: Build) -> tuple[Int, int]:
+    """The derivatives for :func:`deltas`, shape (..., 2) or, with m < 2, (..., 1), and the loss sum.
+
+    ``t``: shape (..., max(1, m)), of :func:`arguments`. The first derivative is of t_1 ... t_d and the second of t_2 ...
+    t_(d+1), so that each leaves a quantisation out to multiply it with; the loss takes t_1 ... t_(d+1). Where there are fewer,
+    the last one stands in for those that there are not, and the result is biased. In units of 2^-residual_frac, the loss's
+    of 2^(reach - 2 * residual_frac).
+    """
+    degree = len(words.derivative) - 1
+    last = t.shape[-1] - 1
+    used = t[..., np.minimum(np.arange(degree + 1), last)]
+    sums = [horner(words.derivative, used[..., :degree], build)]
+    if last:
+        sums.append(horner(words.derivative, used[..., 1:], build))
+    derivative = np.stack(sums, axis=-1)
+    if loss == Loss.POLYNOMIAL_MARGIN:
+        derivative = derivative * np.where(labels < 0, -1, 1)[..., None]
+    return derivative, int(np.sum(horner(words.loss, used, build))) << build.residual_frac
+
+
 def deltas(derivative: Int, step: Step, lfsr: Lfsr, build: Build) -> tuple[Int, int]:
-    """delta_i = step * l'(z_i), stochastically rounded and saturated; shape (samples, m) or (samples, heads, m) as
+    """delta_i = step * l'_i, stochastically rounded and saturated; shape (samples, 1 or 2) or (samples, heads, 1 or 2) as
     ``derivative``, and the flags.
 
     One draw for each sample and i from the loss unit's LFSR, in order: for all heads the same.
     """
     product = (derivative * step.mantissa) << (4 * (STEP_EXP_MAX - step.exponent))
-    count, *heads, m = derivative.shape
-    bits = np.array([lfsr.draw()[0] for _ in range(count * m)], dtype=np.int64)
-    draw = align_draw(bits.reshape(count, *(1 for _ in heads), m), build.delta_drop)
+    count, *heads, each = derivative.shape
+    bits = np.array([lfsr.draw()[0] for _ in range(count * each)], dtype=np.int64)
+    draw = align_draw(bits.reshape(count, *(1 for _ in heads), each), build.delta_drop)
     rounded = stochastic_round(product, build.delta_drop, draw)
     limit = (1 << (build.delta_bits - 1)) - 1  # symmetric: this saves the accumulators a bit
     clamped = np.clip(rounded, -limit, limit)

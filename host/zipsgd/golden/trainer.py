@@ -9,7 +9,8 @@ from .dot import dot
 from .gradient import gradient, pair_gradient
 from .levels import LevelTable, transcode
 from .lfsr import Lfsr, seed_words
-from .loss import Step, deltas, derivatives, loss_sum, residuals, targets
+from .loss import Step, arguments, deltas, derivatives, loss_sum, polynomial_loss, residuals, targets
+from .polynomial import Polynomial
 from .prox import NO_PROX, Phases, Prox, apply_prox
 from .quantise import Codes
 from .rounding import Int
@@ -31,7 +32,7 @@ class GoldenTrainer:
     batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
     one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
     levels : what the codes number; None for even levels.
-    loss : what is minimised.
+    loss : what is minimised; polynomial : its derivative, of a polynomial loss.
     one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
 
     Attributes
@@ -50,6 +51,7 @@ class GoldenTrainer:
         one_sided: bool = False,
         levels: LevelTable | None = None,
         loss: Loss = Loss.SQUARED,
+        polynomial: Polynomial | None = None,
         one_against_all: bool = False,
         epoch: int = 0,
     ) -> None:
@@ -58,6 +60,7 @@ class GoldenTrainer:
         self.batch = batch
         self.one_sided = one_sided
         self.loss = loss
+        self._polynomial = polynomial
         self.one_against_all = one_against_all
         self.flags = 0
         self.master: Int = np.array(model, dtype=np.int64)
@@ -93,6 +96,16 @@ class GoldenTrainer:
         for _, _, flags in heads:
             self.flags |= flags
 
+    def _derivatives(self, z: Int, labels: Int, p: int) -> tuple[Int, int, int]:
+        """Of a mini-batch's dot products, shape (samples, heads, m): derivatives, the sum of the loss, and flags."""
+        if self._polynomial is None:
+            r, flags = residuals(z, labels, p, self.build)
+            within, derivative = derivatives(r, labels, self.loss, self.build)
+            return derivative, loss_sum(within, derivative), flags
+        t, flags = arguments(z, labels, p, self._polynomial.reach, self.loss, self.build)
+        words = self._polynomial.words(self.build)
+        return *polynomial_loss(t, labels, self.loss, words, self.build), flags
+
     @property
     def q3(self) -> Int:
         """What the dot product reads, shaped as ``master``."""
@@ -115,9 +128,8 @@ class GoldenTrainer:
                 z = np.stack(
                     [np.concatenate([dot(each, q3) for each in quantised], axis=1) for q3 in self._q3], axis=1
                 )
-            r, flags = residuals(z, labels, p, self.build)
-            within, derivative = derivatives(r, labels, self.loss, self.build)
-            total += loss_sum(within, derivative)
+            derivative, loss, flags = self._derivatives(z, labels, p)
+            total += loss
             delta, more = deltas(derivative, step, self._loss_lfsr, self.build)
             self.flags |= flags | more
             if self.levels is None:

@@ -17,10 +17,12 @@ __all__ = [
     "LABEL_ONE",
     "LFSR_BITS",
     "LFSR_DRAW",
+    "MOST_DEGREE",
     "MOST_FEATURES",
     "MOST_HEADS",
     "PHASE_BITS",
     "PROX_STAGES",
+    "REACH_MAX",
     "SAMPLES_BITS",
     "SHRINK_SHIFT_MAX",
     "STEP_BITS",
@@ -47,6 +49,8 @@ STEP_BITS = 16
 """Bits of the step size's mantissa, unsigned."""
 STEP_EXP_MAX = 3
 """Largest exponent: step = mantissa * 2^-(16 + 4 * exponent)."""
+MOST_DEGREE = 7
+"""Of a polynomial in any build."""
 MOST_FEATURES = 1 << 16
 """Of all heads' models together, in any build."""
 MOST_HEADS = 64
@@ -55,6 +59,8 @@ PHASE_BITS = 16
 """Bits of the rate at which mini-batches shrink the model, and of a threshold's fraction: both are spread over mini-batches."""
 PROX_STAGES = 5
 """Cycles that a proximal step adds to an update: add random bits, shift, take away, threshold, bound."""
+REACH_MAX = 2
+"""A polynomial covers arguments of up to 2^0, 2^1 or 2^2, the range of a residual."""
 SHRINK_SHIFT_MAX = 15
 """The model is shrunk by 2^-1 to 2^-15 of itself."""
 THRESHOLD_BITS = 32
@@ -72,6 +78,15 @@ class Loss(IntEnum):
     """max(0, 1 - b z)"""
     SQUARED_HINGE = 2
     """max(0, 1 - b z)^2 / 2"""
+    POLYNOMIAL_MARGIN = 3
+    """l(s z), with s the label's sign, for a polynomial l'"""
+    POLYNOMIAL_RESIDUAL = 4
+    """l(z - b), for a polynomial l'"""
+
+    @property
+    def polynomial(self) -> bool:
+        """Whether its derivative is a polynomial of the run's."""
+        return self >= Loss.POLYNOMIAL_MARGIN
 
 
 class BuildError(ValueError):
@@ -110,7 +125,6 @@ class Build:
     max_features : most features a model can have (n), a multiple of ``lanes``.
     max_batch : largest mini-batch, a power of two.
     p_max : most base planes, 1 to 8.
-    m_max : most up planes, 2 (double sampling).
     model_bits, q3_bits : bits of the master model and of Q3's copy that the dot product reads.
     delta_bits : bits of the rounded error term, range (-1, 1).
     gradient_bits : bits of the rounded mini-batch step (Q4), range (-1, 1).
@@ -118,7 +132,8 @@ class Build:
     rx_bytes : bytes of frames that the link's receive buffer holds, a power of two.
     level_bits : most bits of a level's value in the transcoder's table; 0 for a build without a transcoder.
     level_p_max : most base planes of a transcoded value, 0 to 4: the table has 2^level_p_max + 1 levels a feature.
-    hinge : 1 for a loss unit with both hinges, 0 for least squares alone.
+    hinge : 1 for a loss unit with both hinges.
+    polynomial : highest degree of a polynomial loss, up to 7; 0 for a loss unit without one.
     prox : 1 for an update unit with a proximal step (L2, L1, box).
     heads : most models that are trained side by side on one stream of samples; together they have ``max_features`` features.
     clock_hz : clock of the datapath.
@@ -135,7 +150,6 @@ class Build:
     max_features: int = 1024
     max_batch: int = 64
     p_max: int = 8
-    m_max: int = 2
     model_bits: int = 24
     q3_bits: int = 12
     delta_bits: int = 18
@@ -145,6 +159,7 @@ class Build:
     level_bits: int = 0
     level_p_max: int = 0
     hinge: int = 0
+    polynomial: int = 0
     prox: int = 0
     heads: int = 1
     clock_hz: int = 48_000_000
@@ -156,7 +171,6 @@ class Build:
             "update_lanes": (1, self.lanes),
             "max_batch": (1, 1 << 12),
             "p_max": (1, 8),
-            "m_max": (2, 2),
             "model_bits": (12, 31),
             "q3_bits": (6, 18),
             "delta_bits": (8, 20),
@@ -167,6 +181,7 @@ class Build:
             "level_bits": (0, self.p_max),
             "level_p_max": (0, 4 if self.level_bits else 0),
             "hinge": (0, 1),
+            "polynomial": (0, MOST_DEGREE),
             "prox": (0, 1),
             "heads": (1, MOST_HEADS),
             "clock_hz": (1, 1 << 31),
@@ -216,6 +231,16 @@ class Build:
     def has(self, option: str) -> bool:
         """Whether a part that a build may lack is there, by the parameter that is 0, or 1 for heads, without it."""
         return int(getattr(self, option)) > (option == "heads")
+
+    @property
+    def losses(self) -> int:
+        """1 where there is a choice of losses."""
+        return int(self.has("hinge") or self.has("polynomial"))
+
+    @property
+    def m_max(self) -> int:
+        """Most up planes: 2 for double sampling, or one more than a polynomial's degree."""
+        return max(2, self.polynomial + 1)
 
     # Limits that depend on the run
 

@@ -10,6 +10,7 @@ from typing import Literal
 from .formats import PHASE_BITS, THRESHOLD_BITS, Build, Flag
 
 __all__ = [
+    "COEFFICIENT_WINDOW",
     "LEVEL_WINDOW",
     "MAGIC",
     "MODEL_WINDOW",
@@ -25,7 +26,7 @@ __all__ = [
 
 MAGIC = 0x4453_475A
 """``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
-VERSION = 3
+VERSION = 4
 """Version of this contract; a host refuses another one."""
 MODEL_WINDOW = 0x1_0000
 """Word address of the master model, one word a feature, sign-extended.
@@ -37,6 +38,11 @@ LEVEL_WINDOW = 0x2_0000
 """Word address of the transcoder's table, write only; see :func:`zipsgd.golden.levels.table_words`.
 
 Writes need an idle datapath (a burst waits until it is), and do nothing in a build without a transcoder."""
+
+COEFFICIENT_WINDOW = 0x4_0000
+"""Word address of a polynomial's coefficients, write only; see :meth:`zipsgd.golden.polynomial.Polynomial.window_words`.
+
+Writes need an idle datapath (a burst waits until it is), and do nothing in a build without polynomial losses."""
 
 Access = Literal["r", "rw", "w"]
 
@@ -87,7 +93,6 @@ def _table() -> tuple[Register, ...]:
         ("max_features", "r", 32, "most features a model can have"),
         ("max_batch", "r", 16, "largest mini-batch"),
         ("p_max", "r", 8, "most base planes"),
-        ("m_max", "r", 8, "most up planes"),
         ("model_bits", "r", 8, "bits of the master model"),
         ("q3_bits", "r", 8, "bits of Q3(x)"),
         ("delta_bits", "r", 8, "bits of delta"),
@@ -97,6 +102,12 @@ def _table() -> tuple[Register, ...]:
         ("level_bits", "r", 8, "most bits of a level's value, 0 without a transcoder"),
         ("level_p_max", "r", 8, "most base planes of a transcoded value"),
         ("hinge", "r", 1, "1: with both hinge losses"),
+        (
+            "polynomial",
+            "r",
+            8,
+            "highest degree of a polynomial loss, 0 without one; most up planes are that + 1, and 2 at least",
+        ),
         ("prox", "r", 1, "1: with a proximal step"),
         ("heads", "r", 8, "most models trained side by side"),
         ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
@@ -104,7 +115,7 @@ def _table() -> tuple[Register, ...]:
         # Run-time configuration
         ("features", "rw", 17, "n, 1 to max_features"),
         ("base_planes", "rw", 4, "p, 1 to p_max; with value_bits, 0 to level_p_max"),
-        ("up_planes", "rw", 2, "m, 0 to m_max"),
+        ("up_planes", "rw", 4, "m, from 0 on"),
         ("batch", "rw", 13, "samples of a mini-batch, 1 to max_batch"),
         ("one_sided", "rw", 1, "1: g = Q1 l'(z2); 0: the symmetric mean of both orders (m = 2 only)"),
         (
@@ -114,7 +125,15 @@ def _table() -> tuple[Register, ...]:
             "bits of a level's value, 2 to level_bits; 0: even levels, no table",
             "level_bits",
         ),
-        ("loss", "rw", 2, "Loss: 0 least squares, 1 hinge, 2 squared hinge", "hinge"),
+        (
+            "loss",
+            "rw",
+            3,
+            "Loss: 0 least squares, 1 hinge, 2 squared hinge, 3 polynomial of the margin, 4 of the residual",
+            "losses",
+        ),
+        ("degree", "rw", 3, "d, of the polynomial, 1 to polynomial", "polynomial"),
+        ("reach", "rw", 2, "its argument covers -2^reach to 2^reach, 0 to 2", "polynomial"),
         ("heads_used", "rw", 7, "models trained side by side, 1 to heads", "heads"),
         (
             "one_against_all",
@@ -180,8 +199,8 @@ def registers_of(build: Build) -> dict[str, Register]:
 
 
 _IDENTIFIED = (
-    "lanes", "update_lanes", "max_features", "max_batch", "p_max", "m_max", "model_bits", "q3_bits", "delta_bits",
-    "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "hinge", "prox",
+    "lanes", "update_lanes", "max_features", "max_batch", "p_max", "model_bits", "q3_bits", "delta_bits",
+    "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "hinge", "polynomial", "prox",
     "heads", "clock_hz", "uart_baud",
 )  # fmt: skip
 
@@ -234,6 +253,7 @@ def markdown() -> str:
         ),
         f"| {MODEL_WINDOW:#x} | model window | rw | model_bits | the master model, a word a feature, sign-extended |",
         f"| {LEVEL_WINDOW:#x} | level window | w | 32 | the transcoder's table |",
+        f"| {COEFFICIENT_WINDOW:#x} | coefficient window | w | residual_bits | a polynomial's coefficients |",
         "",
         "| `control` | |",
         "|---|---|",

@@ -35,7 +35,7 @@ class BitSerialDot(wiring.Component):
     run : In(run_layout(build))
     take : In(1); word : In(L); and the word's position as of :class:`.PlanePosition`.
     q3_write : In(L / U), a bit for each U entries of a chunk; with q3_chunk and q3_words (U signed words).
-    z_valid : Out(1); with m = 2 in two cycles running, z_1 first.
+    z_valid : Out(1); with m > 1 in as many cycles running, z_1 first.
     z_last : Out(1), this is the last z of its sample.
     z : Out(signed(z_bits)), in units of the run's last base plane times Q3's last bit.
     """
@@ -57,7 +57,7 @@ class BitSerialDot(wiring.Component):
                 "sign": In(1),
                 "base": In(1),
                 "last_base": In(1),
-                "second": In(1),
+                "number": In(range(build.m_max)),
                 "last_word": In(1),
                 "q3_write": In(build.lanes // build.update_lanes),
                 "q3_chunk": In(chunk),
@@ -91,7 +91,7 @@ class BitSerialDot(wiring.Component):
                 "sign": 1,
                 "base": 1,
                 "last_base": 1,
-                "second": 1,
+                "number": range(build.m_max),
                 "last_word": 1,
             }
         )
@@ -114,7 +114,7 @@ class BitSerialDot(wiring.Component):
             delayed.sign.eq(self.sign),
             delayed.base.eq(self.base),
             delayed.last_base.eq(self.last_base),
-            delayed.second.eq(self.second),
+            delayed.number.eq(self.number),
             delayed.last_word.eq(self.last_word),
         ]
         for _ in range(1 + (not self._fast_memory) + tree.latency):
@@ -126,11 +126,11 @@ class BitSerialDot(wiring.Component):
         # subtracted; up planes straight into their own sums. Sums are chosen, rather than their operands: an iCE40 cell
         # adds and chooses, then, in one.
         horner = Signal(signed(build.tree_bits + build.p_max), reset_less=True)
-        up = [Signal(signed(build.z_bits), reset_less=True, name=f"up{i + 1}") for i in range(2)]
+        up = [Signal(signed(build.z_bits), reset_less=True, name=f"up{i + 1}") for i in range(build.m_max)]
         with m.If(delayed.valid & delayed.base):
             m.d.sync += horner.eq(Mux(delayed.sign, tree.total, (horner << 1) - tree.total))
         for i, total in enumerate(up):
-            with m.If(delayed.valid & ~delayed.base & (delayed.second == i)):
+            with m.If(delayed.valid & ~delayed.base & (delayed.number == i)):
                 m.d.sync += total.eq(Mux(delayed.first_chunk, tree.total, total + tree.total))
 
         # A chunk's base part joins the sample's; in a transcoded run, the second value's has a sum of its own
@@ -146,27 +146,45 @@ class BitSerialDot(wiring.Component):
         m.d.sync += [
             add_base.eq(delayed.valid & delayed.last_base),
             first_chunk.eq(delayed.first_chunk),
-            second_base.eq(delayed.second),
+            second_base.eq(delayed.number != 0),
             done.eq(delayed.valid & delayed.last_word),
         ]
-        for i, base in enumerate(bases):
+        for i, part in enumerate(bases):
             with m.If(add_base & (second_base == i)):
-                m.d.sync += base.eq(Mux(first_chunk, horner, base + horner))
+                m.d.sync += part.eq(Mux(first_chunk, horner, part + horner))
 
-        # z_1, then z_2 through one adder. Without up planes the last word is the base part's: wait for it.
+        # z_1, then z_2 and so on through one adder. Without up planes the last word is the base part's: wait for it.
         late = Signal()
-        second = Signal()
         no_up = Signal()
-        two = Signal()
+        last_number = Signal(range(build.m_max))
+        first = Signal()
+        more = Signal()
+        following = Signal.like(last_number)
+        number = Signal.like(last_number)
+        last = Signal()
+        base = Signal.like(bases[0])
         m.d.sync += [
             no_up.eq((self.run.up_planes == 0) | transcoded),
-            two.eq(self.run.up_planes == 2),
+            last_number.eq(Mux(self.run.up_planes == 0, 0, self.run.up_planes - 1)),
             late.eq(done),
-            second.eq(Mux(no_up, late, done) & two),
-            self.z_valid.eq(Mux(no_up, late, done) | second),
-            self.z_last.eq(second | ~two),
-            self.z.eq(
-                Mux(no_up, 0, Mux(second, up[1], up[0])) - Mux(transcoded & second, bases[-1], bases[0])
-            ),
+            more.eq((first | more) & ~last),
+            following.eq(number + 1),
+            self.z_valid.eq(first | more),
+            self.z_last.eq(last),
+            self.z.eq(Mux(no_up, 0, Array(up)[number]) - base),
         ]
+        m.d.comb += [
+            first.eq(Mux(no_up, late, done)),
+            number.eq(Mux(first, 0, following)),
+            last.eq(number == last_number),
+            base.eq(bases[0]),
+        ]
+        if build.m_max > 2:  # the next sample's base may come before this one's last z
+            held = Signal.like(base)
+            m.d.sync += held.eq(base)
+            with m.If(~first):
+                m.d.comb += base.eq(held)
+        if build.level_bits:
+            with m.If(transcoded & (number != 0)):
+                m.d.comb += base.eq(bases[1])
         return m

@@ -21,11 +21,13 @@ def run_layout(build: Build) -> data.StructLayout:
     last_plane : index of the last plane, p + m - 1, or p * max(1, m) - 1 of a transcoded run.
     up_planes : m.
     shift : p_max - p.
-    symmetric : double sampling with the symmetric estimator (m = 2).
+    symmetric : double sampling with the symmetric estimator (m >= 2).
     step_mantissa, step_exponent : of gamma / B.
     last_in_batch : samples of a mini-batch less one.
     transcoded : in builds with a transcoder.
-    loss : a :class:`.Loss`, in builds with hinges.
+    loss : a :class:`.Loss`, in builds with a choice.
+    polynomial : the loss is one; degree : of it; reach_shift : REACH_MAX less its reach; in builds with polynomial losses.
+    last_spacing : fewest cycles from one sample's last plane to the next one's, less one; there as well.
     last_head, one_against_all : in builds with heads. final_chunk : of the last head, in model memory.
     shrink_shift, shrink_rate, threshold, bound, spare_last : of :class:`zipsgd.golden.prox.Prox`, in builds with a proximal
         step.
@@ -37,14 +39,19 @@ def run_layout(build: Build) -> data.StructLayout:
             "last_lane": bits_for(build.lanes - 1),
             "last_base": 3,
             "last_plane": 4,
-            "up_planes": 2,
+            "up_planes": bits_for(build.m_max),
             "shift": 3,
             "symmetric": 1,
             "step_mantissa": STEP_BITS,
             "step_exponent": 2,
             "last_in_batch": bits_for(max(1, build.max_batch - 1)),
             **({"transcoded": 1} if build.level_bits else {}),
-            **({"loss": 2} if build.hinge else {}),
+            **({"loss": 3} if build.losses else {}),
+            **(
+                {"polynomial": 1, "degree": 3, "reach_shift": 2, "last_spacing": 5}
+                if build.polynomial
+                else {}
+            ),
             **(
                 {"last_head": bits_for(build.heads - 1), "one_against_all": 1, "final_chunk": chunk}
                 if build.heads > 1

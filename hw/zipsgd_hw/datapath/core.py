@@ -1,11 +1,12 @@
 """The training core: planes and labels in, trained model out."""
 
 from amaranth import *
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import LABEL_BITS, LFSR_BITS, Build
+from zipsgd_hw.windows import LateWrite, WindowData, WindowRead, WindowWrite
 
 from .bit_serial_dot import BitSerialDot
 from .config import run_layout
@@ -50,6 +51,8 @@ class TrainingCore(wiring.Component):
                        ─────────────────
                        p + m + 18 + tree  cycles without a plane; tree = ceil(log2(L) / 2); one less with fast_memory
 
+    A polynomial loss of degree d takes 3 d + 4 cycles more, and its samples at least 3 (d + 2) cycles each.
+
     Parameters
     ----------
     build : the parameters.
@@ -67,6 +70,7 @@ class TrainingCore(wiring.Component):
     samples_done : Out(32).
     cycles, plane_cycles, starved_cycles : Out(48), since the last clear: cycles of epochs under way; of these, those in which
         a plane was taken; those in which one could have been and none was there.
+    coefficient_write : of :class:`.LossUnit`.
     seed_load, seed; window_write, window_read, window_data : of :class:`.UpdateUnit`.
     """
 
@@ -91,9 +95,10 @@ class TrainingCore(wiring.Component):
                 "starved_cycles": Out(48),
                 "seed_load": In(1),
                 "seed": In(LFSR_BITS),
-                "window_write": In(stream.Signature(data.StructLayout({"offset": 16, "data": 32}))),
-                "window_read": In(stream.Signature(16)),
-                "window_data": Out(stream.Signature(32)),
+                "coefficient_write": In(LateWrite),
+                "window_write": In(WindowWrite),
+                "window_read": In(WindowRead),
+                "window_data": Out(WindowData),
             }
         )
 
@@ -126,7 +131,8 @@ class TrainingCore(wiring.Component):
         credit = Signal(range(build.max_chunks + 1))
         has_credit = Signal()
         in_flight = Signal(range(most + 1))
-        spacing = Signal(range(LossUnit.spacing))
+        last_spacing = self.run.last_spacing if build.polynomial else C(LossUnit.spacing - 1)
+        spacing = Signal.like(last_spacing)
         needs_credit = Signal()
         # One head's update must not begin while the load still writes the chunks of others. With a single head it cannot:
         # the first sample takes the credits of all chunks.
@@ -150,7 +156,7 @@ class TrainingCore(wiring.Component):
             counter.advance.eq(last_word & position.last_head),
         ]
         with m.If(last_word):
-            m.d.sync += spacing.eq(LossUnit.spacing - 1)
+            m.d.sync += spacing.eq(last_spacing)
         with m.Elif(spacing != 0):
             m.d.sync += spacing.eq(spacing - 1)
         begins = Signal()
@@ -173,7 +179,7 @@ class TrainingCore(wiring.Component):
             dot.sign.eq(position.sign),
             dot.base.eq(position.base),
             dot.last_base.eq(position.last_base),
-            dot.second.eq(position.second),
+            dot.number.eq(position.number),
             dot.last_word.eq(position.last_word),
             dot.q3_write.eq(update.q3_write),
             dot.q3_chunk.eq(update.q3_chunk),
@@ -195,6 +201,8 @@ class TrainingCore(wiring.Component):
             loss.z_valid.eq(dot.z_valid),
             loss.z_last.eq(dot.z_last),
             loss.z.eq(dot.z),
+            loss.coefficient_write.valid.eq(self.coefficient_write.valid),
+            loss.coefficient_write.payload.eq(self.coefficient_write.payload),
             deltas.w_data.eq(loss.deltas),
             deltas.w_en.eq(loss.delta_valid),
             marks.w_data.eq(Cat(counter.first_of_batch, counter.last_of_batch)),

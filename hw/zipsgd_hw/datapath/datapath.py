@@ -1,16 +1,18 @@
 """The datapath behind the register bank."""
 
 from amaranth import *
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from zipsgd.protocol.formats import Build
+from zipsgd.protocol.formats import REACH_MAX, Build, Loss
 from zipsgd.protocol.registers import REGISTERS, Control, Register, Status, registers_of
 from zipsgd_hw.stream_register import StreamRegister
+from zipsgd_hw.windows import LateWrite, WindowData, WindowRead, WindowWrite
 
 from .config import run_layout
 from .core import TrainingCore
+from .loss_unit import LossUnit
 from .sample_repeater import SampleRepeater
 from .sample_unpacker import SampleUnpacker
 from .transcoder import Transcoder
@@ -56,6 +58,7 @@ class Datapath(wiring.Component):
         are not, so that a seed and a load have to follow.
     window_write, window_read, window_data : of :class:`.UpdateUnit`.
     level_write : of :class:`.Transcoder`; without one, nothing comes of it.
+    coefficient_write : of :class:`.LossUnit`.
     """
 
     def __init__(self, build: Build, *, fast_memory: bool = False):
@@ -66,12 +69,11 @@ class Datapath(wiring.Component):
                 **{register.name: _member(register) for register in datapath_registers(build)},
                 "bytes": In(stream.Signature(8)),
                 "bytes_reset": In(1),
-                "window_write": In(stream.Signature(data.StructLayout({"offset": 16, "data": 32}))),
-                "window_read": In(stream.Signature(16)),
-                "window_data": Out(stream.Signature(32)),
-                "level_write": In(
-                    stream.Signature(data.StructLayout({"offset": 16, "data": 32}), always_ready=True)
-                ),
+                "window_write": In(WindowWrite),
+                "window_read": In(WindowRead),
+                "window_data": Out(WindowData),
+                "coefficient_write": In(LateWrite),
+                "level_write": In(LateWrite),
             }
         )
 
@@ -101,8 +103,16 @@ class Datapath(wiring.Component):
                     last_plane.eq((self.value_bits << (self.up_planes == 2)) - 1),
                 ]
             m.d.sync += run.transcoded.eq(self.value_bits != 0)
-        if build.hinge:
+        if build.losses:
             m.d.sync += run.loss.eq(self.loss)
+        if build.polynomial:
+            polynomial = self.loss >= Loss.POLYNOMIAL_MARGIN
+            m.d.sync += [
+                run.polynomial.eq(polynomial),
+                run.degree.eq(self.degree),
+                run.reach_shift.eq(Mux(polynomial, REACH_MAX - self.reach, 0)),
+                run.last_spacing.eq(Mux(polynomial, 3 * self.degree + 5, LossUnit.spacing - 1)),
+            ]
         if build.prox:
             m.d.sync += [
                 run[name].eq(getattr(self, name))
@@ -116,7 +126,7 @@ class Datapath(wiring.Component):
             run.last_plane.eq(last_plane),
             run.up_planes.eq(self.up_planes),
             run.shift.eq(build.p_max - bits),
-            run.symmetric.eq((self.up_planes == 2) & ~self.one_sided),
+            run.symmetric.eq((self.up_planes > 1) & ~self.one_sided),
             run.step_mantissa.eq(self.step_mantissa),
             run.step_exponent.eq(self.step_exponent),
             run.last_in_batch.eq(self.batch - 1),
@@ -194,6 +204,7 @@ class Datapath(wiring.Component):
             core.window_write.valid.eq(self.window_write.valid),
             core.window_write.payload.eq(self.window_write.payload),
         ]
+        wiring.connect(m, wiring.flipped(self.coefficient_write), core.coefficient_write)
         wiring.connect(m, wiring.flipped(self.window_read), core.window_read)
         wiring.connect(m, wiring.flipped(self.window_data), core.window_data)
         return m

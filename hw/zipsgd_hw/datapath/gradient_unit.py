@@ -17,9 +17,9 @@ class GradientUnit(wiring.Component):
     """Exact mini-batch gradient from the planes of the replay buffer (golden model: :mod:`zipsgd.golden.gradient`).
 
     For each sample it takes its deltas and replays its planes, one a cycle: each lane adds the plane's weight where the
-    plane has a one. The weight is a shifted delta: of the mean of both for base planes, of the *other* sample's for an up
-    plane. As a chunk ends, its sums join those of the mini-batch, which rest in a memory; in a mini-batch's last sample they
-    go to the update unit as well.
+    plane has a one. The weight is a shifted delta: of the mean of both for base planes, of the *other* one's for the first up
+    plane and the last; those between have none. As a chunk ends, its sums join those of the mini-batch, which rest in a
+    memory; in a mini-batch's last sample they go to the update unit as well.
 
     ::
 
@@ -123,7 +123,7 @@ class GradientUnit(wiring.Component):
         pair = Signal()
         own = Signal(shape)
         m.d.sync += pair.eq(transcoded & (self.run.up_planes == 2))
-        m.d.comb += own.eq(Mux(transcoded, Mux(position.second, up[1], up[0]), base))
+        m.d.comb += own.eq(Mux(transcoded, Mux(position.number == 0, up[0], up[1]), base))
 
         # When a chunk may end: not before the gradient memory holds what the previous sample left of it, which is always
         # so in the samples' later chunks if it is so in chunk 0; and in a mini-batch's last sample, and right behind it, no
@@ -139,7 +139,7 @@ class GradientUnit(wiring.Component):
         hold = position.last_plane & (pacing | (position.first_chunk & settling))
         m.d.comb += [
             take.eq(Mux(opens, loaded, 1) & ~hold),
-            frees.eq(take & position.sign & position.last_chunk & (position.second | ~pair)),
+            frees.eq(take & position.sign & position.last_chunk & ((position.number != 0) | ~pair)),
             ending.eq(take & position.last_plane),
             self.next.eq(take),
             position.run.eq(self.run),
@@ -176,7 +176,8 @@ class GradientUnit(wiring.Component):
                 m.d.sync += [weight.eq(base_weight), base_weight.eq(base_weight >> 1)]
                 m.d.sync += [shifted.eq(shifted >> 1) for shifted in up_weight]
             with m.Else():
-                m.d.sync += weight.eq(Mux(position.second, up_weight[1], up_weight[0]))
+                later = Mux(position.last_plane, up_weight[1], 0) if build.m_max > 2 else up_weight[1]
+                m.d.sync += weight.eq(Mux(position.number == 0, up_weight[0], later))
 
         flags = data.StructLayout(
             {

@@ -14,10 +14,12 @@ from zipsgd.protocol.formats import (
     Flag,
     Loss,
 )
+from zipsgd_hw.windows import LateWrite
 
 from .arithmetic import align_draw, fits, saturated
 from .config import run_layout
 from .lfsr import Lfsr
+from .polynomial_evaluator import PolynomialEvaluator
 
 __all__ = ["LossUnit"]
 
@@ -25,12 +27,13 @@ __all__ = ["LossUnit"]
 class LossUnit(wiring.Component):
     """Residuals, deltas and the training loss (golden model: :mod:`zipsgd.golden.loss`).
 
-    One multiplier serves a sample's products in turn: step * l'(z_1), step * l'(z_2), and r_1 * l'(z_m) for the loss. The last
-    z of two samples must therefore be at least ``spacing`` cycles apart.
+    One multiplier serves a sample's products in turn: step * l'(z_1), step * l'(z_2), and r_1 * l'(z_m) for the loss; or
+    those of :class:`.PolynomialEvaluator`. The last z of two samples must therefore be at least ``spacing`` cycles apart, or
+    3 (d + 2) with a polynomial.
 
     Attributes
     ----------
-    latency : cycles from the last ``z`` of a sample to ``delta_valid``.
+    latency : cycles from the last ``z`` of a sample to ``delta_valid``; 3 d + 4 more with a polynomial.
     spacing : least cycles from one sample's last z to the next one's.
 
     Members
@@ -38,6 +41,7 @@ class LossUnit(wiring.Component):
     run : In(run_layout(build))
     z_valid, z_last, z : In, of :class:`.BitSerialDot`.
     label : In(stream.Signature(signed(16))); valid whenever a z is. Taken with the last z.
+    coefficient_write : of :class:`.PolynomialEvaluator`; without one, nothing comes of it.
     delta_valid : Out(1), with deltas: Out of two signed words, delta_1 and delta_2 (alike with m < 2).
     clear : In(1), of loss and flags.
     loss : Out(signed(64)), sum of r_1 * l'(z_m) in units of 2^-(2 * residual_frac).
@@ -57,6 +61,7 @@ class LossUnit(wiring.Component):
                 "z_last": In(1),
                 "z": In(signed(build.z_bits)),
                 "label": In(stream.Signature(signed(LABEL_BITS))),
+                "coefficient_write": In(LateWrite),
                 "delta_valid": Out(1),
                 "deltas": Out(data.ArrayLayout(signed(build.delta_bits), 2)),
                 "clear": In(1),
@@ -86,22 +91,27 @@ class LossUnit(wiring.Component):
         last2 = Signal()
         align = build.z_shift(build.p_max)
         difference = Signal(signed(max(build.z_bits + align, build.residual_frac + 2) + 1), reset_less=True)
+        label = self.label.payload << (build.residual_frac - LABEL_FRAC)
+        subtracted = (shifted << align) - label
         m.d.comb += self.label.ready.eq(valid1 & last1)
-        m.d.sync += [
-            valid2.eq(valid1),
-            last2.eq(valid1 & last1),
-            difference.eq((shifted << align) - (self.label.payload << (build.residual_frac - LABEL_FRAC))),
-        ]
+        if build.polynomial:
+            # Of the margin, z with the label's sign
+            margin = self.run.loss == Loss.POLYNOMIAL_MARGIN
+            turns = margin & (self.label.payload < 0)
+            subtracted = Mux(turns, 0, shifted << align) - Mux(turns, shifted << align, Mux(margin, 0, label))
+        m.d.sync += [valid2.eq(valid1), last2.eq(valid1 & last1), difference.eq(subtracted)]
 
         # Saturate; a hinge looks at the signs of residual and label
         width = build.residual_bits
+        reached = difference << self.run.reach_shift if build.polynomial else difference
         within = Signal(signed(width))
         derivative = Signal(signed(width))
-        m.d.comb += [within.eq(saturated(difference, width)), derivative.eq(within)]
+        m.d.comb += [within.eq(saturated(reached, width)), derivative.eq(within)]
         if build.hinge:
             negative = Signal()  # the label
             m.d.sync += negative.eq(self.label.payload < 0)
-            with m.If((self.run.loss != Loss.SQUARED) & ((difference == 0) | (difference[-1] == negative))):
+            hinge = (self.run.loss == Loss.HINGE) | (self.run.loss == Loss.SQUARED_HINGE)
+            with m.If(hinge & ((difference == 0) | (difference[-1] == negative))):
                 m.d.comb += [within.eq(0), derivative.eq(0)]
             with m.Elif(self.run.loss == Loss.HINGE):
                 one = 1 << build.residual_frac
@@ -120,13 +130,38 @@ class LossUnit(wiring.Component):
             m.d.sync += [a.eq(derivative), b.eq(self.run.step_mantissa), opens.eq(last2)]
             with m.If(opens):
                 m.d.sync += first.eq(within)
-            with m.If(~fits(difference, width)):
+            with m.If(~fits(reached, width)):
                 m.d.sync += self.flags.eq(self.flags | Flag.RESIDUAL)
         with m.Else():
             m.d.sync += [a.eq(first), b.eq(a)]
 
-        # Multiply
         product = Signal(signed(width + len(b)), reset_less=True)
+        if build.polynomial:
+            m.submodules.evaluator = evaluator = PolynomialEvaluator(build)
+            sign = Signal()
+            m.d.sync += sign.eq(turns)
+            m.d.comb += [
+                evaluator.run.eq(self.run),
+                evaluator.write.valid.eq(self.coefficient_write.valid),
+                evaluator.write.payload.eq(self.coefficient_write.payload),
+                evaluator.t_valid.eq(valid2 & self.run.polynomial),
+                evaluator.t_last.eq(last2),
+                evaluator.t.eq(within),
+                evaluator.negative.eq(sign),
+                evaluator.product.eq(product),
+            ]
+            with m.If(self.run.polynomial):
+                m.d.sync += [
+                    a.eq(evaluator.a),
+                    b.eq(evaluator.b),
+                    is_delta.eq(evaluator.is_delta),
+                    is_last.eq(evaluator.is_last),
+                    is_loss.eq(0),
+                ]
+            with m.If(evaluator.loss_valid):
+                m.d.sync += self.loss.eq(self.loss + (evaluator.loss << build.residual_frac))
+
+        # Multiply
         product_delta = Signal()
         product_last = Signal()
         product_loss = Signal()

@@ -31,7 +31,7 @@ class PlanePosition(wiring.Component):
     first_plane, last_plane : Out(1), of the chunk.
     sign, last_base : Out(1), first and last base plane of a value: of the chunk or, in a transcoded run, of each quantisation.
     base : Out(1), the word is a base plane; else an up plane.
-    second : Out(1), the word is of the second quantisation: u_2's plane or, in a transcoded run, a base plane of it.
+    number : Out, which quantisation the word is of, from 0: that of an up plane or, in a transcoded run, of a base plane.
     first_chunk, last_chunk, last_word : Out(1), of the sample.
     """
 
@@ -50,7 +50,7 @@ class PlanePosition(wiring.Component):
                 "sign": Out(1, init=1),
                 "base": Out(1, init=1),
                 "last_base": Out(1),
-                "second": Out(1),
+                "number": Out(range(build.m_max)),
                 "first_chunk": Out(1, init=1),
                 "last_chunk": Out(1),
                 "last_word": Out(1),
@@ -79,7 +79,7 @@ class PlanePosition(wiring.Component):
                 self.last_base.eq(
                     (next_plane == self.run.last_base) | (transcoded & (next_plane == self.run.last_plane))
                 ),
-                self.second.eq(Mux(transcoded, self.second | self.last_base, ~self.base)),
+                self.number.eq(self.number + Mux(transcoded, self.last_base, ~self.base)),
             ]
         with m.Elif(self.advance | self.first_plane):
             m.d.sync += [
@@ -89,7 +89,7 @@ class PlanePosition(wiring.Component):
                 self.sign.eq(1),
                 self.base.eq(1),
                 self.last_base.eq(one_base),
-                self.second.eq(0),
+                self.number.eq(0),
             ]
         chunk = Signal.like(self.chunk)  # of this head
         if self._by_head:

@@ -7,6 +7,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.memory import block_ram
+from zipsgd_hw.windows import LateWrite
 
 from .config import run_layout
 
@@ -37,7 +38,7 @@ class Transcoder(wiring.Component):
     run : In(run_layout(build)), as the core sees it.
     wire_base_planes : In(3), p; wire_last_plane : In(3), p + m - 1. Do not matter in a run without levels.
     input : In(stream.Signature(L)); output : Out(stream.Signature(L)).
-    write : In(stream of offset and data, always ready), a word of the table. Not while samples are under way.
+    write : In(LateWrite), a word of the table. Not while samples are under way.
     """
 
     def __init__(self, build: Build):
@@ -49,9 +50,7 @@ class Transcoder(wiring.Component):
                 "wire_last_plane": In(3),
                 "input": In(stream.Signature(build.lanes)),
                 "output": Out(stream.Signature(build.lanes)),
-                "write": In(
-                    stream.Signature(data.StructLayout({"offset": 16, "data": 32}), always_ready=True)
-                ),
+                "write": In(LateWrite),
             }
         )
 

@@ -1,12 +1,13 @@
 """The update unit: Q4, the step, the proximal step, Q3, and the master model."""
 
 from amaranth import *
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import LFSR_BITS, LFSR_DRAW, SHRINK_SHIFT_MAX, Build, Flag
 from zipsgd_hw.memory import block_ram
+from zipsgd_hw.windows import WindowData, WindowRead, WindowWrite
 
 from .arithmetic import align_draw, fits, saturated
 from .config import run_layout
@@ -77,9 +78,9 @@ class UpdateUnit(wiring.Component):
                 "seed_load": In(1),
                 "seed": In(LFSR_BITS),
                 "seed_next": Out(LFSR_BITS),
-                "window_write": In(stream.Signature(data.StructLayout({"offset": 16, "data": 32}))),
-                "window_read": In(stream.Signature(16)),
-                "window_data": Out(stream.Signature(32)),
+                "window_write": In(WindowWrite),
+                "window_read": In(WindowRead),
+                "window_data": Out(WindowData),
             }
         )
 

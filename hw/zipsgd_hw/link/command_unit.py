@@ -5,8 +5,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS, Kind
+from zipsgd_hw.windows import OFFSET_BITS
 
-from .word_bus import ADDRESS_BITS, OFFSET_BITS, DataWord, ReadRequest, Word, WriteRequest
+from .word_bus import ADDRESS_BITS, DataWord, ReadRequest, Word, WriteRequest
 
 __all__ = ["CommandUnit"]
 

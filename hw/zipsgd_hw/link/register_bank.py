@@ -1,24 +1,16 @@
 """The registers, made from their table."""
 
 from amaranth import C, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.registers import REGISTERS, Register, identification, registers_of
+from zipsgd_hw.windows import OFFSET_BITS, LateWrite, WindowData, WindowRead, WindowWrite
 
-from .word_bus import OFFSET_BITS, ReadRequest, Word, WriteRequest
+from .word_bus import ReadRequest, Word, WriteRequest
 
-__all__ = ["LevelWrite", "RegisterBank", "WindowData", "WindowRead", "WindowWrite"]
-
-WindowWrite = stream.Signature(data.StructLayout({"offset": OFFSET_BITS, "data": 32}))
-"""A word written to the model window, by its place there."""
-WindowRead = stream.Signature(OFFSET_BITS)
-"""A place in the model window to read."""
-WindowData = stream.Signature(32)
-"""The word read; it comes in the cycle in which the request is taken at the earliest."""
-LevelWrite = stream.Signature(data.StructLayout({"offset": OFFSET_BITS, "data": 32}), always_ready=True)
-"""A word written to the level window, by its place there, a cycle late."""
+__all__ = ["RegisterBank"]
 
 _SELECT_BITS = (len(REGISTERS) - 1).bit_length()
 
@@ -42,7 +34,7 @@ class RegisterBank(wiring.Component):
     window_write : Out(WindowWrite)
     window_read : Out(WindowRead)
     window_data : In(WindowData), always ready.
-    level_write : Out(LevelWrite)
+    level_write, coefficient_write : Out(LateWrite)
     one port for each register that the build has and that is no constant, named as the register:
         "rw": Out(width), 0 after reset; "w": Out(stream.Signature(width, always_ready=True)), valid for one cycle a
         write; "r": In(width).
@@ -58,7 +50,8 @@ class RegisterBank(wiring.Component):
             "window_write": Out(WindowWrite),
             "window_read": Out(WindowRead),
             "window_data": In(WindowData),
-            "level_write": Out(LevelWrite),
+            "level_write": Out(LateWrite),
+            "coefficient_write": Out(LateWrite),
         }
         for register in self._registers:
             if register.name in self._constants:
@@ -86,8 +79,10 @@ class RegisterBank(wiring.Component):
             self.level_write.payload.offset.eq(address),
             self.level_write.payload.data.eq(word),
             self.level_write.valid.eq(self.write.valid & address[OFFSET_BITS + 1]),
+            self.coefficient_write.valid.eq(self.write.valid & address[OFFSET_BITS + 2]),
         ]
         m.d.comb += [
+            self.coefficient_write.payload.eq(self.level_write.payload),
             self.window_write.payload.offset.eq(address),
             self.window_write.payload.data.eq(word),
             self.window_write.valid.eq(self.write.valid & to_window),

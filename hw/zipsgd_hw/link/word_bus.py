@@ -2,14 +2,14 @@
 
 from amaranth.lib import data, stream
 
-from zipsgd.protocol.registers import LEVEL_WINDOW, MODEL_WINDOW
+from zipsgd.protocol.registers import COEFFICIENT_WINDOW, LEVEL_WINDOW, MODEL_WINDOW
+from zipsgd_hw.windows import OFFSET_BITS
 
-__all__ = ["ADDRESS_BITS", "OFFSET_BITS", "DataWord", "ReadRequest", "Word", "WriteRequest"]
+__all__ = ["ADDRESS_BITS", "DataWord", "ReadRequest", "Word", "WriteRequest"]
 
-OFFSET_BITS = MODEL_WINDOW.bit_length() - 1
-"""Bits of a word's place in a window; an address has two more, one for each window, and none of them for registers."""
-ADDRESS_BITS = OFFSET_BITS + 2
-assert LEVEL_WINDOW == 2 * MODEL_WINDOW
+ADDRESS_BITS = OFFSET_BITS + 3
+"""An address has one bit for each window, and none of them for registers, above the place there."""
+assert COEFFICIENT_WINDOW == 2 * LEVEL_WINDOW == 4 * MODEL_WINDOW
 
 WriteRequest = stream.Signature(data.StructLayout({"address": ADDRESS_BITS, "data": 32}))
 """A word to write."""

@@ -1,0 +1,83 @@
+"""One sample of a polynomial loss, compiled: derivatives from independent quantisations, the loss and the gradient."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.compiled import compiled
+from zipsgd.protocol.formats import LABEL_ONE
+
+from .sample import add, add_both, delta, products
+from .state import FLAGS, LOSS_HIGH, LOSS_LOW, POLYNOMIAL_MARGIN, RESIDUAL, Int, Matrix, Run, State, leap
+
+__all__ = ["train_polynomial"]
+
+
+@compiled
+def _argument(z: Any, label: Any, run: Run) -> tuple[int, int]:
+    """The margin or the residual in units of the reach, saturated, and the flag."""
+    exact: Any = np.int64(z) << run.z_shift
+    if run.loss == POLYNOMIAL_MARGIN:
+        exact = -exact if label < 0 else exact
+    else:
+        exact -= np.int64(label) << run.label_shift
+    exact <<= run.reach_shift
+    clamped = min(max(exact, -run.residual_limit), run.residual_limit - 1)
+    return clamped, RESIDUAL if clamped != exact else 0
+
+
+@compiled
+def _horner(words: Int, count: int, t: Int, first: int, last: int, run: Run) -> int:
+    """The polynomial of ``count`` + 1 coefficients at t_first, t_(first + 1), ...; the last one stands for those behind it."""
+    half = 1 << (run.argument_bits - 1)
+    total = int(words[count])
+    for i in range(count):
+        total = words[count - 1 - i] + ((t[min(first + i, last)] * total + half) >> run.argument_bits)
+    return total
+
+
+@compiled
+def train_polynomial(
+    quantised: Matrix, z: Int, labels: npt.NDArray[np.int16], t: Int, run: Run, state: State
+) -> None:
+    """Loss and gradient of one sample for all heads.
+
+    ``quantised``: Q_1, Q_2, ... of the sample, an even number of rows; ``z``: of the first head. ``t`` is overwritten.
+    """
+    last = max(1, run.m) - 1
+    room = state.q3.size // run.heads
+    features = quantised.shape[1]
+    first_lfsr = state.loss_lfsr[0]
+    for head in range(run.heads):
+        lfsr = first_lfsr  # all heads draw the same
+        part = slice(head * room, head * room + features)
+        if head:
+            for i in range(0, last + 1, 2):
+                z[i], z[i + 1] = products(quantised[i], quantised[i + 1], state.q3[part])
+        if run.one_against_all:
+            label: Any = LABEL_ONE if labels[0] == head else -LABEL_ONE
+        else:
+            label = np.int64(labels[head])
+        flags = 0
+        for i in range(last + 1):
+            t[i], flag = _argument(z[i], label, run)
+            flags |= flag
+        sign = -1 if run.loss == POLYNOMIAL_MARGIN and label < 0 else 1
+        delta1, flag = delta(sign * _horner(state.derivative, run.degree, t, 0, last, run), lfsr, run)
+        flags |= flag
+        lfsr = leap(lfsr)
+        delta2 = delta1
+        if last:
+            delta2, flag = delta(sign * _horner(state.derivative, run.degree, t, 1, last, run), lfsr, run)
+            flags |= flag
+            lfsr = leap(lfsr)
+        state.loss_lfsr[0] = lfsr
+        loss = _horner(state.loss, run.degree + 1, t, 0, last, run) * run.one
+        state.totals[LOSS_LOW] += loss & 0xFFFFFFFF
+        state.totals[LOSS_HIGH] += loss >> 32
+        state.totals[FLAGS] |= flags
+        if run.symmetric:
+            add_both(state.accumulated[part], quantised[0], delta2, quantised[last], delta1)
+        else:
+            add(state.accumulated[part], quantised[0], 2 * delta2)
