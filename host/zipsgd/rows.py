@@ -5,14 +5,15 @@ in its file, and however an array lies in memory: so all of it is the same to th
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Columns", "Ranges", "Rows", "column", "in_memory", "pick", "ranges", "walk"]
+__all__ = ["Chosen", "Columns", "Ranges", "Rows", "column", "in_memory", "pick", "ranges", "walk"]
 
 _Float = npt.NDArray[np.float64]
+_Index = npt.NDArray[np.int64]
 
 _BLOCK_VALUES = 1 << 18
 """Of a block: few enough for the second-level cache. Sums over a set depend on it in their last bits."""
@@ -65,9 +66,36 @@ class Columns:
         return Columns(self._array, [self._columns[place] for place in places])
 
 
+class Chosen:
+    """Some rows, maybe more than once, of a matrix that stays as it is; what is asked for comes dense.
+
+    Parameters
+    ----------
+    matrix : real numbers of shape (rows, columns): :class:`Rows`, or a sparse matrix of SciPy's in CSR format.
+    index : of the rows, shape (chosen,).
+    """
+
+    def __init__(self, matrix: Any, index: _Index) -> None:
+        self._matrix = matrix
+        self._index = index
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._index.size, self._matrix.shape[1]
+
+    def __getitem__(self, rows: slice | _Index, /) -> npt.NDArray[np.floating]:
+        block = self._matrix[self._index[rows]]
+        dense: npt.NDArray[np.floating] = block.toarray() if hasattr(block, "toarray") else block
+        return dense
+
+    def pick(self, places: Sequence[int]) -> "Chosen":
+        """Some of the columns, where the matrix is :class:`Rows`."""
+        return Chosen(pick(self._matrix, places), self._index)
+
+
 def pick(rows: Rows, columns: Sequence[int]) -> Rows:
     """Some columns, at least one: of an array a view where they follow each other, else a copy."""
-    return rows.pick(columns) if isinstance(rows, Columns) else np.asarray(rows)[:, _index(columns)]
+    return rows.pick(columns) if isinstance(rows, Columns | Chosen) else np.asarray(rows)[:, _index(columns)]
 
 
 def walk(rows: Rows) -> Iterator[tuple[slice, npt.NDArray[np.floating]]]:

@@ -48,6 +48,27 @@ def test_npy(kind: npt.DTypeLike, label: int | None, order: str, tmp_path: Path)
     same(table, whole)
 
 
+@pytest.mark.parametrize("memory", [1000, None])
+def test_split(memory: int | None, tmp_path: Path) -> None:
+    """Each row is in one of the two parts, in its order; a seed draws the same ones again."""
+    numbered = np.column_stack([numbers(np.float64, 5), np.arange(101)])
+    np.save(tmp_path / "t.npy", numbered)
+    table = load(tmp_path / "t.npy", memory=memory)
+    kept, held = table.split(0.25, 7)
+    assert (kept.labels.size, held.labels.size) == (76, 25)
+    for part in (kept, held, kept.pick([0, 1, 2, 3, 4])):
+        assert (np.diff(part.labels) > 0).all()
+        np.testing.assert_array_equal(part.features[:], numbered[part.labels.astype(int), :5])
+        np.testing.assert_array_equal(part.pick([4, 1]).features[3:9], part.features[3:9][:, [4, 1]])
+        assert part.pick([4, 1]).names == ("column 4", "column 1")
+    assert sorted([*kept.labels, *held.labels]) == list(range(101))
+    np.testing.assert_array_equal(table.split(0.25, 7)[1].labels, held.labels)
+    assert table.split(0.25, 8)[1].labels.tolist() != held.labels.tolist()
+    for share in (-1, 0, 0.001, 0.999, 1, float("nan")):
+        with pytest.raises(DataError, match="of 101 rows, a share between 0 and 1"):
+            table.split(share, 0)
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npz(kind: npt.DTypeLike, order: str, tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ from zipsgd.estimators import ZipClassifier, ZipRegressor
 from zipsgd.estimators.classifier import LOSSES, _nearest_probabilities
 from zipsgd.estimators.heads import Heads, build_of
 from zipsgd.estimators.penalty import PENALTIES
-from zipsgd.estimators.rows import Chosen, content_order
+from zipsgd.estimators.rows import content_order
 from zipsgd.estimators.weights import copies, draw
 from zipsgd.protocol.formats import LABEL_ONE
+from zipsgd.rows import Chosen
 from zipsgd.training import prepare
 
 RNG = np.random.default_rng(3)

@@ -49,6 +49,11 @@ class NamedSet:
     task: str
     load: Callable[[Progress], Table]
 
+    @property
+    def classes(self) -> bool:
+        """Whether labels are classes."""
+        return self.task.startswith("classification")
+
 
 def _cache() -> Path:
     root = os.environ.get("ZIPSGD_CACHE")
@@ -199,6 +204,9 @@ SETS: dict[str, NamedSet] = {
     "mnist49": NamedSet("MNIST digits 4 against 9, of 5,000 images", "classification as +-1", _mnist_4_9),
     "diabetes": NamedSet(
         "diabetes progression, 442 x 10 (with scikit-learn)", "regression", _from_sklearn("diabetes")
+    ),
+    "digits": NamedSet(
+        "handwritten digits, 1,797 x 64 (with scikit-learn)", "classification", _from_sklearn("digits")
     ),
     **{
         f"synthetic{columns}": NamedSet(

@@ -1,12 +1,12 @@
 """Features and labels as they come from a file or from arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.rows import Columns, Rows, pick, ranges, walk
+from zipsgd.rows import Chosen, Columns, Rows, pick, ranges, walk
 
 from .errors import DataError
 
@@ -122,5 +122,29 @@ class Table:
         kept = np.flatnonzero(low < high).tolist()
         if not kept:
             raise DataError(f"{self.source}: no column ever varies; there is nothing to learn from")
-        names = tuple(self.names[i] for i in kept)
-        return Table(pick(self.features, kept), self.labels, names, self.source, self.label_name)
+        return self.pick(kept)
+
+    def pick(self, places: Sequence[int]) -> "Table":
+        """The table with some of its columns, by their numbers."""
+        return replace(
+            self, features=pick(self.features, places), names=tuple(self.names[place] for place in places)
+        )
+
+    def split(self, share: float, seed: int) -> tuple["Table", "Table"]:
+        """Rows to train on, and a share of them held out, which the seed draws; no row is copied.
+
+        Raises :class:`DataError` unless there are rows for both.
+        """
+        rows = self.labels.size
+        count = round(rows * share) if 0 < share < 1 else 0
+        if not 0 < count < rows:
+            raise DataError(
+                f"{self.source}: of {rows} rows, a share between 0 and 1 that is at least a row can be held out, and {share:g} "
+                f"is not"
+            )
+        drawn = np.random.default_rng(seed).permutation(rows)
+        held, kept = (
+            replace(self, features=Chosen(self.features, index), labels=self.labels[index])
+            for index in (np.sort(drawn[:count]), np.sort(drawn[count:]))
+        )
+        return kept, held

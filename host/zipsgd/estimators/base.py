@@ -21,14 +21,14 @@ from zipsgd.data import Scaling, Table
 from zipsgd.data.table import column_names
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build, Flag
-from zipsgd.rows import ranges
+from zipsgd.rows import Chosen, ranges
 from zipsgd.training import Options, prepare
 
 from . import history
 from .heads import Heads, build_of, translate
 from .objective import Objective
 from .penalty import regulariser
-from .rows import Chosen, content_order
+from .rows import content_order
 from .weights import copies, draw
 
 __all__ = ["BaseZip", "Data"]

@@ -1,40 +1,15 @@
-"""Rows of a user's array or sparse matrix, in an order that does not depend on theirs."""
-
-from typing import Any
+"""An order of a user's rows that does not depend on theirs."""
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.compiled import compiled
 from zipsgd.packing.kernels import read_only
-from zipsgd.rows import walk
+from zipsgd.rows import Chosen, walk
 
-__all__ = ["Chosen", "content_order"]
+__all__ = ["content_order"]
 
 _Index = npt.NDArray[np.int64]
-
-
-class Chosen:
-    """Some rows, maybe more than once, of a matrix that stays as it is; what is asked for comes dense.
-
-    Parameters
-    ----------
-    matrix : real numbers of shape (rows, columns), an array or a sparse matrix of SciPy's in CSR format.
-    index : of the rows, shape (chosen,).
-    """
-
-    def __init__(self, matrix: Any, index: _Index) -> None:
-        self._matrix = matrix
-        self._index = index
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self._index.size, self._matrix.shape[1]
-
-    def __getitem__(self, rows: slice | _Index, /) -> npt.NDArray[np.floating]:
-        block = self._matrix[self._index[rows]]
-        dense: npt.NDArray[np.floating] = block.toarray() if hasattr(block, "toarray") else block
-        return dense
 
 
 @compiled
