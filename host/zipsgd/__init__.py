@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zipsgd.backends import BACKENDS, build_for, load_build, open_backend
     from zipsgd.data import SETS, DataError, Scaling, Table, load, load_rows
     from zipsgd.driver import Device, DeviceError
-    from zipsgd.model import Result, load_model
+    from zipsgd.model import ClassifierResult, Result, load_model
     from zipsgd.protocol.formats import Build, BuildError
     from zipsgd.report import Comparison, compare, save_report, summary
     from zipsgd.training import EpochReport, Options, float_sgd, train
@@ -29,6 +29,7 @@ __all__ = [
     "SETS",
     "Build",
     "BuildError",
+    "ClassifierResult",
     "Comparison",
     "DataError",
     "Device",
@@ -57,7 +58,7 @@ _MODULES = {
     "backends": ("BACKENDS", "build_for", "load_build", "open_backend"),
     "data": ("SETS", "DataError", "Scaling", "Table", "load", "load_rows"),
     "driver": ("Device", "DeviceError"),
-    "model": ("Result", "load_model"),
+    "model": ("ClassifierResult", "Result", "load_model"),
     "protocol.formats": ("Build", "BuildError"),
     "report": ("Comparison", "compare", "save_report", "summary"),
     "training": ("EpochReport", "Options", "float_sgd", "train"),

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 
 from zipsgd.backends import EpochResult
+from zipsgd.protocol.formats import Flag
 
-__all__ = ["EpochReport"]
+__all__ = ["OVERFLOW", "EpochReport"]
+
+OVERFLOW = frozenset(Flag.NAMES[flag] for flag in (Flag.DELTA, Flag.GRADIENT, Flag.MODEL))
+"""Saturation that spoils a model. Single residuals may saturate, and Q3 at the end of its range."""
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch: number from 1, mean squared residual as the device saw it while training, and what it cost."""
+    """One epoch: number from 1, mean loss as the device saw it while training, and what it cost."""
 
     number: int
     loss: float

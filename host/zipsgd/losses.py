@@ -9,7 +9,7 @@
 The derivative's Chebyshev series, cut off at the degree, comes close to the polynomial of the least maximum error.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from numpy.polynomial import Polynomial as PowerSeries
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.protocol.formats import MOST_DEGREE, REACH_MAX, Build, Loss
 
-__all__ = ["CompiledLoss", "compile_loss", "logistic", "pseudo_huber"]
+__all__ = ["LOSSES", "CompiledLoss", "compile_loss", "logistic", "pseudo_huber"]
 
 _Float = npt.NDArray[np.float64]
 _GRID = 1025
@@ -199,3 +199,12 @@ def pseudo_huber(epsilon: float = 0.5, degree: int = 5, radius: float = 1) -> Co
         degree=degree,
         radius=radius,
     )
+
+
+LOSSES: Mapping[str, Loss | Callable[[], CompiledLoss]] = {
+    "squared_hinge": Loss.SQUARED_HINGE,
+    "hinge": Loss.HINGE,
+    "logistic": logistic,
+    "squared_error": Loss.SQUARED,
+}
+"""Of classifiers, by the names that users choose them by; the first is the default."""

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from zipsgd.data import Table
-from zipsgd.model import Result
+from zipsgd.model import Model, Result
 from zipsgd.protocol.formats import Build
 from zipsgd.training import Options, float_sgd, train
 
@@ -57,13 +57,12 @@ def compare(
     )
 
 
-def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
+def summary(result: Model, comparison: Comparison | None = None) -> list[str]:
     """A run in a few lines."""
     epochs = len(result.loss)
-    lines = [
-        f"loss {result.final_loss:.6f} (mean squared residual, labels scaled to [-1, 1]) after {epochs} "
-        f"epoch{'s' * (epochs > 1)} in {result.seconds:.1f} s"
-    ]
+    lines = [f"{result.outcome()} after {epochs} epoch{'s' * (epochs > 1)} in {result.seconds:.1f} s"]
+    if result.held_out_score is not None:
+        lines.append(f"{result.MEASURE} {result.held_out_score:.4f} on {result.held_out:,} rows held out")
     if comparison is not None:
         lines.append(
             f"{comparison.over_float:.4f} times the loss of float64 SGD with the same steps and order; naive quantisation ends "
@@ -72,7 +71,7 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
     bits = result.bits_per_value
     lines.append(f"{bits} bits a value; float32 moves {_FLOAT_BITS}, {_FLOAT_BITS / bits:.1f} times as many")
     if result.sample_bytes is not None and result.link_bytes is not None:
-        in_float = _FLOAT_BITS // 8 * result.rows * (len(result.coef) + 1) * epochs
+        in_float = _FLOAT_BITS // 8 * result.rows * (len(result.columns) + 1) * epochs
         lines.append(
             f"{result.sample_bytes:,} bytes of samples streamed, {result.sample_bytes / result.link_bytes:.1%} of all bytes "
             f"sent; as float32 they would be {in_float:,}, {in_float / result.sample_bytes:.1f} times as many"
@@ -84,10 +83,10 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
             f"{result.plane_cycles / result.cycles:.1%} of the plane limit, waiting for samples in "
             f"{result.starved_cycles / result.cycles:.1%}"
         )
-    if result.flags:
+    if result.spoilt_by:
         lines.append(
-            f"warning: values were saturated ({', '.join(result.flags)}): the model is not what SGD would give; use a smaller "
-            f"step size"
+            f"warning: values were saturated ({', '.join(result.spoilt_by)}): the model is not what SGD would give; use a "
+            f"smaller step size"
         )
     return lines
 

@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,7 @@ from zipsgd.regularise import Regulariser
 from zipsgd.rows import Rows, in_memory, walk
 from zipsgd.steps import check_schedule, default_step_size, factor
 
-__all__ = ["LEVELS", "EpochReport", "Options", "Result", "Task", "float_sgd", "prepare", "train"]
+__all__ = ["LEVELS", "EpochReport", "Options", "Result", "Task", "about_run", "float_sgd", "prepare", "train"]
 
 _Float = npt.NDArray[np.float64]
 
@@ -199,6 +201,14 @@ class Task:
         """Of one of the steps, for features in [-1, 1], as the device rounded it."""
         return step.value * self.options.batch_size * self.scale**2
 
+    def tell_of_size(self, source: str, progress: Callable[[str], None]) -> None:
+        """Say so if the values, which came from ``source``, are not held in memory."""
+        if not isinstance(self.values, np.ndarray):
+            progress(
+                f"{source}: more than {self.memory / 1e6:,.0f} MB in memory, so that every epoch reads, scales and packs it "
+                f"anew"
+            )
+
     def build(self) -> Build:
         """A build to emulate or simulate that can do it."""
         return build_for(
@@ -248,6 +258,32 @@ def prepare(
     return Task(options, scaling, scale, values, scaling.labels(table.labels), steps, config, memory)
 
 
+def about_run(
+    table: Table, options: Options, config: RunConfig, backend: Backend, reports: Sequence[EpochReport]
+) -> dict[str, Any]:
+    """Fields of :class:`zipsgd.model.Model` that do not depend on what was trained: what the run was, and what it cost.
+
+    ``reports``: of all epochs.
+    """
+    cost = reduce(add, (report.result for report in reports))
+    return {
+        "loss": [report.loss for report in reports],
+        "bits_per_value": config.p + config.m,
+        "flags": [name for bit, name in Flag.NAMES.items() if reports[-1].result.flags & bit],
+        "cycles": cost.cycles,
+        "plane_cycles": cost.plane_cycles,
+        "starved_cycles": cost.starved_cycles,
+        "sample_bytes": cost.sample_bytes,
+        "link_bytes": cost.link_bytes,
+        "rows": table.labels.size,
+        "columns": list(table.names),
+        "label": table.label_name,
+        "backend": backend.name,
+        "build": backend.build.as_dict(),
+        "options": asdict(options),
+    }
+
+
 def train(
     table: Table,
     options: Options | None = None,
@@ -290,11 +326,7 @@ def train(
     if resume and checkpoint is None:
         raise ValueError("to resume a run, name its checkpoint (on the command line: --checkpoint FILE)")
     task = prepare(table, options or Options(), memory=memory)
-    if not isinstance(task.values, np.ndarray):
-        progress(
-            f"{table.source}: more than {task.memory / 1e6:,.0f} MB in memory, so that every epoch reads, scales and packs it "
-            f"anew"
-        )
+    task.tell_of_size(table.source, progress)
     path = None if checkpoint is None else Path(checkpoint)
     begun = Checkpoint(asdict(task.options), {})
     if path is not None:
@@ -348,31 +380,12 @@ def _train(
     words = backend.model()
     model: _Float = words * np.float64(2.0**-build.model_frac)
     coef, intercept = task.scaling.coefficients(model * task.scale)
-
-    def total(name: str) -> int | None:
-        counts = [getattr(report.result, name) for report in reports]
-        return None if None in counts else sum(counts)
-
-    flags = reports[-1].result.flags
     return Result(
-        loss=[report.loss for report in reports],
+        **about_run(table, options, config, backend, reports),
         final_loss=_mean_squared(values, labels, model),
         coef=coef.tolist(),
         intercept=intercept,
         model_words=words.tolist(),
-        bits_per_value=config.p + config.m,
-        flags=[name for bit, name in Flag.NAMES.items() if flags & bit],
-        cycles=total("cycles"),
-        plane_cycles=total("plane_cycles"),
-        starved_cycles=total("starved_cycles"),
-        sample_bytes=total("sample_bytes"),
-        link_bytes=total("link_bytes"),
-        rows=labels.size,
         seconds=seconds,
         step_sizes=[task.step_size(step) for step in task.steps],
-        columns=list(table.names),
-        label=table.label_name,
-        backend=backend.name,
-        build=build.as_dict(),
-        options=asdict(options),
     )

@@ -20,11 +20,12 @@ from sklearn.preprocessing import StandardScaler
 
 import zipsgd
 from zipsgd.estimators import ZipClassifier, ZipRegressor
-from zipsgd.estimators.classifier import LOSSES, _nearest_probabilities
+from zipsgd.estimators.classifier import _nearest_probabilities
 from zipsgd.estimators.heads import Heads, build_of
 from zipsgd.estimators.penalty import PENALTIES
 from zipsgd.estimators.rows import content_order
 from zipsgd.estimators.weights import copies, draw
+from zipsgd.losses import LOSSES
 from zipsgd.protocol.formats import LABEL_ONE
 from zipsgd.rows import Chosen
 from zipsgd.training import prepare
@@ -110,6 +111,15 @@ def test_heads_in_one_pass_or_in_turns():
     for number, step in enumerate(task.steps):
         alone.epoch(number, step)
     assert alone.words.tolist() == models[1:2]
+
+
+def test_progress_of_heads_in_turns_is_their_mean():
+    task, labels, classes = task_of_three()
+    backend = zipsgd.open_backend("golden", build_of(task, 2))
+    told = []
+    heads = Heads(task, labels, np.zeros((3, 6), dtype=np.int64), backend, classes)
+    heads.epoch(0, task.steps[0], progress=told.append)
+    assert told == [150, 300]
 
 
 def test_as_many_heads_as_builds_hold():

@@ -17,7 +17,7 @@ import numpy as np
 
 from zipsgd.data import DataError, load
 from zipsgd.golden.levels import LevelTable
-from zipsgd.model import Result, load_model
+from zipsgd.model import ClassifierResult, Result, load_model
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import Frame, FrameError, Kind, decode, encode
 from zipsgd.protocol.registers import identification, parse_identification
@@ -31,6 +31,14 @@ _MODEL = {
     "format": "zipsgd model 1",
     "coef": [0.5, -1e3],
     "intercept": 1,
+    "columns": ["a", "b"],
+}
+_CLASSIFIER = {
+    **{field.name: None for field in fields(ClassifierResult)},
+    "format": "zipsgd classifier 1",
+    "classes": [-1, 1],
+    "coef": [[0.5, -1e3]],
+    "intercept": [1],
     "columns": ["a", "b"],
 }
 
@@ -85,6 +93,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], bytes]] = {
     "identification": (_identification, struct.pack(f"<{len(_NAMES)}I", *identification(Build()).values())),
     "levels": (_levels, bytes([8, 3]) + np.array([[-99, 0, 5], [7, 7, 120]], np.int16).tobytes()),
     "model": (_file(".json", load_model), json.dumps(_MODEL).encode()),
+    "classifier": (_file(".json", load_model), json.dumps(_CLASSIFIER).encode()),
     "csv": (_file(".csv", _table), b'a,b;c,label\n1,2.5,-3e4\n"4",5,nan\n\n7,8,9\n'),
     "npy": (_file(".npy", _table), _saved(lambda file: np.save(file, _ARRAY))),
     "npz": (_file(".npz", _table), _saved(lambda file: np.savez(file, X=_ARRAY, y=_ARRAY[:, 0]))),

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from zipsgd import DataError, Options, load_model, train
+from zipsgd import ClassifierResult, DataError, Options, load_model, train
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,66 @@ def test_what_is_to_be_known_is_in_it(result):
     assert content["flags"] == []
     assert content["options"] == asdict(Options(epochs=2))
     assert content["label"] == "label"
+
+
+@pytest.fixture
+def classifier(result):
+    """Of three classes and two columns: the first where x is the largest, the second where y is, else the third."""
+    shared = {
+        name: value for name, value in vars(result).items() if name not in ("final_loss", "model_words")
+    }
+    return ClassifierResult(
+        **{
+            **shared,
+            "columns": ["x", "y"],
+            "classes": [-7.0, 0.5, 1e10],
+            "coef": [[1.0, -1.0], [-1.0, 1.0], [0.0, 0.0]],
+            "intercept": [0.0, 0.0, 1.0],
+        },
+        model_words=[[1, 0, 0]] * 3,
+        loss_name="hinge",
+        accuracy=0.5,
+    )
+
+
+POINTS = np.array([[3.0, 0.0], [0.0, 3.0], [1.0, 1.5], [5.0, 4.5]])
+
+
+def test_round_trip_of_a_classifier(classifier, tmp_path):
+    classifier.rate(POINTS, np.array([-7.0, 0.5, 1e10, -7.0]))
+    assert (classifier.held_out, classifier.held_out_score) == (4, 0.75)
+    classifier.save(tmp_path / "m.json")
+    loaded = load_model(tmp_path / "m.json")
+    assert loaded == classifier
+    predicted = loaded.predict(POINTS)
+    assert predicted.tolist() == [-7, 0.5, 1e10, 1e10]
+    assert list(loaded.texts(predicted)) == ["-7", "0.5", "10000000000", "10000000000"]
+    with pytest.raises(DataError, match=r"takes 2 columns, and the data have shape \(2, 5\)"):
+        loaded.predict(np.zeros((2, 5)))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c.update(format="zipsgd model 1"), "has no final_loss"),
+        (lambda c: c.pop("classes"), "has no classes"),
+        (lambda c: c.update(classes=["ant", "bee", "cat"]), "classes are not"),
+        (lambda c: c.update(classes=[1, 2, 2]), "classes are not"),
+        (lambda c: c.update(classes=[1]), "classes are not"),
+        (lambda c: c.update(classes=[1, 2]), "2 classes take 1 models"),
+        (lambda c: c.update(intercept=[1.0]), "3 classes take 3 models"),
+        (lambda c: c.update(intercept=3), "not numbers"),
+        (lambda c: c.update(coef=[1.0, 2.0, 3.0]), "not numbers"),
+        (lambda c: c.update(coef=3), "not numbers"),
+        (lambda c: c.update(coef=[[1.0], [1.0, 2.0], [1.0, 2.0]]), "a column for each"),
+    ],
+)
+def test_broken_classifiers_are_named(classifier, tmp_path, change, says):
+    content = {"format": ClassifierResult.FORMAT, **classifier.as_dict()}
+    change(content)
+    (tmp_path / "m.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=rf"m\.json is no model of 'zipsgd train --save': .*{says}"):
+        load_model(tmp_path / "m.json")
 
 
 @pytest.mark.parametrize(

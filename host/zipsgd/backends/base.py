@@ -106,6 +106,16 @@ class EpochResult:
     link_bytes: int | None = None
     starved_cycles: int | None = None
 
+    def __add__(self, other: "EpochResult") -> "EpochResult":
+        """Both together; None where either is."""
+
+        def total(name: str) -> int | None:
+            counts = (getattr(self, name), getattr(other, name))
+            return None if None in counts else sum(counts)
+
+        counted = {name: total(name) for name in vars(self) if name not in ("loss_sum", "flags")}
+        return EpochResult(self.loss_sum + other.loss_sum, self.flags | other.flags, **counted)
+
 
 class Backend(Protocol):
     """Carries out runs on one build. ``name``: what the user called it."""

@@ -6,6 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from zipsgd.data import SETS, Table, load
 from zipsgd.memory import amount, default_memory
 from zipsgd.protocol.formats import Build
 from zipsgd.steps import SCHEDULES
-from zipsgd.training import LEVELS, Options
+from zipsgd.training import LEVELS, Options, Task
 
 __all__ = [
     "Commands",
@@ -25,6 +26,7 @@ __all__ = [
     "add_memory",
     "add_training",
     "build_of",
+    "build_of_heads",
     "check_output",
     "memory_of",
     "options_of",
@@ -212,9 +214,14 @@ def add_build(command: argparse.ArgumentParser) -> None:
         help="with a transcoder for optimal levels of up to P base planes (default: what --levels needs)",
     )
     group.add_argument(
-        "--heads", type=int, default=1, metavar="K", help="models trained side by side (default %(default)s)"
+        "--heads",
+        type=int,
+        metavar="K",
+        help="models trained side by side (default 1; to train classes, one for each, as far as there is room)",
     )
-    group.add_argument("--hinge", action="store_true", help="with hinge losses, as ZipClassifier wants them")
+    group.add_argument(
+        "--hinge", action="store_true", help="with hinge losses (default: where one is asked for)"
+    )
     group.add_argument(
         "--prox",
         action="store_true",
@@ -228,41 +235,63 @@ def add_build(command: argparse.ArgumentParser) -> None:
     )
 
 
-def build_of(arguments: argparse.Namespace, features: int = 1, *backends: str) -> Build | None:
-    """The build that the arguments ask for, with room for ``features``; None for whatever is on a board or in a checkpoint.
+def _described(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is said of the build, by the parameters of :func:`zipsgd.backends.build_for`."""
+    said = {
+        name: getattr(arguments, name)
+        for name in ("lanes", "max_features", "level_planes", "heads", "hinge", "prox")
+    }
+    return {name: value for name, value in said.items() if value is not None and value is not False}
+
+
+def named_build(arguments: argparse.Namespace, *backends: str) -> Build | None:
+    """The build that the arguments name; None where they describe one, and for whatever is on a board.
 
     Raises ValueError where the arguments contradict each other, or would describe a board.
     """
-    described = (
-        any(getattr(arguments, name) is not None for name in ("lanes", "max_features", "level_planes"))
-        or arguments.heads > 1
-        or arguments.hinge
-        or arguments.prox
-    )
     ports = [name for name in backends if name not in BACKENDS]
-    if described and (arguments.build is not None or ports):
+    if _described(arguments) and (arguments.build is not None or ports):
         what = f"the board on {ports[0]} has" if ports else "--build names"
         raise ValueError(
             f"--lanes, --max-features, --level-planes, --heads, --hinge and --prox describe a build, and {what} one already: "
             f"leave them out"
         )
-    if arguments.build is not None:
-        return load_build(arguments.build)
-    if ports or (getattr(arguments, "resume", False) and not described):
-        return None
-    lanes = 8 if arguments.lanes is None else arguments.lanes
-    level_planes = arguments.level_planes
-    if level_planes is None and getattr(arguments, "levels", "uniform") == "optimal":
-        level_planes = arguments.base_bits
-    return build_for(
-        features,
-        lanes=lanes,
-        max_features=arguments.max_features,
-        level_planes=level_planes,
-        heads=arguments.heads,
-        hinge=arguments.hinge,
-        prox=arguments.prox or any(getattr(arguments, name, 0) for name in ("l2", "l1", "bound")),
-    )
+    return None if arguments.build is None else load_build(arguments.build)
+
+
+def build_of(arguments: argparse.Namespace, features: int = 1, *backends: str) -> Build | None:
+    """The build that the arguments ask for, with room for ``features``; None for whatever is on a board or in a checkpoint.
+
+    Raises ValueError as :func:`named_build`.
+    """
+    build, described = named_build(arguments, *backends), _described(arguments)
+    if (
+        build is not None
+        or not BACKENDS.keys() >= set(backends)
+        or (getattr(arguments, "resume", False) and not described)
+    ):
+        return build
+    needed: dict[str, Any] = {}
+    if getattr(arguments, "levels", "uniform") == "optimal":
+        needed["level_planes"] = arguments.base_bits
+    if any(getattr(arguments, name, 0) for name in ("l2", "l1", "bound")):
+        needed["prox"] = True
+    return build_for(features, **{**needed, **described})
+
+
+def build_of_heads(
+    arguments: argparse.Namespace, backend: str
+) -> Build | Callable[[Task, int], Build] | None:
+    """The same for models side by side: a build, or what makes one for a task and a number of models.
+
+    Raises ValueError as :func:`named_build`, ModuleNotFoundError without scikit-learn.
+    """
+    from zipsgd.estimators.heads import build_of
+
+    build = named_build(arguments, backend)
+    if build is not None or backend not in BACKENDS:
+        return build
+    return partial(build_of, **_described(arguments))
 
 
 def add_backend(command: argparse.ArgumentParser) -> None:

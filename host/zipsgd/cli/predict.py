@@ -15,6 +15,7 @@ _EXAMPLES = """\
   zipsgd train cadata --save model.json
   zipsgd predict cadata --model model.json > predictions.txt
   zipsgd predict new.csv --model model.json --out predictions.txt
+  zipsgd predict digits --model digits.json          of zipsgd train digits --classify --save digits.json
 """
 
 
@@ -24,9 +25,9 @@ def add(commands: Commands) -> None:
         "predict",
         run,
         summary="predict with a saved model",
-        description="Print a prediction for each row, in the data's units. Columns are found by their names; without a header, "
-        "they must be those that the model was trained on, with or without the label's. Where there are labels, R2 "
-        "goes to standard error.",
+        description="Print a prediction for each row, in the data's units, or its class. Columns are found by their names; "
+        "without a header, they must be those that the model was trained on, with or without the label's. Where there are "
+        "labels, R2 or accuracy goes to standard error.",
         examples=_EXAMPLES,
         data=True,
     )
@@ -42,11 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.out)
     model = load_model(arguments.model)
     features, labels = load_rows(arguments.data, model.columns, model.label, memory=memory_of(arguments))
-    text = "\n".join(f"{value:.9g}" for value in model.predict(features)) + "\n"
+    text = "\n".join(model.texts(model.predict(features))) + "\n"
     if arguments.out is not None:
         arguments.out.write_text(text)
     else:
         sys.stdout.write(text)
     if labels is not None:
-        print(f"R2 {model.score(features, labels):.4f} over {labels.size} rows", file=sys.stderr)
+        print(f"{model.MEASURE} {model.score(features, labels):.4f} over {labels.size} rows", file=sys.stderr)
     return 0

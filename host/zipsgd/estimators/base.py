@@ -3,6 +3,7 @@
 import time
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -16,13 +17,14 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from zipsgd.backends import BACKENDS, open_backend
+from zipsgd.backends import BACKENDS, Backend, open_backend
 from zipsgd.data import Scaling, Table
 from zipsgd.data.table import column_names
+from zipsgd.epochs import OVERFLOW, EpochReport
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build, Flag
 from zipsgd.rows import Chosen, ranges
-from zipsgd.training import Options, prepare
+from zipsgd.training import Options, Task, prepare
 
 from . import history
 from .heads import Heads, build_of, translate
@@ -39,8 +41,6 @@ _Int = npt.NDArray[np.int64]
 _BATCH = 16
 _FEWEST_BATCHES = 32
 """Of an epoch, where batch_size is "auto" and rows are few."""
-_OVERFLOW = {Flag.NAMES[flag] for flag in (Flag.DELTA, Flag.GRADIENT, Flag.MODEL)}
-"""Saturation that spoils a model. Single residuals may saturate, and Q3 at the end of its range."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,10 @@ class BaseZip(BaseEstimator, ABC):
 
     _of_classes = False
     """Whether targets say which class a row is: a validation share then has all of them in proportion."""
+    _source = "X and y"
+    """What messages call the rows."""
+    _memory: int | None = None
+    """As of :func:`zipsgd.training.prepare`."""
 
     # For users
 
@@ -259,6 +263,7 @@ class BaseZip(BaseEstimator, ABC):
         step = self.step_size
         if isinstance(step, str) and step != "auto":
             raise ValueError(f'step_size must be "auto" or a number, not {step!r}')
+        penalty = regulariser(self.penalty, self.alpha, self.l1_ratio)
         return Options(
             base_bits=int(self.base_bits),
             samples_per_value=int(samples),
@@ -268,7 +273,23 @@ class BaseZip(BaseEstimator, ABC):
             epochs=epochs,
             seed=self.seed_,
             levels=self.levels,
+            l2=penalty.l2,
+            l1=penalty.l1,
         )
+
+    def _build(self, task: Task, heads: int) -> Build | None:
+        """What to open the backend with: for a task of so many heads, or None for whatever is on a board."""
+        return build_of(task, heads) if self.backend in BACKENDS else None
+
+    def _open(self, build: Build | None) -> Backend:
+        return open_backend(self.backend, build, progress=self._say)
+
+    def _on_samples(self, epoch: int) -> Callable[[int], None]:
+        """What is told how many samples of an epoch, by its number from 1, have gone in."""
+        return lambda samples: None
+
+    def _on_epoch(self, report: EpochReport, entry: history.Entry) -> None:
+        self._say(history.describe(entry))
 
     def _run(
         self, data: Data, schedule: Any, passes: int, *, fresh_scaling: bool, validation: Data | None = None
@@ -285,11 +306,12 @@ class BaseZip(BaseEstimator, ABC):
         objective = self._objective()
         options = self._options(schedule, before + passes, index.size, objective.samples_per_value)
         targets = data.targets[index]
-        table = Table(Chosen(data.X, index), targets[:, 0], self._names(), "X and y")
+        table = Table(Chosen(data.X, index), targets[:, 0], self._names(), self._source)
         scalings = self._scalings(table, targets, options, fresh_scaling)
-        penalty = regulariser(self.penalty, self.alpha, self.l1_ratio)
-        task = prepare(table, options, scaling=scalings[0], curvature=objective.curvature)
-        config = replace(task.config, loss=objective.loss, polynomial=objective.polynomial, prox=penalty.any)
+        task = prepare(
+            table, options, memory=self._memory, scaling=scalings[0], curvature=objective.curvature
+        )
+        config = replace(task.config, loss=objective.loss, polynomial=objective.polynomial)
         task = replace(task, config=config)
         labels = np.stack([scaling.labels(target) for scaling, target in zip(scalings, targets.T)], axis=1)
         classes = targets.argmax(axis=1).astype(np.int16) if self._of_classes else None
@@ -298,10 +320,10 @@ class BaseZip(BaseEstimator, ABC):
                 "sparse rows are made dense, a block at a time: the device takes every feature of a sample"
             )
         with ExitStack() as opened:
-            build = build_of(task, len(scalings)) if self.backend in BACKENDS else None
+            build = self._build(task, len(scalings))
             if build is not None:  # before a virtual board is compiled
                 task.config.check(build, index.size)
-            backend = open_backend(self.backend, build, progress=self._say)
+            backend = self._open(build)
             opened.callback(backend.close)
             self._rescale(scalings, task.scale, backend.build)
             heads = Heads(task, labels, self.model_words_, backend, classes)
@@ -309,8 +331,9 @@ class BaseZip(BaseEstimator, ABC):
             best = _Best()
             for step in task.steps[before:]:
                 order = None if shares is None else draw(shares, self.seed_, self.n_epochs_)
-                step = replace(step, prox=penalty.prox(task.step_size(step), task.scale, backend.build))
-                entry = self._epoch(heads, step, task.step_size(step), order, objective.scale)
+                size = task.step_size(step)
+                step = replace(step, prox=options.regulariser.prox(size, task.scale, backend.build))
+                report, entry = self._epoch(heads, step, size, order, objective.scale)
                 if validation is not None:
                     predicted = self._outcome(self._outputs(validation.X))
                     score = self._rate(validation.y, predicted, validation.weights)
@@ -319,13 +342,13 @@ class BaseZip(BaseEstimator, ABC):
                         best = _Best(
                             score, self.n_iter_, self.model_words_, self._mean.copy(), self._averaged
                         )
-                self._say(history.describe(entry))
+                self._on_epoch(report, entry)
                 if validation is not None and self.n_iter_ - best.epoch >= self.n_iter_no_change:
                     break
         if validation is not None:
             self.model_words_, self._mean, self._averaged = best.words, best.mean, best.averaged
             self._refresh(self._models())
-        if not _OVERFLOW.isdisjoint(self.history_[-1]["flags"]):
+        if not OVERFLOW.isdisjoint(self.history_[-1]["flags"]):
             warnings.warn(
                 f"values were saturated in training ({', '.join(self.history_[-1]['flags'])}): lower step_size (it was "
                 f"{self.history_[0]['step_size']:.3g} at first), or raise base_bits",
@@ -334,10 +357,12 @@ class BaseZip(BaseEstimator, ABC):
             )
         return self
 
-    def _epoch(self, heads: Heads, step: Step, size: float, order: _Int | None, unit: float) -> history.Entry:
+    def _epoch(
+        self, heads: Heads, step: Step, size: float, order: _Int | None, unit: float
+    ) -> tuple[EpochReport, history.Entry]:
         """Train all heads on the next epoch, and set the fitted attributes. ``unit``: of the device's loss, in the user's."""
         start = time.perf_counter()
-        done = heads.epoch(self.n_epochs_, step, order)
+        done = heads.epoch(self.n_epochs_, step, order, self._on_samples(self.n_epochs_ + 1))
         seconds = time.perf_counter() - start
         self.n_epochs_ += 1
         self.n_iter_ += 1
@@ -351,14 +376,14 @@ class BaseZip(BaseEstimator, ABC):
             "epoch": self.n_epochs_,
             "loss": done.loss * unit,
             "step_size": size,
-            "flags": [name for bit, name in Flag.NAMES.items() if done.flags & bit],
+            "flags": [name for bit, name in Flag.NAMES.items() if done.result.flags & bit],
             "samples": done.samples,
             "seconds": seconds,
             "samples_per_second": done.samples * len(models) / seconds,
             "bits": done.sample_bits,
         }
         self.history_.append(entry)
-        return entry
+        return EpochReport(self.n_epochs_, done.loss, seconds, done.result), entry
 
     def _models(self) -> _Float:
         """In the data's units, shape (heads, features + 1)."""

@@ -11,23 +11,17 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from zipsgd.data import Scaling
-from zipsgd.losses import CompiledLoss, logistic
+from zipsgd.losses import LOSSES, CompiledLoss
+from zipsgd.model import winners
 from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE, Loss
 
 from .base import BaseZip, Data
-from .objective import Named, Objective, objective
+from .objective import Objective, objective
 from .parameters import documented
 
 __all__ = ["ZipClassifier"]
 
 _Float = npt.NDArray[np.float64]
-
-LOSSES: Named = {
-    "squared_hinge": Loss.SQUARED_HINGE,
-    "hinge": Loss.HINGE,
-    "logistic": logistic,
-    "squared_error": Loss.SQUARED,
-}
 
 
 def _nearest_probabilities(scores: _Float) -> _Float:
@@ -239,8 +233,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         return objective(self.loss, LOSSES, Loss.POLYNOMIAL_MARGIN)
 
     def _outcome(self, decision: _Float) -> npt.NDArray[Any]:
-        best = decision.argmax(axis=1) if decision.shape[1] > 1 else (decision[:, 0] > 0).astype(int)
-        labels: npt.NDArray[Any] = self.classes_[best]
+        labels: npt.NDArray[Any] = self.classes_[winners(decision)]
         return labels
 
     def _rate(self, y: Any, predicted: npt.NDArray[Any], weights: _Float | None) -> float:

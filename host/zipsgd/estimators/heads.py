@@ -1,11 +1,14 @@
 """Models that are trained side by side on the same rows: one for each class or output."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.backends import Backend, build_for
+from zipsgd.backends import Backend, EpochResult, build_for
 from zipsgd.data import Scaling
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import LABEL_BITS, MOST_FEATURES, MOST_HEADS, Build, Loss
@@ -20,29 +23,33 @@ _Int = npt.NDArray[np.int64]
 class HeadEpoch:
     """An epoch of all heads.
 
-    ``loss``: mean while training, of scaled targets and over heads. ``flags``: places where values were saturated, by any head.
-    ``samples``: of the epoch. ``sample_bits``: that went to the device.
+    ``loss``: mean while training, of scaled targets and over heads. ``samples``: of the epoch. ``sample_bits``: that went to
+    the device. ``result``: what the backend says of all heads together.
     """
 
     loss: float
-    flags: int
     samples: int
     sample_bits: int
+    result: EpochResult
 
 
-def build_of(task: Task, heads: int) -> Build:
-    """A build to emulate or simulate that takes as many of the heads as builds can in one pass."""
+def build_of(task: Task, models: int, **described: Any) -> Build:
+    """A build to emulate or simulate that can do the task, and takes as many of the models as builds can in one pass.
+
+    ``described``: what is to be otherwise, or beyond what the task takes: of :func:`zipsgd.backends.build_for`.
+    """
     config = task.config
-    one = build_for(config.features)
-    room = MOST_FEATURES // (one.chunks(config.features) * one.lanes)
-    return build_for(
-        config.features,
-        level_planes=None if config.levels is None else config.p,
-        heads=max(1, min(heads, MOST_HEADS, room)),
-        hinge=config.loss in (Loss.HINGE, Loss.SQUARED_HINGE),
-        polynomial=config.degree,
-        prox=config.prox,
-    )
+    if "heads" not in described:
+        one = build_for(config.features, **described)
+        room = described.get("max_features", MOST_FEATURES) // (one.chunks(config.features) * one.lanes)
+        described["heads"] = max(1, min(models, MOST_HEADS, room))
+    needed = {
+        "level_planes": None if config.levels is None else config.p,
+        "hinge": config.loss in (Loss.HINGE, Loss.SQUARED_HINGE),
+        "polynomial": config.degree,
+        "prox": config.prox,
+    }
+    return build_for(config.features, **{**needed, **described})
 
 
 def translate(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: float, limit: int) -> _Int:
@@ -98,22 +105,34 @@ class Heads:
             config = replace(task.config, heads=heads, one_against_all=together)
             self._passes.append((part, replace(task, labels=own, config=config)))
 
-    def epoch(self, number: int, step: Step, order: _Int | None = None) -> HeadEpoch:
-        """Train all heads on epoch ``number``, in its order or another one."""
-        flags = bits = count = loss = 0
-        for part, task in self._passes:
+    def epoch(
+        self,
+        number: int,
+        step: Step,
+        order: _Int | None = None,
+        progress: Callable[[int], None] = lambda samples: None,
+    ) -> HeadEpoch:
+        """Train all heads on epoch ``number``, in its order or another one.
+
+        ``progress``: told how many of its samples have gone in; where heads take turns, in the mean over them.
+        """
+        bits = count = 0
+        total = EpochResult(0, 0, 0, 0, 0, 0, 0)
+        for turn, (part, task) in enumerate(self._passes):
             config = task.config
             samples = task.samples(number, order)
             count = samples.order.size
             model = self.words[part].reshape(config.model_shape())
             self._backend.begin(config, model, task.options.seed, number)
-            result = self._backend.epoch(samples, step, lambda done: None)
+            result = self._backend.epoch(samples, step, partial(self._progress, progress, turn, count))
             self.words[part] = self._backend.model().reshape(config.heads, config.features)
-            loss += result.loss_sum
-            flags |= result.flags
+            total += result
             if result.sample_bytes is None:
                 bits += count * (config.features * (config.p + config.m) + LABEL_BITS * config.labels)
             else:
                 bits += 8 * result.sample_bytes
-        mean = loss * config.loss_unit(self._backend.build) / (count * len(self.words))
-        return HeadEpoch(mean, flags, count, bits)
+        mean = total.loss_sum * config.loss_unit(self._backend.build) / (count * len(self.words))
+        return HeadEpoch(mean, count, bits, total)
+
+    def _progress(self, progress: Callable[[int], None], turn: int, samples: int, done: int) -> None:
+        progress((turn * samples + done) // len(self._passes))
