@@ -14,18 +14,6 @@ COMMANDS = ("train", "predict", "verify", "sim", "boards", "build", "report", "d
 
 
 @pytest.fixture
-def run(capsys):
-    """Run a command line; its status, standard output and standard error."""
-
-    def call(*words):
-        status = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
-
-
-@pytest.fixture
 def csv(tmp_path, small_table):
     """The small table as a CSV file with a header, its label in the middle."""
     path = tmp_path / "small.csv"
@@ -204,6 +192,43 @@ def test_constant_columns(run, tmp_path):
     assert len(run("predict", path, "--model", tmp_path / "m.json")[1].split()) == 20
 
 
+def test_rows_held_out(run, csv, tmp_path, small_table):
+    words = ("train", csv, "--label", "price", "--epochs", 3, "--seed", 4, "--validation", 0.1)
+    status, text, _ = run(*words, "--json", tmp_path / "o.json", "--save", tmp_path / "m.json")
+    assert status == 0
+    content = json.loads((tmp_path / "o.json").read_text())
+    kept, held = small_table.split(0.1, 4)
+    expected = zipsgd.train(kept, zipsgd.Options(epochs=3, seed=4))
+    assert content["model_words"] == expected.model_words
+    assert (content["rows"], content["held_out"]) == (189, 21)
+    assert content["held_out_score"] == pytest.approx(expected.score(held.features, held.labels))
+    assert f"R2 {content['held_out_score']:.4f} on 21 rows held out\n" in text
+    assert zipsgd.load_model(tmp_path / "m.json").held_out == 21
+
+
+def test_a_column_that_varies_in_rows_held_out_alone(run, tmp_path):
+    rows = np.arange(40.0)
+    _, held = zipsgd.Table.from_arrays(rows[:, None], rows).split(0.1, 0)
+    table = np.column_stack([rows, np.isin(rows, held.labels), 3 * rows])
+    np.savetxt(tmp_path / "t.csv", table, delimiter=",")
+    words = ("train", tmp_path / "t.csv", "--validation", 0.1)
+    refused(run(*words), "1 of 2 columns never vary ('column 1')", "--drop-constant")
+    status, text, _ = run(*words, "--drop-constant")
+    assert status == 0
+    assert "on 4 rows held out" in text
+
+
+def test_no_score_where_labels_held_out_are_alike(run, tmp_path):
+    rows = np.arange(40.0)
+    _, held = zipsgd.Table.from_arrays(rows[:, None], rows).split(0.1, 0)
+    np.savetxt(tmp_path / "t.csv", np.column_stack([rows, np.where(np.isin(rows, held.labels), 5, rows)]))
+    out = tmp_path / "o.json"
+    status, text, _ = run("train", tmp_path / "t.csv", "--validation", 0.1, "--json", out)
+    assert status == 0
+    assert "held out" not in text
+    assert json.loads(out.read_text())["held_out_score"] is None
+
+
 def test_verify(run, csv, board):
     words = ("--label", "price", "--epochs", 1, "--base-bits", 4)
     for names in (("emulator", "golden"), (board.url, "golden"), ("emulator", board.url)):
@@ -249,6 +274,8 @@ def test_verify_tells_a_difference(run, csv, monkeypatch):
     [
         (("train", "nosuch"), "no file nosuch, and no set of that name; named sets: cadata"),
         (("train", "diabetes", "--label", "y"), "the set diabetes has its label"),
+        (("train", "diabetes", "--validation", "1"), "of 442 rows, a share between 0 and 1"),
+        (("train", "diabetes", "--validation", "0.001"), "that is at least a row can be held out, and 0.001"),
         (("train", "diabetes", "--backend", "emulatr"), "no backend 'emulatr'; backends: emulator"),
         (("train", "diabetes", "--epochs", "0"), "epochs must be in"),
         (("train", "diabetes", "--base-bits", "9"), "base_bits must be in 1..8"),

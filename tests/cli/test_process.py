@@ -116,9 +116,17 @@ def test_ctrl_c_while_training_on_a_virtual_board():
     assert gone(boards)
 
 
-@pytest.mark.parametrize("backend", ["emulator", "golden"])
-def test_ctrl_c_while_training_on_this_computer(backend):
-    process = start("train", "diabetes", "--backend", backend, *FOREVER)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("diabetes",),
+        ("diabetes", "--backend", "golden"),
+        ("digits", "--classify"),
+        ("digits", "--classify", "--backend", "golden"),
+    ],
+)
+def test_ctrl_c_while_training_on_this_computer(words):
+    process = start("train", *words, *FOREVER)
     until_epoch(process)
     status, out, err = interrupted(process)
     assert (status, out) == (130, "")

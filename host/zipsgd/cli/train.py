@@ -2,11 +2,15 @@
 
 import argparse
 import json
+from importlib import import_module
 from pathlib import Path
 
+from zipsgd.data import SETS, DataError, Table
 from zipsgd.driver import DeviceError
+from zipsgd.losses import LOSSES
+from zipsgd.model import ClassifierResult, Result
 from zipsgd.report import compare, need_plots, save_report, summary
-from zipsgd.training import train
+from zipsgd.training import Options, train
 
 from .options import (
     Commands,
@@ -16,6 +20,7 @@ from .options import (
     add_data,
     add_training,
     build_of,
+    build_of_heads,
     check_output,
     memory_of,
     options_of,
@@ -29,6 +34,10 @@ _EXAMPLES = """\
   zipsgd train cadata                                on the emulator
   zipsgd train cadata --backend sim --report out     through the simulated gateware, and compare
   zipsgd train my.csv --label price --save m.json    then: zipsgd predict new.csv --model m.json
+  zipsgd train my.csv --validation 0.2               and R2 on a fifth of the rows, held out
+  zipsgd train digits --classify                     classes rather than numbers: the accuracy
+  zipsgd train my.csv --label species --classify --validation 0.2 --save m.json
+  zipsgd train digits --classify --loss hinge        by another loss
   zipsgd train my.libsvm --base-bits 1 --epochs 40   3 bits a value
   zipsgd train my.npz --samples-per-value 1          naive quantisation: biased, for comparison
   zipsgd train big.npy --memory 2G                   a set that need not fit into memory
@@ -44,13 +53,34 @@ def add(commands: Commands) -> None:
         "train",
         run,
         summary="train a model",
-        description="Train a linear model by least squares on quantised samples. Every value streams p + m bits: a base of p "
-        "planes, and one more plane for each of m independent roundings of it. With m = 2 the gradient has no bias.",
+        description="Train a linear model by least squares, or a classifier, on quantised samples. Every value streams p + m "
+        "bits: a base of p planes, and one more plane for each of m independent roundings of it. With m = 2 the gradient of "
+        "least squares has no bias.",
         examples=_EXAMPLES,
         data=True,
     )
     add_data(command)
+    command.add_argument(
+        "--validation",
+        type=float,
+        metavar="SHARE",
+        help="hold out so many of the rows, such as 0.2, and report R2 or accuracy on them",
+    )
     add_backend(command)
+    classes = command.add_argument_group(
+        "classes", "as zipsgd.estimators.ZipClassifier, with the same bits; this needs scikit-learn"
+    )
+    classes.add_argument(
+        "--classify",
+        action="store_true",
+        help="take each different label, a number such as 0, 1 or 2, for a class; of more than two, each has a model against "
+        "all others",
+    )
+    classes.add_argument(
+        "--loss",
+        choices=LOSSES,
+        help=f"what is minimised on labels of +-1; a device needs hinge=1 for hinges (default {next(iter(LOSSES))})",
+    )
     add_training(command, epochs=20)
     add_build(command)
     kept = command.add_argument_group(
@@ -88,36 +118,25 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     options, memory = options_of(arguments), memory_of(arguments)
+    _check_together(arguments)
     check_output(arguments.save, arguments.json, arguments.trace, arguments.checkpoint)
     check_output(arguments.report, folder=True)
     if arguments.report is not None:
         need_plots()
+    train_it = _classify if arguments.classify else _regress
     written: list[Path] = []
     with TrainingProgress(messages(arguments.quiet)) as progress:
+        if arguments.classify:
+            progress.doing("loading scikit-learn")
+            import_module("zipsgd.estimators")  # before any work: it may not be installed
         progress.doing(f"reading {arguments.data}")
-        table = table_of(arguments, memory, progress.say)
+        table, held = table_of(arguments, memory, progress.say), None
+        if arguments.validation is not None:
+            table, held = _split(arguments, table, options.seed)
         progress.begin(table.labels.size)
-        try:
-            result = train(
-                table,
-                options,
-                backend=arguments.backend,
-                build=build_of(arguments, table.features.shape[1] + 1, arguments.backend),
-                baud=arguments.baud,
-                trace=arguments.trace,
-                memory=memory,
-                checkpoint=arguments.checkpoint,
-                resume=arguments.resume,
-                progress=progress.say,
-                on_samples=progress.on_samples,
-                on_epoch=progress.on_epoch,
-            )
-        except (KeyboardInterrupt, DeviceError):
-            if arguments.checkpoint is not None and arguments.checkpoint.exists():
-                progress.say(
-                    f"{arguments.checkpoint} keeps the run up to its last whole epoch: the same command with --resume goes on"
-                )
-            raise
+        result = train_it(arguments, table, options, memory, progress)
+        if held is not None:
+            result.rate(held.features, held.labels)
         if arguments.save is not None:
             result.save(arguments.save)
             written.append(arguments.save)
@@ -126,10 +145,90 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.json.write_text(json.dumps(content, indent=1) + "\n")
             written.append(arguments.json)
         comparison = None
-        if arguments.report is not None:
+        if arguments.report is not None and isinstance(result, Result):
             comparison = compare(table, options, result, progress.say, memory=memory)
             title = f"{arguments.data} on {arguments.backend}"
             written += save_report(arguments.report, title, result, comparison)
     if not arguments.quiet:
-        print("\n".join([*summary(result, comparison), *(f"wrote {path}" for path in written)]))
+        lines = summary(result, comparison)
+        if not arguments.classify and arguments.data in SETS and SETS[arguments.data].classes:
+            lines.append(
+                f"the labels of {arguments.data} are classes: --classify trains a classifier on them"
+            )
+        print("\n".join([*lines, *(f"wrote {path}" for path in written)]))
     return 0
+
+
+def _check_together(arguments: argparse.Namespace) -> None:
+    """Raises ValueError for options that do not go together."""
+    if not arguments.classify:
+        if arguments.loss is not None:
+            raise ValueError(
+                f"--loss {arguments.loss} is for classes, and without --classify least squares is all there is: add "
+                f"--classify, or leave out --loss"
+            )
+        return
+    for name, why in {
+        "checkpoint": "a run on classes cannot be kept and resumed yet",
+        "resume": "a run on classes cannot be kept and resumed yet",
+        "report": "its yardsticks are of least squares",
+    }.items():
+        if getattr(arguments, name):
+            raise ValueError(f"--classify and --{name} do not go together, as {why}: leave out --{name}")
+    if arguments.data in SETS and not SETS[arguments.data].classes:
+        raise DataError(f"the labels of {arguments.data} are amounts, no classes: leave out --classify")
+
+
+def _split(arguments: argparse.Namespace, table: Table, seed: int) -> tuple[Table, Table]:
+    """Rows to train on and rows held out, of the same columns."""
+    table, held = table.split(arguments.validation, seed)
+    if not arguments.drop_constant:
+        return table, held
+    varying = table.without_constant_columns()  # fewer, where a column varies in the rows held out alone
+    return varying, held.pick([table.names.index(name) for name in varying.names])
+
+
+def _regress(
+    arguments: argparse.Namespace, table: Table, options: Options, memory: int, progress: TrainingProgress
+) -> Result:
+    try:
+        return train(
+            table,
+            options,
+            backend=arguments.backend,
+            build=build_of(arguments, table.features.shape[1] + 1, arguments.backend),
+            baud=arguments.baud,
+            trace=arguments.trace,
+            memory=memory,
+            checkpoint=arguments.checkpoint,
+            resume=arguments.resume,
+            progress=progress.say,
+            on_samples=progress.on_samples,
+            on_epoch=progress.on_epoch,
+        )
+    except (KeyboardInterrupt, DeviceError):
+        if arguments.checkpoint is not None and arguments.checkpoint.exists():
+            progress.say(
+                f"{arguments.checkpoint} keeps the run up to its last whole epoch: the same command with --resume goes on"
+            )
+        raise
+
+
+def _classify(
+    arguments: argparse.Namespace, table: Table, options: Options, memory: int, progress: TrainingProgress
+) -> ClassifierResult:
+    from zipsgd.estimators.table import train_classifier  # takes a second to import
+
+    return train_classifier(
+        table,
+        options,
+        loss=arguments.loss or next(iter(LOSSES)),
+        backend=arguments.backend,
+        build=build_of_heads(arguments, arguments.backend),
+        baud=arguments.baud,
+        trace=arguments.trace,
+        memory=memory,
+        progress=progress.say,
+        on_samples=progress.on_samples,
+        on_epoch=progress.on_epoch,
+    )

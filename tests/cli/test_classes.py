@@ -1,0 +1,247 @@
+"""``zipsgd train --classify``, and what is done with its models."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+import zipsgd
+from zipsgd.estimators import ZipClassifier
+from zipsgd.losses import LOSSES
+
+RNG = np.random.default_rng(2)
+X = RNG.normal(size=(150, 4)) * [1, 10, 0.1, 3] + [0, 4, 0, -7]
+Y = np.digitize(X @ [2, 0, 3, 0.1], [-2, 1]) * 5.0 - 5  # -5, 0 and 5
+
+
+def save_csv(path, labels, features=X):
+    """Labels, called species, between features."""
+    columns = np.column_stack([features[:, :1], labels, features[:, 1:]])
+    header = ",".join(["x0", "species", *(f"x{i}" for i in range(1, features.shape[1]))])
+    np.savetxt(path, columns, delimiter=",", header=header, comments="", fmt="%.17g")
+    return path
+
+
+@pytest.fixture
+def csv(tmp_path):
+    return save_csv(tmp_path / "three.csv", Y)
+
+
+@pytest.fixture
+def trained(run, csv, tmp_path):
+    """Train on the three classes; what --json writes."""
+
+    def call(*words):
+        status, _, err = run(
+            "train", csv, "--label", "species", "--classify", *words, "--json", tmp_path / "o.json"
+        )
+        assert status == 0, err
+        return json.loads((tmp_path / "o.json").read_text())
+
+    return call
+
+
+def test_train_and_predict_digits(run, tmp_path):
+    model, out = tmp_path / "m.json", tmp_path / "o.json"
+    words = ("--epochs", 5, "--validation", 0.2, "--save", model, "--json", out)
+    status, text, err = run("train", "digits", "--classify", *words)
+    assert status == 0
+    content = json.loads(out.read_text())
+    assert content["accuracy"] > 0.93
+    assert content["held_out_score"] > 0.9
+    assert f"accuracy {content['accuracy']:.4f} on the 1,438 rows trained on, of 10 classes, after 5" in text
+    assert f"accuracy {content['held_out_score']:.4f} on 359 rows held out" in text
+    assert "saturated" not in text
+    assert len(content["loss"]) == len(err.splitlines()) == 5
+    assert content["classes"] == list(range(10))
+    assert content["build"]["heads"] == 10
+    status, text, err = run("predict", "digits", "--model", model)
+    assert status == 0
+    table = zipsgd.load("digits")
+    right = np.mean([int(line) == label for line, label in zip(text.split(), table.labels, strict=True)])
+    assert err == f"accuracy {right:.4f} over 1797 rows\n"
+    kept, _ = table.split(0.2, 0)
+    assert zipsgd.load_model(model).score(kept.features, kept.labels) == content["accuracy"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_bits_are_those_of_the_estimator(loss, trained):
+    words = ("--loss", loss, "--base-bits", 3, "--batch-size", 4, "--step-size", 0.02, "--schedule", "sqrt")
+    content = trained(*words, "--epochs", 3, "--seed", 9, "--l2", 0.03, "--l1", 0.01)
+    ours = ZipClassifier(
+        loss=loss, base_bits=3, batch_size=4, step_size=0.02, schedule="sqrt", max_iter=3, random_state=9,
+        penalty="elasticnet", alpha=0.04, l1_ratio=0.25,
+    ).fit(X, Y)  # fmt: skip
+    assert content["model_words"] == ours.model_words_.tolist()
+    assert content["coef"] == ours.coef_.tolist()
+    assert content["loss"] == [entry["loss"] for entry in ours.history_]
+    assert content["step_sizes"] == [entry["step_size"] for entry in ours.history_]
+    assert content["accuracy"] == ours.score(X, Y)
+    assert (content["loss_name"], content["classes"]) == (loss, [-5, 0, 5])
+    assert (content["rows"], content["bits_per_value"], content["cycles"]) == (150, 5, None)
+    assert (content["label"], content["columns"]) == ("species", ["x0", "x1", "x2", "x3"])
+
+
+def test_the_default_loss_is_the_estimators(trained):
+    assert trained("--epochs", 1)["loss_name"] == ZipClassifier().loss
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--bound", 0.2, "--one-sided", "--fixed-up-bits"),
+        ("--levels", "optimal", "--base-bits", 1, "--level-bits", 6, "--shared-levels"),
+        ("--heads", 2, "--lanes", 4, "--samples-per-value", 1, "--schedule", "constant"),
+    ],
+)
+def test_the_golden_model_gives_the_same_bits(words, trained):
+    ours = trained("--epochs", 2, *words)
+    golden = trained("--epochs", 2, *words, "--backend", "golden")
+    assert golden["backend"] == "golden"
+    assert ours["build"] == golden["build"]
+    assert ours["model_words"] == golden["model_words"]
+    assert ours["model_words"] != trained("--epochs", 2, "--base-bits", 4)["model_words"]
+
+
+def test_a_board_with_one_head_takes_turns(trained, board, tmp_path):
+    words = ("--epochs", 2, "--loss", "squared_error")
+    ours = trained(*words, "--backend", board.url)
+    assert ours["cycles"] > 0
+    assert ours["sample_bytes"] < ours["link_bytes"]
+    (tmp_path / "build.json").write_text(json.dumps({"build": ours["build"]}))
+    assert ours["model_words"] == trained(*words, "--build", tmp_path / "build.json")["model_words"]
+
+
+def test_the_virtual_board_gives_the_same_bits(trained):
+    words = ("--epochs", 1, "--loss", "squared_error", "--lanes", 4, "--max-features", 32, "--heads", 1)
+    assert trained(*words, "--backend", "sim")["model_words"] == trained(*words)["model_words"]
+
+
+def test_builds_have_the_heads_that_there_is_room_for(trained):
+    assert trained("--epochs", 1)["build"]["heads"] == 3
+    build = trained("--epochs", 1, "--lanes", 4, "--max-features", 16)["build"]
+    assert (build["lanes"], build["max_features"], build["heads"], build["hinge"]) == (4, 16, 2, 1)
+
+
+def test_two_classes_with_and_without_labels(run, tmp_path):
+    labels = np.where(Y > 0, 1, -1)
+    model = tmp_path / "m.json"
+    words = ("--label", "species", "--classify", "--quiet", "--save", model)
+    assert run("train", save_csv(tmp_path / "two.csv", labels), *words) == (0, "", "")
+    header = "x3,x2,x1,x0"
+    np.savetxt(tmp_path / "new.csv", X[:, ::-1], delimiter=",", header=header, comments="", fmt="%.17g")
+    status, text, err = run("predict", tmp_path / "new.csv", "--model", model)
+    assert (status, err) == (0, "")
+    assert set(text.split()) == {"-1", "1"}
+    right = np.mean(np.array(text.split(), dtype=float) == labels)
+    assert right > 0.9
+    again, text_again, err = run("predict", tmp_path / "two.csv", "--model", model)
+    assert (again, text_again, err) == (0, text, f"accuracy {right:.4f} over 150 rows\n")
+
+
+def test_a_set_larger_than_memory(run, tmp_path):
+    np.save(tmp_path / "t.npy", np.column_stack([X, Y]))
+    results = []
+    for memory in ("1G", "1K"):
+        words = ("--classify", "--epochs", 2, "--validation", 0.3, "--memory", memory)
+        status, _, err = run("train", tmp_path / "t.npy", *words, "--json", tmp_path / "o.json")
+        assert status == 0
+        assert ("every epoch reads, scales and packs it anew" in err) == (memory == "1K")
+        content = json.loads((tmp_path / "o.json").read_text())
+        results.append([content[name] for name in ("model_words", "loss", "accuracy", "held_out_score")])
+    assert results[0] == results[1]
+
+
+def test_saturation_is_warned_of(run, csv):
+    words = ("--label", "species", "--classify", "--step-size", 3, "--schedule", "constant")
+    status, text, err = run("train", csv, *words)
+    assert status == 0
+    assert "warning: values were saturated" in text
+    assert "ConvergenceWarning" not in err
+
+
+def test_a_set_of_classes_without_classify_gets_a_hint(run):
+    words = ("train", "digits", "--drop-constant", "--epochs", 1)
+    hint = "the labels of digits are classes: --classify trains a classifier on them"
+    assert hint in run(*words)[1].splitlines()
+    assert "--classify" not in run(*words, "--classify")[1]
+    assert "--classify" not in run("train", "diabetes", "--epochs", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--loss", "hinge"), "--loss hinge is for classes, and without --classify"),
+        (("--classify", "--checkpoint", "c.json"), "--classify and --checkpoint do not go together"),
+        (("--classify", "--resume"), "--classify and --resume do not go together"),
+        (("--classify", "--report", "r"), "--classify and --report do not go together"),
+        (("--classify",), "the labels of diabetes are amounts, no classes: leave out --classify"),
+    ],
+)
+def test_options_that_do_not_go_together(words, says, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run("train", "diabetes", *words)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"zipsgd: {says}")
+    assert "leave out --" in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("labels", "words", "says"),
+    [
+        (np.full(150, 2), (), "every 'species' is 2; a classifier needs rows of two classes"),
+        (np.arange(150), (), "'species' has 150 different values in 150 rows, which looks like regression"),
+        (Y, ("--base-bits", 9), "base_bits must be in 1..8"),
+        (Y, ("--backend", "emulatr"), "no backend 'emulatr'"),
+        (Y, ("--lanes", 3), "lanes"),
+        (Y, ("--max-features", 8, "--heads", 3), "features"),
+        (Y, ("--trace", "x.vcd"), "only a virtual board writes a waveform"),
+        (Y, ("--backend", "/dev/x", "--heads", 2), "the board on /dev/x has one already"),
+        (Y, ("--validation", 0), "can be held out, and 0 is not"),
+    ],
+)
+def test_bad_input(labels, words, says, run, tmp_path):
+    path = save_csv(tmp_path / "t.csv", labels)
+    status, out, err = run("train", path, "--label", "species", "--classify", *words)
+    assert (status, out) == (2, "")
+    assert err.startswith("zipsgd: ")
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_more_than_a_thousand_classes(run, tmp_path):
+    labels = np.repeat(np.arange(1001), 2)
+    path = save_csv(tmp_path / "t.csv", labels, RNG.normal(size=(2002, 2)))
+    status, _, err = run("train", path, "--label", "species", "--classify")
+    assert status == 2
+    assert "'species' has 1,001 different values in 2,002 rows, which looks like regression" in err
+    assert "leave out --classify" in err
+
+
+def test_text_for_classes_is_refused_with_the_fix(run, tmp_path):
+    (tmp_path / "t.csv").write_text("x,species\n1,ant\n2,bee\n")
+    status, _, err = run("train", tmp_path / "t.csv", "--classify")
+    assert status == 2
+    assert "column 'species': 'ant' is not a number; encode classes as numbers" in err
+
+
+def test_a_board_without_hinges(run, csv, board):
+    status, out, err = run("train", csv, "--label", "species", "--classify", "--backend", board.url)
+    assert (status, out) == (2, "")
+    assert "does least squares only: take a build with hinge=1" in err
+
+
+def test_without_scikit_learn_the_error_names_the_extra(run, csv, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("zipsgd.estimators")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setattr("zipsgd.cli.train.table_of", lambda *_: pytest.fail("read the data first"))
+    status, out, err = run("train", csv, "--label", "species", "--classify")
+    assert (status, out) == (1, "")
+    assert (
+        err
+        == "zipsgd: the estimators need scikit-learn, which is not installed: pip install 'zipsgd[sklearn]'\n"
+    )
