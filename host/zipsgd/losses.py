@@ -21,7 +21,7 @@ from numpy.polynomial import Polynomial as PowerSeries
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.protocol.formats import MOST_DEGREE, REACH_MAX, Build, Loss
 
-__all__ = ["LOSSES", "CompiledLoss", "compile_loss", "logistic", "pseudo_huber"]
+__all__ = ["LOSSES", "CompiledLoss", "compile_loss", "logistic", "pseudo_huber", "samples_without_bias"]
 
 _Float = npt.NDArray[np.float64]
 _GRID = 1025
@@ -208,3 +208,9 @@ LOSSES: Mapping[str, Loss | Callable[[], CompiledLoss]] = {
     "squared_error": Loss.SQUARED,
 }
 """Of classifiers, by the names that users choose them by; the first is the default."""
+
+
+def samples_without_bias(name: str) -> int:
+    """Samples per value that a loss of :data:`LOSSES` takes for an estimate without bias; hinges are nearest to it at 2."""
+    found = LOSSES[name]
+    return 2 if isinstance(found, Loss) else found().samples_per_value

@@ -8,7 +8,7 @@ import pytest
 
 import zipsgd
 from zipsgd.estimators import ZipClassifier
-from zipsgd.losses import LOSSES
+from zipsgd.losses import LOSSES, samples_without_bias
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(150, 4)) * [1, 10, 0.1, 3] + [0, 4, 0, -7]
@@ -79,7 +79,11 @@ def test_the_bits_are_those_of_the_estimator(loss, trained):
     assert content["step_sizes"] == [entry["step_size"] for entry in ours.history_]
     assert content["accuracy"] == ours.score(X, Y)
     assert (content["loss_name"], content["classes"]) == (loss, [-5, 0, 5])
-    assert (content["rows"], content["bits_per_value"], content["cycles"]) == (150, 5, None)
+    assert (content["rows"], content["bits_per_value"], content["cycles"]) == (
+        150,
+        3 + samples_without_bias(loss),
+        None,
+    )
     assert (content["label"], content["columns"]) == ("species", ["x0", "x1", "x2", "x3"])
 
 
@@ -231,7 +235,7 @@ def test_text_for_classes_is_refused_with_the_fix(run, tmp_path):
 def test_a_board_without_hinges(run, csv, board):
     status, out, err = run("train", csv, "--label", "species", "--classify", "--backend", board.url)
     assert (status, out) == (2, "")
-    assert "does least squares only: take a build with hinge=1" in err
+    assert "no hinge losses: take a build with hinge=1" in err
 
 
 def test_without_scikit_learn_the_error_names_the_extra(run, csv, monkeypatch):

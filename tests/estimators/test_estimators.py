@@ -432,7 +432,7 @@ def test_a_step_too_large_is_warned_of():
         ({"batch_size": "many"}, "batch_size must be"),
         ({"step_size": "small"}, "step_size must be"),
         ({"schedule": "often"}, "schedule must be one of linear"),
-        ({"loss": "log_loss"}, "loss must be one of squared_hinge, hinge, squared_error"),
+        ({"loss": "log_loss"}, "loss must be one of squared_hinge, hinge, logistic, squared_error"),
         ({"penalty": "l3"}, "penalty must be one of None, 'l2'"),
         ({"penalty": "l2", "alpha": -1.0}, "alpha must be"),
         ({"penalty": "l2", "alpha": 100.0}, "step size times L2 strength must be"),

@@ -95,7 +95,7 @@ def test_a_build_without_a_transcoder():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"loss": Loss.HINGE}, "least squares only: take a build with hinge=1"),
+        ({"loss": Loss.HINGE}, "no hinge losses: take a build with hinge=1"),
         ({"prox": True}, "no proximal step for regularisers: take a build with prox=1"),
         ({"heads": 3}, "3 models of 12 features take 36 words of model memory, and this build has 32"),
     ],

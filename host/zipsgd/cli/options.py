@@ -12,6 +12,7 @@ from typing import Any
 
 from zipsgd.backends import BACKENDS, build_for, load_build
 from zipsgd.data import SETS, Table, load
+from zipsgd.losses import samples_without_bias
 from zipsgd.memory import amount, default_memory
 from zipsgd.protocol.formats import Build
 from zipsgd.steps import SCHEDULES
@@ -113,10 +114,9 @@ def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
     group.add_argument(
         "--samples-per-value",
         type=int,
-        default=2,
         metavar="M",
         help="independent quantisations m of a value, one more plane each: 2 is double sampling, 1 the biased naive quantiser, "
-        "0 truncation (default %(default)s)",
+        "0 truncation (default: what the loss takes for a gradient without bias; 2, and 4 of the logistic loss)",
     )
     group.add_argument(
         "--batch-size",
@@ -192,7 +192,10 @@ def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
-    return Options(**{field.name: getattr(arguments, field.name) for field in fields(Options)})
+    given = {field.name: getattr(arguments, field.name) for field in fields(Options)}
+    if given["samples_per_value"] is None:
+        given["samples_per_value"] = samples_without_bias(getattr(arguments, "loss", None) or "squared_error")
+    return Options(**given)
 
 
 def add_build(command: argparse.ArgumentParser) -> None:

@@ -79,7 +79,8 @@ def add(commands: Commands) -> None:
     classes.add_argument(
         "--loss",
         choices=LOSSES,
-        help=f"what is minimised on labels of +-1; a device needs hinge=1 for hinges (default {next(iter(LOSSES))})",
+        help="what is minimised on labels of +-1; a device needs hinge=1 for hinges, polynomial=3 for the logistic loss "
+        f"(default {next(iter(LOSSES))})",
     )
     add_training(command, epochs=20)
     add_build(command)

@@ -383,7 +383,7 @@ class BaseZip(BaseEstimator, ABC):
             "bits": done.sample_bits,
         }
         self.history_.append(entry)
-        return EpochReport(self.n_epochs_, done.loss, seconds, done.result), entry
+        return EpochReport(self.n_epochs_, done.loss * unit, seconds, done.result), entry
 
     def _models(self) -> _Float:
         """In the data's units, shape (heads, features + 1)."""

@@ -142,7 +142,7 @@ class _TableClassifier(ZipClassifier):
         self._source, self._columns = table.source, table.names
         self._fit(self._data(table.features, table.labels, None))
 
-    def _options(self, schedule: Any, epochs: int, rows: int) -> Options:
+    def _options(self, schedule: Any, epochs: int, rows: int, unbiased: int) -> Options:
         return self._given
 
     def _names(self) -> tuple[str, ...]:
