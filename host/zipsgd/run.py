@@ -8,7 +8,7 @@ import numpy.typing as npt
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.polynomial import Polynomial
-from zipsgd.protocol.formats import Build, Loss
+from zipsgd.protocol.formats import Build, Loss, Refetch
 
 __all__ = ["LimitError", "RunConfig", "model_words", "step_registers"]
 
@@ -25,7 +25,7 @@ class RunConfig:
     ``one_sided``: g = Q_1 l'(z_2) rather than the symmetric mean; ``levels``: what bases number, None for even levels;
     ``loss``: what is minimised; ``prox``: the steps have a proximal part; ``heads``: models trained side by side, with
     ``one_against_all`` each on one class, whose number is the label, else each on a label of its own; ``polynomial``: the
-    derivative of a polynomial loss.
+    derivative of a polynomial loss; ``refetch``: which samples of a hinge are left out.
 
     Raises ValueError for levels of other features or another p, or a polynomial without its loss or the other way round.
     """
@@ -41,6 +41,7 @@ class RunConfig:
     heads: int = 1
     one_against_all: bool = False
     polynomial: Polynomial | None = None
+    refetch: Refetch = Refetch.NEVER
 
     @property
     def labels(self) -> int:
@@ -63,6 +64,7 @@ class RunConfig:
             "loss": int(self.loss),
             "degree": self.degree,
             "reach": 0 if self.polynomial is None else self.polynomial.reach,
+            "refetching": int(self.refetch),
             "heads_used": self.heads,
             "one_against_all": int(self.one_against_all),
         }
@@ -74,6 +76,12 @@ class RunConfig:
                 f"p = {self.p}"
             )
 
+        if self.refetch and (
+            self.loss not in (Loss.HINGE, Loss.SQUARED_HINGE) or self.levels is not None or not self.m
+        ):
+            raise ValueError(
+                "samples are fetched again for hinges, on even levels, at one sample per value or more"
+            )
         if self.loss.polynomial != (self.polynomial is not None):
             raise ValueError(
                 f"the loss {self.loss.name} {'needs a' if self.loss.polynomial else 'has no'} polynomial"
@@ -110,6 +118,13 @@ class RunConfig:
             self.polynomial.words(build)  # raises for what could overflow
         elif self.loss != Loss.SQUARED and not build.hinge:
             raise LimitError("this build has no hinge losses: take a build with hinge=1")
+        if self.refetch:
+            if not build.refetch:
+                raise LimitError(
+                    "this build cannot list the samples to fetch again: take a build with hinge=1 and refetch=16384"
+                )
+            if self.heads > 1:
+                raise LimitError("samples are fetched again for one model at a time, not for several heads")
         if self.prox and not build.prox:
             raise LimitError("this build has no proximal step for regularisers: take a build with prox=1")
         limits = {
@@ -119,7 +134,11 @@ class RunConfig:
             else (self.p, 0, build.level_p_max),
             "samples per value m": (self.m, 0 if self.p else 1, self.most_samples),
             "batch size": (self.batch, 1, build.max_batch),
-            "samples of an epoch": (samples, 0, build.max_samples),
+            "samples of an epoch": (
+                samples,
+                0,
+                min(build.max_samples, build.refetch) if self.refetch else build.max_samples,
+            ),
             "models trained side by side": (self.heads, 1, build.heads),
             "bits of a level": (2 if self.levels is None else self.levels.bits, 2, max(2, build.level_bits)),
         }

@@ -62,6 +62,7 @@ class Accelerator(wiring.Component):
         connect(m, datapath.window_data, bank.window_data)
         connect(m, bank.level_write, datapath.level_write)
         connect(m, bank.coefficient_write, datapath.coefficient_write)
+        m.d.comb += [datapath.doubt_offset.eq(bank.doubt_offset), bank.doubt_word.eq(datapath.doubt_word)]
         m.d.comb += datapath.bytes_reset.eq(link.bytes_reset)
         m.d.sync += link.idle.eq((datapath.status & Status.BUSY) == 0)
 

@@ -15,6 +15,7 @@ from zipsgd.protocol.formats import Build, Loss
 from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, READ_WORDS, Kind
 from zipsgd.protocol.registers import (
     COEFFICIENT_WINDOW,
+    DOUBT_WINDOW,
     LEVEL_WINDOW,
     MODEL_WINDOW,
     REGISTERS,
@@ -92,6 +93,7 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
         levels=levels,
         loss=config.loss,
         polynomial=config.polynomial,
+        refetch=config.refetch,
         one_against_all=config.one_against_all,
     )
     yield from _write_register("control", Control.ABORT)
@@ -148,6 +150,7 @@ def _plan(build: Build, seed: int) -> Iterator[str]:
         "model_window": MODEL_WINDOW,
         "level_window": LEVEL_WINDOW,
         "coefficient_window": COEFFICIENT_WINDOW,
+        "doubt_window": DOUBT_WINDOW,
         "m_max": build.m_max,
         "last_loss": Loss.POLYNOMIAL_RESIDUAL
         if build.polynomial

@@ -208,7 +208,7 @@ std::optional<Frame> parsed(const Bytes& line) {
 class Reference {
 public:
     explicit Reference(const Plan& plan)
-        : plan_(plan), lane_mask_(plan["update_lanes"] - 1), address_mask_(2 * plan["coefficient_window"] - 1) {
+        : plan_(plan), lane_mask_(plan["update_lanes"] - 1), address_mask_(2 * plan["doubt_window"] - 1) {
         reset();
     }
 
@@ -481,8 +481,8 @@ private:
         switch (random_.below(9)) {
             case 0: return window + random_.below(features + 8);
             case 1: return window + random_.below(features / 4) * 4;
-            case 2: return random_.pick({plan_["level_window"], plan_["coefficient_window"]}) + random_.below(512);
-            case 3: return random_.pick({1u, 2u, 3u, 4u, 8u, 1u << 14}) * window - random_.below(8);
+            case 2: return random_.pick({plan_["level_window"], plan_["coefficient_window"], plan_["doubt_window"]}) + random_.below(512);
+            case 3: return random_.pick({1u, 2u, 3u, 4u, 8u, 16u, 1u << 14}) * window - random_.below(8);
             case 4: return random_.next();
             case 5: return random_.below(128);
             default: return random_.below(plan_.registers.size());
@@ -528,7 +528,7 @@ private:
         const bool honest = random_.percent(50);
         for (uint32_t limit : {plan_["max_features"], plan_["p_max"], plan_["m_max"], plan_["max_batch"], 1u,
                                random_.percent(50) ? 0u : plan_["level_bits"], plan_["last_loss"], plan_["polynomial"], 2u,
-                               plan_["heads"], 1u})
+                               0u, plan_["heads"], 1u})
             append_word(payload, honest ? limit - random_.below(limit ? limit : 1) : odd_number(limit));
         good(plan_["write"], payload);
     }

@@ -11,7 +11,7 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.golden.prox import NO_PROX, Prox
-from zipsgd.protocol.formats import LABEL_ONE, REACH_MAX, Build, Loss
+from zipsgd.protocol.formats import LABEL_ONE, REACH_MAX, Build, Loss, Refetch
 
 __all__ = ["RandomRun", "random_run"]
 
@@ -85,13 +85,24 @@ def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> 
         heads -= 1
     one_against_all = build.has("heads") and rng.random() < 0.5
     outputs = 1 if one_against_all else heads
+    hinge = loss in (Loss.HINGE, Loss.SQUARED_HINGE)
+    refetch = Refetch.NEVER
+    if build.refetch and hinge and heads == 1 and not one_against_all and not bits and m:
+        refetch = rng.choice(list(Refetch))
     batch = rng.choice(
         [1, rng.randint(1, min(8, build.max_batch)), rng.randint(1, build.max_batch), build.max_batch]
     )
     seed = rng.getrandbits(32)
     wild = rng.random() < 0.2
     numbers = np.random.default_rng(rng.getrandbits(32))
-    most = max(1, min(200, bytes_limit // 2 // heads // (2 + (p + m) * -(-features // 8))))
+    most = max(
+        1,
+        min(
+            build.refetch if refetch else 200,
+            200,
+            bytes_limit // 2 // heads // (2 + (p + m) * -(-features // 8)),
+        ),
+    )
     levels = _random_table(numbers, features, p, bits) if bits else None
     epochs = []
     for epoch in range(2):
@@ -125,6 +136,7 @@ def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> 
         heads,
         one_against_all,
         polynomial,
+        refetch,
     )
     return RandomRun(
         config,

@@ -26,6 +26,7 @@ def run_word(build: Build, config: RunConfig, step: Step) -> int:
         "degree": 0 if config.polynomial is None else config.polynomial.degree,
         "reach_shift": 0 if config.polynomial is None else REACH_MAX - config.polynomial.reach,
         "last_spacing": 2 if config.polynomial is None else 3 * config.polynomial.degree + 5,
+        "refetch": int(config.refetch),
         "last_head": config.heads - 1,
         "one_against_all": int(config.one_against_all),
         "final_chunk": config.heads * build.chunks(config.features) - 1,

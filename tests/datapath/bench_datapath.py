@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge, with_timeout
+from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from datapath_runs import codes_of, golden_of, parse_build, random_run, random_stall
 
 from zipsgd.golden.levels import table_words
@@ -40,6 +40,7 @@ class Board:
         ),
         "window_data__ready",
         "bytes_reset",
+        "doubt_offset",
     )
 
     def __init__(self, dut, build: Build, rng: random.Random) -> None:
@@ -166,6 +167,15 @@ class Board:
         await self.idle()
         return self.loss() - before
 
+    async def doubts(self, count: int) -> list[bool]:
+        words = []
+        for place in range(-(-count // 32)):
+            self.dut.doubt_offset.value = place
+            await RisingEdge(self.dut.clk)
+            await FallingEdge(self.dut.clk)
+            words.append(int(self.dut.doubt_word.value))
+        return [bool(words[i // 32] >> i % 32 & 1) for i in range(count)]
+
     def loss(self) -> int:
         value = int(self.dut.loss_high.value) << 32 | int(self.dut.loss_low.value)
         return value - (value >> 63 << 64)
@@ -189,6 +199,9 @@ async def identity(dut) -> None:
             model = await board.read_model(run.config.model_shape())
             where = f"{build} run {number} {run} stall {board.stall} epoch {epoch}"
             assert loss == expected.loss_sum, f"{where}: loss {loss}, golden {expected.loss_sum}"
+            if expected.doubts is not None:
+                doubts = await board.doubts(samples.order.size)
+                assert doubts == expected.doubts.tolist(), f"{where}: samples in doubt"
             wrong = np.flatnonzero((model != golden.model()).ravel())
             assert not wrong.size, (
                 f"{where}: model differs at {wrong[:9]}: {model.flat[wrong][:9]}, {golden.model().flat[wrong][:9]}"

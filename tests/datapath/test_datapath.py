@@ -34,6 +34,7 @@ BUILDS = [
     Build(lanes=8, update_lanes=2, max_features=304, level_bits=8, level_p_max=2),
     Build(lanes=64, update_lanes=16, max_features=320, level_bits=8, level_p_max=0),
     Build(lanes=8, update_lanes=8, max_features=304, hinge=1),
+    Build(lanes=16, update_lanes=4, max_features=304, hinge=1, refetch=64),
     Build(lanes=8, update_lanes=4, max_features=304, polynomial=7),
     Build(lanes=32, update_lanes=8, max_features=320, polynomial=2, heads=3, q3_bits=16),
     Build(lanes=8, update_lanes=2, max_features=304, prox=1),
@@ -45,6 +46,7 @@ BUILDS = [
         heads=3,
         hinge=1,
         polynomial=3,
+        refetch=1024,
         prox=1,
         level_bits=5,
         level_p_max=2,
@@ -64,7 +66,9 @@ HERE = Path(__file__).parent
 
 def _name(build: Build) -> str:
     levels = f"-levels{build.level_bits}.{build.level_p_max}" if build.level_bits else ""
-    more = "".join(f"-{name}" for name in ("hinge", "polynomial", "prox", "heads") if build.has(name))
+    more = "".join(
+        f"-{name}" for name in ("hinge", "polynomial", "refetch", "prox", "heads") if build.has(name)
+    )
     return f"L{build.lanes}-U{build.update_lanes}{levels}{more}"
 
 

@@ -14,6 +14,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import READ_WORDS, Frame, Kind, decode, encode
 from zipsgd.protocol.registers import (
     COEFFICIENT_WINDOW,
+    DOUBT_WINDOW,
     LEVEL_WINDOW,
     MODEL_WINDOW,
     REGISTERS,
@@ -59,6 +60,8 @@ class StandIn(wiring.Component):
             "window_data": Out(WindowData),
             "level_write": In(LateWrite),
             "coefficient_write": In(LateWrite),
+            "doubt_offset": In(16),
+            "doubt_word": Out(32),
         }
         for name, register in registers_of(BUILD).items():
             if register in RESULTS:
@@ -107,6 +110,7 @@ class StandIn(wiring.Component):
         ]
         with m.If(self.level_write.valid):
             m.d.sync += levels.eq(levels ^ self.level_write.payload.data ^ self.level_write.payload.offset)
+        m.d.sync += self.doubt_word.eq(~self.doubt_offset)
         with m.If(self.coefficient_write.valid):
             m.d.sync += levels.eq(levels ^ Cat(C(0, 4), self.coefficient_write.payload.data))
         with m.If(self.samples.valid):
@@ -200,6 +204,7 @@ async def window_and_samples(dut):
     ]
     assert await host.read(LEVEL_WINDOW) == [0]
     assert await host.read(COEFFICIENT_WINDOW) == [0]
+    assert await host.read(DOUBT_WINDOW + 7, 2) == [0xFFFF_FFF8, 0xFFFF_FFF7]
     payload = random.randbytes(700)
     await host.write(REGISTERS["samples"].address, [len(payload)])
     await host.send(Kind.SAMPLES, payload[:400])

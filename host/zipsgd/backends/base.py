@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +95,8 @@ class EpochResult:
 
     The rest is None where there is no device. ``cycles``: with the epoch under way; ``plane_cycles``: of these, with a plane
     taken; ``starved_cycles``: of these, in which one could have been taken and none had come; ``sample_bytes`` and
-    ``link_bytes``: of samples, and of everything, sent over the link.
+    ``link_bytes``: of samples, and of everything, sent over the link. ``doubts``: bool, shape (samples,), which of them were
+    left out, of a run that leaves some.
     """
 
     loss_sum: int
@@ -105,15 +106,18 @@ class EpochResult:
     sample_bytes: int | None = None
     link_bytes: int | None = None
     starved_cycles: int | None = None
+    doubts: npt.NDArray[np.bool_] | None = None
 
     def __add__(self, other: "EpochResult") -> "EpochResult":
-        """Both together; None where either is."""
+        """Both together; None where either is. Whose samples were left out is not kept."""
 
         def total(name: str) -> int | None:
             counts = (getattr(self, name), getattr(other, name))
             return None if None in counts else sum(counts)
 
-        counted = {name: total(name) for name in vars(self) if name not in ("loss_sum", "flags")}
+        counted: dict[str, Any] = {
+            name: total(name) for name in vars(self) if name not in ("loss_sum", "flags", "doubts")
+        }
         return EpochResult(self.loss_sum + other.loss_sum, self.flags | other.flags, **counted)
 
 

@@ -7,6 +7,9 @@ from zipsgd.protocol.formats import Build, BuildError
 
 __all__ = ["build_for", "load_build"]
 
+_LISTED = 1 << 14
+"""Samples of an epoch, or of a part of one, with refetching."""
+
 
 def build_for(
     features: int,
@@ -17,13 +20,14 @@ def build_for(
     heads: int = 1,
     hinge: bool = False,
     polynomial: int = 0,
+    refetch: bool = False,
     prox: bool = False,
 ) -> Build:
     """A build with room for ``heads`` models of ``features``, the intercept's among them.
 
     ``max_features``: by default what is needed, and at least 1024. ``level_planes``: most base planes of a transcoded value,
-    None for a build without a transcoder. ``hinge``, ``polynomial``, ``prox``: with hinge losses, with polynomial ones up to
-    that degree, with a proximal step.
+    None for a build without a transcoder. ``hinge``, ``polynomial``, ``refetch``, ``prox``: with hinge losses, with polynomial
+    ones up to that degree, with a list of samples to fetch again, with a proximal step.
     Raises :class:`zipsgd.protocol.formats.BuildError`.
     """
     lanes_above_zero = max(1, lanes)  # Build names the wrong one
@@ -42,6 +46,7 @@ def build_for(
         level_p_max=level_planes or 0,
         hinge=int(hinge),
         polynomial=polynomial,
+        refetch=_LISTED if refetch else 0,
         prox=int(prox),
         heads=heads,
     )

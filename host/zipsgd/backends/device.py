@@ -97,6 +97,7 @@ class DeviceBackend:
             sample_bytes=self.device.link.counts.samples - bytes_before,
             link_bytes=self.device.link.counts.sent - before,
             starved_cycles=counts.starved_cycles,
+            doubts=counts.doubts,
         )
 
     def _begin(self) -> EpochCounts:

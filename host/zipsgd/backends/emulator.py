@@ -42,6 +42,7 @@ class EmulatorBackend:
             levels=config.levels,
             loss=config.loss,
             polynomial=config.polynomial,
+            refetch=config.refetch,
             one_against_all=config.one_against_all,
             epoch=epoch,
         )
@@ -61,7 +62,7 @@ class EmulatorBackend:
                 loss += self._emulator.epoch_codes(codes, step)
                 done += len(part)
                 progress(done)
-            return EpochResult(loss, self._emulator.flags)
+            return EpochResult(loss, self._emulator.flags, doubts=self._emulator.doubts)
         size = self._whole_batches(_BLOCK_VALUES, samples.values.shape[1])
         for start in range(0, samples.order.size, size):
             loss += self._emulator.epoch_rows(
@@ -75,7 +76,7 @@ class EmulatorBackend:
                 step=step,
             )
             progress(min(start + size, samples.order.size))
-        return EpochResult(loss, self._emulator.flags)
+        return EpochResult(loss, self._emulator.flags, doubts=self._emulator.doubts)
 
     def _whole_batches(self, values: int, features: int) -> int:
         """Samples of about so many values, and of whole mini-batches."""

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from zipsgd.golden.loss import Step
 from zipsgd.golden.trainer import GoldenTrainer
-from zipsgd.protocol.formats import Build
+from zipsgd.protocol.formats import Build, Refetch
 from zipsgd.run import RunConfig
 
 from .base import EpochResult, EpochSamples, Progress
@@ -26,6 +26,7 @@ class GoldenBackend:
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         config.check(self.build)
+        self._lists = config.refetch != Refetch.NEVER
         self._epoch = epoch
         self._trainer = GoldenTrainer(
             self.build,
@@ -36,6 +37,7 @@ class GoldenBackend:
             levels=config.levels,
             loss=config.loss,
             polynomial=config.polynomial,
+            refetch=config.refetch,
             one_against_all=config.one_against_all,
             epoch=epoch,
         )
@@ -49,7 +51,8 @@ class GoldenBackend:
             loss += self._trainer.epoch(codes, step)
             done += len(codes.labels)
             progress(done)
-        return EpochResult(loss, self._trainer.flags)
+        doubts = np.array(self._trainer.doubts, dtype=np.bool_) if self._lists else None
+        return EpochResult(loss, self._trainer.flags, doubts=doubts)
 
     def model(self) -> npt.NDArray[np.int64]:
         return self._trainer.master

@@ -9,6 +9,7 @@ from zipsgd.data import SETS, DataError, Table
 from zipsgd.driver import DeviceError
 from zipsgd.losses import LOSSES
 from zipsgd.model import ClassifierResult, Result
+from zipsgd.protocol.formats import Refetch
 from zipsgd.report import compare, need_plots, save_report, summary
 from zipsgd.training import Options, train
 
@@ -81,6 +82,14 @@ def add(commands: Commands) -> None:
         choices=LOSSES,
         help="what is minimised on labels of +-1; a device needs hinge=1 for hinges, polynomial=3 for the logistic loss "
         f"(default {next(iter(LOSSES))})",
+    )
+    classes.add_argument(
+        "--refetch",
+        choices=[kind.name.lower() for kind in Refetch],
+        default="never",
+        help="of hinges: leave out samples whose side of the margin quantisation leaves in doubt, and send them again at 8 "
+        "base bits; certain: no sample is on the wrong side; likely: one in 1,490 at most, and fewer come twice. A device "
+        "needs refetch=16384 (default %(default)s)",
     )
     add_training(command, epochs=20)
     add_build(command)
@@ -168,6 +177,8 @@ def _check_together(arguments: argparse.Namespace) -> None:
                 f"--loss {arguments.loss} is for classes, and without --classify least squares is all there is: add "
                 f"--classify, or leave out --loss"
             )
+        if arguments.refetch != "never":
+            raise ValueError("--refetch is for hinges, on classes: add --classify, or leave out --refetch")
         return
     for name, why in {
         "checkpoint": "a run on classes cannot be kept and resumed yet",
@@ -224,6 +235,7 @@ def _classify(
         table,
         options,
         loss=arguments.loss or next(iter(LOSSES)),
+        refetch=arguments.refetch,
         backend=arguments.backend,
         build=build_of_heads(arguments, arguments.backend),
         baud=arguments.baud,

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from zipsgd.golden.levels import table_words
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import Build
+from zipsgd.protocol.formats import Build, Refetch
 from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
 from zipsgd.protocol.registers import (
     COEFFICIENT_WINDOW,
+    DOUBT_WINDOW,
     LEVEL_WINDOW,
     MODEL_WINDOW,
     REGISTERS,
@@ -43,7 +44,8 @@ class EpochCounts:
 
     ``loss``: the sum of squared residuals, in units of 2^-(2 * residual_frac). ``flags``: sticky overflow flags. ``samples``:
     trained on. ``cycles``: with an epoch under way; ``plane_cycles``: of these, with a plane taken; ``starved_cycles``: in
-    which one could have been taken and none had come.
+    which one could have been taken and none had come. ``doubts``: bool, shape (samples,), which of them were left out; None of
+    a run that leaves none.
     """
 
     loss: int
@@ -52,6 +54,7 @@ class EpochCounts:
     cycles: int
     plane_cycles: int
     starved_cycles: int
+    doubts: npt.NDArray[np.bool_] | None = None
 
 
 class Device:
@@ -184,17 +187,20 @@ class Device:
         """Write the master model, shape (features,) or (heads, features); the rest of a head's last chunk becomes zero."""
         self.write_words(MODEL_WINDOW, model_words(model, self.build).tolist())
 
-    def _results(self, shape: tuple[int, ...]) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-        """The result registers and the model, of ``shape``, once the datapath is idle."""
+    def _results(self, shape: tuple[int, ...], listed: int = 0) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
+        """The result registers and the model, of ``shape``, once the datapath is idle; doubts of ``listed`` samples."""
         features = shape[-1]
         heads = shape[0] if len(shape) > 1 else 1
         room = self.build.chunks(features) * self.build.lanes
         parts = [(MODEL_WINDOW + head * room, features) for head in range(heads)]
         results = REGISTERS[_RESULTS[0]].address
-        words = self.link.read([*parts, (results, len(_RESULTS))], fence=True)
-        value = dict(zip(_RESULTS, words[heads * features :], strict=True))
+        lists = [(DOUBT_WINDOW, -(-listed // 32))] if listed else []
+        words = self.link.read([*parts, (results, len(_RESULTS)), *lists], fence=True)
+        end = heads * features + len(_RESULTS)
+        value = dict(zip(_RESULTS, words[heads * features : end], strict=True))
         self._check_session(value["session"])
         loss = value["loss_high"] << 32 | value["loss_low"]
+        doubts = np.unpackbits(np.array(words[end:], dtype="<u4").view(np.uint8), bitorder="little")
         counts = EpochCounts(
             loss=loss - (loss >> 63 << 64),
             flags=value["flags"],
@@ -202,6 +208,7 @@ class Device:
             cycles=value["cycles_high"] << 32 | value["cycles_low"],
             plane_cycles=value["plane_cycles_high"] << 32 | value["plane_cycles_low"],
             starved_cycles=value["starved_cycles_high"] << 32 | value["starved_cycles_low"],
+            doubts=doubts[:listed].astype(np.bool_) if listed else None,
         )
         model = np.array(words[: heads * features], dtype=np.uint32).view(np.int32).astype(np.int64)
         return counts, model.reshape(shape)
@@ -226,6 +233,7 @@ class Device:
             self.write_words(COEFFICIENT_WINDOW, config.polynomial.window_words(self.build))
         self.write_model(model)
         self._shape = config.model_shape()
+        self._lists = config.refetch != Refetch.NEVER
 
     def run_epoch(
         self,
@@ -257,7 +265,7 @@ class Device:
             sent += len(part)
             progress(sent)
         self.link.send(Kind.SAMPLES, bytes(pending))
-        return self._results(self._shape)
+        return self._results(self._shape, count if self._lists else 0)
 
     def counts(self) -> EpochCounts:
         """The result registers, once the datapath is idle."""

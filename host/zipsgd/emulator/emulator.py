@@ -9,7 +9,7 @@ from zipsgd.golden.loss import Step
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.golden.prox import NO_PROX
 from zipsgd.golden.quantise import Codes, fixed_point, level_offset, row_keys
-from zipsgd.protocol.formats import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX, Build, Loss
+from zipsgd.protocol.formats import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX, Build, Loss, Refetch
 
 from .epochs import epoch_codes, epoch_rows, polynomial_codes, polynomial_rows
 from .state import FLAGS, LOSS_HIGH, LOSS_LOW, Int, Run, State, Vector
@@ -30,6 +30,7 @@ class Emulator:
     one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
     levels : what the codes number; None for even levels.
     loss : what is minimised; polynomial : its derivative, of a polynomial loss.
+    refetch : which samples are left out.
     one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
     epoch : number of the first one.
 
@@ -50,6 +51,7 @@ class Emulator:
         levels: LevelTable | None = None,
         loss: Loss = Loss.SQUARED,
         polynomial: Polynomial | None = None,
+        refetch: Refetch = Refetch.NEVER,
         one_against_all: bool = False,
         epoch: int = 0,
     ) -> None:
@@ -68,11 +70,12 @@ class Emulator:
         self._table = np.zeros((1, 2), np.int16) if levels is None else levels.values
         self.loss = loss
         self._polynomial = polynomial
+        self._refetch = refetch
         words = None if polynomial is None else polynomial.words(build)
         self._one_against_all = one_against_all
         self._shape = start.shape
         self._heads, self._features = np.atleast_2d(start).shape
-        self._prepared: tuple[npt.NDArray[np.float32], int, npt.NDArray[np.int32]] | None = None
+        self._prepared: dict[int, tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]] = {}  # by p
         self._room = build.chunks(self._features) * build.lanes
         padded = self._heads * self._room
         self._seed = seed
@@ -96,6 +99,7 @@ class Emulator:
         self._state.update_lfsr[:] = words[:-1]
         self._state.loss_lfsr[:] = words[-1:]
         self._state.phases[:] = 0
+        self._doubts: list[npt.NDArray[np.bool_]] = []
         update(self._begin(1 if self.levels is None else self.levels.p, 0, Step(0, 0)), self._state)
 
     @property
@@ -115,13 +119,18 @@ class Emulator:
     def flags(self) -> int:
         return int(self._state.totals[FLAGS])
 
+    @property
+    def doubts(self) -> npt.NDArray[np.bool_] | None:
+        """Which samples of the epoch were left out, or None of a run that leaves none."""
+        return np.concatenate([np.zeros(0, np.bool_), *self._doubts]) if self._refetch else None
+
     def prepare(self, values: npt.NDArray[np.float32], p: int) -> None:
         """Keep ``values`` as fixed-point numbers for ``p`` base planes; :meth:`epoch_rows` does it when it has to.
 
         The array is remembered by identity: do not change its contents between epochs.
         Raises ValueError where a value is not in [-1, 1].
         """
-        if self._prepared is not None and self._prepared[0] is values and self._prepared[1] == p:
+        if p in self._prepared and self._prepared[p][0] is values:
             return
         if values.ndim != 2 or values.shape[1] != self._features:
             raise ValueError(
@@ -134,7 +143,9 @@ class Emulator:
             fixed[start : start + block] = (
                 fixed_point(part, p) if self.levels is None else self.levels.fixed_point(part)
             )
-        self._prepared = values, p, fixed
+        # Of other values nothing is kept; the same at another p are those of samples that are fetched again
+        same = {other: kept for other, kept in self._prepared.items() if kept[0] is values}
+        self._prepared = {**same, p: (values, fixed)}
 
     def adopt(self, other: "Emulator") -> None:
         """Take over what ``other`` keeps of its values, where both have the same levels."""
@@ -154,6 +165,7 @@ class Emulator:
             self._table,
             run,
             self._state,
+            self._new_doubts(len(codes.labels)),
         )
         return self._loss()
 
@@ -189,11 +201,10 @@ class Emulator:
             raise ValueError(f"order must name rows of {values.shape[0]} values and as many labels")
         run = self._begin(p, m, step)
         self.prepare(values, p)
-        assert self._prepared is not None
         train = epoch_rows if self._polynomial is None else polynomial_rows
         pairs = range((max(1, m) + 1) // 2)
         train(
-            self._prepared[2],
+            self._prepared[p][1],
             self._labels(labels),
             rows,
             np.stack([row_keys(seed, epoch, rows, pair) for pair in pairs], axis=1),
@@ -201,8 +212,15 @@ class Emulator:
             (1 << p) - 1 - level_offset(p),
             run,
             self._state,
+            self._new_doubts(rows.size),
         )
         return self._loss()
+
+    def _new_doubts(self, samples: int) -> npt.NDArray[np.bool_]:
+        doubts = np.zeros(samples, dtype=np.bool_)
+        if self._refetch:
+            self._doubts.append(doubts)
+        return doubts
 
     def _labels(self, labels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """As the compiled functions take them: shape (samples, labels of a sample)."""
@@ -239,6 +257,7 @@ class Emulator:
             loss=int(self.loss),
             one=1 << build.residual_frac,
             degree=0 if self._polynomial is None else self._polynomial.degree,
+            refetch=int(self._refetch),
             reach_shift=0 if self._polynomial is None else REACH_MAX - self._polynomial.reach,
             argument_bits=build.residual_bits - 1,
             level_offset=-1 if self.levels is None else level_offset(p),

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from zipsgd.compiled import compiled
 
 from .polynomial import train_polynomial
+from .refetch import in_doubt, score_bound
 from .sample import code_row, draw_row, look_up, prefetch_row, train_heads, train_sample
 from .state import Int, Matrix, Run, State, Vector
 from .update import update
@@ -21,22 +22,27 @@ def epoch_codes(
     table: npt.NDArray[np.int16],
     run: Run,
     state: State,
+    doubts: npt.NDArray[np.bool_],
 ) -> None:
     q1 = np.empty(base.shape[1], dtype=np.int32)
     q2 = np.empty(base.shape[1], dtype=np.int32)
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
     loss_lfsr, totals = state.loss_lfsr, state.totals
     single = run.heads == 1 and not run.one_against_all
+    bound = score_bound(q3, run) if run.refetch else 0
     for i in range(len(labels)):
         z1, z2 = code_row(base, up, i, 0, q1, q2, q3)
         if run.level_offset >= 0:
             z1, z2 = look_up(table, run.level_offset, q1, q2, q3)
         if single:
-            train_sample(q1, q2, z1, z2, labels[i, 0], run, accumulated, loss_lfsr, totals)
+            doubts[i] = run.refetch and in_doubt(z1, labels[i, 0], bound, run)
+            train_sample(q1, q2, z1, z2, labels[i, 0], run, accumulated, loss_lfsr, totals, doubts[i])
         else:
             train_heads(q1, q2, z1, z2, labels[i], run, state)
         if (i + 1) % run.batch == 0 or i + 1 == len(labels):
             update(run, state)
+            if run.refetch:
+                bound = score_bound(q3, run)
 
 
 @compiled
@@ -49,12 +55,14 @@ def epoch_rows(
     top: int,
     run: Run,
     state: State,
+    doubts: npt.NDArray[np.bool_],
 ) -> None:
     q1 = np.empty(fixed.shape[1], dtype=np.int32)
     q2 = np.empty(fixed.shape[1], dtype=np.int32)
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
     loss_lfsr, totals = state.loss_lfsr, state.totals
     single = run.heads == 1 and not run.one_against_all
+    bound = score_bound(q3, run) if run.refetch else 0
     address, row_bytes = np.int64(fixed.ctypes.data), fixed.strides[0]
     for i in range(order.size):
         if i + 1 < order.size:
@@ -65,11 +73,15 @@ def epoch_rows(
                 q2[:] = q1
             z1, z2 = look_up(table, run.level_offset, q1, q2, q3)
         if single:
-            train_sample(q1, q2, z1, z2, labels[order[i], 0], run, accumulated, loss_lfsr, totals)
+            label = labels[order[i], 0]
+            doubts[i] = run.refetch and in_doubt(z1, label, bound, run)
+            train_sample(q1, q2, z1, z2, label, run, accumulated, loss_lfsr, totals, doubts[i])
         else:
             train_heads(q1, q2, z1, z2, labels[order[i]], run, state)
         if (i + 1) % run.batch == 0 or i + 1 == order.size:
             update(run, state)
+            if run.refetch:
+                bound = score_bound(q3, run)
 
 
 @compiled
@@ -89,8 +101,9 @@ def polynomial_codes(
     table: npt.NDArray[np.int16],
     run: Run,
     state: State,
+    doubts: npt.NDArray[np.bool_],
 ) -> None:
-    """As :func:`epoch_codes`, of a polynomial loss."""
+    """As :func:`epoch_codes`, of a polynomial loss, which leaves no sample out."""
     pairs = (max(1, run.m) + 1) // 2
     quantised = np.empty((2 * pairs, base.shape[1]), dtype=np.int32)
     z, t = np.empty(2 * pairs, dtype=np.int64), np.empty(2 * pairs, dtype=np.int64)
@@ -115,8 +128,9 @@ def polynomial_rows(
     top: int,
     run: Run,
     state: State,
+    doubts: npt.NDArray[np.bool_],
 ) -> None:
-    """As :func:`epoch_rows`, of a polynomial loss."""
+    """As :func:`epoch_rows`, of a polynomial loss, which leaves no sample out."""
     pairs = keys.shape[1]
     quantised = np.empty((2 * pairs, fixed.shape[1]), dtype=np.int32)
     z, t = np.empty(2 * pairs, dtype=np.int64), np.empty(2 * pairs, dtype=np.int64)

@@ -200,14 +200,17 @@ def train_sample(
     accumulated: Vector,
     loss_lfsr: Int,
     totals: Int,
+    left_out: bool = False,
 ) -> None:
-    """Residuals, loss and gradient of one sample.
+    """Residuals, loss and gradient of one sample; of one that is ``left_out`` both are 0.
 
     The arrays of the state come one by one: a tuple of them would cost a reference count for each, at each call.
     """
     lfsr = loss_lfsr[0]
     r1, flags = _residual(z1, label, run)
     within, last = _derivative(r1, label, run)
+    if left_out:
+        within, last = 0, 0
     delta1, flag = delta(last, lfsr, run)
     flags |= flag
     lfsr = leap(lfsr)
@@ -216,6 +219,8 @@ def train_sample(
         r2, flag = _residual(z2, label, run)
         flags |= flag
         _, last = _derivative(r2, label, run)
+        if left_out:
+            last = 0
         delta2, flag = delta(last, lfsr, run)
         flags |= flag
         lfsr = leap(lfsr)

@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.compiled import compiled
-from zipsgd.protocol.formats import LFSR_BITS, LFSR_DRAW, PHASE_BITS, Flag, Loss
+from zipsgd.protocol.formats import LFSR_BITS, LFSR_DRAW, PHASE_BITS, Flag, Loss, Refetch
 
 __all__ = [
+    "CERTAIN",
     "DELTA",
     "FLAGS",
     "GRADIENT",
@@ -48,6 +49,7 @@ class Run(NamedTuple):
     loss: int
     one: int  # at the residual's binary point
     degree: int  # of the polynomial, or 0
+    refetch: int
     reach_shift: int  # of a polynomial's argument
     argument_bits: int  # of the same, behind its binary point
     level_offset: int  # from a base to its level's number; -1 for even levels
@@ -91,6 +93,7 @@ class State(NamedTuple):
 # Compiled functions see plain numbers only
 RESIDUAL, DELTA = Flag.RESIDUAL, Flag.DELTA
 GRADIENT, MODEL, Q3 = Flag.GRADIENT, Flag.MODEL, Flag.Q3
+CERTAIN = Refetch.CERTAIN.value
 SQUARED, HINGE, POLYNOMIAL_MARGIN = Loss.SQUARED.value, Loss.HINGE.value, Loss.POLYNOMIAL_MARGIN.value
 FLAGS, LOSS_LOW, LOSS_HIGH = range(3)
 PHASE_MASK = (1 << PHASE_BITS) - 1

@@ -23,6 +23,7 @@ from zipsgd.data.table import column_names
 from zipsgd.epochs import OVERFLOW, EpochReport
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build, Flag
+from zipsgd.refetch import samples_at_once
 from zipsgd.rows import Chosen, ranges
 from zipsgd.training import Options, Task, prepare
 
@@ -311,7 +312,9 @@ class BaseZip(BaseEstimator, ABC):
         task = prepare(
             table, options, memory=self._memory, scaling=scalings[0], curvature=objective.curvature
         )
-        config = replace(task.config, loss=objective.loss, polynomial=objective.polynomial)
+        config = replace(
+            task.config, loss=objective.loss, polynomial=objective.polynomial, refetch=objective.refetch
+        )
         task = replace(task, config=config)
         labels = np.stack([scaling.labels(target) for scaling, target in zip(scalings, targets.T)], axis=1)
         classes = targets.argmax(axis=1).astype(np.int16) if self._of_classes else None
@@ -322,7 +325,7 @@ class BaseZip(BaseEstimator, ABC):
         with ExitStack() as opened:
             build = self._build(task, len(scalings))
             if build is not None:  # before a virtual board is compiled
-                task.config.check(build, index.size)
+                task.config.check(build, samples_at_once(config, build, index.size))
             backend = self._open(build)
             opened.callback(backend.close)
             self._rescale(scalings, task.scale, backend.build)
@@ -381,6 +384,7 @@ class BaseZip(BaseEstimator, ABC):
             "seconds": seconds,
             "samples_per_second": done.samples * len(models) / seconds,
             "bits": done.sample_bits,
+            **({"refetched": done.again / done.samples / len(models)} if heads.refetches else {}),
         }
         self.history_.append(entry)
         return EpochReport(self.n_epochs_, done.loss * unit, seconds, done.result), entry

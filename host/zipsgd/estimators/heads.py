@@ -11,7 +11,8 @@ import numpy.typing as npt
 from zipsgd.backends import Backend, EpochResult, build_for
 from zipsgd.data import Scaling
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import LABEL_BITS, MOST_FEATURES, MOST_HEADS, Build, Loss
+from zipsgd.protocol.formats import LABEL_BITS, MOST_FEATURES, MOST_HEADS, Build, Loss, Refetch
+from zipsgd.refetch import epoch_with_refetching
 from zipsgd.training import Task
 
 __all__ = ["HeadEpoch", "Heads", "build_of", "translate"]
@@ -24,13 +25,14 @@ class HeadEpoch:
     """An epoch of all heads.
 
     ``loss``: mean while training, of scaled targets and over heads. ``samples``: of the epoch. ``sample_bits``: that went to
-    the device. ``result``: what the backend says of all heads together.
+    the device. ``result``: what the backend says of all heads together. ``again``: samples that they fetched again.
     """
 
     loss: float
     samples: int
     sample_bits: int
     result: EpochResult
+    again: int
 
 
 def build_of(task: Task, models: int, **described: Any) -> Build:
@@ -39,6 +41,8 @@ def build_of(task: Task, models: int, **described: Any) -> Build:
     ``described``: what is to be otherwise, or beyond what the task takes: of :func:`zipsgd.backends.build_for`.
     """
     config = task.config
+    if config.refetch:  # for one model at a time
+        described.setdefault("heads", 1)
     if "heads" not in described:
         one = build_for(config.features, **described)
         room = described.get("max_features", MOST_FEATURES) // (one.chunks(config.features) * one.lanes)
@@ -47,6 +51,7 @@ def build_of(task: Task, models: int, **described: Any) -> Build:
         "level_planes": None if config.levels is None else config.p,
         "hinge": config.loss in (Loss.HINGE, Loss.SQUARED_HINGE),
         "polynomial": config.degree,
+        "refetch": bool(config.refetch),
         "prox": config.prox,
     }
     return build_for(config.features, **{**needed, **described})
@@ -94,6 +99,9 @@ class Heads:
         count, features = words.shape
         build = backend.build
         size = max(1, min(count, build.heads, build.max_chunks // build.chunks(features)))
+        self.refetches = task.config.refetch != Refetch.NEVER
+        if self.refetches:
+            size = 1
         self._passes: list[tuple[slice, Task]] = []
         for start in range(0, count, size):
             part = slice(start, min(start + size, count))
@@ -116,23 +124,35 @@ class Heads:
 
         ``progress``: told how many of its samples have gone in; where heads take turns, in the mean over them.
         """
-        bits = count = 0
+        bits = count = again = 0
         total = EpochResult(0, 0, 0, 0, 0, 0, 0)
         for turn, (part, task) in enumerate(self._passes):
             config = task.config
             samples = task.samples(number, order)
             count = samples.order.size
             model = self.words[part].reshape(config.model_shape())
-            self._backend.begin(config, model, task.options.seed, number)
-            result = self._backend.epoch(samples, step, partial(self._progress, progress, turn, count))
-            self.words[part] = self._backend.model().reshape(config.heads, config.features)
+            seed, told = task.options.seed, partial(self._progress, progress, turn, count)
+            twice = 0
+            if self.refetches:
+                fetched = epoch_with_refetching(
+                    self._backend, config, samples, model, seed, number, step, told
+                )
+                result, model, twice = fetched.result, fetched.model, fetched.again
+            else:
+                self._backend.begin(config, model, seed, number)
+                result = self._backend.epoch(samples, step, told)
+                model = self._backend.model()
+            self.words[part] = model.reshape(config.heads, config.features)
             total += result
+            again += twice
             if result.sample_bytes is None:
-                bits += count * (config.features * (config.p + config.m) + LABEL_BITS * config.labels)
+                labels = LABEL_BITS * config.labels
+                bits += count * (config.features * (config.p + config.m) + labels)
+                bits += twice * (config.features * (self._backend.build.p_max + config.m) + labels)
             else:
                 bits += 8 * result.sample_bytes
         mean = total.loss_sum * config.loss_unit(self._backend.build) / (count * len(self.words))
-        return HeadEpoch(mean, count, bits, total)
+        return HeadEpoch(mean, count, bits, total, again)
 
     def _progress(self, progress: Callable[[int], None], turn: int, samples: int, done: int) -> None:
         progress((turn * samples + done) // len(self._passes))

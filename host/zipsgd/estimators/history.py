@@ -14,6 +14,7 @@ def describe(entry: Entry) -> str:
         f"epoch {entry['epoch']}: loss {entry['loss']:.5g}"
         + ("" if validation is None else f", validation score {validation:.4f}")
         + f", step {entry['step_size']:.3g}, {entry['samples_per_second']:,.0f} samples/s, {entry['bits'] / 8e6:,.2f} MB"
+        + (f", {entry['refetched']:.1%} fetched again" if "refetched" in entry else "")
         + (f", saturated: {', '.join(entry['flags'])}" if entry["flags"] else "")
     )
 

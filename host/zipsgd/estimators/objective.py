@@ -6,7 +6,7 @@ from typing import Any
 
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.losses import CompiledLoss
-from zipsgd.protocol.formats import Loss
+from zipsgd.protocol.formats import Loss, Refetch
 
 __all__ = ["Named", "Objective", "objective"]
 
@@ -19,7 +19,8 @@ class Objective:
     """A loss of the device's own, or one that was compiled for it.
 
     ``loss``, ``polynomial``: of :class:`zipsgd.run.RunConfig`. ``samples_per_value``: that an estimate without bias takes.
-    ``curvature``: of :func:`zipsgd.steps.default_step_size`. ``scale``: of :class:`zipsgd.losses.CompiledLoss`.
+    ``curvature``: of :func:`zipsgd.steps.default_step_size`. ``scale``: of :class:`zipsgd.losses.CompiledLoss`. ``refetch``:
+    which samples of a hinge come twice.
     """
 
     loss: Loss
@@ -27,6 +28,7 @@ class Objective:
     samples_per_value: int = 2
     curvature: float = 1.0
     scale: float = 1.0
+    refetch: Refetch = Refetch.NEVER
 
     @classmethod
     def compiled(cls, of: CompiledLoss) -> "Objective":

@@ -75,7 +75,8 @@ seed_ : int
 history_ : list of dict
     Of each epoch since training began: ``epoch`` from 1, ``loss`` (while training, of scaled targets: the mean squared
     residual, or mean hinge, over rows and models), ``step_size``, ``flags`` (places where values were saturated), ``samples``,
-    ``seconds``, ``samples_per_second`` (of all models), ``bits`` (sent as samples), ``validation_score`` if there is one.
+    ``seconds``, ``samples_per_second`` (of all models), ``bits`` (sent as samples), ``refetched`` (share of samples) and
+    ``validation_score`` if there is one.
     :meth:`plot_history` draws it."""
 
 

@@ -32,6 +32,7 @@ def train_classifier(
     options: Options,
     *,
     loss: str = "squared_hinge",
+    refetch: str = "never",
     backend: str = "emulator",
     build: Build | Callable[[Task, int], Build] | None = None,
     baud: int = 0,
@@ -48,6 +49,7 @@ def train_classifier(
     table : each different label is a class.
     options, baud, trace, memory, progress, on_samples, on_epoch : as of :func:`zipsgd.training.train`.
     loss : of :data:`zipsgd.losses.LOSSES`.
+    refetch : of :class:`ZipClassifier`.
     backend : by name.
     build : or what makes one for a task and a number of models; the default has as many heads as builds can, and of a device is
         whatever is there.
@@ -70,6 +72,7 @@ def train_classifier(
     model = _TableClassifier(
         options,
         loss,
+        refetch,
         memory,
         build_for,
         partial(open_backend, backend, baud=baud, trace=trace, progress=progress),
@@ -122,6 +125,7 @@ class _TableClassifier(ZipClassifier):
         self,
         options: Options,
         loss: str,
+        refetch: str,
         memory: int | None,
         build: Callable[[Task, int], Build | None],
         open: Callable[[Build | None], Backend],
@@ -129,7 +133,11 @@ class _TableClassifier(ZipClassifier):
         on_epoch: Callable[[EpochReport], None],
     ) -> None:
         super().__init__(
-            loss=loss, schedule=options.schedule, max_iter=options.epochs, random_state=options.seed
+            loss=loss,
+            refetch=refetch,
+            schedule=options.schedule,
+            max_iter=options.epochs,
+            random_state=options.seed,
         )
         self.reports: list[EpochReport] = []
         self._given, self._memory = options, memory

@@ -8,6 +8,7 @@ Losses of a polynomial are functions of r as well, or of the margin b z itself.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from zipsgd.protocol.formats import (
     LABEL_FRAC,
@@ -30,6 +31,7 @@ __all__ = [
     "arguments",
     "deltas",
     "derivatives",
+    "doubtful",
     "loss_sum",
     "polynomial_loss",
     "residuals",
@@ -98,6 +100,17 @@ def derivatives(r: Int, labels: Int, loss: Loss, build: Build) -> tuple[Int, Int
     if loss == Loss.SQUARED_HINGE:
         return within, within
     return within, np.where(within != 0, -sign << build.residual_frac, 0)
+
+
+def doubtful(z: Int, labels: Int, p: int, bound: int, build: Build) -> npt.NDArray[np.bool_]:
+    """Whether the unquantised sample may be on either side of the margin; shape (samples,).
+
+    ``z``: shape (samples, m), of which z_1 counts; ``bound``: of :func:`zipsgd.golden.bound.score_bound`; ``labels``: shape
+    (samples,).
+    """
+    shift = build.z_shift(p)
+    residual = (z[:, 0] << shift) - (labels.astype(np.int64) << (build.residual_frac - LABEL_FRAC))
+    return np.asarray(np.abs(residual) < bound << shift)
 
 
 def loss_sum(within: Int, derivative: Int) -> int:

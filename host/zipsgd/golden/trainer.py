@@ -3,13 +3,24 @@
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import Build, Loss
+from zipsgd.protocol.formats import Build, Loss, Refetch
 
+from .bound import score_bound
 from .dot import dot
 from .gradient import gradient, pair_gradient
 from .levels import LevelTable, transcode
 from .lfsr import Lfsr, seed_words
-from .loss import Step, arguments, deltas, derivatives, loss_sum, polynomial_loss, residuals, targets
+from .loss import (
+    Step,
+    arguments,
+    deltas,
+    derivatives,
+    doubtful,
+    loss_sum,
+    polynomial_loss,
+    residuals,
+    targets,
+)
 from .polynomial import Polynomial
 from .prox import NO_PROX, Phases, Prox, apply_prox
 from .quantise import Codes
@@ -33,11 +44,13 @@ class GoldenTrainer:
     one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
     levels : what the codes number; None for even levels.
     loss : what is minimised; polynomial : its derivative, of a polynomial loss.
+    refetch : which samples are left out.
     one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
 
     Attributes
     ----------
     master : the model, shaped as ``model``. flags : sticky, bits of :class:`.Flag`.
+    doubts : which samples of the epoch were left out.
     epoch : number of the first one.
     """
 
@@ -52,6 +65,7 @@ class GoldenTrainer:
         levels: LevelTable | None = None,
         loss: Loss = Loss.SQUARED,
         polynomial: Polynomial | None = None,
+        refetch: Refetch = Refetch.NEVER,
         one_against_all: bool = False,
         epoch: int = 0,
     ) -> None:
@@ -61,6 +75,7 @@ class GoldenTrainer:
         self.one_sided = one_sided
         self.loss = loss
         self._polynomial = polynomial
+        self._refetch = refetch
         self.one_against_all = one_against_all
         self.flags = 0
         self.master: Int = np.array(model, dtype=np.int64)
@@ -73,6 +88,7 @@ class GoldenTrainer:
         self._update_lfsr = Lfsr(words[:-1])
         self._loss_lfsr = Lfsr(words[-1:])
         self._phases = Phases()
+        self.doubts: list[bool] = []
         self._update(np.zeros_like(np.atleast_2d(self.master)), NO_PROX)
 
     def _update(self, accumulated: Int, prox: Prox) -> None:
@@ -101,6 +117,11 @@ class GoldenTrainer:
         if self._polynomial is None:
             r, flags = residuals(z, labels, p, self.build)
             within, derivative = derivatives(r, labels, self.loss, self.build)
+            if self._refetch:
+                bound = score_bound(self._q3[0], self._refetch)
+                doubt = doubtful(z[:, 0], labels[:, 0], p, bound, self.build)
+                self.doubts += doubt.tolist()
+                within[doubt], derivative[doubt] = 0, 0
             return derivative, loss_sum(within, derivative), flags
         t, flags = arguments(z, labels, p, self._polynomial.reach, self.loss, self.build)
         words = self._polynomial.words(self.build)

@@ -31,6 +31,7 @@ __all__ = [
     "BuildError",
     "Flag",
     "Loss",
+    "Refetch",
 ]
 
 LABEL_BITS = 16
@@ -89,6 +90,22 @@ class Loss(IntEnum):
         return self >= Loss.POLYNOMIAL_MARGIN
 
 
+class Refetch(IntEnum):
+    """Which samples a run of a hinge leaves out, to be fetched again at more bits: those whose side of the margin is in doubt.
+
+    The score of the sample itself lies around z_1 by a bound on what quantisation may have moved it: as the ``refetching``
+    register has it.
+    """
+
+    NEVER = 0
+    """None"""
+    CERTAIN = 1
+    """The bound is Delta ||x||_1, which nothing passes (ZipML, section 4.2)."""
+    LIKELY = 2
+    """The bound is 2 Delta ||x||_2 or a little more, or the other one if that is less. By Hoeffding's inequality it is passed
+    with a probability below 2 exp(-8), 1 in 1,490."""
+
+
 class BuildError(ValueError):
     """A set of build parameters that cannot be elaborated; the message names the parameter and its range."""
 
@@ -134,6 +151,8 @@ class Build:
     level_p_max : most base planes of a transcoded value, 0 to 4: the table has 2^level_p_max + 1 levels a feature.
     hinge : 1 for a loss unit with both hinges.
     polynomial : highest degree of a polynomial loss, up to 7; 0 for a loss unit without one.
+    refetch : of hinges, most samples of an epoch in which those in doubt are left out and listed, a power of two from 32 on; 0
+        for a build that leaves none out.
     prox : 1 for an update unit with a proximal step (L2, L1, box).
     heads : most models that are trained side by side on one stream of samples; together they have ``max_features`` features.
     clock_hz : clock of the datapath.
@@ -160,6 +179,7 @@ class Build:
     level_p_max: int = 0
     hinge: int = 0
     polynomial: int = 0
+    refetch: int = 0
     prox: int = 0
     heads: int = 1
     clock_hz: int = 48_000_000
@@ -182,6 +202,7 @@ class Build:
             "level_p_max": (0, 4 if self.level_bits else 0),
             "hinge": (0, 1),
             "polynomial": (0, MOST_DEGREE),
+            "refetch": (0, 1 << 20 if self.hinge else 0),
             "prox": (0, 1),
             "heads": (1, MOST_HEADS),
             "clock_hz": (1, 1 << 31),
@@ -204,6 +225,8 @@ class Build:
             raise BuildError(
                 f"heads must be at most max_features / lanes ({self.max_chunks}), not {self.heads}: each takes a chunk or more"
             )
+        if self.refetch and (self.refetch < 32 or not _is_power_of_two(self.refetch)):
+            raise BuildError(f"refetch must be 0 or a power of two from 32 on, not {self.refetch}")
         if self.level_bits == 1:
             raise BuildError("level_bits must be 0 or at least 2, not 1")
         if self.level_bits and self.level_words > 1 << 16:
@@ -316,6 +339,18 @@ class Build:
     def z_shift(self, p: int) -> int:
         """Left shift that takes z of a run with ``p`` base planes to the residual's binary point."""
         return self.residual_frac - self.q3_frac - (p - 1)
+
+    # Bounds on the model, for refetching
+
+    @property
+    def bound_bits(self) -> int:
+        """Sum of the sizes of Q3's words: at most max_features * 2^(q3_bits - 1)."""
+        return (self.max_features << (self.q3_bits - 1)).bit_length()
+
+    @property
+    def square_bits(self) -> int:
+        """Sum of the squares of Q3's words: at most max_features * 2^(2 * q3_bits - 2)."""
+        return (self.max_features << (2 * self.q3_bits - 2)).bit_length()
 
     # Delta
 

@@ -11,6 +11,7 @@ from .formats import PHASE_BITS, THRESHOLD_BITS, Build, Flag
 
 __all__ = [
     "COEFFICIENT_WINDOW",
+    "DOUBT_WINDOW",
     "LEVEL_WINDOW",
     "MAGIC",
     "MODEL_WINDOW",
@@ -43,6 +44,11 @@ COEFFICIENT_WINDOW = 0x4_0000
 """Word address of a polynomial's coefficients, write only; see :meth:`zipsgd.golden.polynomial.Polynomial.window_words`.
 
 Writes need an idle datapath (a burst waits until it is), and do nothing in a build without polynomial losses."""
+
+DOUBT_WINDOW = 0x8_0000
+"""Word address of the list of samples in doubt, read only: bit i % 32 of word i / 32 says that sample i was left out.
+
+It holds the samples of the last epoch so far; bits behind them mean nothing. Zero in a build without refetching."""
 
 Access = Literal["r", "rw", "w"]
 
@@ -108,6 +114,7 @@ def _table() -> tuple[Register, ...]:
             8,
             "highest degree of a polynomial loss, 0 without one; most up planes are that + 1, and 2 at least",
         ),
+        ("refetch", "r", 32, "most samples of an epoch that leaves out those in doubt, 0 without"),
         ("prox", "r", 1, "1: with a proximal step"),
         ("heads", "r", 8, "most models trained side by side"),
         ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
@@ -134,6 +141,7 @@ def _table() -> tuple[Register, ...]:
         ),
         ("degree", "rw", 3, "d, of the polynomial, 1 to polynomial", "polynomial"),
         ("reach", "rw", 2, "its argument covers -2^reach to 2^reach, 0 to 2", "polynomial"),
+        ("refetching", "rw", 2, "Refetch: 0 never, 1 certain, 2 likely; for hinges and one head", "refetch"),
         ("heads_used", "rw", 7, "models trained side by side, 1 to heads", "heads"),
         (
             "one_against_all",
@@ -200,7 +208,7 @@ def registers_of(build: Build) -> dict[str, Register]:
 
 _IDENTIFIED = (
     "lanes", "update_lanes", "max_features", "max_batch", "p_max", "model_bits", "q3_bits", "delta_bits",
-    "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "hinge", "polynomial", "prox",
+    "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "hinge", "polynomial", "refetch", "prox",
     "heads", "clock_hz", "uart_baud",
 )  # fmt: skip
 
@@ -254,6 +262,7 @@ def markdown() -> str:
         f"| {MODEL_WINDOW:#x} | model window | rw | model_bits | the master model, a word a feature, sign-extended |",
         f"| {LEVEL_WINDOW:#x} | level window | w | 32 | the transcoder's table |",
         f"| {COEFFICIENT_WINDOW:#x} | coefficient window | w | residual_bits | a polynomial's coefficients |",
+        f"| {DOUBT_WINDOW:#x} | doubt window | r | 32 | samples in doubt, a bit each |",
         "",
         "| `control` | |",
         "|---|---|",

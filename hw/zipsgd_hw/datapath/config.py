@@ -28,6 +28,7 @@ def run_layout(build: Build) -> data.StructLayout:
     loss : a :class:`.Loss`, in builds with a choice.
     polynomial : the loss is one; degree : of it; reach_shift : REACH_MAX less its reach; in builds with polynomial losses.
     last_spacing : fewest cycles from one sample's last plane to the next one's, less one; there as well.
+    refetch : a :class:`.Refetch`, in builds with it.
     last_head, one_against_all : in builds with heads. final_chunk : of the last head, in model memory.
     shrink_shift, shrink_rate, threshold, bound, spare_last : of :class:`zipsgd.golden.prox.Prox`, in builds with a proximal
         step.
@@ -45,6 +46,7 @@ def run_layout(build: Build) -> data.StructLayout:
             "step_mantissa": STEP_BITS,
             "step_exponent": 2,
             "last_in_batch": bits_for(max(1, build.max_batch - 1)),
+            **({"refetch": 2} if build.refetch else {}),
             **({"transcoded": 1} if build.level_bits else {}),
             **({"loss": 3} if build.losses else {}),
             **(

@@ -6,12 +6,14 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import LABEL_BITS, LFSR_BITS, Build
-from zipsgd_hw.windows import LateWrite, WindowData, WindowRead, WindowWrite
+from zipsgd_hw.windows import OFFSET_BITS, LateWrite, WindowData, WindowRead, WindowWrite
 
 from .bit_serial_dot import BitSerialDot
 from .config import run_layout
+from .doubt_list import DoubtList
 from .gradient_unit import GradientUnit
 from .loss_unit import LossUnit
+from .model_bound import ModelBound
 from .position import PlanePosition, SampleCounter
 from .replay_buffer import ReplayBuffer
 from .update_unit import UpdateUnit
@@ -51,7 +53,8 @@ class TrainingCore(wiring.Component):
                        ─────────────────
                        p + m + 18 + tree  cycles without a plane; tree = ceil(log2(L) / 2); one less with fast_memory
 
-    A polynomial loss of degree d takes 3 d + 4 cycles more, and its samples at least 3 (d + 2) cycles each.
+    A build with refetching takes one cycle more. A polynomial loss of degree d takes 3 d + 4 cycles more, and its samples
+    take at least 3 (d + 2) cycles each.
 
     Parameters
     ----------
@@ -71,6 +74,7 @@ class TrainingCore(wiring.Component):
     cycles, plane_cycles, starved_cycles : Out(48), since the last clear: cycles of epochs under way; of these, those in which
         a plane was taken; those in which one could have been and none was there.
     coefficient_write : of :class:`.LossUnit`.
+    doubt_offset : In(16), doubt_word : Out(32): of :class:`.DoubtList`; 0 without one.
     seed_load, seed; window_write, window_read, window_data : of :class:`.UpdateUnit`.
     """
 
@@ -96,6 +100,8 @@ class TrainingCore(wiring.Component):
                 "seed_load": In(1),
                 "seed": In(LFSR_BITS),
                 "coefficient_write": In(LateWrite),
+                "doubt_offset": In(OFFSET_BITS),
+                "doubt_word": Out(32),
                 "window_write": In(WindowWrite),
                 "window_read": In(WindowRead),
                 "window_data": Out(WindowData),
@@ -215,6 +221,23 @@ class TrainingCore(wiring.Component):
             deltas.r_en.eq(gradient.sample.ready),
             marks.r_en.eq(begins),
         ]
+
+        # Samples in doubt
+        if build.refetch:
+            m.submodules.bound = bound = ModelBound(build)
+            m.submodules.doubts = doubts = DoubtList(build)
+            m.d.comb += [
+                bound.run.eq(self.run),
+                bound.q3_write.eq(update.q3_write),
+                bound.q3_chunk.eq(update.q3_chunk),
+                bound.q3_words.eq(update.q3_words),
+                loss.bound.eq(bound.bound),
+                doubts.start.eq(self.start),
+                doubts.valid.eq(loss.doubt_valid),
+                doubts.doubt.eq(loss.doubt),
+                doubts.offset.eq(self.doubt_offset),
+                self.doubt_word.eq(doubts.word),
+            ]
 
         # Update
         m.d.comb += [

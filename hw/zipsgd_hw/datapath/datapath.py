@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 from zipsgd.protocol.formats import REACH_MAX, Build, Loss
 from zipsgd.protocol.registers import REGISTERS, Control, Register, Status, registers_of
 from zipsgd_hw.stream_register import StreamRegister
-from zipsgd_hw.windows import LateWrite, WindowData, WindowRead, WindowWrite
+from zipsgd_hw.windows import OFFSET_BITS, LateWrite, WindowData, WindowRead, WindowWrite
 
 from .config import run_layout
 from .core import TrainingCore
@@ -59,6 +59,7 @@ class Datapath(wiring.Component):
     window_write, window_read, window_data : of :class:`.UpdateUnit`.
     level_write : of :class:`.Transcoder`; without one, nothing comes of it.
     coefficient_write : of :class:`.LossUnit`.
+    doubt_offset, doubt_word : of :class:`.DoubtList`.
     """
 
     def __init__(self, build: Build, *, fast_memory: bool = False):
@@ -73,6 +74,8 @@ class Datapath(wiring.Component):
                 "window_read": In(WindowRead),
                 "window_data": Out(WindowData),
                 "coefficient_write": In(LateWrite),
+                "doubt_offset": In(OFFSET_BITS),
+                "doubt_word": Out(32),
                 "level_write": In(LateWrite),
             }
         )
@@ -113,6 +116,9 @@ class Datapath(wiring.Component):
                 run.reach_shift.eq(Mux(polynomial, REACH_MAX - self.reach, 0)),
                 run.last_spacing.eq(Mux(polynomial, 3 * self.degree + 5, LossUnit.spacing - 1)),
             ]
+        if build.refetch:
+            m.d.sync += run.refetch.eq(self.refetching)
+        m.d.comb += [core.doubt_offset.eq(self.doubt_offset), self.doubt_word.eq(core.doubt_word)]
         if build.prox:
             m.d.sync += [
                 run[name].eq(getattr(self, name))

@@ -13,6 +13,7 @@ from zipsgd.protocol.formats import (
     Build,
     Flag,
     Loss,
+    Refetch,
 )
 from zipsgd_hw.windows import LateWrite
 
@@ -33,7 +34,8 @@ class LossUnit(wiring.Component):
 
     Attributes
     ----------
-    latency : cycles from the last ``z`` of a sample to ``delta_valid``; 3 d + 4 more with a polynomial.
+    latency : cycles from the last ``z`` of a sample to ``delta_valid``: 5, and one more in builds with refetching; 3 d + 4 more
+        with a polynomial.
     spacing : least cycles from one sample's last z to the next one's.
 
     Members
@@ -42,6 +44,8 @@ class LossUnit(wiring.Component):
     z_valid, z_last, z : In, of :class:`.BitSerialDot`.
     label : In(stream.Signature(signed(16))); valid whenever a z is. Taken with the last z.
     coefficient_write : of :class:`.PolynomialEvaluator`; without one, nothing comes of it.
+    bound : In, of :class:`.ModelBound`.
+    doubt_valid : Out(1), with doubt : Out(1), whether a sample is left out; in builds with refetching.
     delta_valid : Out(1), with deltas: Out of two signed words, delta_1 and delta_2 (alike with m < 2).
     clear : In(1), of loss and flags.
     loss : Out(signed(64)), sum of r_1 * l'(z_m) in units of 2^-(2 * residual_frac).
@@ -49,11 +53,11 @@ class LossUnit(wiring.Component):
     seed_load : In(1), seed : In(31): the LFSR's.
     """
 
-    latency = 5
     spacing = 3
 
     def __init__(self, build: Build):
         self._build = build
+        self.latency = 5 + bool(build.refetch)
         super().__init__(
             {
                 "run": In(run_layout(build)),
@@ -62,6 +66,9 @@ class LossUnit(wiring.Component):
                 "z": In(signed(build.z_bits)),
                 "label": In(stream.Signature(signed(LABEL_BITS))),
                 "coefficient_write": In(LateWrite),
+                "bound": In(build.bound_bits),
+                "doubt_valid": Out(1),
+                "doubt": Out(1),
                 "delta_valid": Out(1),
                 "deltas": Out(data.ArrayLayout(signed(build.delta_bits), 2)),
                 "clear": In(1),
@@ -117,6 +124,34 @@ class LossUnit(wiring.Component):
                 one = 1 << build.residual_frac
                 m.d.comb += derivative.eq(Mux(negative, one, -one))
 
+        valid, last, over = valid2, last2, ~fits(reached, width)
+        used_within: Value = within
+        used_derivative: Value = derivative
+        if build.refetch:
+            # A sample whose first residual is within the bound counts for nothing
+            bound = Signal(build.bound_bits + build.p_max - 1 + align)
+            opens2 = Signal(init=1)
+            below, above = Signal(), Signal()
+            valid3, last3, opens3, over3 = Signal(), Signal(), Signal(), Signal()
+            within3, derivative3 = Signal.like(within, reset_less=True), Signal.like(within, reset_less=True)
+            m.d.sync += [
+                bound.eq((self.bound << self.run.shift) << align),
+                valid3.eq(valid2),
+                last3.eq(last2),
+                opens3.eq(opens2),
+                over3.eq(over),
+                within3.eq(within),
+                derivative3.eq(derivative),
+            ]
+            with m.If(valid2):
+                m.d.sync += opens2.eq(last2)
+                with m.If(opens2):
+                    m.d.sync += [below.eq((difference - bound)[-1]), above.eq((-difference - bound)[-1])]
+            doubtful = (self.run.refetch != Refetch.NEVER) & below & above
+            m.d.comb += [self.doubt_valid.eq(valid3 & opens3), self.doubt.eq(doubtful)]
+            valid, last, over = valid3, last3, over3
+            used_within, used_derivative = Mux(doubtful, 0, within3), Mux(doubtful, 0, derivative3)
+
         # Choose the multiplier's operands: a derivative and the step, or behind the last one r_1 and the last derivative
         first = Signal(signed(width), reset_less=True)
         a = Signal(signed(width), reset_less=True)
@@ -125,12 +160,12 @@ class LossUnit(wiring.Component):
         is_delta = Signal()
         is_last = Signal()
         is_loss = Signal()
-        m.d.sync += [is_delta.eq(valid2), is_last.eq(last2), is_loss.eq(is_last)]
-        with m.If(valid2):
-            m.d.sync += [a.eq(derivative), b.eq(self.run.step_mantissa), opens.eq(last2)]
+        m.d.sync += [is_delta.eq(valid), is_last.eq(last), is_loss.eq(is_last)]
+        with m.If(valid):
+            m.d.sync += [a.eq(used_derivative), b.eq(self.run.step_mantissa), opens.eq(last)]
             with m.If(opens):
-                m.d.sync += first.eq(within)
-            with m.If(~fits(reached, width)):
+                m.d.sync += first.eq(used_within)
+            with m.If(over):
                 m.d.sync += self.flags.eq(self.flags | Flag.RESIDUAL)
         with m.Else():
             m.d.sync += [a.eq(first), b.eq(a)]

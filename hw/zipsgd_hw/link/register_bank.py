@@ -35,6 +35,7 @@ class RegisterBank(wiring.Component):
     window_read : Out(WindowRead)
     window_data : In(WindowData), always ready.
     level_write, coefficient_write : Out(LateWrite)
+    doubt_offset : Out(16), doubt_word : In(32): a place in the doubt window, and its word a cycle later.
     one port for each register that the build has and that is no constant, named as the register:
         "rw": Out(width), 0 after reset; "w": Out(stream.Signature(width, always_ready=True)), valid for one cycle a
         write; "r": In(width).
@@ -52,6 +53,8 @@ class RegisterBank(wiring.Component):
             "window_data": In(WindowData),
             "level_write": Out(LateWrite),
             "coefficient_write": Out(LateWrite),
+            "doubt_offset": Out(OFFSET_BITS),
+            "doubt_word": In(32),
         }
         for register in self._registers:
             if register.name in self._constants:
@@ -106,7 +109,8 @@ class RegisterBank(wiring.Component):
             self.window_data.ready.eq(1),
         ]
         select = Signal(_SELECT_BITS)
-        known, selecting, waiting = Signal(), Signal(), Signal()
+        known, listed, selecting, waiting = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += self.doubt_offset.eq(self.read.payload)
         # A tree of two-way multiplexers folds well where words are constant or narrow.
         words = [Value.cast(C(0, 32))] * (1 << _SELECT_BITS)
         for register in self._registers:
@@ -120,11 +124,12 @@ class RegisterBank(wiring.Component):
             m.d.sync += [
                 selecting.eq(0),
                 self.read_data.valid.eq(1),
-                self.read_data.payload.eq(Mux(known, words[0], 0)),
+                self.read_data.payload.eq(Mux(listed, self.doubt_word, Mux(known, words[0], 0))),
             ]
         with m.If(self.read.valid & self.read.ready):
             m.d.sync += [
                 select.eq(self.read.payload),
+                listed.eq(self.read.payload[OFFSET_BITS + 3]),
                 known.eq(self.read.payload[_SELECT_BITS:] == 0),
                 selecting.eq(~self.read.payload[OFFSET_BITS]),
                 waiting.eq(self.read.payload[OFFSET_BITS]),

@@ -2,14 +2,14 @@
 
 from amaranth.lib import data, stream
 
-from zipsgd.protocol.registers import COEFFICIENT_WINDOW, LEVEL_WINDOW, MODEL_WINDOW
+from zipsgd.protocol.registers import COEFFICIENT_WINDOW, DOUBT_WINDOW, LEVEL_WINDOW, MODEL_WINDOW
 from zipsgd_hw.windows import OFFSET_BITS
 
 __all__ = ["ADDRESS_BITS", "DataWord", "ReadRequest", "Word", "WriteRequest"]
 
-ADDRESS_BITS = OFFSET_BITS + 3
+ADDRESS_BITS = OFFSET_BITS + 4
 """An address has one bit for each window, and none of them for registers, above the place there."""
-assert COEFFICIENT_WINDOW == 2 * LEVEL_WINDOW == 4 * MODEL_WINDOW
+assert DOUBT_WINDOW == 2 * COEFFICIENT_WINDOW == 4 * LEVEL_WINDOW == 8 * MODEL_WINDOW
 
 WriteRequest = stream.Signature(data.StructLayout({"address": ADDRESS_BITS, "data": 32}))
 """A word to write."""
