@@ -1,0 +1,78 @@
+"""What each optional part of a build costs: cells, memories and clock of placed and routed builds, each with one part more."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .extras import extra
+from .progress import Steps
+from .registry import Bench, Result
+
+__all__ = ["BENCH", "PARTS", "run"]
+
+BOARD = "ulx3s-85f"
+FEATURES = 4096
+SEED = 1
+MOST = 0.25
+"""More cells for a part, of all."""
+PARTS: dict[str, dict[str, int]] = {
+    "none": {},
+    "hinge": {"hinge": 1},
+    "hinge and refetching": {"hinge": 1, "refetch": 1 << 14},
+    "polynomial of degree 3": {"polynomial": 3},
+    "polynomial of degree 7": {"polynomial": 7},
+    "proximal step": {"prox": 1},
+    "16 heads": {"heads": 16},
+    "transcoder for levels": {"level_bits": 8, "level_p_max": 2},
+}
+FOLDER = Path("build/cost")
+
+
+def _row(part: str, report: dict[str, Any], plain: dict[str, Any] | None) -> dict[str, Any]:
+    used = {name: report["utilisation"][name]["used"] for name in ("cells", "ff", "ram", "dsp")}
+    before = used if plain is None else {name: plain["utilisation"][name]["used"] for name in used}
+    more = used["cells"] - before["cells"]
+    return {
+        "part": part,
+        **used,
+        "more cells": more,
+        "a lane": round(more / report["lanes"], 1),
+        "of all": f"{more / before['cells']:.1%}",
+        "more ram": used["ram"] - before["ram"],
+        "more dsp": used["dsp"] - before["dsp"],
+        "MHz": min(clock["fmax_mhz"] for clock in report["clocks"]),
+    }
+
+
+def run(board: str = BOARD, features: int = FEATURES) -> Result:
+    """Build each into ``build/cost``: some minutes each."""
+    with extra("build"):
+        from zipsgd_hw.boards import BuildFailed, build_board
+
+    rows: list[dict[str, Any]] = []
+    reports: dict[str, Any] = {}
+    with Steps(len(PARTS)) as steps:
+        for part, parameters in PARTS.items():
+            steps.next(part)
+            folder = FOLDER / part.replace(" ", "-")
+            changes = {"max_features": features, **parameters}
+            try:
+                build_board(board, out_dir=folder, seeds=[SEED], changes=changes, progress=steps.note)
+            except BuildFailed:
+                # One seed tells the cells; that another one meets the clock is the gateware bench's affair
+                if not (folder / "build.json").exists():
+                    raise
+            reports[part] = json.loads((folder / "build.json").read_text())
+            rows.append(_row(part, reports[part], reports.get("none")))
+    lanes = reports["none"]["lanes"]
+    return {
+        "goal": f"none of the optional parts takes more than {MOST:.0%} of the cells of a build without any; here on {board}, "
+        f"{lanes} lanes, n = {features}, placed with seed {SEED}; a lane works on a feature in each cycle",
+        "met": all(row["more cells"] <= MOST * rows[0]["cells"] for row in rows),
+        "seeds": [SEED],
+        "rows": rows,
+        "reports": reports,
+    }
+
+
+BENCH = Bench("cost", "cells of each optional part, from placed builds", run)
