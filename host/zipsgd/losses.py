@@ -175,7 +175,7 @@ def compile_loss(
     return CompiledLoss(name, _KINDS[of], scale, polynomial, error, tuple(map(float, exact)))
 
 
-def logistic(degree: int = 3, radius: float = 4) -> CompiledLoss:
+def logistic(degree: int = 5, radius: float = 4) -> CompiledLoss:
     """log(1 + exp(-t)) of the margin t."""
     return compile_loss(
         "logistic",

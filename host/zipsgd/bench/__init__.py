@@ -15,9 +15,11 @@ from . import (
     link,
     losses,
     netlists,
+    one_pass,
     packing,
     quality,
     recovery,
+    refetch,
     simulation,
     unbiased,
     wire,
@@ -49,5 +51,7 @@ BENCHES: dict[str, Bench] = {
         fuzz,
         bitstream,
         quality,
+        refetch,
+        one_pass,
     )
 }

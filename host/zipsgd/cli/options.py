@@ -116,7 +116,7 @@ def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
         type=int,
         metavar="M",
         help="independent quantisations m of a value, one more plane each: 2 is double sampling, 1 the biased naive quantiser, "
-        "0 truncation (default: what the loss takes for a gradient without bias; 2, and 4 of the logistic loss)",
+        "0 truncation (default: what the loss takes for a gradient without bias; 2, and 6 of the logistic loss)",
     )
     group.add_argument(
         "--batch-size",

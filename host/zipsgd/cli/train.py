@@ -80,7 +80,7 @@ def add(commands: Commands) -> None:
     classes.add_argument(
         "--loss",
         choices=LOSSES,
-        help="what is minimised on labels of +-1; a device needs hinge=1 for hinges, polynomial=3 for the logistic loss "
+        help="what is minimised on labels of +-1; a device needs hinge=1 for hinges, polynomial=5 for the logistic loss "
         f"(default {next(iter(LOSSES))})",
     )
     classes.add_argument(
