@@ -337,6 +337,19 @@ def test_penalties_shrink_the_model_and_spare_the_intercept():
     )  # below what the device resolves
 
 
+def test_a_hinge_takes_larger_steps_within_what_a_device_can_take():
+    def first(loss, **options):
+        model = ZipClassifier(loss=loss, max_iter=1, random_state=0, **options).fit(X, NAMES)
+        return model.history_[0]
+
+    hinge, squares = first("hinge"), first("squared_error")
+    assert hinge["step_size"] == pytest.approx(2 * squares["step_size"], rel=0.1)  # two digits each
+    for batch_size in (1, 64):
+        for levels in ("uniform", "optimal"):
+            flags = first("hinge", batch_size=batch_size, levels=levels)["flags"]
+            assert set(flags) <= {"residual"}
+
+
 def test_probabilities_are_the_nearest_on_the_simplex():
     scores = np.random.default_rng(0).normal(size=(50, 4))
     probabilities = _nearest_probabilities(scores)

@@ -162,6 +162,7 @@ def test_the_default_step_is_stable(small_table):
     assert default_step_size(halves, 9, 2) == pytest.approx(0.5 / (9 / 4 + 1 / 2), rel=0.05)
     assert default_step_size(halves, 9, 0) == pytest.approx(0.5 / (9 / 4 + 2), rel=0.05)  # -1 or 1
     assert default_step_size(halves, 9, 1, samples_per_value=0) == default_step_size(halves, 9, 2)
+    assert default_step_size(values, curvature=0.5) == pytest.approx(1 / (9 + 2 * 9), rel=0.05)
     result = train(small_table)
     assert result.flags == []
     assert result.final_loss < 0.5 * float_sgd(small_table, Options(epochs=1, step_size=1e-9))[0][0]

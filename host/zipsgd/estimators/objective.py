@@ -10,6 +10,10 @@ from zipsgd.protocol.formats import Loss, Refetch
 
 __all__ = ["Named", "Objective", "objective"]
 
+_HINGE_CURVATURE = 0.5
+"""A hinge has none to speak of: its derivative is 1 at most, however far a sample is from its margin, so that no step makes it
+diverge. Twice the step of the others is good; four times takes models to the end of their range."""
+
 Named = Mapping[str, Loss | Callable[[], CompiledLoss]]
 """Losses that can be asked for by name."""
 
@@ -47,4 +51,6 @@ def objective(asked: Any, named: Named, kind: Loss) -> Objective:
         raise ValueError(
             f"loss must be one of {', '.join(named)}, or one of zipsgd.losses.compile_loss, not {asked!r}"
         )
-    return Objective(found) if isinstance(found, Loss) else Objective.compiled(found())
+    if not isinstance(found, Loss):
+        return Objective.compiled(found())
+    return Objective(found, curvature=_HINGE_CURVATURE if found == Loss.HINGE else 1.0)
