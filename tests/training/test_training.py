@@ -187,7 +187,7 @@ def test_double_sampling_comes_near_float_and_naive_does_not(small_table):
     [
         ("base_bits", 0),
         ("base_bits", 9),
-        ("samples_per_value", 3),
+        ("samples_per_value", 9),
         ("batch_size", 0),
         ("epochs", 0),
         ("seed", -1),
