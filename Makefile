@@ -41,9 +41,9 @@ docs: $(VENV)/.train  ## the parts of docs/ that are made from the sources
 	$(BIN)/python -m zipsgd.protocol.registers > docs/registers.md
 
 BENCHES := identity cycles unbiased convergence wire link faults recovery simulation emulator levels packing less-data quality \
-	gateware netlists fuzz
+	losses refetch one-pass gateware cost netlists fuzz
 
-results: $(VENV)/.test  ## run every bench (half an hour) and keep what it measured in docs/results
+results: $(VENV)/.test  ## run every bench (some two hours) and keep what it measured in docs/results
 	for bench in $(BENCHES); do $(BIN)/zipsgd bench $$bench --out docs/results || exit 1; done
 
 bitstream-test: $(VENV)/.test  ## train on a bitstream taken apart (five minutes; needs icebox_vlog: apt-get install fpga-icestorm)

@@ -232,7 +232,7 @@ def test_bad_options_are_named(field, value, says):
 def test_no_bits_at_all():
     with pytest.raises(ValueError, match=r"base_bits must be in 1\.\.8, not 0"):
         Options(base_bits=0)
-    with pytest.raises(ValueError, match=r"samples_per_value must be in 1\.\.2, not 0"):
+    with pytest.raises(ValueError, match=r"samples_per_value must be in 1\.\.8, not 0"):
         replace(OPTIONS, base_bits=0, samples_per_value=0)
 
 
