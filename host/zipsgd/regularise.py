@@ -17,8 +17,8 @@ _LEAST_THRESHOLD = 2.0**-8
 
 @dataclass(frozen=True)
 class Regulariser:
-    """``l2`` / 2 ||w||^2 + ``l1`` ||w||_1 of the model of scaled features, without its intercept, which stays within
-    ``bound`` of 0 (0: no bound).
+    """``l2`` / 2 ||w||^2 + ``l1`` ||w||_1 of the model w of scaled features, without its intercept; each entry of w stays
+    within ``bound`` of 0, and w in a ball of ``radius`` (0: no bound, no ball).
 
     Raises ValueError for what is negative or not finite.
     """
@@ -26,16 +26,17 @@ class Regulariser:
     l2: float = 0.0
     l1: float = 0.0
     bound: float = 0.0
+    radius: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("l2", "l1", "bound"):
+        for name in ("l2", "l1", "bound", "radius"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise ValueError(f"{name} must be 0 or a positive number, not {value}")
 
     @property
     def any(self) -> bool:
-        return self.l2 > 0 or self.l1 > 0 or self.bound > 0
+        return max(self.l2, self.l1, self.bound, self.radius) > 0
 
     def prox(self, step_size: float, scale: float, build: Build) -> Prox:
         """Of a mini-batch. ``scale``: of :class:`zipsgd.training.Task`. Raises ValueError if too strong for the step."""
@@ -47,6 +48,7 @@ class Regulariser:
             shrink=shrink if shrink >= _LEAST_SHRINK else 0.0,
             threshold=threshold if threshold >= _LEAST_THRESHOLD * 2.0**-build.model_frac else 0.0,
             bound=self.bound / scale,
+            radius=self.radius / scale,
             spare_last=True,
         )
 
@@ -56,5 +58,9 @@ class Regulariser:
         moved -= np.clip(moved, -step_size * self.l1, step_size * self.l1)
         if self.bound:
             moved = np.clip(moved, -self.bound, self.bound)
+        moved[-1] = 0
+        length = float(np.linalg.norm(moved))
+        if self.radius and length > self.radius:
+            moved *= self.radius / length
         moved[-1] = model[-1]
         return moved

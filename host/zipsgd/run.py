@@ -23,9 +23,9 @@ class RunConfig:
 
     ``features`` with the intercept's; ``p`` base planes; ``m`` samples per value; ``batch`` samples of a mini-batch;
     ``one_sided``: g = Q_1 l'(z_2) rather than the symmetric mean; ``levels``: what bases number, None for even levels;
-    ``loss``: what is minimised; ``prox``: the steps have a proximal part; ``heads``: models trained side by side, with
-    ``one_against_all`` each on one class, whose number is the label, else each on a label of its own; ``polynomial``: the
-    derivative of a polynomial loss; ``refetch``: which samples of a hinge are left out.
+    ``loss``: what is minimised; ``prox``: the steps have a proximal part, and with ``ball`` that of a ball; ``heads``: models
+    trained side by side, with ``one_against_all`` each on one class, whose number is the label, else each on a label of its
+    own; ``polynomial``: the derivative of a polynomial loss; ``refetch``: which samples of a hinge are left out.
 
     Raises ValueError for levels of other features or another p, or a polynomial without its loss or the other way round.
     """
@@ -38,6 +38,7 @@ class RunConfig:
     levels: LevelTable | None = None
     loss: Loss = Loss.SQUARED
     prox: bool = False
+    ball: bool = False
     heads: int = 1
     one_against_all: bool = False
     polynomial: Polynomial | None = None
@@ -127,6 +128,10 @@ class RunConfig:
                 raise LimitError("samples are fetched again for one model at a time, not for several heads")
         if self.prox and not build.prox:
             raise LimitError("this build has no proximal step for regularisers: take a build with prox=1")
+        if self.ball and not build.ball:
+            raise LimitError("this build has no ball for its model: take a build with prox=1 and ball=1")
+        if self.ball and self.heads > 1:
+            raise LimitError("a ball is for one model at a time, not for several heads")
         limits = {
             "features (with the intercept)": (self.features, 1, build.max_features),
             "base planes p": (self.p, 1, build.p_max)
@@ -171,6 +176,7 @@ def step_registers(step: Step) -> dict[str, int]:
         "threshold": prox.threshold,
         "bound": prox.bound,
         "spare_last": int(prox.spare_last),
+        "ball_square": prox.ball_square,
         "step_mantissa": step.mantissa,
         "step_exponent": step.exponent,
     }

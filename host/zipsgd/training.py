@@ -53,7 +53,7 @@ class Options:
         base_bits may then be 0, for two levels.
     level_bits : of an optimal level.
     shared_levels : the same optimal levels for all columns, rather than each its own.
-    l2, l1, bound : of :class:`zipsgd.regularise.Regulariser`, for a device with a proximal step.
+    l2, l1, bound, radius : of :class:`zipsgd.regularise.Regulariser`, for a device with a proximal step.
 
     Raises
     ------
@@ -76,10 +76,11 @@ class Options:
     l2: float = 0.0
     l1: float = 0.0
     bound: float = 0.0
+    radius: float = 0.0
 
     @property
     def regulariser(self) -> Regulariser:
-        return Regulariser(self.l2, self.l1, self.bound)
+        return Regulariser(self.l2, self.l1, self.bound, self.radius)
 
     @property
     def level_steps(self) -> int | None:
@@ -216,6 +217,7 @@ class Task:
             level_planes=None if self.config.levels is None else self.config.p,
             polynomial=self.config.degree,
             prox=self.config.prox,
+            ball=self.config.ball,
         )
 
 
@@ -252,6 +254,7 @@ def prepare(
         options.one_sided,
         levels,
         prox=options.regulariser.any,
+        ball=options.radius > 0,
     )
     # On a model in scaled units, a step of the device counts scale^2 times: once in its gradient, once in its model
     steps = [Step.nearest(size / options.batch_size / scale**2) for size in sizes]

@@ -33,7 +33,7 @@ def _random_table(numbers: np.random.Generator, features: int, p: int, bits: int
     return LevelTable(values.astype(np.int16), bits)
 
 
-def _random_prox(build: Build, rng: random.Random) -> Prox:
+def _random_prox(build: Build, rng: random.Random, ball: bool) -> Prox:
     """Each part in half of the cases; bounds and thresholds of all sizes."""
     return Prox(
         rng.choice([0, rng.randint(1, 15)]),
@@ -43,6 +43,7 @@ def _random_prox(build: Build, rng: random.Random) -> Prox:
             [0, rng.randint(1, (1 << (build.model_bits - 1)) - 1) >> rng.randint(0, build.model_bits - 2)]
         ),
         rng.random() < 0.5,
+        rng.choice([0, rng.getrandbits(32) >> rng.randint(0, 31)]) if ball else 0,
     )
 
 
@@ -123,7 +124,9 @@ def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> 
         epochs.append(EpochSamples(values.astype(np.float32), labels, order, seed, epoch, p, m, levels))
     scale = (build.model_bits - 1) if wild else rng.randint(1, build.model_frac)
     gamma = 2.0 ** rng.uniform(-3, -0.01) if wild else 2.0 ** rng.uniform(-14, -4)
-    proxes = [_random_prox(build, rng) if build.prox else NO_PROX for _ in epochs]
+    proxes = [
+        _random_prox(build, rng, build.ball == 1 and heads == 1) if build.prox else NO_PROX for _ in epochs
+    ]
     config = RunConfig(
         features,
         p,
@@ -133,6 +136,7 @@ def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> 
         levels,
         loss,
         any(prox != NO_PROX for prox in proxes),
+        any(prox.ball_square for prox in proxes),
         heads,
         one_against_all,
         polynomial,

@@ -38,6 +38,7 @@ BUILDS = [
     Build(lanes=8, update_lanes=4, max_features=304, polynomial=7),
     Build(lanes=32, update_lanes=8, max_features=320, polynomial=2, heads=3, q3_bits=16),
     Build(lanes=8, update_lanes=2, max_features=304, prox=1),
+    Build(lanes=16, update_lanes=4, max_features=304, hinge=1, refetch=1024, prox=1, ball=1),
     Build(lanes=8, update_lanes=1, max_features=512, heads=10),
     Build(
         lanes=16,
@@ -67,7 +68,7 @@ HERE = Path(__file__).parent
 def _name(build: Build) -> str:
     levels = f"-levels{build.level_bits}.{build.level_p_max}" if build.level_bits else ""
     more = "".join(
-        f"-{name}" for name in ("hinge", "polynomial", "refetch", "prox", "heads") if build.has(name)
+        f"-{name}" for name in ("hinge", "polynomial", "refetch", "prox", "ball", "heads") if build.has(name)
     )
     return f"L{build.lanes}-U{build.update_lanes}{levels}{more}"
 

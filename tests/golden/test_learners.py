@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipsgd.golden.loss import derivatives, loss_sum, residuals, targets
-from zipsgd.golden.prox import NO_PROX, Phases, Prox, apply_prox
+from zipsgd.golden.prox import NO_PROX, Phases, Prox, apply_prox, ball_shift
 from zipsgd.golden.quantise import Codes
 from zipsgd.golden.weave import sample_bytes, weave
 from zipsgd.protocol.formats import LABEL_ONE, LFSR_DRAW, SHRINK_SHIFT_MAX, Build, Loss
@@ -24,7 +24,7 @@ def test_shrinking_is_within_a_hundredth_of_what_is_asked_for(share: float) -> N
     assert abs(prox.shrink / share - 1) < 0.01
     batches = 1 << 16
     phases = Phases()
-    shrinks = sum(phases.next(prox)[0] for _ in range(batches))
+    shrinks = sum(phases.next(prox)[0] > 0 for _ in range(batches))
     assert shrinks == prox.shrink_rate
 
 
@@ -44,7 +44,7 @@ def test_what_is_taken_away_is_exact_in_the_mean(shift: int) -> None:
     """Over all draws that matter."""
     draws = np.arange(1 << shift) << (LFSR_DRAW - SHRINK_SHIFT_MAX)
     for x in (-(1 << 23), -12345, -1, 0, 1, 99999, (1 << 23) - 1):
-        left = apply_prox(np.full(draws.size, x), draws, True, 0, Prox(shrink_shift=shift))
+        left = apply_prox(np.full(draws.size, x), draws, shift, 0, NO_PROX)
         assert int(left.sum()) == (x << shift) - x
         assert np.all(np.abs(left) <= abs(x))
 
@@ -61,13 +61,37 @@ def test_threshold_and_box(words: list[int], threshold: int, bound: int, spare: 
         return max(-bound, min(bound, soft)) if bound else soft
 
     x = np.array(words)
-    got = apply_prox(x, np.zeros_like(x), False, threshold, Prox(bound=bound, spare_last=spare))
+    got = apply_prox(x, np.zeros_like(x), 0, threshold, Prox(bound=bound, spare_last=spare))
     wanted = [expected(word) for word in words]
     if spare:
         wanted[-1] = words[-1]
     assert got.tolist() == wanted
     assert x.tolist() == words
-    assert apply_prox(x, np.zeros_like(x), False, 0, NO_PROX).tolist() == words
+    assert apply_prox(x, np.zeros_like(x), 0, 0, NO_PROX).tolist() == words
+
+
+@given(
+    st.lists(st.integers(-2048, 2047), min_size=2, max_size=40).filter(any),
+    st.floats(0.01, 3.0),
+    st.booleans(),
+)
+def test_a_model_outside_its_ball_shrinks_towards_it_and_not_beyond(
+    words: list[int], share: float, spare: bool
+) -> None:
+    q3 = np.array(words)
+    used = q3[:-1] if spare else q3
+    length = float(np.linalg.norm(used))
+    radius = share * length * 2.0**-BUILD.q3_frac
+    prox = Prox.nearest(BUILD, radius=radius, spare_last=spare)
+    shift = ball_shift(q3, prox, BUILD)
+    held = float(prox.ball_square << BUILD.ball_drop) ** 0.5
+    if length <= held or not prox.ball_square:
+        assert shift == 0
+    elif shift:
+        lacking = 1 - held / length
+        assert lacking / 8 <= 2.0**-shift <= lacking
+    else:
+        assert length < held * (1 + 2.0**-12)
 
 
 def test_what_cannot_be_is_named() -> None:
@@ -77,6 +101,8 @@ def test_what_cannot_be_is_named() -> None:
         Prox.nearest(BUILD, threshold=0.5)
     with pytest.raises(ValueError, match=r"a bound must be 0, for none, or a positive number, not -1"):
         Prox.nearest(BUILD, bound=-1)
+    with pytest.raises(ValueError, match=r"a radius must be 0, for none, or a positive number, not inf"):
+        Prox.nearest(BUILD, radius=float("inf"))
     with pytest.raises(ValueError, match=r"shrink_shift must be in 0\.\.15, not 16"):
         Prox(shrink_shift=16)
 

@@ -66,6 +66,25 @@ def test_l1_gives_sparse_models_and_the_lasso_solution() -> None:
     assert np.abs(model[3:6]).max() < 0.003, "columns that do nothing"
 
 
+def test_a_ball_holds_the_model_at_the_projected_solution() -> None:
+    table = noisy_table()
+    gram, product = normal_equations(table)
+    radius = 0.4
+    held = np.zeros(FEATURES + 1)
+    for _ in range(5000):  # projected gradient descent
+        held -= 0.2 * (gram @ held - product)
+        held[:-1] *= min(1.0, radius / np.linalg.norm(held[:-1]))
+    model = scaled(table, replace(OPTIONS, radius=radius))
+    np.testing.assert_allclose(model, held, atol=0.015)
+    assert np.linalg.norm(model[:-1]) == pytest.approx(radius, rel=0.02)
+    exact = float_sgd(table, replace(OPTIONS, radius=radius))[1]
+    assert np.linalg.norm(exact[:-1]) <= radius * (1 + 1e-9)
+    with pytest.raises(
+        LimitError, match="this build has no ball for its model: take a build with prox=1 and ball=1"
+    ):
+        train(table, replace(OPTIONS, radius=radius), build=build_for(7, prox=True))
+
+
 def test_a_bound_holds_and_spares_the_intercept() -> None:
     table = noisy_table()
     table = Table(table.features, table.labels + 5, table.names, table.label_name, table.source)

@@ -22,12 +22,13 @@ def build_for(
     polynomial: int = 0,
     refetch: bool = False,
     prox: bool = False,
+    ball: bool = False,
 ) -> Build:
     """A build with room for ``heads`` models of ``features``, the intercept's among them.
 
     ``max_features``: by default what is needed, and at least 1024. ``level_planes``: most base planes of a transcoded value,
-    None for a build without a transcoder. ``hinge``, ``polynomial``, ``refetch``, ``prox``: with hinge losses, with polynomial
-    ones up to that degree, with a list of samples to fetch again, with a proximal step.
+    None for a build without a transcoder. ``hinge``, ``polynomial``, ``refetch``, ``prox``, ``ball``: with hinge losses, with
+    polynomial ones up to that degree, with a list of samples to fetch again, with a proximal step, with a ball.
     Raises :class:`zipsgd.protocol.formats.BuildError`.
     """
     lanes_above_zero = max(1, lanes)  # Build names the wrong one
@@ -47,7 +48,8 @@ def build_for(
         hinge=int(hinge),
         polynomial=polynomial,
         refetch=_LISTED if refetch else 0,
-        prox=int(prox),
+        prox=int(prox or ball),
+        ball=int(ball),
         heads=heads,
     )
 

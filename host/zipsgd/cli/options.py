@@ -171,6 +171,13 @@ def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
     penalties.add_argument(
         "--bound", type=float, default=0.0, metavar="C", help="keep every entry within C of 0 (default: none)"
     )
+    penalties.add_argument(
+        "--radius",
+        type=float,
+        default=0.0,
+        metavar="R",
+        help="keep the model's length within R; a device needs ball=1, too (default: none)",
+    )
     levels = command.add_argument_group("levels", "where values are rounded to")
     levels.add_argument(
         "--levels",
@@ -226,9 +233,23 @@ def add_build(command: argparse.ArgumentParser) -> None:
         "--hinge", action="store_true", help="with hinge losses (default: where one is asked for)"
     )
     group.add_argument(
+        "--polynomial",
+        type=int,
+        metavar="D",
+        help="with polynomial losses of up to degree D, 1 to 7 (default: where one is asked for)",
+    )
+    group.add_argument(
+        "--refetching",
+        action="store_true",
+        help="with a list of samples to fetch again, beside --hinge (default: where one is asked for)",
+    )
+    group.add_argument(
         "--prox",
         action="store_true",
         help="with a proximal step for regularisers (default: where one is asked for)",
+    )
+    group.add_argument(
+        "--ball", action="store_true", help="with a ball for the model, too (default: where one is asked for)"
     )
     group.add_argument(
         "--build",
@@ -242,8 +263,9 @@ def _described(arguments: argparse.Namespace) -> dict[str, Any]:
     """What is said of the build, by the parameters of :func:`zipsgd.backends.build_for`."""
     said = {
         name: getattr(arguments, name)
-        for name in ("lanes", "max_features", "level_planes", "heads", "hinge", "prox")
+        for name in ("lanes", "max_features", "level_planes", "heads", "hinge", "polynomial", "prox", "ball")
     }
+    said["refetch"] = arguments.refetching
     return {name: value for name, value in said.items() if value is not None and value is not False}
 
 
@@ -256,8 +278,8 @@ def named_build(arguments: argparse.Namespace, *backends: str) -> Build | None:
     if _described(arguments) and (arguments.build is not None or ports):
         what = f"the board on {ports[0]} has" if ports else "--build names"
         raise ValueError(
-            f"--lanes, --max-features, --level-planes, --heads, --hinge and --prox describe a build, and {what} one already: "
-            f"leave them out"
+            f"--lanes, --max-features, --level-planes, --heads, --hinge, --polynomial, --refetching, --prox and --ball "
+            f"describe a build, and {what} one already: leave them out"
         )
     return None if arguments.build is None else load_build(arguments.build)
 
@@ -279,6 +301,8 @@ def build_of(arguments: argparse.Namespace, features: int = 1, *backends: str) -
         needed["level_planes"] = arguments.base_bits
     if any(getattr(arguments, name, 0) for name in ("l2", "l1", "bound")):
         needed["prox"] = True
+    if getattr(arguments, "radius", 0):
+        needed["ball"] = True
     return build_for(features, **{**needed, **described})
 
 

@@ -281,6 +281,7 @@ class Emulator:
             threshold=prox.threshold,
             bound=prox.bound,
             spare_last=prox.spare_last,
+            ball=prox.ball_square << build.ball_drop,
         )
 
     def _loss(self) -> int:

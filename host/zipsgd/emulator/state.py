@@ -73,6 +73,7 @@ class Run(NamedTuple):
     threshold: int
     bound: int
     spare_last: bool
+    ball: int  # square of its radius, 0 for none
 
 
 class State(NamedTuple):

@@ -11,21 +11,45 @@ __all__ = ["update"]
 
 
 @compiled
+def _bits(number: int) -> int:
+    bits = 0
+    while number >> bits:
+        bits += 1
+    return bits
+
+
+@compiled
+def _ball_shift(run: Run, state: State) -> int:
+    """By which shift the model shrinks towards its ball, or 0."""
+    squares = np.int64(0)
+    for j in range(run.features - run.spare_last):
+        squares += np.int64(state.q3[j]) * np.int64(state.q3[j])
+    excess = squares - run.ball
+    if excess <= 0:
+        return 0
+    shift = _bits(int(squares)) + 2 - _bits(int(excess))
+    return shift if shift <= SHRINK_SHIFT_MAX else 0
+
+
+@compiled
 def _prox(run: Run, state: State) -> None:
     """The proximal step, by the draws of the update."""
     shrink, threshold = state.phases[0] + run.shrink_rate, state.phases[1] + run.threshold
     state.phases[0], state.phases[1] = shrink & PHASE_MASK, threshold & PHASE_MASK
-    shrinks = shrink > PHASE_MASK and run.shrink_shift > 0
+    shift = run.shrink_shift if shrink > PHASE_MASK else 0
+    if run.ball:
+        inward = _ball_shift(run, state)
+        shift = inward if inward else shift
     threshold >>= PHASE_BITS
-    mask = (1 << run.shrink_shift) - 1
+    mask = (1 << shift) - 1
     room = state.master.size // run.heads
     bound = run.bound if run.bound else run.model_limit
     for j in range(state.master.size):
         if run.spare_last and j % room == run.features - 1:
             continue
         x = state.master[j]
-        if shrinks:
-            x -= (x + (state.draws[j] >> (LFSR_DRAW - SHRINK_SHIFT_MAX) & mask)) >> run.shrink_shift
+        if shift:
+            x -= (x + (state.draws[j] >> (LFSR_DRAW - SHRINK_SHIFT_MAX) & mask)) >> shift
         x -= min(max(x, -threshold), threshold)
         state.master[j] = min(max(x, -bound), bound)
 

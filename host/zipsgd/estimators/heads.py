@@ -41,7 +41,7 @@ def build_of(task: Task, models: int, **described: Any) -> Build:
     ``described``: what is to be otherwise, or beyond what the task takes: of :func:`zipsgd.backends.build_for`.
     """
     config = task.config
-    if config.refetch:  # for one model at a time
+    if config.refetch or config.ball:  # for one model at a time
         described.setdefault("heads", 1)
     if "heads" not in described:
         one = build_for(config.features, **described)
@@ -53,6 +53,7 @@ def build_of(task: Task, models: int, **described: Any) -> Build:
         "polynomial": config.degree,
         "refetch": bool(config.refetch),
         "prox": config.prox,
+        "ball": config.ball,
     }
     return build_for(config.features, **{**needed, **described})
 
@@ -100,7 +101,7 @@ class Heads:
         build = backend.build
         size = max(1, min(count, build.heads, build.max_chunks // build.chunks(features)))
         self.refetches = task.config.refetch != Refetch.NEVER
-        if self.refetches:
+        if self.refetches or task.config.ball:
             size = 1
         self._passes: list[tuple[slice, Task]] = []
         for start in range(0, count, size):

@@ -22,7 +22,7 @@ from .loss import (
     targets,
 )
 from .polynomial import Polynomial
-from .prox import NO_PROX, Phases, Prox, apply_prox
+from .prox import NO_PROX, Phases, Prox, apply_prox, ball_shift
 from .quantise import Codes
 from .rounding import Int
 from .update import update
@@ -79,6 +79,7 @@ class GoldenTrainer:
         self.one_against_all = one_against_all
         self.flags = 0
         self.master: Int = np.array(model, dtype=np.int64)
+        self._q3: Int = np.zeros_like(np.atleast_2d(self.master))
         self._seed = seed
         self.start_epoch(epoch)
 
@@ -93,7 +94,8 @@ class GoldenTrainer:
 
     def _update(self, accumulated: Int, prox: Prox) -> None:
         """With gradients of shape (heads, features)."""
-        shrinks, threshold = self._phases.next(prox)
+        inward = ball_shift(self._q3[0], prox, self.build) if prox.ball_square else 0  # of the model before
+        shift, threshold = self._phases.next(prox, inward)
         start = self._update_lfsr.state
         heads = []
         for master, total in zip(np.atleast_2d(self.master), accumulated, strict=True):
@@ -104,7 +106,7 @@ class GoldenTrainer:
                     total,
                     self._update_lfsr,
                     self.build,
-                    lambda x, draw: apply_prox(x, draw, shrinks, threshold, prox),
+                    lambda x, draw: apply_prox(x, draw, shift, threshold, prox),
                 )
             )
         self.master = np.reshape([master for master, _, _ in heads], self.master.shape)

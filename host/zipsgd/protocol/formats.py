@@ -154,6 +154,7 @@ class Build:
     refetch : of hinges, most samples of an epoch in which those in doubt are left out and listed, a power of two from 32 on; 0
         for a build that leaves none out.
     prox : 1 for an update unit with a proximal step (L2, L1, box).
+    ball : 1 for a proximal step that keeps the model within a ball, too.
     heads : most models that are trained side by side on one stream of samples; together they have ``max_features`` features.
     clock_hz : clock of the datapath.
     uart_baud : rate of the UART; 0 where the build has a byte-stream port instead.
@@ -181,6 +182,7 @@ class Build:
     polynomial: int = 0
     refetch: int = 0
     prox: int = 0
+    ball: int = 0
     heads: int = 1
     clock_hz: int = 48_000_000
     uart_baud: int = 0
@@ -204,6 +206,7 @@ class Build:
             "polynomial": (0, MOST_DEGREE),
             "refetch": (0, 1 << 20 if self.hinge else 0),
             "prox": (0, 1),
+            "ball": (0, self.prox),
             "heads": (1, MOST_HEADS),
             "clock_hz": (1, 1 << 31),
             "uart_baud": (0, 1 << 27),
@@ -340,7 +343,7 @@ class Build:
         """Left shift that takes z of a run with ``p`` base planes to the residual's binary point."""
         return self.residual_frac - self.q3_frac - (p - 1)
 
-    # Bounds on the model, for refetching
+    # Norms of Q3, for refetching and balls
 
     @property
     def bound_bits(self) -> int:
@@ -351,6 +354,11 @@ class Build:
     def square_bits(self) -> int:
         """Sum of the squares of Q3's words: at most max_features * 2^(2 * q3_bits - 2)."""
         return (self.max_features << (2 * self.q3_bits - 2)).bit_length()
+
+    @property
+    def ball_drop(self) -> int:
+        """Bits of a square that a ball's does not have: it is told in 32."""
+        return max(0, self.square_bits - 32)
 
     # Delta
 

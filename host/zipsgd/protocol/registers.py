@@ -116,6 +116,7 @@ def _table() -> tuple[Register, ...]:
         ),
         ("refetch", "r", 32, "most samples of an epoch that leaves out those in doubt, 0 without"),
         ("prox", "r", 1, "1: with a proximal step"),
+        ("ball", "r", 1, "1: with a ball, too"),
         ("heads", "r", 8, "most models trained side by side"),
         ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
         ("uart_baud", "r", 32, "rate of the UART, 0 for a byte-stream port"),
@@ -161,6 +162,13 @@ def _table() -> tuple[Register, ...]:
         ),
         ("bound", "rw", 31, "the model is kept within bound of 0, in its last bit; 0: no bound", "prox"),
         ("spare_last", "rw", 1, "1: none of this for the last feature, the intercept's", "prox"),
+        (
+            "ball_square",
+            "rw",
+            32,
+            "of the radius, in squares of Q3's last bit over 2^ball_drop; 0: no ball; for one head",
+            "ball",
+        ),
         ("step_mantissa", "rw", 16, "step / batch = mantissa * 2^-(16 + 4 * exponent)"),
         ("step_exponent", "rw", 2, "0 to 3"),
         # Commands
@@ -208,7 +216,7 @@ def registers_of(build: Build) -> dict[str, Register]:
 
 _IDENTIFIED = (
     "lanes", "update_lanes", "max_features", "max_batch", "p_max", "model_bits", "q3_bits", "delta_bits",
-    "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "hinge", "polynomial", "refetch", "prox",
+    "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "hinge", "polynomial", "refetch", "prox", "ball",
     "heads", "clock_hz", "uart_baud",
 )  # fmt: skip
 

@@ -31,7 +31,7 @@ def run_layout(build: Build) -> data.StructLayout:
     refetch : a :class:`.Refetch`, in builds with it.
     last_head, one_against_all : in builds with heads. final_chunk : of the last head, in model memory.
     shrink_shift, shrink_rate, threshold, bound, spare_last : of :class:`zipsgd.golden.prox.Prox`, in builds with a proximal
-        step.
+        step; ball_square likewise, in builds with a ball.
     """
     chunk = bits_for(max(1, build.max_chunks - 1))
     return data.StructLayout(
@@ -66,6 +66,7 @@ def run_layout(build: Build) -> data.StructLayout:
                     "threshold": THRESHOLD_BITS,
                     "bound": build.model_bits - 1,
                     "spare_last": 1,
+                    **({"ball_square": 32} if build.ball else {}),
                 }
                 if build.prox
                 else {}

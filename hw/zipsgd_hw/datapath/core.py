@@ -13,7 +13,7 @@ from .config import run_layout
 from .doubt_list import DoubtList
 from .gradient_unit import GradientUnit
 from .loss_unit import LossUnit
-from .model_bound import ModelBound
+from .model_norms import ModelNorms
 from .position import PlanePosition, SampleCounter
 from .replay_buffer import ReplayBuffer
 from .update_unit import UpdateUnit
@@ -222,16 +222,22 @@ class TrainingCore(wiring.Component):
             marks.r_en.eq(begins),
         ]
 
-        # Samples in doubt
+        # Norms of the model, and samples in doubt
+        if build.refetch or build.ball:
+            m.submodules.norms = norms = ModelNorms(build)
+            m.d.comb += [
+                norms.run.eq(self.run),
+                norms.q3_write.eq(update.q3_write),
+                norms.q3_chunk.eq(update.q3_chunk),
+                norms.q3_words.eq(update.q3_words),
+                norms.q3_done.eq(update.q3_done),
+                norms.q3_last.eq(update.q3_last),
+                loss.bound.eq(norms.bound),
+                update.inward.eq(norms.inward),
+            ]
         if build.refetch:
-            m.submodules.bound = bound = ModelBound(build)
             m.submodules.doubts = doubts = DoubtList(build)
             m.d.comb += [
-                bound.run.eq(self.run),
-                bound.q3_write.eq(update.q3_write),
-                bound.q3_chunk.eq(update.q3_chunk),
-                bound.q3_words.eq(update.q3_words),
-                loss.bound.eq(bound.bound),
                 doubts.start.eq(self.start),
                 doubts.valid.eq(loss.doubt_valid),
                 doubts.doubt.eq(loss.doubt),

@@ -120,10 +120,9 @@ class Datapath(wiring.Component):
             m.d.sync += run.refetch.eq(self.refetching)
         m.d.comb += [core.doubt_offset.eq(self.doubt_offset), self.doubt_word.eq(core.doubt_word)]
         if build.prox:
-            m.d.sync += [
-                run[name].eq(getattr(self, name))
-                for name in ("shrink_shift", "shrink_rate", "threshold", "bound", "spare_last")
-            ]
+            names = ["shrink_shift", "shrink_rate", "threshold", "bound", "spare_last"]
+            names += ["ball_square"] if build.ball else []
+            m.d.sync += [run[name].eq(getattr(self, name)) for name in names]
         m.d.sync += [
             last_feature.eq(self.features - 1),
             run.last_chunk.eq(last_feature >> lane_bits),

@@ -44,7 +44,7 @@ class LossUnit(wiring.Component):
     z_valid, z_last, z : In, of :class:`.BitSerialDot`.
     label : In(stream.Signature(signed(16))); valid whenever a z is. Taken with the last z.
     coefficient_write : of :class:`.PolynomialEvaluator`; without one, nothing comes of it.
-    bound : In, of :class:`.ModelBound`.
+    bound : In, of :class:`.ModelNorms`.
     doubt_valid : Out(1), with doubt : Out(1), whether a sample is left out; in builds with refetching.
     delta_valid : Out(1), with deltas: Out of two signed words, delta_1 and delta_2 (alike with m < 2).
     clear : In(1), of loss and flags.

@@ -15,23 +15,26 @@ _TOP_BITS = THRESHOLD_BITS - PHASE_BITS + 1
 
 
 class ProximalPhases(wiring.Component):
-    """Whether a mini-batch shrinks the model, and its threshold (golden model: :class:`zipsgd.golden.prox.Phases`).
+    """By which shift a mini-batch shrinks the model, and its threshold (golden model: :class:`zipsgd.golden.prox.Phases`).
 
     Members
     -------
     run : In(run_layout(build))
     restart : In(1), an epoch begins; next : In(1), a mini-batch is done. The outputs show the new one's two cycles later.
-    shrinks : Out(1)
+    inward : In(4), of :class:`.ModelNorms`, 0 without a ball; shows two cycles later.
+    shift : Out(4), 0 for none.
     threshold : Out(17), in the model's last bit.
     """
 
     def __init__(self, build: Build):
+        self._ball = build.ball
         super().__init__(
             {
                 "run": In(run_layout(build)),
                 "restart": In(1),
                 "next": In(1),
-                "shrinks": Out(1),
+                "inward": In(range(SHRINK_SHIFT_MAX + 1)),
+                "shift": Out(range(SHRINK_SHIFT_MAX + 1)),
                 "threshold": Out(_TOP_BITS),
             }
         )
@@ -45,8 +48,9 @@ class ProximalPhases(wiring.Component):
                 m.d.sync += phase.eq(0)
             with m.Elif(self.next):
                 m.d.sync += phase.eq(total)
+        inwards = self.inward != 0 if self._ball else C(0)
         m.d.sync += [
-            self.shrinks.eq(sums[0][PHASE_BITS] & (self.run.shrink_shift != 0)),
+            self.shift.eq(Mux(inwards, self.inward, Mux(sums[0][PHASE_BITS], self.run.shrink_shift, 0))),
             self.threshold.eq(sums[1] >> PHASE_BITS),
         ]
         return m
@@ -63,7 +67,7 @@ class ProximalStep(wiring.Component):
 
     Members
     -------
-    run : In(run_layout(build)); shrinks, threshold : In, of :class:`ProximalPhases`. Constant while a value is under way.
+    shift, threshold : In, of :class:`ProximalPhases`. run : In(run_layout(build)). Constant while a value is under way.
     x : In(signed(model_bits)); y : Out of the same.
     bits : In(15), random.
     skip : In(1), y is x.
@@ -77,7 +81,7 @@ class ProximalStep(wiring.Component):
         super().__init__(
             {
                 "run": In(run_layout(build)),
-                "shrinks": In(1),
+                "shift": In(range(SHRINK_SHIFT_MAX + 1)),
                 "threshold": In(_TOP_BITS),
                 "x": In(word),
                 "y": Out(word),
@@ -104,12 +108,12 @@ class ProximalStep(wiring.Component):
         cut = Signal(word, reset_less=True)
         mask = Signal(SHRINK_SHIFT_MAX)
         m.d.sync += [
-            mask.eq((1 << self.run.shrink_shift) - 1),
+            mask.eq((1 << self.shift) - 1),
             x1.eq(self.x),
             noisy.eq(self.x + (self.bits & mask)),
             x2.eq(x1),
-            share.eq(noisy >> self.run.shrink_shift),
-            shrunk.eq(x2 - Mux(self.shrinks & ~skips[1], share, 0)),
+            share.eq(noisy >> self.shift),
+            shrunk.eq(x2 - Mux((self.shift != 0) & ~skips[1], share, 0)),
         ]
 
         threshold = self.threshold

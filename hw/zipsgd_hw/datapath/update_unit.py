@@ -44,6 +44,7 @@ class UpdateUnit(wiring.Component):
     loading : Out(1), a load is under way.
     q3_write, q3_chunk, q3_words : Out, to :class:`.BitSerialDot`.
     q3_done : Out(1), with the write that completes a chunk; ``q3_last``: the chunk is the last one of all heads.
+    inward : In(4), of :class:`.ModelNorms`; in builds with a ball.
     clear : In(1), of flags.
     flags : Out(5), sticky: GRADIENT, MODEL and Q3.
     seed_load : In(1), seed : In(31), seed_next : Out(31): the LFSRs' chain, lane 0 first.
@@ -73,6 +74,7 @@ class UpdateUnit(wiring.Component):
                 "q3_last": Out(1),
                 "q3_chunk": Out(chunk),
                 "q3_words": Out(data.ArrayLayout(signed(build.q3_bits), build.update_lanes)),
+                "inward": In(range(SHRINK_SHIFT_MAX + 1)),
                 "clear": In(1),
                 "flags": Out(5),
                 "seed_load": In(1),
@@ -158,6 +160,7 @@ class UpdateUnit(wiring.Component):
             m.d.comb += [
                 phases.run.eq(self.run),
                 phases.restart.eq(self.load),
+                phases.inward.eq(self.inward),
                 phases.next.eq(self.q3_done & self.q3_last & ~self.loading),
             ]
         for lane in range(lanes):
@@ -202,7 +205,7 @@ class UpdateUnit(wiring.Component):
                 spared = self.run.spare_last & (self.run.last_lane == Cat(C(lane, lane_bits), at[2].step))
                 m.d.comb += [
                     prox.run.eq(self.run),
-                    prox.shrinks.eq(phases.shrinks),
+                    prox.shift.eq(phases.shift),
                     prox.threshold.eq(phases.threshold),
                     prox.x.eq(kept),
                     prox.bits.eq(_later(m, lfsr.bits[LFSR_DRAW - SHRINK_SHIFT_MAX :], 2)),

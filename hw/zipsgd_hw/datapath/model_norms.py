@@ -1,0 +1,125 @@
+"""Norms of the model: how far quantisation may move a score, and how far the model is out of its ball."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from zipsgd.protocol.formats import SHRINK_SHIFT_MAX, Build, Refetch
+
+from .adder_tree import AdderTree
+from .config import run_layout
+
+__all__ = ["ModelNorms"]
+
+
+class ModelNorms(wiring.Component):
+    """||Q3||_1 and ||Q3||_2, of one head, and what builds with refetching and with a ball make of them (golden model:
+    :mod:`zipsgd.golden.bound`, :func:`zipsgd.golden.prox.ball_shift`).
+
+    Sizes and squares of the words are summed as the update unit writes them, U a cycle, from a model's first chunk on.
+
+    Attributes
+    ----------
+    latency : cycles from the last write of an update to its ``bound`` and ``inward``.
+
+    Members
+    -------
+    run : In(run_layout(build))
+    q3_write, q3_chunk, q3_words, q3_done, q3_last : In, of :class:`.UpdateUnit`.
+    bound : Out(bound_bits), ||Q3||_1, or about 2 ||Q3||_2 if that is less: in units of the last base plane times Q3's last bit.
+    inward : Out(4), the shift by which the model shrinks towards its ball, 0 within it. It stays until an update is done.
+    """
+
+    def __init__(self, build: Build):
+        self._build = build
+        self._sizes = AdderTree(build.update_lanes, build.q3_bits + 1)
+        self._squares = AdderTree(build.update_lanes, 2 * build.q3_bits)
+        self.latency = 1 + self._sizes.latency + 5
+        layout = run_layout(build)
+        super().__init__(
+            {
+                "run": In(layout),
+                "q3_write": In(build.lanes // build.update_lanes),
+                "q3_chunk": In(layout["last_chunk"].shape),
+                "q3_words": In(data.ArrayLayout(signed(build.q3_bits), build.update_lanes)),
+                "q3_done": In(1),
+                "q3_last": In(1),
+                "bound": Out(build.bound_bits),
+                "inward": Out(range(SHRINK_SHIFT_MAX + 1)),
+            }
+        )
+
+    def elaborate(self, platform):
+        build = self._build
+        m = Module()
+        m.submodules.squares = squares = self._squares
+        valid, opens = self.q3_write.any(), self.q3_write[0] & (self.q3_chunk == 0)
+        for _ in range(1 + squares.latency):
+            later = Signal(2)
+            m.d.sync += later.eq(Cat(valid, opens))
+            valid, opens = later
+        square = Signal(build.square_bits)
+        with m.If(valid):
+            m.d.sync += square.eq(Mux(opens, 0, square) + squares.total)
+
+        spared: Value = C(0, build.update_lanes)
+        if build.ball:
+            # The intercept is not part of what a ball holds
+            lane_bits = exact_log2(build.update_lanes)
+            last_lane = self.run.last_lane
+            here = (self.q3_chunk == self.run.last_chunk) & self.q3_write.bit_select(
+                last_lane >> lane_bits, 1
+            )
+            spares = here & self.run.spare_last & (self.run.ball_square != 0)
+            spared = Mux(spares, 1 << last_lane[:lane_bits], 0)
+            self._shrink_to_ball(m, square)
+        for lane, word in enumerate(self.q3_words):
+            m.d.sync += squares.terms[lane].eq(Mux(spared[lane], 0, word * word))
+        if build.refetch:
+            m.submodules.sizes = sizes = self._sizes
+            m.d.sync += [sizes.terms[lane].eq(abs(word)) for lane, word in enumerate(self.q3_words)]
+            size = Signal(build.bound_bits)
+            with m.If(valid):
+                m.d.sync += size.eq(Mux(opens, 0, size) + sizes.total)
+            self._bound_scores(m, size, square)
+        return m
+
+    def _bound_scores(self, m: Module, size: Signal, square: Signal) -> None:
+        """With k half the bits of s, 2^k + s / 2^k is 2 sqrt(s) or a little more."""
+        half = Signal(range(len(square) // 2 + 1))
+        likely = Signal(len(square) // 2 + 3)
+        m.d.sync += [
+            half.eq(_bits(m, square, "bits_for_half") >> 1),
+            likely.eq((1 << half) + (square >> half) + 1),
+            self.bound.eq(Mux((self.run.refetch == Refetch.LIKELY) & (likely < size), likely, size)),
+        ]
+
+    def _shrink_to_ball(self, m: Module, square: Signal) -> None:
+        """By the bits of the square and of what it has too much; once the sums of an update are there."""
+        excess = Signal(signed(len(square) + 1))
+        shift = Signal(range(len(square) + 3))
+        settled = self.q3_done & self.q3_last
+        for _ in range(self.latency - 1):
+            later = Signal()
+            m.d.sync += later.eq(settled)
+            settled = later
+        bits = Signal(range(len(square) + 1))
+        m.d.sync += [
+            excess.eq(square - (self.run.ball_square << self._build.ball_drop)),
+            bits.eq(_bits(m, square, "bits_of_square")),
+            shift.eq(bits + 2 - _bits(m, excess[:-1], "bits_of_excess")),
+        ]
+        outside = Signal()
+        m.d.sync += outside.eq((excess > 0) & (self.run.ball_square != 0))
+        with m.If(settled):
+            m.d.sync += self.inward.eq(Mux(outside & (shift <= SHRINK_SHIFT_MAX), shift, 0))
+
+
+def _bits(m: Module, number: Value, name: str) -> Signal:
+    """How many bits an unsigned number has."""
+    count = Signal(range(len(number) + 1), name=name)
+    for i in range(len(number)):
+        with m.If(number[i]):
+            m.d.comb += count.eq(i + 1)
+    return count
