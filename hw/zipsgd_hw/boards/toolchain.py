@@ -74,7 +74,12 @@ def run_tool(command: list[str], folder: Path, log: Path) -> None:
     path = find_tool(command[0])
     with log.open("w") as output:
         status = subprocess.run(
-            [path, *command[1:]], cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False
+            [path, *command[1:]],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,  # ABC reads it, and waits for more, or fails where a shell in the background has none
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
         ).returncode
     if status != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_TAIL:])
