@@ -4,7 +4,7 @@
     >>> from zipsgd.losses import compile_loss
     >>> soft = compile_loss("soft", lambda r: np.tanh(2 * r) / 2, of="residual", degree=5, radius=1)
     >>> print(soft)
-    soft: a polynomial of degree 5 in the residual from -1 to 1, off by at most 0.0095
+    soft: a polynomial of degree 5 in the residual from -1 to 1, off by at most 0.0065
 
 The derivative's Chebyshev series, cut off at the degree, comes close to the polynomial of the least maximum error.
 """
