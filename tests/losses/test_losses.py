@@ -1,0 +1,203 @@
+"""The loss compiler: errors hold on the device, losses fit their derivatives, and messages say what to change."""
+
+import doctest
+import pickle
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+from sklearn.base import clone
+
+from zipsgd import losses
+from zipsgd.estimators import ZipClassifier, ZipRegressor
+from zipsgd.golden.polynomial import horner
+from zipsgd.losses import LOSSES, CompiledLoss, compile_loss, logistic, pseudo_huber, samples_without_bias
+from zipsgd.protocol.formats import Build, Loss
+
+Derivative = Callable[[np.ndarray], np.ndarray]
+
+ONE_BIT = 2.0**-15
+"""The last of a residual."""
+FUNCTIONS: dict[str, tuple[Derivative, str, float]] = {
+    "logistic": (lambda t: -1 / (1 + np.exp(t)), "margin", 4),
+    "half a logistic": (lambda t: -1 / (2 + 2 * np.exp(t)), "margin", 5.5),
+    "exponential": (lambda t: -np.exp(-t), "margin", 1),
+    "soft": (lambda r: np.tanh(2 * r) / 2, "residual", 1),
+    "pseudo-Huber": (lambda r: r / np.sqrt(9 + r**2), "residual", 4),
+    "with kinks": (lambda r: np.clip(r / 8, -0.08, 0.05), "residual", 2),
+    "with a jump": (lambda r: np.where(r < 0.3, 0.05, -0.05), "residual", 1),
+}
+
+
+def compiled(name: str, degree: int) -> CompiledLoss:
+    derivative, of, radius = FUNCTIONS[name]
+    return compile_loss(name, derivative, of=of, degree=degree, radius=radius)
+
+
+def on_the_device(loss: CompiledLoss, build: Build) -> tuple[np.ndarray, np.ndarray]:
+    """Arguments all over the range, and the derivative that the device has there."""
+    limit = 1 << (build.residual_bits - 1)
+    t = np.append(np.arange(-limit, limit, 7), limit - 1)
+    degree = loss.polynomial.degree
+    sums = horner(loss.polynomial.words(build).derivative, np.repeat(t[:, None], degree, axis=1), build)
+    return t / limit * loss.radius, sums * 2.0**-build.residual_frac
+
+
+@pytest.mark.parametrize("degree", range(1, 8))
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_device_is_no_further_off_than_the_error(name: str, degree: int) -> None:
+    loss = compiled(name, degree)
+    t, found = on_the_device(loss, Build(polynomial=degree))
+    largest = np.abs(found - FUNCTIONS[name][0](t)).max()
+    assert largest <= loss.error < 1.02 * largest + degree * ONE_BIT
+    np.testing.assert_allclose(loss.derivative(t), found, atol=(degree + 1) * ONE_BIT)
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - {"with a jump"}))
+def test_errors_fall_with_the_degree(name: str) -> None:
+    """Of a function that is odd but for a constant, with every other degree."""
+    errors = [compiled(name, degree).error for degree in range(1, 8)]
+    assert errors[6] < 0.9 * errors[4] < 0.9 * errors[2] < 0.9 * errors[0]
+
+
+@pytest.mark.parametrize("degree", [1, 4])
+def test_polynomials_are_exact_but_for_roundings(degree: int) -> None:
+    for derivative in (lambda t: np.float64(-0.7), lambda t: 0.3 - t / 2):
+        loss = compile_loss("line", derivative, of="margin", degree=degree, radius=2)
+        assert loss.error < 4 * ONE_BIT
+        assert loss.polynomial.degree == degree
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_loss_is_the_integral_of_the_derivative(name: str) -> None:
+    """Within the radius and beyond it."""
+    loss = compiled(name, 5)
+    t, step = np.linspace(-3 * loss.radius, 3 * loss.radius, 6001, retstep=True)
+    slopes = np.diff(loss.value(t)) / step
+    np.testing.assert_allclose(slopes, loss.derivative((t[1:] + t[:-1]) / 2), atol=step)
+    assert loss.value(0) == 0
+    inside = np.abs(t) <= loss.radius
+    exact = np.cumsum(FUNCTIONS[name][0](t[inside])) * step
+    found = loss.value(t[inside])
+    assert np.abs(found - found[0] - exact + exact[0]).max() < 2 * loss.radius * loss.error + 2 * step
+
+
+def test_the_logistic_loss() -> None:
+    t = np.linspace(-4, 4, 200)
+    loss = logistic(7)
+    np.testing.assert_allclose(loss.value(t), np.log1p(np.exp(-t)), atol=0.005)
+    assert loss.value(0) == pytest.approx(np.log(2), abs=1e-12)
+    assert (loss.loss, loss.radius, loss.samples_per_value) == (Loss.POLYNOMIAL_MARGIN, 4, 8)
+    assert loss.curvature == pytest.approx(4 / 4, rel=0.02)  # in z, of which the margin is four times
+
+
+def test_the_pseudo_huber_loss() -> None:
+    r = np.linspace(-1, 1, 200)
+    loss = pseudo_huber(0.5, degree=7)
+    np.testing.assert_allclose(loss.value(r), 0.25 * (np.sqrt(1 + 4 * r**2) - 1), atol=0.002)
+    assert loss.loss == Loss.POLYNOMIAL_RESIDUAL
+    assert loss.curvature == pytest.approx(1, rel=0.05)
+    assert pseudo_huber(1, degree=3, radius=4).radius == 4
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_curvature_is_the_steepest_slope_in_z(name: str) -> None:
+    loss = compiled(name, 3)
+    t, step = np.linspace(-loss.radius, loss.radius, 20001, retstep=True)
+    steepest = np.abs(np.diff(loss.derivative(t))).max() / step * loss.scale
+    assert loss.curvature == pytest.approx(steepest, rel=1e-3)
+
+
+def test_samples_without_bias() -> None:
+    assert [samples_without_bias(name) for name in LOSSES] == [2, 2, 6, 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"of": "score"}, r'^of must be "margin" or "residual", not \'score\'$'),
+        ({"degree": 0}, r"^degree must be in 1\.\.7, not 0$"),
+        ({"degree": 8}, r"^degree must be in 1\.\.7, not 8$"),
+        ({"degree": 2.5}, r"^degree must be in 1\.\.7, not 2\.5$"),
+        ({"of": "residual", "radius": 3}, r"^radius must be one of 1, 2, 4 of residuals, not 3$"),
+        ({"radius": 0}, r"^radius must be a positive number, not 0$"),
+        ({"radius": -1}, r"^radius must be a positive number, not -1$"),
+        ({"radius": float("inf")}, r"^radius must be a positive number, not inf$"),
+        ({"radius": float("nan")}, r"^radius must be a positive number, not nan$"),
+        ({"derivative": np.log}, r"^it: the derivative is not finite at -4, and must be from -4 to 4$"),
+        (
+            {"derivative": lambda t: 1 / np.where(t == 2, np.nan, 9), "radius": 2},
+            r"^it: the derivative is not finite at 2, and must be from -2 to 2$",
+        ),
+        (
+            {"derivative": lambda t: 5 * t, "radius": 1},
+            r"^it: the coefficients of the polynomial's derivative add up to 5 in size, and must stay below 4, .*: take a "
+            r"lower degree, a smaller radius, or a loss of a smaller scale$",
+        ),
+        ({"constant": 15.9}, r"^it: the coefficients of the polynomial's loss add up to .* in size"),
+        (
+            {"tolerance": 0.01},
+            r"^it: a polynomial of degree 3 is off by up to 0\.076, more than 0\.01: raise the degree \(to 7 at most\), or "
+            r"take a smaller radius or a smoother function$",
+        ),
+    ],
+)
+def test_what_cannot_be_compiled_is_named(changes: dict[str, object], says: str) -> None:
+    arguments = {"derivative": lambda t: np.tanh(t) / 3, "of": "margin", "degree": 3, "radius": 4, **changes}
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=says):
+        compile_loss("it", **arguments)
+
+
+def test_a_tolerance_that_is_kept() -> None:
+    derivative, of, radius = FUNCTIONS["logistic"]
+    kept = compile_loss("it", derivative, of=of, radius=radius, tolerance=0.03)
+    assert kept.error == logistic(3).error
+
+
+@pytest.mark.parametrize("epsilon", [0, -1, float("inf"), float("nan")])
+def test_a_bad_epsilon_is_named(epsilon: float) -> None:
+    with pytest.raises(ValueError, match="epsilon must be a positive number, not"):
+        pseudo_huber(epsilon)
+
+
+def test_a_build_of_its_own() -> None:
+    """Whose words are finer."""
+    line = {"derivative": lambda t: t / 3, "of": "margin", "degree": 1, "radius": 1}
+    fine = Build(polynomial=3, q3_bits=16)
+    assert compile_loss("it", **line, build=fine).error < compile_loss("it", **line).error / 4
+
+
+def test_plots() -> None:
+    loss = logistic()
+    figure = Figure()
+    axes = figure.subplots(2, 1)
+    assert loss.plot(axes) is axes
+    exact, fit = axes[0].lines
+    assert np.abs(exact.get_ydata() - fit.get_ydata()).max() == pytest.approx(
+        np.abs(axes[1].lines[0].get_ydata()).max()
+    )
+    assert np.abs(axes[1].lines[0].get_ydata()).max() < loss.error
+    pyplot.switch_backend("agg")
+    own = pseudo_huber().plot()
+    assert [axis.get_xlabel() for axis in own] == ["", "residual"]
+    pyplot.close(own[0].figure)
+
+
+def test_in_words() -> None:
+    assert str(logistic()) == (
+        "logistic: a polynomial of degree 5 in the margin from -4 to 4, off by at most 0.0065"
+    )
+
+
+def test_pickles_and_clones() -> None:
+    for loss, estimator in ((logistic(), ZipClassifier), (pseudo_huber(), ZipRegressor)):
+        assert pickle.loads(pickle.dumps(loss)) == loss
+        copy = clone(estimator(loss=loss)).loss
+        assert copy == loss
+        assert hash(copy) == hash(loss)
+
+
+def test_the_example() -> None:
+    assert doctest.testmod(losses) == (0, 4)
