@@ -1,6 +1,6 @@
 """Regularisers, as the device's proximal steps and in float64."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,10 @@ class Regulariser:
     @property
     def any(self) -> bool:
         return max(self.l2, self.l1, self.bound, self.radius) > 0
+
+    def scaled(self, scale: float) -> "Regulariser":
+        """For a device whose model is 1 / ``scale`` of the one that is meant, and which minimises 1 / ``scale`` of the loss."""
+        return replace(self, l2=self.l2 * scale, bound=self.bound / scale)
 
     def prox(self, step_size: float, scale: float, build: Build) -> Prox:
         """Of a mini-batch. ``scale``: of :class:`zipsgd.training.Task`. Raises ValueError if too strong for the step."""

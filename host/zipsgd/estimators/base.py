@@ -330,12 +330,13 @@ class BaseZip(BaseEstimator, ABC):
             opened.callback(backend.close)
             self._rescale(scalings, task.scale, backend.build)
             heads = Heads(task, labels, self.model_words_, backend, classes)
+            penalty = options.regulariser.scaled(objective.scale)
             self.n_iter_ = 0
             best = _Best()
             for step in task.steps[before:]:
                 order = None if shares is None else draw(shares, self.seed_, self.n_epochs_)
                 size = task.step_size(step)
-                step = replace(step, prox=options.regulariser.prox(size, task.scale, backend.build))
+                step = replace(step, prox=penalty.prox(size, task.scale, backend.build))
                 report, entry = self._epoch(heads, step, size, order, objective.scale)
                 if validation is not None:
                     predicted = self._outcome(self._outputs(validation.X))
