@@ -16,6 +16,8 @@ ESTIMATORS = [
     ZipClassifier(
         loss="squared_error", penalty="l2", base_bits=3, levels="optimal", schedule="sqrt", average=True
     ),
+    ZipRegressor(loss="huber"),
+    ZipClassifier(loss="logistic"),
 ]
 # Fewest checks of an estimator: a tag that skips some must not go unseen
 FEWEST = {"ZipRegressor": 55, "ZipClassifier": 58}
