@@ -190,7 +190,8 @@ class ClassifierResult(Model):
     ``loss``: the mean of ``loss_name`` (of :data:`zipsgd.losses.LOSSES`) over rows and models. ``flags``: of the last epoch.
     ``accuracy``: of the final model on the unquantised rows that it was trained on. ``classes``: labels, ascending. ``coef``:
     models x columns, and ``intercept``: models, for features in their own units. ``model_words``: models x (columns + 1), the
-    device's integers, the intercept's last. The rest is in :class:`Model`.
+    device's integers, the intercept's last. ``refetched``: of each epoch of a run that leaves samples out, the share of them,
+    which came again at all base bits. The rest is in :class:`Model`.
     """
 
     FORMAT = "zipsgd classifier 1"
@@ -202,6 +203,7 @@ class ClassifierResult(Model):
     coef: list[list[float]]
     intercept: list[float]
     model_words: list[list[int]]
+    refetched: list[float] = field(default_factory=list)
 
     def predict(self, features: Rows) -> _Float:
         """Labels of the classes, shape (rows,), for features of shape (rows, columns)."""

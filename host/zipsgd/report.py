@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import mean
 
 from zipsgd.data import Table
-from zipsgd.model import Model, Result
+from zipsgd.model import ClassifierResult, Model, Result
 from zipsgd.protocol.formats import Build
 from zipsgd.training import Options, float_sgd, train
 
@@ -68,8 +69,13 @@ def summary(result: Model, comparison: Comparison | None = None) -> list[str]:
             f"{comparison.over_float:.4f} times the loss of float64 SGD with the same steps and order; naive quantisation ends "
             f"at {comparison.naive_over_float:.4f} times"
         )
-    bits = result.bits_per_value
-    lines.append(f"{bits} bits a value; float32 moves {_FLOAT_BITS}, {_FLOAT_BITS / bits:.1f} times as many")
+    bits: float = result.bits_per_value
+    told = f"{bits} bits a value"
+    if isinstance(result, ClassifierResult) and result.refetched:
+        share, more = mean(result.refetched), result.build["p_max"] + result.options["samples_per_value"]
+        bits += share * more
+        told += f", and {more} more of the {share:.1%} of samples that came again"
+    lines.append(f"{told}; float32 moves {_FLOAT_BITS}, {_FLOAT_BITS / bits:.1f} times as many")
     if result.sample_bytes is not None and result.link_bytes is not None:
         in_float = _FLOAT_BITS // 8 * result.rows * (len(result.columns) + 1) * epochs
         lines.append(

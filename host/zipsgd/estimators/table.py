@@ -91,6 +91,7 @@ def train_classifier(
         model_words=model.model_words_.tolist(),
         seconds=sum(report.seconds for report in model.reports),
         step_sizes=[entry["step_size"] for entry in model.history_],
+        refetched=[entry["refetched"] for entry in model.history_ if "refetched" in entry],
     )
     result.accuracy = result.score(table.features, table.labels)
     return result
