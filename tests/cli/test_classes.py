@@ -8,7 +8,7 @@ import pytest
 
 import zipsgd
 from zipsgd.estimators import ZipClassifier
-from zipsgd.losses import LOSSES, samples_without_bias
+from zipsgd.losses import LOSSES, logistic, samples_without_bias
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(150, 4)) * [1, 10, 0.1, 3] + [0, 4, 0, -7]
@@ -85,6 +85,42 @@ def test_the_bits_are_those_of_the_estimator(loss, trained):
         None,
     )
     assert (content["label"], content["columns"]) == ("species", ["x0", "x1", "x2", "x3"])
+
+
+def test_the_logistic_loss_streams_as_many_bits_as_are_without_bias(trained):
+    content = trained("--loss", "logistic", "--base-bits", 3, "--epochs", 4)
+    degree = logistic().polynomial.degree
+    assert content["bits_per_value"] == 3 + degree + 1
+    assert content["build"]["polynomial"] == degree
+    assert content["accuracy"] > 0.7
+
+
+@pytest.mark.parametrize("refetch", ["certain", "likely"])
+def test_samples_in_doubt_come_again(refetch, run, csv, tmp_path):
+    words = ("--classify", "--loss", "hinge", "--refetch", refetch, "--base-bits", 4, "--epochs", 3)
+    status, text, err = run("train", csv, "--label", "species", *words, "--json", tmp_path / "o.json")
+    assert status == 0, err
+    content = json.loads((tmp_path / "o.json").read_text())
+    ours = ZipClassifier(
+        loss="hinge", refetch=refetch, base_bits=4, batch_size=zipsgd.Options().batch_size, max_iter=3, random_state=0
+    ).fit(X, Y)  # fmt: skip
+    assert content["model_words"] == ours.model_words_.tolist()
+    assert content["refetched"] == [entry["refetched"] for entry in ours.history_]
+    share = np.mean(content["refetched"])
+    assert 0 < share < 1
+    assert (
+        f"6 bits a value, and 10 more of the {share:.1%} of samples that came again; float32 moves 32" in text
+    )
+    assert f", {32 / (6 + 10 * share):.1f} times as many" in text
+    assert content["build"]["refetch"] > 150
+    assert len(err.splitlines()) == 3
+
+
+@pytest.mark.parametrize("loss", ["squared_hinge", "logistic"])
+def test_a_bound_is_of_the_model_of_scaled_features(loss, trained):
+    content = trained("--loss", loss, "--bound", 0.3, "--epochs", 5)
+    weights = np.abs(content["coef"]) * np.abs(X - X.mean(axis=0)).max(axis=0)
+    assert weights.max() == pytest.approx(0.3, rel=0.05)
 
 
 def test_the_default_loss_is_the_estimators(trained):
@@ -177,6 +213,10 @@ def test_a_set_of_classes_without_classify_gets_a_hint(run):
     ("words", "says"),
     [
         (("--loss", "hinge"), "--loss hinge is for classes, and without --classify"),
+        (
+            ("--refetch", "certain"),
+            "--refetch is for hinges, on classes: add --classify, or leave out --refetch",
+        ),
         (("--classify", "--checkpoint", "c.json"), "--classify and --checkpoint do not go together"),
         (("--classify", "--resume"), "--classify and --resume do not go together"),
         (("--classify", "--report", "r"), "--classify and --report do not go together"),
@@ -199,6 +239,7 @@ def test_options_that_do_not_go_together(words, says, run, tmp_path, monkeypatch
         (np.full(150, 2), (), "every 'species' is 2; a classifier needs rows of two classes"),
         (np.arange(150), (), "'species' has 150 different values in 150 rows, which looks like regression"),
         (Y, ("--base-bits", 9), "base_bits must be in 1..8"),
+        (Y, ("--loss", "logistic", "--refetch", "certain"), "samples are fetched again for hinges"),
         (Y, ("--backend", "emulatr"), "no backend 'emulatr'"),
         (Y, ("--lanes", 3), "lanes"),
         (Y, ("--max-features", 8, "--heads", 3), "features"),
@@ -232,10 +273,14 @@ def test_text_for_classes_is_refused_with_the_fix(run, tmp_path):
     assert "column 'species': 'ant' is not a number; encode classes as numbers" in err
 
 
-def test_a_board_without_hinges(run, csv, board):
+def test_a_board_without_other_losses(run, csv, board):
     status, out, err = run("train", csv, "--label", "species", "--classify", "--backend", board.url)
     assert (status, out) == (2, "")
     assert "no hinge losses: take a build with hinge=1" in err
+    words = ("--loss", "logistic", "--backend", board.url)
+    status, out, err = run("train", csv, "--label", "species", "--classify", *words)
+    assert (status, out) == (2, "")
+    assert "needs a polynomial of degree 5, and this build has none: take a build with polynomial=5" in err
 
 
 def test_without_scikit_learn_the_error_names_the_extra(run, csv, monkeypatch):
