@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from zipsgd.golden.levels import LevelTable
-from zipsgd.protocol.formats import Build, Loss
+from zipsgd.protocol.formats import Build, BuildError, Loss, Refetch
 from zipsgd.run import LimitError, RunConfig
 
 BUILD = Build(lanes=4, update_lanes=4, max_features=32, max_batch=16, p_max=6, replay_words=64)
 LARGEST = RunConfig(features=32, p=6, m=2, batch=16)
+REFETCHES = replace(BUILD, hinge=1, refetch=64)
+IN_DOUBT = RunConfig(features=12, p=6, m=2, batch=16, loss=Loss.HINGE, refetch=Refetch.CERTAIN)
 LEVELS = replace(BUILD, level_bits=6, level_p_max=2)
 
 
@@ -103,6 +105,57 @@ def test_a_build_without_a_transcoder():
 def test_what_a_build_lacks_is_named(changes, says):
     with pytest.raises(LimitError, match=says):
         replace(LARGEST, features=12, **changes).check(replace(BUILD, heads=4))
+
+
+def test_refetching_fits():
+    for refetch in Refetch:
+        replace(IN_DOUBT, refetch=refetch).check(REFETCHES, 64)
+    replace(IN_DOUBT, refetch=Refetch.NEVER).check(REFETCHES, REFETCHES.max_samples)
+    replace(IN_DOUBT, p=1, m=1, loss=Loss.SQUARED_HINGE).check(REFETCHES, 1)
+
+
+@pytest.mark.parametrize(
+    ("build", "samples", "changes", "says"),
+    [
+        (
+            replace(REFETCHES, refetch=0),
+            8,
+            {},
+            "^this build cannot list the samples to fetch again: take a build with hinge=1 and refetch=16384$",
+        ),
+        (
+            replace(REFETCHES, heads=2),
+            8,
+            {"heads": 2},
+            "^samples are fetched again for one model at a time, not for several heads$",
+        ),
+        (REFETCHES, 65, {}, r"^samples of an epoch must be in 0\.\.64 on this build, not 65; a larger build"),
+    ],
+)
+def test_limits_on_refetching_are_named(build, samples, changes, says):
+    with pytest.raises(LimitError, match=says):
+        replace(IN_DOUBT, **changes).check(build, samples)
+
+
+@pytest.mark.parametrize("changes", [{"loss": Loss.SQUARED}, {"m": 0}, {"levels": on_levels().levels}])
+def test_runs_that_fetch_nothing_again(changes):
+    with pytest.raises(ValueError, match="for hinges, on even levels, at one sample per value or more"):
+        replace(IN_DOUBT, features=20, p=2, **changes)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"hinge": 1, "refetch": 48}, "^refetch must be 0 or a power of two from 32 on, not 48$"),
+        ({"hinge": 1, "refetch": 16}, "^refetch must be 0 or a power of two from 32 on, not 16$"),
+        ({"hinge": 1, "refetch": 1 << 21}, r"^refetch must be in 0\.\.1048576, not 2097152$"),
+        ({"refetch": 64}, r"^refetch must be in 0\.\.0, not 64"),
+        ({"polynomial": 8}, r"^polynomial must be in 0\.\.7, not 8$"),
+    ],
+)
+def test_builds_that_cannot_be(parameters, says):
+    with pytest.raises(BuildError, match=says):
+        Build(**parameters)
 
 
 @pytest.mark.parametrize("changes", [{"features": 19}, {"p": 1}])
