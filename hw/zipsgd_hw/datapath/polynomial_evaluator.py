@@ -33,8 +33,8 @@ class PolynomialEvaluator(wiring.Component):
     -------
     run : In(run_layout(build))
     write : In(LateWrite). Not while samples are under way.
-    t_valid, t_last, t : In, in units of 2^(1 - residual_bits); ``negative`` : In(1) with the last one, the derivative's sign
-        turns. From one sample's last t to the next one's are at least 3 (d + 2) cycles.
+    t_valid, t_last, t : In, in units of 2^(1 - residual_bits), a sample's in as many cycles running; ``negative`` : In(1) with
+        the last one, the derivative's sign turns. From one sample's last t to the next one's are at least 3 (d + 2) cycles.
     a, b : Out, factors for the multiplier, of residual_bits, and of as many or one more than the step's if those are more.
     is_delta, is_last : Out(1), of these: their product is a delta, the last one of its sample.
     product : In, a * b, two cycles later.
