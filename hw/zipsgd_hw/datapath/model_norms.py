@@ -33,9 +33,8 @@ class ModelNorms(wiring.Component):
 
     def __init__(self, build: Build):
         self._build = build
-        self._sizes = AdderTree(build.update_lanes, build.q3_bits + 1)
         self._squares = AdderTree(build.update_lanes, 2 * build.q3_bits)
-        self.latency = 1 + self._sizes.latency + 5
+        self.latency = 1 + self._squares.latency + 5
         layout = run_layout(build)
         super().__init__(
             {
@@ -65,7 +64,7 @@ class ModelNorms(wiring.Component):
 
         spared: Value = C(0, build.update_lanes)
         if build.ball:
-            # The intercept is not part of what a ball holds
+            # The intercept is not part of what a ball holds, and quantisation does not move it
             lane_bits = exact_log2(build.update_lanes)
             last_lane = self.run.last_lane
             here = (self.q3_chunk == self.run.last_chunk) & self.q3_write.bit_select(
@@ -77,7 +76,7 @@ class ModelNorms(wiring.Component):
         for lane, word in enumerate(self.q3_words):
             m.d.sync += squares.terms[lane].eq(Mux(spared[lane], 0, word * word))
         if build.refetch:
-            m.submodules.sizes = sizes = self._sizes
+            m.submodules.sizes = sizes = AdderTree(build.update_lanes, build.q3_bits + 1)
             m.d.sync += [sizes.terms[lane].eq(abs(word)) for lane, word in enumerate(self.q3_words)]
             size = Signal(build.bound_bits)
             with m.If(valid):
@@ -97,7 +96,8 @@ class ModelNorms(wiring.Component):
 
     def _shrink_to_ball(self, m: Module, square: Signal) -> None:
         """By the bits of the square and of what it has too much; once the sums of an update are there."""
-        excess = Signal(signed(len(square) + 1))
+        ball = self.run.ball_square << self._build.ball_drop
+        excess = Signal(signed(max(len(square), len(ball)) + 1))  # a ball may be larger than any model
         shift = Signal(range(len(square) + 3))
         settled = self.q3_done & self.q3_last
         for _ in range(self.latency - 1):
@@ -106,9 +106,9 @@ class ModelNorms(wiring.Component):
             settled = later
         bits = Signal(range(len(square) + 1))
         m.d.sync += [
-            excess.eq(square - (self.run.ball_square << self._build.ball_drop)),
+            excess.eq(square - ball),
             bits.eq(_bits(m, square, "bits_of_square")),
-            shift.eq(bits + 2 - _bits(m, excess[:-1], "bits_of_excess")),
+            shift.eq(bits + 2 - _bits(m, excess[: len(square)], "bits_of_excess")),
         ]
         outside = Signal()
         m.d.sync += outside.eq((excess > 0) & (self.run.ball_square != 0))
