@@ -15,9 +15,11 @@ __all__ = ["in_doubt", "score_bound"]
 def score_bound(q3: Vector, run: Run) -> int:
     """How far z_1 may be from the score of the sample itself."""
     certain, squares = np.int64(0), np.int64(0)
-    for word in q3:
+    spared = run.spare_last and run.ball > 0
+    for j, word in enumerate(q3):
         certain += abs(np.int64(word))
-        squares += np.int64(word) * np.int64(word)
+        if not spared or j < q3.size - 1:
+            squares += np.int64(word) * np.int64(word)
     if run.refetch == CERTAIN:
         return int(certain)
     bits = 0

@@ -114,13 +114,14 @@ class GoldenTrainer:
         for _, _, flags in heads:
             self.flags |= flags
 
-    def _derivatives(self, z: Int, labels: Int, p: int) -> tuple[Int, int, int]:
+    def _derivatives(self, z: Int, labels: Int, p: int, prox: Prox) -> tuple[Int, int, int]:
         """Of a mini-batch's dot products, shape (samples, heads, m): derivatives, the sum of the loss, and flags."""
         if self._polynomial is None:
             r, flags = residuals(z, labels, p, self.build)
             within, derivative = derivatives(r, labels, self.loss, self.build)
             if self._refetch:
-                bound = score_bound(self._q3[0], self._refetch)
+                spared = prox.spare_last and prox.ball_square > 0
+                bound = score_bound(self._q3[0], self._refetch, spared)
                 doubt = doubtful(z[:, 0], labels[:, 0], p, bound, self.build)
                 self.doubts += doubt.tolist()
                 within[doubt], derivative[doubt] = 0, 0
@@ -151,7 +152,7 @@ class GoldenTrainer:
                 z = np.stack(
                     [np.concatenate([dot(each, q3) for each in quantised], axis=1) for q3 in self._q3], axis=1
                 )
-            derivative, loss, flags = self._derivatives(z, labels, p)
+            derivative, loss, flags = self._derivatives(z, labels, p, step.prox)
             total += loss
             delta, more = deltas(derivative, step, self._loss_lfsr, self.build)
             self.flags |= flags | more
