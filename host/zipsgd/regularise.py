@@ -40,7 +40,7 @@ class Regulariser:
 
     def scaled(self, scale: float) -> "Regulariser":
         """For a device whose model is 1 / ``scale`` of the one that is meant, and which minimises 1 / ``scale`` of the loss."""
-        return replace(self, l2=self.l2 * scale, bound=self.bound / scale)
+        return replace(self, l2=self.l2 * scale, bound=self.bound / scale, radius=self.radius / scale)
 
     def prox(self, step_size: float, scale: float, build: Build) -> Prox:
         """Of a mini-batch. ``scale``: of :class:`zipsgd.training.Task`. Raises ValueError if too strong for the step."""
