@@ -117,10 +117,12 @@ def test_samples_in_doubt_come_again(refetch, run, csv, tmp_path):
 
 
 @pytest.mark.parametrize("loss", ["squared_hinge", "logistic"])
-def test_a_bound_is_of_the_model_of_scaled_features(loss, trained):
+def test_bound_and_radius_are_of_the_model_of_scaled_features(loss, trained):
+    scale = np.abs(X - X.mean(axis=0)).max(axis=0)
     content = trained("--loss", loss, "--bound", 0.3, "--epochs", 5)
-    weights = np.abs(content["coef"]) * np.abs(X - X.mean(axis=0)).max(axis=0)
-    assert weights.max() == pytest.approx(0.3, rel=0.05)
+    assert np.abs(content["coef"] * scale).max() == pytest.approx(0.3, rel=0.05)
+    content = trained("--loss", loss, "--radius", 0.3, "--epochs", 20)
+    np.testing.assert_allclose(np.linalg.norm(content["coef"] * scale, axis=1), 0.3, rtol=0.1)
 
 
 def test_the_default_loss_is_the_estimators(trained):
