@@ -204,7 +204,7 @@ async def window_and_samples(dut):
     ]
     assert await host.read(LEVEL_WINDOW) == [0]
     assert await host.read(COEFFICIENT_WINDOW) == [0]
-    assert await host.read(DOUBT_WINDOW + 7, 2) == [0xFFFF_FFF8, 0xFFFF_FFF7]
+    assert await host.read(DOUBT_WINDOW + 7, 2) == [0xFFF8, 0xFFF7]
     payload = random.randbytes(700)
     await host.write(REGISTERS["samples"].address, [len(payload)])
     await host.send(Kind.SAMPLES, payload[:400])
