@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help train test coverage lint docs results bitstream-test formal fuzz clean
+.PHONY: help train test coverage lint docs results cost bitstream-test formal fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -41,10 +41,13 @@ docs: $(VENV)/.train  ## the parts of docs/ that are made from the sources
 	$(BIN)/python -m zipsgd.protocol.registers > docs/registers.md
 
 BENCHES := identity cycles unbiased convergence wire link faults recovery simulation emulator levels packing less-data quality \
-	losses refetch one-pass gateware cost netlists fuzz
+	losses refetch one-pass gateware netlists fuzz
 
 results: $(VENV)/.test  ## run every bench (some two hours) and keep what it measured in docs/results
 	for bench in $(BENCHES); do $(BIN)/zipsgd bench $$bench --out docs/results || exit 1; done
+
+cost: $(VENV)/.test  ## cells of each optional part, placed (twenty minutes)
+	$(BIN)/zipsgd bench cost --out docs/results
 
 bitstream-test: $(VENV)/.test  ## train on a bitstream taken apart (five minutes; needs icebox_vlog: apt-get install fpga-icestorm)
 	$(BIN)/zipsgd bench bitstream --out docs/results
