@@ -16,8 +16,18 @@ __all__ = [
     "synthesise",
 ]
 
-AFTER_READ = "setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2 */r:CLK_ENABLE=1 %i"
-"""What :func:`zipsgd_hw.memory.block_ram` says of its memories, and Amaranth's RTLIL cannot; it holds for all clocked ones."""
+AFTER_READ = "\n".join(
+    (
+        "setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2 */r:CLK_ENABLE=1 %i",
+        "rename -hide */w:*[*]",
+    )
+)
+"""What is done to the design first.
+
+What :func:`zipsgd_hw.memory.block_ram` says of its memories, Amaranth's RTLIL cannot; it holds for all clocked ones. And names
+such as ``sums[3]``, which Amaranth gives to an array's elements, are those that ABC9 gives to a wire's bits: where both occur,
+it fails, without a word in YoWASP.
+"""
 STATISTICS = "synthesis.json"
 AFTER_SYNTHESIS = f"tee -q -o {STATISTICS} stat -json"
 

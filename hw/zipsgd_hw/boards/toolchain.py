@@ -76,7 +76,7 @@ def run_tool(command: list[str], folder: Path, log: Path) -> None:
         status = subprocess.run(
             [path, *command[1:]],
             cwd=folder,
-            stdin=subprocess.DEVNULL,  # ABC reads it, and waits for more, or fails where a shell in the background has none
+            stdin=subprocess.DEVNULL,  # which ABC else waits for
             stdout=output,
             stderr=subprocess.STDOUT,
             check=False,
