@@ -9,8 +9,9 @@
 The derivative's Chebyshev series, cut off at the degree, comes close to the polynomial of the least maximum error.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.polynomial import Polynomial as PowerSeries
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.protocol.formats import MOST_DEGREE, REACH_MAX, Build, Loss
 
-__all__ = ["LOSSES", "CompiledLoss", "compile_loss", "logistic", "pseudo_huber", "samples_without_bias"]
+__all__ = ["CompiledLoss", "compile_loss", "logistic", "pseudo_huber"]
 
 _Float = npt.NDArray[np.float64]
 _GRID = 1025
@@ -38,7 +39,7 @@ class CompiledLoss:
     ``loss``: of the margin, or of the residual z - b. ``scale``: the margin is scale s z, with s = +-1 the label's sign, and
     what the device minimises is l / scale. ``polynomial``: the derivative. ``error``: how far the polynomial is from the
     derivative within the radius at most, the rounding of coefficients and sums on the device included. ``exact``: the
-    derivative itself at evenly spaced points from -radius to radius.
+    derivative itself at evenly spaced points from -radius to radius. ``odds``: whether scores are logarithms of odds.
     """
 
     name: str
@@ -47,6 +48,7 @@ class CompiledLoss:
     polynomial: Polynomial
     error: float
     exact: tuple[float, ...]
+    odds: bool = False
 
     @property
     def radius(self) -> float:
@@ -79,9 +81,12 @@ class CompiledLoss:
     def plot(self, axes: Any = None) -> Any:
         """Draw function, fit and error with Matplotlib, on two ``axes`` or a new figure; returns the axes."""
         if axes is None:
-            import matplotlib.pyplot as plt
+            from zipsgd.report import need_plots  # which imports what trains
 
-            _, axes = plt.subplots(2, 1, sharex=True, figsize=(6, 5), height_ratios=(3, 1))
+            need_plots()
+            from matplotlib import pyplot
+
+            _, axes = pyplot.subplots(2, 1, sharex=True, figsize=(6, 5), height_ratios=(3, 1))
         points = np.linspace(-self.radius, self.radius, len(self.exact))
         fit = self.derivative(points)
         axes[0].plot(points, self.exact, label=f"{self.name}, exact", color="0.6", linewidth=4)
@@ -133,7 +138,7 @@ def compile_loss(
     """
     if of not in _KINDS:
         raise ValueError(f'of must be "margin" or "residual", not {of!r}')
-    if not (isinstance(degree, int) and 1 <= degree <= MOST_DEGREE):
+    if not (isinstance(degree, Integral) and 1 <= degree <= MOST_DEGREE):
         raise ValueError(f"degree must be in 1..{MOST_DEGREE}, not {degree!r}")
     radii = [1 << reach for reach in range(REACH_MAX + 1)]
     if of == "residual" and radius not in radii:
@@ -142,6 +147,7 @@ def compile_loss(
         raise ValueError(f"radius must be a positive number, not {radius}")
     # Margins are scaled so that the device's z covers [-1, 1], which leaves the model the most room
     scale, reach = (1.0, radii.index(int(radius))) if of == "residual" else (float(radius), 0)
+    degree = int(degree)
     build = Build(polynomial=degree) if build is None else build
     points = np.linspace(-radius, radius, _GRID)
     exact = np.broadcast_to(np.asarray(derivative(points), dtype=np.float64), points.shape)
@@ -185,7 +191,7 @@ def _largest(off: _Float) -> float:
 
 def logistic(degree: int = 5, radius: float = 4) -> CompiledLoss:
     """log(1 + exp(-t)) of the margin t."""
-    return compile_loss(
+    fit = compile_loss(
         "logistic",
         lambda t: -1 / (1 + np.exp(t)),
         of="margin",
@@ -193,6 +199,7 @@ def logistic(degree: int = 5, radius: float = 4) -> CompiledLoss:
         radius=radius,
         constant=float(np.log(2)),
     )
+    return replace(fit, odds=True)
 
 
 def pseudo_huber(epsilon: float = 0.5, degree: int = 5, radius: float = 1) -> CompiledLoss:
@@ -207,18 +214,3 @@ def pseudo_huber(epsilon: float = 0.5, degree: int = 5, radius: float = 1) -> Co
         degree=degree,
         radius=radius,
     )
-
-
-LOSSES: Mapping[str, Loss | Callable[[], CompiledLoss]] = {
-    "squared_hinge": Loss.SQUARED_HINGE,
-    "hinge": Loss.HINGE,
-    "logistic": logistic,
-    "squared_error": Loss.SQUARED,
-}
-"""Of classifiers, by the names that users choose them by; the first is the default."""
-
-
-def samples_without_bias(name: str) -> int:
-    """Samples per value that a loss of :data:`LOSSES` takes for an estimate without bias; hinges are nearest to it at 2."""
-    found = LOSSES[name]
-    return 2 if isinstance(found, Loss) else found().samples_per_value

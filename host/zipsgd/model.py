@@ -187,7 +187,8 @@ class Result(Model):
 class ClassifierResult(Model):
     """A classifier: linear models of +-1, one for each class, or for two classes one alone that is above 0 for the second.
 
-    ``loss``: the mean of ``loss_name`` (of :data:`zipsgd.losses.LOSSES`) over rows and models. ``flags``: of the last epoch.
+    ``loss``: the mean of ``loss_name`` (of :data:`zipsgd.objective.CLASS_LOSSES`) over rows and models. ``flags``: of the last
+    epoch.
     ``accuracy``: of the final model on the unquantised rows that it was trained on. ``classes``: labels, ascending. ``coef``:
     models x columns, and ``intercept``: models, for features in their own units. ``model_words``: models x (columns + 1), the
     device's integers, the intercept's last. ``refetched``: of each epoch of a run that leaves samples out, the share of them,

@@ -77,9 +77,7 @@ class RunConfig:
                 f"p = {self.p}"
             )
 
-        if self.refetch and (
-            self.loss not in (Loss.HINGE, Loss.SQUARED_HINGE) or self.levels is not None or not self.m
-        ):
+        if self.refetch and (not self.loss.hinge or self.levels is not None or not self.m):
             raise ValueError(
                 "samples are fetched again for hinges, on even levels, at one sample per value or more"
             )
@@ -117,7 +115,7 @@ class RunConfig:
                     f"polynomial={self.degree}"
                 )
             self.polynomial.words(build)  # raises for what could overflow
-        elif self.loss != Loss.SQUARED and not build.hinge:
+        elif self.loss.hinge and not build.hinge:
             raise LimitError("this build has no hinge losses: take a build with hinge=1")
         if self.refetch:
             if not build.refetch:

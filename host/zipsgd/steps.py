@@ -78,8 +78,8 @@ def default_step_size(
     values : within [-1, 1], shape (rows, features), the constant column among them, so that no sample's length is 0.
     batch_size, base_bits, samples_per_value : of the run, as in :class:`zipsgd.training.Options`. Optimal levels have less
         variance than the even ones counted here.
-    curvature : the largest second derivative of the loss: in z: 1 of least squares and a squared hinge, about 1 of the
-        logistic loss by its scale; a hinge is given 1/2.
+    curvature : the loss's largest second derivative in z: 1 of least squares and a squared hinge, about 1 of the logistic loss
+        by its scale; a hinge is given 1/2.
     """
     unit = 2.0 ** (1 - base_bits)
     squared = variance = 0.0

@@ -50,9 +50,9 @@ def _random_prox(build: Build, rng: random.Random, ball: bool) -> Prox:
 def _random_loss(build: Build, rng: random.Random) -> Loss:
     return rng.choice(
         [
-            Loss.SQUARED,
-            *([Loss.HINGE, Loss.SQUARED_HINGE] if build.hinge else []),
-            *([Loss.POLYNOMIAL_MARGIN, Loss.POLYNOMIAL_RESIDUAL] if build.polynomial else []),
+            loss
+            for loss in Loss
+            if (build.hinge or not loss.hinge) and (build.polynomial or not loss.polynomial)
         ]
     )
 
@@ -86,9 +86,8 @@ def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> 
         heads -= 1
     one_against_all = build.has("heads") and rng.random() < 0.5
     outputs = 1 if one_against_all else heads
-    hinge = loss in (Loss.HINGE, Loss.SQUARED_HINGE)
     refetch = Refetch.NEVER
-    if build.refetch and hinge and heads == 1 and not one_against_all and not bits and m:
+    if build.refetch and loss.hinge and heads == 1 and not one_against_all and not bits and m:
         refetch = rng.choice(list(Refetch))
     batch = rng.choice(
         [1, rng.randint(1, min(8, build.max_batch)), rng.randint(1, build.max_batch), build.max_batch]

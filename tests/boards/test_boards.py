@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from amaranth import Elaboratable, Module, Signal
+from amaranth.back import rtlil
 
 from zipsgd.protocol.formats import Build, BuildError
 from zipsgd.protocol.registers import parse_identification
@@ -12,6 +14,7 @@ from zipsgd_hw.boards import BOARDS, BuildFailed, build_board, predict_epoch, to
 from zipsgd_hw.boards.memory_blocks import memory_blocks
 from zipsgd_hw.boards.pll import Ecp5Pll, Ice40Pll
 from zipsgd_hw.boards.report import clocks, fmax_margin, utilisation
+from zipsgd_hw.boards.synthesis import synthesise
 from zipsgd_hw.link.uart import uart_divisor
 from zipsgd_sim.cycles import Shape, measure
 
@@ -143,3 +146,24 @@ def test_parameters_may_differ_from_the_boards(tmp_path: Path) -> None:
         build_board("icebreaker", out_dir=tmp_path, prepare_only=True, changes={"level_bit": 4})
     with pytest.raises(BuildError, match="lanes must be a power of two"):
         build_board("icebreaker", out_dir=tmp_path, prepare_only=True, changes={"lanes": 12})
+
+
+class _ArrayElements(Elaboratable):
+    """Registers whose names are those of an array's elements, and of another's bits."""
+
+    def __init__(self) -> None:
+        self.a, self.b, self.c = Signal(8), Signal(8), Signal(8)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bits, element = Signal(8, name="x"), Signal(8, name="x[3]")
+        m.d.sync += [bits.eq(bits + self.a), element.eq((bits & self.a) + element)]
+        m.d.comb += [self.b.eq(element ^ bits), self.c.eq((element | self.a) + bits)]
+        return m
+
+
+def test_elements_named_as_bits_are_synthesised(tmp_path: Path) -> None:
+    """ABC9 fails where such names collide, as those of about half of all builds do."""
+    design = _ArrayElements()
+    text = rtlil.convert(design, ports=[design.a, design.b, design.c])
+    assert synthesise(text, "ecp5", "top", tmp_path).exists()

@@ -8,7 +8,8 @@ import pytest
 
 import zipsgd
 from zipsgd.estimators import ZipClassifier
-from zipsgd.losses import LOSSES, logistic, samples_without_bias
+from zipsgd.losses import logistic
+from zipsgd.objective import CLASS_LOSSES, class_objective
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(150, 4)) * [1, 10, 0.1, 3] + [0, 4, 0, -7]
@@ -65,7 +66,7 @@ def test_train_and_predict_digits(run, tmp_path):
     assert zipsgd.load_model(model).score(kept.features, kept.labels) == content["accuracy"]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", CLASS_LOSSES)
 def test_the_bits_are_those_of_the_estimator(loss, trained):
     words = ("--loss", loss, "--base-bits", 3, "--batch-size", 4, "--step-size", 0.02, "--schedule", "sqrt")
     content = trained(*words, "--epochs", 3, "--seed", 9, "--l2", 0.03, "--l1", 0.01)
@@ -81,7 +82,7 @@ def test_the_bits_are_those_of_the_estimator(loss, trained):
     assert (content["loss_name"], content["classes"]) == (loss, [-5, 0, 5])
     assert (content["rows"], content["bits_per_value"], content["cycles"]) == (
         150,
-        3 + samples_without_bias(loss),
+        3 + class_objective(loss).samples_per_value,
         None,
     )
     assert (content["label"], content["columns"]) == ("species", ["x0", "x1", "x2", "x3"])

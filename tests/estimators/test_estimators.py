@@ -25,7 +25,7 @@ from zipsgd.estimators.heads import Heads, build_of
 from zipsgd.estimators.penalty import PENALTIES
 from zipsgd.estimators.rows import content_order
 from zipsgd.estimators.weights import copies, draw
-from zipsgd.losses import LOSSES
+from zipsgd.objective import CLASS_LOSSES
 from zipsgd.protocol.formats import LABEL_ONE
 from zipsgd.rows import Chosen
 from zipsgd.training import prepare
@@ -64,7 +64,7 @@ def test_the_virtual_board_gives_the_same_bits():
     assert all(entry["bits"] > 0 for entry in ours.history_)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", CLASS_LOSSES)
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_the_golden_model_gives_the_same_bits(loss, penalty):
     chosen = {"max_iter": 2, "random_state": 1, "loss": loss, "penalty": penalty, "alpha": 0.01}

@@ -13,7 +13,8 @@ from sklearn.base import clone
 from zipsgd import losses
 from zipsgd.estimators import ZipClassifier, ZipRegressor
 from zipsgd.golden.polynomial import horner
-from zipsgd.losses import LOSSES, CompiledLoss, compile_loss, logistic, pseudo_huber, samples_without_bias
+from zipsgd.losses import CompiledLoss, compile_loss, logistic, pseudo_huber
+from zipsgd.objective import CLASS_LOSSES, class_objective
 from zipsgd.protocol.formats import Build, Loss
 
 Derivative = Callable[[np.ndarray], np.ndarray]
@@ -111,7 +112,7 @@ def test_the_curvature_is_the_steepest_slope_in_z(name: str) -> None:
 
 
 def test_samples_without_bias() -> None:
-    assert [samples_without_bias(name) for name in LOSSES] == [2, 2, 6, 2]
+    assert [class_objective(name).samples_per_value for name in CLASS_LOSSES] == [2, 2, 6, 2]
 
 
 @pytest.mark.parametrize(

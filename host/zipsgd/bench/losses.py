@@ -22,6 +22,7 @@ from zipsgd.losses import CompiledLoss, logistic, pseudo_huber
 from zipsgd.protocol.formats import LABEL_ONE
 from zipsgd.steps import default_step_size
 
+from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -66,7 +67,8 @@ WAYS = (
 def _load(name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
     """Features in [-1, 1] with the constant column, and labels of +-1."""
     if name == "breast cancer":
-        from sklearn.datasets import load_breast_cancer
+        with extra("sklearn"):
+            from sklearn.datasets import load_breast_cancer
 
         from zipsgd.data import Table
 

@@ -4,12 +4,15 @@ MNIST's pixels that vary, and products of two of them at random up to 5,000, as 
 again are the emulator's; some of the rows go through the virtual board as well, which must give the same models and shares.
 """
 
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data.sets import mnist_digits
+from zipsgd.protocol.formats import Refetch
 
 from .extras import extra
 from .progress import Steps
@@ -45,50 +48,48 @@ def _digits() -> tuple[_Features, npt.NDArray[np.int64], _Features, npt.NDArray[
     return *part("train", ROWS), *part("test", ROWS)
 
 
+def _shares(model: Any) -> list[float]:
+    """Of the samples of each epoch, those fetched again."""
+    return [entry.get("refetched", 0.0) for entry in model.history_]
+
+
 def run() -> Result:
     """All precisions under both bounds."""
     with extra("sklearn"):
         from zipsgd.estimators import ZipClassifier
 
     train, digits, test, test_digits = _digits()
+    part = train[:BOARD_ROWS], digits[:BOARD_ROWS]
     rows: list[dict[str, Any]] = []
-    kinds = ("never", "likely", "certain")
-    with Steps(len(BITS) * len(kinds)) as steps:
-        for bits in BITS:
-            for kind in kinds:
-                steps.next(f"{kind}, p = {bits}")
-
-                def model(backend: str, epochs: int, bits: int = bits, kind: str = kind) -> ZipClassifier:
-                    return ZipClassifier(
-                        loss="hinge",
-                        base_bits=bits,
-                        samples_per_value=1,
-                        refetch=kind,
-                        max_iter=epochs,
-                        random_state=SEED,
-                        backend=backend,
-                    )
-
-                fitted = model("emulator", EPOCHS).fit(train, digits)
-                part = train[:BOARD_ROWS], digits[:BOARD_ROWS]
-                board, same = (model(name, BOARD_EPOCHS).fit(*part) for name in ("sim", "emulator"))
-                shares = [entry.get("refetched", 0.0) for entry in fitted.history_]
-                moved = sum(entry["bits"] for entry in fitted.history_)
-                rows.append(
-                    {
-                        "p": bits,
-                        "bound": kind,
-                        "first epoch": shares[0],
-                        "last epoch": shares[-1],
-                        "bits a value": moved / (EPOCHS * train.size),
-                        "test accuracy": float(fitted.score(test, test_digits)),
-                        "on the board": board.history_[-1].get("refetched", 0.0),
-                        "identical": bool(
-                            np.array_equal(board.model_words_, same.model_words_)
-                            and _shares(board) == _shares(same)
-                        ),
-                    }
-                )
+    with Steps(len(BITS) * len(Refetch)) as steps:
+        for bits, kind in product(BITS, Refetch):
+            steps.next(f"{kind.name.lower()}, p = {bits}")
+            model = partial(
+                ZipClassifier,
+                loss="hinge",
+                base_bits=bits,
+                samples_per_value=1,
+                refetch=kind.name.lower(),
+                random_state=SEED,
+            )
+            fitted = model(max_iter=EPOCHS).fit(train, digits)
+            board, same = (
+                model(max_iter=BOARD_EPOCHS, backend=name).fit(*part) for name in ("sim", "emulator")
+            )
+            shares = _shares(fitted)
+            rows.append(
+                {
+                    "p": bits,
+                    "bound": kind.name.lower(),
+                    "first epoch": shares[0],
+                    "last epoch": shares[-1],
+                    "bits a value": sum(entry["bits"] for entry in fitted.history_) / (EPOCHS * train.size),
+                    "test accuracy": float(fitted.score(test, test_digits)),
+                    "on the board": _shares(board)[-1],
+                    "identical": np.array_equal(board.model_words_, same.model_words_)
+                    and _shares(board) == _shares(same),
+                }
+            )
     least = {row["bound"]: row["last epoch"] for row in rows if row["p"] == max(BITS)}
     return {
         "goal": f"4 against 9 with {FEATURES:,} features trains through the virtual board with the emulator's bits "
@@ -104,10 +105,6 @@ def run() -> Result:
         },
         "rows": rows,
     }
-
-
-def _shares(model: Any) -> list[float]:
-    return [entry.get("refetched", 0.0) for entry in model.history_]
 
 
 BENCH = Bench("refetch", "samples of a hinge fetched again, 4 against 9 with 5,000 features", run)

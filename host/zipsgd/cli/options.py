@@ -12,8 +12,8 @@ from typing import Any
 
 from zipsgd.backends import BACKENDS, build_for, load_build
 from zipsgd.data import SETS, Table, load
-from zipsgd.losses import samples_without_bias
 from zipsgd.memory import amount, default_memory
+from zipsgd.objective import class_objective
 from zipsgd.protocol.formats import Build
 from zipsgd.steps import SCHEDULES
 from zipsgd.training import LEVELS, Options, Task
@@ -201,7 +201,9 @@ def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
 def options_of(arguments: argparse.Namespace) -> Options:
     given = {field.name: getattr(arguments, field.name) for field in fields(Options)}
     if given["samples_per_value"] is None:
-        given["samples_per_value"] = samples_without_bias(getattr(arguments, "loss", None) or "squared_error")
+        given["samples_per_value"] = class_objective(
+            getattr(arguments, "loss", None) or "squared_error"
+        ).samples_per_value
     return Options(**given)
 
 

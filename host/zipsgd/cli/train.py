@@ -7,8 +7,8 @@ from pathlib import Path
 
 from zipsgd.data import SETS, DataError, Table
 from zipsgd.driver import DeviceError
-from zipsgd.losses import LOSSES
 from zipsgd.model import ClassifierResult, Result
+from zipsgd.objective import CLASS_LOSSES
 from zipsgd.protocol.formats import Refetch
 from zipsgd.report import compare, need_plots, save_report, summary
 from zipsgd.training import Options, train
@@ -79,9 +79,9 @@ def add(commands: Commands) -> None:
     )
     classes.add_argument(
         "--loss",
-        choices=LOSSES,
+        choices=CLASS_LOSSES,
         help="what is minimised on labels of +-1; a device needs hinge=1 for hinges, polynomial=5 for the logistic loss "
-        f"(default {next(iter(LOSSES))})",
+        f"(default {next(iter(CLASS_LOSSES))})",
     )
     classes.add_argument(
         "--refetch",
@@ -234,7 +234,7 @@ def _classify(
     return train_classifier(
         table,
         options,
-        loss=arguments.loss or next(iter(LOSSES)),
+        loss=arguments.loss or next(iter(CLASS_LOSSES)),
         refetch=arguments.refetch,
         backend=arguments.backend,
         build=build_of_heads(arguments, arguments.backend),

@@ -90,6 +90,7 @@ class Emulator:
             loss=np.array([] if words is None else words.loss, dtype=np.int64),
             totals=np.zeros(3, dtype=np.int64),
             phases=np.zeros(2, dtype=np.int64),
+            doubts=np.zeros(0, dtype=np.bool_),
         )
         self.start_epoch(epoch)
 
@@ -122,7 +123,7 @@ class Emulator:
     @property
     def doubts(self) -> npt.NDArray[np.bool_] | None:
         """Which samples of the epoch were left out, or None of a run that leaves none."""
-        return np.concatenate([np.zeros(0, np.bool_), *self._doubts]) if self._refetch else None
+        return np.concatenate(self._doubts) if self._refetch else None
 
     def prepare(self, values: npt.NDArray[np.float32], p: int) -> None:
         """Keep ``values`` as fixed-point numbers for ``p`` base planes; :meth:`epoch_rows` does it when it has to.
@@ -156,7 +157,7 @@ class Emulator:
         """Train on ``codes`` in order; returns the epoch's loss sum, in units of 2^-(2 * residual_frac)."""
         if codes.base.shape[1] != self._features:
             raise ValueError(f"the codes have {codes.base.shape[1]} features, the model {self._features}")
-        run = self._begin(codes.p, codes.m, step)
+        run = self._begin(codes.p, codes.m, step, len(codes.labels))
         train = epoch_codes if self._polynomial is None else polynomial_codes
         train(
             np.ascontiguousarray(codes.base),
@@ -165,7 +166,6 @@ class Emulator:
             self._table,
             run,
             self._state,
-            self._new_doubts(len(codes.labels)),
         )
         return self._loss()
 
@@ -199,7 +199,7 @@ class Emulator:
         rows = np.asarray(order, dtype=np.int64)
         if rows.size and not 0 <= rows.min() <= rows.max() < len(labels) == values.shape[0]:
             raise ValueError(f"order must name rows of {values.shape[0]} values and as many labels")
-        run = self._begin(p, m, step)
+        run = self._begin(p, m, step, rows.size)
         self.prepare(values, p)
         train = epoch_rows if self._polynomial is None else polynomial_rows
         pairs = range((max(1, m) + 1) // 2)
@@ -212,15 +212,8 @@ class Emulator:
             (1 << p) - 1 - level_offset(p),
             run,
             self._state,
-            self._new_doubts(rows.size),
         )
         return self._loss()
-
-    def _new_doubts(self, samples: int) -> npt.NDArray[np.bool_]:
-        doubts = np.zeros(samples, dtype=np.bool_)
-        if self._refetch:
-            self._doubts.append(doubts)
-        return doubts
 
     def _labels(self, labels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """As the compiled functions take them: shape (samples, labels of a sample)."""
@@ -228,8 +221,8 @@ class Emulator:
             len(labels), 1 if self._one_against_all else self._heads
         )
 
-    def _begin(self, p: int, m: int, step: Step) -> Run:
-        """Constants for an epoch at ``p`` and ``m``; also makes the state's words as wide as that epoch needs."""
+    def _begin(self, p: int, m: int, step: Step, samples: int = 0) -> Run:
+        """Constants for ``samples`` at ``p`` and ``m``; also fits the state's words and its room for doubts to them."""
         build = self.build
         if not (1 <= p <= build.p_max and 0 <= m <= build.m_max) and self.levels is None:
             raise ValueError(f"p must be in 1..{build.p_max} and m in 0..{build.m_max}, not {p} and {m}")
@@ -244,7 +237,9 @@ class Emulator:
         self._state = self._state._replace(
             q3=self._state.q3.astype(word, copy=False),
             accumulated=self._state.accumulated.astype(word, copy=False),
+            doubts=np.zeros(samples, dtype=np.bool_),
         )
+        self._doubts.append(self._state.doubts)
         self._state.totals[LOSS_LOW] = self._state.totals[LOSS_HIGH] = 0
         prox = step.prox
         return Run(

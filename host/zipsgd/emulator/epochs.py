@@ -8,7 +8,7 @@ from zipsgd.compiled import compiled
 from .polynomial import train_polynomial
 from .refetch import in_doubt, score_bound
 from .sample import code_row, draw_row, look_up, prefetch_row, train_heads, train_sample
-from .state import Int, Matrix, Run, State, Vector
+from .state import Int, Matrix, Run, State
 from .update import update
 
 __all__ = ["epoch_codes", "epoch_rows", "polynomial_codes", "polynomial_rows"]
@@ -22,12 +22,11 @@ def epoch_codes(
     table: npt.NDArray[np.int16],
     run: Run,
     state: State,
-    doubts: npt.NDArray[np.bool_],
 ) -> None:
     q1 = np.empty(base.shape[1], dtype=np.int32)
     q2 = np.empty(base.shape[1], dtype=np.int32)
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
-    loss_lfsr, totals = state.loss_lfsr, state.totals
+    loss_lfsr, totals, doubts = state.loss_lfsr, state.totals, state.doubts
     single = run.heads == 1 and not run.one_against_all
     bound = score_bound(q3, run) if run.refetch else 0
     for i in range(len(labels)):
@@ -55,12 +54,11 @@ def epoch_rows(
     top: int,
     run: Run,
     state: State,
-    doubts: npt.NDArray[np.bool_],
 ) -> None:
     q1 = np.empty(fixed.shape[1], dtype=np.int32)
     q2 = np.empty(fixed.shape[1], dtype=np.int32)
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
-    loss_lfsr, totals = state.loss_lfsr, state.totals
+    loss_lfsr, totals, doubts = state.loss_lfsr, state.totals, state.doubts
     single = run.heads == 1 and not run.one_against_all
     bound = score_bound(q3, run) if run.refetch else 0
     address, row_bytes = np.int64(fixed.ctypes.data), fixed.strides[0]
@@ -85,12 +83,22 @@ def epoch_rows(
 
 
 @compiled
-def _look_up_pairs(table: npt.NDArray[np.int16], quantised: Matrix, z: Int, run: Run, q3: Vector) -> None:
-    """To their levels, where there is a table: at most one pair."""
+def _train_pairs(
+    quantised: Matrix,
+    z: Int,
+    labels: npt.NDArray[np.int16],
+    t: Int,
+    table: npt.NDArray[np.int16],
+    run: Run,
+    state: State,
+) -> None:
+    """A sample whose quantisations, or at most one pair of levels' numbers, are there."""
     if run.level_offset >= 0:
         if run.m == 0:
             quantised[1] = quantised[0]
+        q3 = state.q3[: quantised.shape[1]]
         z[0], z[1] = look_up(table, run.level_offset, quantised[0], quantised[1], q3)
+    train_polynomial(quantised, z, labels, t, run, state)
 
 
 @compiled
@@ -101,7 +109,6 @@ def polynomial_codes(
     table: npt.NDArray[np.int16],
     run: Run,
     state: State,
-    doubts: npt.NDArray[np.bool_],
 ) -> None:
     """As :func:`epoch_codes`, of a polynomial loss, which leaves no sample out."""
     pairs = (max(1, run.m) + 1) // 2
@@ -112,8 +119,7 @@ def polynomial_codes(
         for pair in range(pairs):
             q1, q2 = quantised[2 * pair], quantised[2 * pair + 1]
             z[2 * pair], z[2 * pair + 1] = code_row(base, up, i, pair, q1, q2, q3)
-        _look_up_pairs(table, quantised, z, run, q3)
-        train_polynomial(quantised, z, labels[i], t, run, state)
+        _train_pairs(quantised, z, labels[i], t, table, run, state)
         if (i + 1) % run.batch == 0 or i + 1 == len(labels):
             update(run, state)
 
@@ -128,7 +134,6 @@ def polynomial_rows(
     top: int,
     run: Run,
     state: State,
-    doubts: npt.NDArray[np.bool_],
 ) -> None:
     """As :func:`epoch_rows`, of a polynomial loss, which leaves no sample out."""
     pairs = keys.shape[1]
@@ -139,7 +144,6 @@ def polynomial_rows(
         for pair in range(pairs):
             q1, q2 = quantised[2 * pair], quantised[2 * pair + 1]
             z[2 * pair], z[2 * pair + 1] = draw_row(fixed, order[i], keys[i, pair], run.m, top, q1, q2, q3)
-        _look_up_pairs(table, quantised, z, run, q3)
-        train_polynomial(quantised, z, labels[order[i]], t, run, state)
+        _train_pairs(quantised, z, labels[order[i]], t, table, run, state)
         if (i + 1) % run.batch == 0 or i + 1 == order.size:
             update(run, state)

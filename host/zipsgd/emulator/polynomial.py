@@ -8,7 +8,7 @@ import numpy.typing as npt
 from zipsgd.compiled import compiled
 from zipsgd.protocol.formats import LABEL_ONE
 
-from .sample import add, add_both, delta, products
+from .sample import add, add_both, delta, exact_residual, products
 from .state import FLAGS, LOSS_HIGH, LOSS_LOW, POLYNOMIAL_MARGIN, RESIDUAL, Int, Matrix, Run, State, leap
 
 __all__ = ["train_polynomial"]
@@ -17,11 +17,11 @@ __all__ = ["train_polynomial"]
 @compiled
 def _argument(z: Any, label: Any, run: Run) -> tuple[int, int]:
     """The margin or the residual in units of the reach, saturated, and the flag."""
-    exact: Any = np.int64(z) << run.z_shift
     if run.loss == POLYNOMIAL_MARGIN:
-        exact = -exact if label < 0 else exact
+        margin: Any = np.int64(z) << run.z_shift
+        exact: Any = -margin if label < 0 else margin
     else:
-        exact -= np.int64(label) << run.label_shift
+        exact = exact_residual(z, label, run)
     exact <<= run.reach_shift
     clamped = min(max(exact, -run.residual_limit), run.residual_limit - 1)
     return clamped, RESIDUAL if clamped != exact else 0

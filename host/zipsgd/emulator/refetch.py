@@ -6,7 +6,8 @@ import numpy as np
 
 from zipsgd.compiled import compiled
 
-from .state import CERTAIN, Run, Vector
+from .sample import exact_residual
+from .state import CERTAIN, Run, Vector, bit_length
 
 __all__ = ["in_doubt", "score_bound"]
 
@@ -22,15 +23,11 @@ def score_bound(q3: Vector, run: Run) -> int:
             squares += np.int64(word) * np.int64(word)
     if run.refetch == CERTAIN:
         return int(certain)
-    bits = 0
-    while squares >> bits:
-        bits += 1
-    half = bits // 2
+    half = bit_length(int(squares)) // 2
     return int(min(certain, (1 << half) + (squares >> half) + 1))
 
 
 @compiled
 def in_doubt(z1: Any, label: int, bound: int, run: Run) -> bool:
     """Whether the margin is nearer than ``bound``."""
-    residual: Any = (np.int64(z1) << run.z_shift) - (np.int64(label) << run.label_shift)
-    return bool(abs(residual) < bound << run.z_shift)
+    return bool(abs(exact_residual(z1, label, run)) < bound << run.z_shift)

@@ -36,6 +36,7 @@ __all__ = [
     "code_row",
     "delta",
     "draw_row",
+    "exact_residual",
     "look_up",
     "prefetch_row",
     "products",
@@ -144,9 +145,15 @@ def products(q1: Vector, q2: Vector, q3: Vector) -> tuple[Any, Any]:
 
 
 @compiled
+def exact_residual(z: Any, label: Any, run: Run) -> Any:
+    """z - b at the residual's binary point."""
+    return (np.int64(z) << run.z_shift) - (np.int64(label) << run.label_shift)
+
+
+@compiled
 def _residual(z: Any, label: Any, run: Run) -> tuple[int, int]:
-    """z - b at the residual's binary point, saturated, and the flag."""
-    exact: Any = (np.int64(z) << run.z_shift) - (np.int64(label) << run.label_shift)
+    """The same, saturated, and the flag."""
+    exact: Any = exact_residual(z, label, run)
     clamped = min(max(exact, -run.residual_limit), run.residual_limit - 1)
     return clamped, RESIDUAL if clamped != exact else 0
 

@@ -29,6 +29,7 @@ __all__ = [
     "State",
     "Vector",
     "align",
+    "bit_length",
     "leap",
 ]
 
@@ -89,6 +90,7 @@ class State(NamedTuple):
     loss: Int  # and its loss's
     totals: Int  # flags, and the loss sum in two parts: high * 2^32 + low
     phases: Int  # of shrinking, and of the threshold
+    doubts: npt.NDArray[np.bool_]  # which samples of the epoch are left out
 
 
 # Compiled functions see plain numbers only
@@ -106,6 +108,15 @@ OLD_BITS = LFSR_BITS - LFSR_DRAW
 def leap(state: int) -> int:
     """An LFSR's state 28 steps on."""
     return (state >> LFSR_DRAW) | ((state ^ (state >> 3)) & _DRAW_MASK) << OLD_BITS
+
+
+@compiled
+def bit_length(number: int) -> int:
+    """Of a number that is not negative."""
+    bits = 0
+    while number >> bits:
+        bits += 1
+    return bits
 
 
 @compiled

@@ -5,17 +5,9 @@ import numpy as np
 from zipsgd.compiled import compiled
 from zipsgd.protocol.formats import LFSR_DRAW, PHASE_BITS, SHRINK_SHIFT_MAX
 
-from .state import FLAGS, GRADIENT, MODEL, OLD_BITS, PHASE_MASK, Q3, Run, State, leap
+from .state import FLAGS, GRADIENT, MODEL, OLD_BITS, PHASE_MASK, Q3, Run, State, bit_length, leap
 
 __all__ = ["update"]
-
-
-@compiled
-def _bits(number: int) -> int:
-    bits = 0
-    while number >> bits:
-        bits += 1
-    return bits
 
 
 @compiled
@@ -27,7 +19,7 @@ def _ball_shift(run: Run, state: State) -> int:
     excess = squares - run.ball
     if excess <= 0:
         return 0
-    shift = _bits(int(squares)) + 2 - _bits(int(excess))
+    shift = bit_length(int(squares)) + 2 - bit_length(int(excess))
     return shift if shift <= SHRINK_SHIFT_MAX else 0
 
 

@@ -22,6 +22,7 @@ from zipsgd.data import Scaling, Table
 from zipsgd.data.table import column_names
 from zipsgd.epochs import OVERFLOW, EpochReport
 from zipsgd.golden.loss import Step
+from zipsgd.objective import Objective
 from zipsgd.protocol.formats import Build, Flag
 from zipsgd.refetch import samples_at_once
 from zipsgd.rows import Chosen, ranges
@@ -29,7 +30,6 @@ from zipsgd.training import Options, Task, prepare
 
 from . import history
 from .heads import Heads, build_of, translate
-from .objective import Objective
 from .penalty import regulariser
 from .rows import content_order
 from .weights import copies, draw
@@ -84,6 +84,7 @@ class BaseZip(BaseEstimator, ABC):
     def __init__(
         self,
         *,
+        loss: Any = "squared_error",
         base_bits: int = 2,
         samples_per_value: Any = "auto",
         levels: str = "uniform",
@@ -104,6 +105,7 @@ class BaseZip(BaseEstimator, ABC):
         backend: str = "emulator",
         verbose: int = 0,
     ) -> None:
+        self.loss = loss
         self.base_bits = base_bits
         self.samples_per_value = samples_per_value
         self.levels = levels

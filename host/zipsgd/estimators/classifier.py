@@ -12,12 +12,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from zipsgd.data import Scaling
-from zipsgd.losses import LOSSES, CompiledLoss
+from zipsgd.losses import CompiledLoss
 from zipsgd.model import winners
-from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE, Loss, Refetch
+from zipsgd.objective import Objective, class_objective
+from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE, Refetch
 
 from .base import BaseZip, Data
-from .objective import Objective, objective
 from .parameters import documented
 
 __all__ = ["ZipClassifier"]
@@ -43,7 +43,7 @@ def _estimates_probabilities(estimator: "ZipClassifier") -> bool:
 
 
 def _is_logistic(loss: Any) -> bool:
-    return (loss.name if isinstance(loss, CompiledLoss) else loss) == "logistic"
+    return loss.odds if isinstance(loss, CompiledLoss) else loss == "logistic"
 
 
 @documented
@@ -110,6 +110,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         verbose: int = 0,
     ) -> None:
         super().__init__(
+            loss=loss,
             base_bits=base_bits,
             samples_per_value=samples_per_value,
             levels=levels,
@@ -130,7 +131,6 @@ class ZipClassifier(ClassifierMixin, BaseZip):
             backend=backend,
             verbose=verbose,
         )
-        self.loss = loss
         self.class_weight = class_weight
         self.refetch = refetch
 
@@ -238,7 +238,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         return 0.0, objective.scale if objective.polynomial else (1 << LABEL_FRAC) / LABEL_ONE
 
     def _objective(self) -> Objective:
-        found = objective(self.loss, LOSSES, Loss.POLYNOMIAL_MARGIN)
+        found = class_objective(self.loss)
         kinds = {kind.name.lower(): kind for kind in Refetch}
         if self.refetch not in kinds:
             raise ValueError(f"refetch must be one of {', '.join(kinds)}, not {self.refetch!r}")

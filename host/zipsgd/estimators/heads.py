@@ -11,7 +11,7 @@ import numpy.typing as npt
 from zipsgd.backends import Backend, EpochResult, build_for
 from zipsgd.data import Scaling
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import LABEL_BITS, MOST_FEATURES, MOST_HEADS, Build, Loss, Refetch
+from zipsgd.protocol.formats import LABEL_BITS, MOST_FEATURES, MOST_HEADS, Build, Refetch
 from zipsgd.refetch import epoch_with_refetching
 from zipsgd.training import Task
 
@@ -49,7 +49,7 @@ def build_of(task: Task, models: int, **described: Any) -> Build:
         described["heads"] = max(1, min(models, MOST_HEADS, room))
     needed = {
         "level_planes": None if config.levels is None else config.p,
-        "hinge": config.loss in (Loss.HINGE, Loss.SQUARED_HINGE),
+        "hinge": config.loss.hinge,
         "polynomial": config.degree,
         "refetch": bool(config.refetch),
         "prox": config.prox,

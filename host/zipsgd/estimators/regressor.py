@@ -8,18 +8,14 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from zipsgd.data import DataError, Scaling
-from zipsgd.losses import pseudo_huber
-from zipsgd.protocol.formats import Loss
+from zipsgd.objective import Objective, regression_objective
 
 from .base import BaseZip, Data
-from .objective import Named, Objective, objective
 from .parameters import documented
 
 __all__ = ["ZipRegressor"]
 
 _Float = npt.NDArray[np.float64]
-
-LOSSES: Named = {"squared_error": Loss.SQUARED, "huber": pseudo_huber}
 
 
 @documented
@@ -46,53 +42,6 @@ class ZipRegressor(RegressorMixin, BaseZip):
     >>> ZipRegressor(base_bits=2, random_state=0).fit(X, y).score(X, y) > 0.5
     True
     """
-
-    def __init__(
-        self,
-        *,
-        loss: Any = "squared_error",
-        base_bits: int = 2,
-        samples_per_value: Any = "auto",
-        levels: str = "uniform",
-        batch_size: Any = "auto",
-        step_size: Any = "auto",
-        schedule: Any = "linear",
-        penalty: str | None = None,
-        alpha: float = 1e-4,
-        l1_ratio: float = 0.15,
-        max_iter: int = 20,
-        average: Any = False,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 5,
-        tol: float = 1e-3,
-        warm_start: bool = False,
-        random_state: Any = None,
-        backend: str = "emulator",
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            base_bits=base_bits,
-            samples_per_value=samples_per_value,
-            levels=levels,
-            batch_size=batch_size,
-            step_size=step_size,
-            schedule=schedule,
-            penalty=penalty,
-            alpha=alpha,
-            l1_ratio=l1_ratio,
-            max_iter=max_iter,
-            average=average,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            backend=backend,
-            verbose=verbose,
-        )
-        self.loss = loss
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for ``max_iter`` epochs.
@@ -140,7 +89,7 @@ class ZipRegressor(RegressorMixin, BaseZip):
         return centre, spread
 
     def _objective(self) -> Objective:
-        return objective(self.loss, LOSSES, Loss.POLYNOMIAL_RESIDUAL)
+        return regression_objective(self.loss)
 
     def _outcome(self, decision: _Float) -> _Float:
         return decision if self._several else decision[:, 0]

@@ -48,7 +48,7 @@ def train_classifier(
     ----------
     table : each different label is a class.
     options, baud, trace, memory, progress, on_samples, on_epoch : as of :func:`zipsgd.training.train`.
-    loss : of :data:`zipsgd.losses.LOSSES`.
+    loss : of :data:`zipsgd.objective.CLASS_LOSSES`.
     refetch : of :class:`ZipClassifier`.
     backend : by name.
     build : or what makes one for a task and a number of models; the default has as many heads as builds can, and of a device is

@@ -79,13 +79,24 @@ def targets(labels: Int, heads: int, one_against_all: bool) -> Int:
     return labels.reshape(-1, heads)
 
 
+def _exact_residuals(z: Int, labels: Int, p: int, build: Build) -> Int:
+    """z - b at the residual's binary point, before it is saturated."""
+    return (z << build.z_shift(p)) - (labels.astype(np.int64) << (build.residual_frac - LABEL_FRAC))[
+        ..., None
+    ]
+
+
+def _signs(labels: Int) -> Int:
+    """+1 or -1 of each label, shape (..., 1)."""
+    return np.where(labels < 0, -1, 1)[..., None]
+
+
 def residuals(z: Int, labels: Int, p: int, build: Build) -> tuple[Int, int]:
     """r_i = z_i - b at the residual's binary point, saturated; shape (..., m) as ``z``, and the flags.
 
     ``labels``: shape (...).
     """
-    scaled = labels.astype(np.int64) << (build.residual_frac - LABEL_FRAC)
-    return saturate((z << build.z_shift(p)) - scaled[..., None], build.residual_bits, Flag.RESIDUAL)
+    return saturate(_exact_residuals(z, labels, p, build), build.residual_bits, Flag.RESIDUAL)
 
 
 def derivatives(r: Int, labels: Int, loss: Loss, build: Build) -> tuple[Int, Int]:
@@ -95,7 +106,7 @@ def derivatives(r: Int, labels: Int, loss: Loss, build: Build) -> tuple[Int, Int
     """
     if loss == Loss.SQUARED:
         return r, r
-    sign = np.where(labels < 0, -1, 1)[..., None]
+    sign = _signs(labels)
     within = np.where(sign * r < 0, r, 0)
     if loss == Loss.SQUARED_HINGE:
         return within, within
@@ -108,9 +119,8 @@ def doubtful(z: Int, labels: Int, p: int, bound: int, build: Build) -> npt.NDArr
     ``z``: shape (samples, m), of which z_1 counts; ``bound``: of :func:`zipsgd.golden.bound.score_bound`; ``labels``: shape
     (samples,).
     """
-    shift = build.z_shift(p)
-    residual = (z[:, 0] << shift) - (labels.astype(np.int64) << (build.residual_frac - LABEL_FRAC))
-    return np.asarray(np.abs(residual) < bound << shift)
+    residual = _exact_residuals(z[:, :1], labels, p, build)[:, 0]
+    return np.asarray(np.abs(residual) < bound << build.z_shift(p))
 
 
 def loss_sum(within: Int, derivative: Int) -> int:
@@ -127,11 +137,10 @@ def arguments(z: Int, labels: Int, p: int, reach: int, loss: Loss, build: Build)
 
     In units of 2^(reach + 1 - residual_bits), saturated to [-2^reach, 2^reach). ``labels``: shape (...).
     """
-    exact = z << build.z_shift(p)
     if loss == Loss.POLYNOMIAL_MARGIN:
-        exact = exact * np.where(labels < 0, -1, 1)[..., None]
+        exact = (z << build.z_shift(p)) * _signs(labels)
     else:
-        exact = exact - (labels.astype(np.int64) << (build.residual_frac - LABEL_FRAC))[..., None]
+        exact = _exact_residuals(z, labels, p, build)
     return saturate(exact << (REACH_MAX - reach), build.residual_bits, Flag.RESIDUAL)
 
 
@@ -151,7 +160,7 @@ def polynomial_loss(t: Int, labels: Int, loss: Loss, words: PolynomialWords, bui
         sums.append(horner(words.derivative, used[..., 1:], build))
     derivative = np.stack(sums, axis=-1)
     if loss == Loss.POLYNOMIAL_MARGIN:
-        derivative = derivative * np.where(labels < 0, -1, 1)[..., None]
+        derivative = derivative * _signs(labels)
     return derivative, int(np.sum(horner(words.loss, used, build))) << build.residual_frac
 
 

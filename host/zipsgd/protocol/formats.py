@@ -85,6 +85,11 @@ class Loss(IntEnum):
     """l(z - b), for a polynomial l'"""
 
     @property
+    def hinge(self) -> bool:
+        """Whether it is one of the hinges."""
+        return self in (Loss.HINGE, Loss.SQUARED_HINGE)
+
+    @property
     def polynomial(self) -> bool:
         """Whether its derivative is a polynomial of the run's."""
         return self >= Loss.POLYNOMIAL_MARGIN
@@ -204,7 +209,7 @@ class Build:
             "level_p_max": (0, 4 if self.level_bits else 0),
             "hinge": (0, 1),
             "polynomial": (0, MOST_DEGREE),
-            "refetch": (0, 1 << 20 if self.hinge else 0),
+            "refetch": (0, 1 << 20),
             "prox": (0, 1),
             "ball": (0, self.prox),
             "heads": (1, MOST_HEADS),
@@ -227,6 +232,10 @@ class Build:
         if self.heads > self.max_chunks:
             raise BuildError(
                 f"heads must be at most max_features / lanes ({self.max_chunks}), not {self.heads}: each takes a chunk or more"
+            )
+        if self.refetch and not self.hinge:
+            raise BuildError(
+                f"refetch must be 0 without hinge, not {self.refetch}: samples of hinges are fetched again"
             )
         if self.refetch and (self.refetch < 32 or not _is_power_of_two(self.refetch)):
             raise BuildError(f"refetch must be 0 or a power of two from 32 on, not {self.refetch}")

@@ -170,6 +170,7 @@ class LossUnit(wiring.Component):
         with m.Else():
             m.d.sync += [a.eq(first), b.eq(a)]
 
+        # A polynomial's come from its evaluator, which gets the product back
         product = Signal(signed(width + len(b)), reset_less=True)
         if build.polynomial:
             m.submodules.evaluator = evaluator = PolynomialEvaluator(build)
