@@ -210,15 +210,22 @@ class Task:
                 f"anew"
             )
 
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What a build must have for it, by the parameters of :func:`zipsgd.backends.build_for`."""
+        config = self.config
+        return {
+            "level_planes": None if config.levels is None else config.p,
+            "hinge": config.loss.hinge,
+            "polynomial": config.degree,
+            "refetch": bool(config.refetch),
+            "prox": config.prox,
+            "ball": config.ball,
+        }
+
     def build(self) -> Build:
         """A build to emulate or simulate that can do it."""
-        return build_for(
-            self.config.features,
-            level_planes=None if self.config.levels is None else self.config.p,
-            polynomial=self.config.degree,
-            prox=self.config.prox,
-            ball=self.config.ball,
-        )
+        return build_for(self.config.features, **self.parts)
 
 
 def prepare(

@@ -213,7 +213,8 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         if decision.shape[1] == 1:
             decision = np.hstack([-decision, decision])
         if _is_logistic(self.loss):
-            shares: _Float = 1 / (1 + np.exp(-decision))
+            logarithms = -np.logaddexp(0, -decision)
+            shares: _Float = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
             return np.asarray(shares / shares.sum(axis=1, keepdims=True))
         return _nearest_probabilities((1 + decision) / 2)
 

@@ -47,15 +47,7 @@ def build_of(task: Task, models: int, **described: Any) -> Build:
         one = build_for(config.features, **described)
         room = described.get("max_features", MOST_FEATURES) // (one.chunks(config.features) * one.lanes)
         described["heads"] = max(1, min(models, MOST_HEADS, room))
-    needed = {
-        "level_planes": None if config.levels is None else config.p,
-        "hinge": config.loss.hinge,
-        "polynomial": config.degree,
-        "refetch": bool(config.refetch),
-        "prox": config.prox,
-        "ball": config.ball,
-    }
-    return build_for(config.features, **{**needed, **described})
+    return build_for(config.features, **{**task.parts, **described})
 
 
 def translate(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: float, limit: int) -> _Int:
