@@ -1,7 +1,9 @@
 """The proximal step of one update lane, and the phases that all of them share."""
 
+from itertools import pairwise
+
 from amaranth import *
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import PHASE_BITS, PROX_STAGES, SHRINK_SHIFT_MAX, THRESHOLD_BITS, Build
@@ -10,8 +12,14 @@ from .config import run_layout
 
 __all__ = ["ProximalPhases", "ProximalStep"]
 
-_TOP_BITS = THRESHOLD_BITS - PHASE_BITS + 1
-"""Of a mini-batch's threshold: the whole part, and one more."""
+
+def _by_sign(bits: int) -> data.ArrayLayout:
+    """What is for positive values, and for negative ones."""
+    return data.ArrayLayout(signed(bits), 2)
+
+
+_THRESHOLDS = _by_sign(THRESHOLD_BITS - PHASE_BITS + 2)
+"""A mini-batch's threshold is its whole part or one more: hence 17 bits, and a sign."""
 
 
 class ProximalPhases(wiring.Component):
@@ -20,10 +28,11 @@ class ProximalPhases(wiring.Component):
     Members
     -------
     run : In(run_layout(build))
-    restart : In(1), an epoch begins; next : In(1), a mini-batch is done. The outputs show the new one's two cycles later.
+    restart : In(1), an epoch begins; next : In(1), a mini-batch is done. The outputs show the new one's three cycles later.
     inward : In(4), of :class:`.ModelNorms`, 0 without a ball; shows two cycles later.
     shift : Out(4), 0 for none.
-    threshold : Out(17), in the model's last bit.
+    thresholds : Out(-t and t), in the model's last bit: what is added to a positive value, and to a negative one.
+    bounds : Out(c and -c): the farthest that a positive value goes, and a negative one.
     """
 
     def __init__(self, build: Build):
@@ -35,7 +44,8 @@ class ProximalPhases(wiring.Component):
                 "next": In(1),
                 "inward": In(range(SHRINK_SHIFT_MAX + 1)),
                 "shift": Out(range(SHRINK_SHIFT_MAX + 1)),
-                "threshold": Out(_TOP_BITS),
+                "thresholds": Out(_THRESHOLDS),
+                "bounds": Out(_by_sign(build.model_bits)),
             }
         )
 
@@ -51,7 +61,10 @@ class ProximalPhases(wiring.Component):
         inwards = self.inward != 0 if self._ball else C(0)
         m.d.sync += [
             self.shift.eq(Mux(inwards, self.inward, Mux(sums[0][PHASE_BITS], self.run.shrink_shift, 0))),
-            self.threshold.eq(sums[1] >> PHASE_BITS),
+            self.thresholds[1].eq(sums[1] >> PHASE_BITS),
+            self.thresholds[0].eq(-self.thresholds[1]),
+            self.bounds[0].eq(self.run.bound),
+            self.bounds[1].eq(-self.run.bound),
         ]
         return m
 
@@ -59,7 +72,9 @@ class ProximalPhases(wiring.Component):
 class ProximalStep(wiring.Component):
     """Shrinks, thresholds and bounds a value a cycle (golden model: :func:`zipsgd.golden.prox.apply_prox`).
 
-    Stages: add random bits; shift; take away; threshold; bound. ``bits`` and ``skip`` go with ``x``.
+    Stages: add random bits; shift by fours; by ones; take away; threshold; compare; bound. ``bits`` and ``skip`` go with ``x``.
+    A value's sign chooses among constants that all lanes share, so that one adder finds what a stage yields, and the sum's sign
+    whether it holds.
 
     Attributes
     ----------
@@ -67,7 +82,7 @@ class ProximalStep(wiring.Component):
 
     Members
     -------
-    shift, threshold : In, of :class:`ProximalPhases`. run : In(run_layout(build)). Constant while a value is under way.
+    shift, thresholds, bounds : In, of :class:`ProximalPhases`; no bound is 0. Constant while a value is under way.
     x : In(signed(model_bits)); y : Out of the same.
     bits : In(15), random.
     skip : In(1), y is x.
@@ -76,13 +91,12 @@ class ProximalStep(wiring.Component):
     latency = PROX_STAGES
 
     def __init__(self, build: Build):
-        self._build = build
         word = signed(build.model_bits)
         super().__init__(
             {
-                "run": In(run_layout(build)),
                 "shift": In(range(SHRINK_SHIFT_MAX + 1)),
-                "threshold": In(_TOP_BITS),
+                "thresholds": In(_THRESHOLDS),
+                "bounds": In(_by_sign(build.model_bits)),
                 "x": In(word),
                 "y": Out(word),
                 "bits": In(SHRINK_SHIFT_MAX),
@@ -93,43 +107,48 @@ class ProximalStep(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         word = self.x.shape()
-        skip = self.skip
-        skips = []
-        for stage in range(1, self.latency):
-            later = Signal(name=f"skip{stage}")
-            m.d.sync += later.eq(skip)
-            skip = later
-            skips.append(later)
+        skip = [self.skip, *(Signal(name=f"skip{stage}") for stage in range(1, 6))]
+        m.d.sync += [later.eq(earlier) for earlier, later in pairwise(skip)]
 
-        x1, x2 = Signal(word, reset_less=True), Signal(word, reset_less=True)
-        noisy = Signal(signed(len(self.x) + 1), reset_less=True)
+        # Shrink
+        whole = [self.x, *(Signal(word, reset_less=True, name=f"whole{stage}") for stage in range(1, 4))]
+        m.d.sync += [later.eq(earlier) for earlier, later in pairwise(whole)]
+        noisy = Signal(signed(word.width + 1), reset_less=True)
+        coarse = Signal(signed(word.width + 1), reset_less=True)
         share = Signal(word, reset_less=True)
         shrunk = Signal(word, reset_less=True)
-        cut = Signal(word, reset_less=True)
         mask = Signal(SHRINK_SHIFT_MAX)
+        shrinks = Signal()
         m.d.sync += [
             mask.eq((1 << self.shift) - 1),
-            x1.eq(self.x),
+            shrinks.eq(self.shift != 0),
             noisy.eq(self.x + (self.bits & mask)),
-            x2.eq(x1),
-            share.eq(noisy >> self.shift),
-            shrunk.eq(x2 - Mux((self.shift != 0) & ~skips[1], share, 0)),
+            coarse.eq(noisy >> Cat(C(0, 2), self.shift[2:])),
+            share.eq(Mux(shrinks & ~skip[2], coarse >> self.shift[:2], 0)),
+            shrunk.eq(whole[3] - share),
         ]
 
-        threshold = self.threshold
-        m.d.sync += cut.eq(0)
-        with m.If(skips[2]):
-            m.d.sync += cut.eq(shrunk)
-        with m.Elif(shrunk > threshold):
-            m.d.sync += cut.eq(shrunk - threshold)
-        with m.Elif(shrunk < -threshold):
-            m.d.sync += cut.eq(shrunk + threshold)
+        # Threshold: what has come to the other side of 0 was within it
+        wide = signed(max(word.width, _THRESHOLDS.elem_shape.width))
+        nearer, kept = Signal(wide, reset_less=True), Signal(wide, reset_less=True)
+        negative = Signal()
+        bound, limit = Signal(word, reset_less=True), Signal(word, reset_less=True)
+        m.d.sync += [
+            nearer.eq(shrunk + Mux(skip[4], 0, Mux(shrunk < 0, self.thresholds[1], self.thresholds[0]))),
+            bound.eq(Mux(shrunk < 0, self.bounds[1], self.bounds[0])),
+            negative.eq(shrunk < 0),
+        ]
 
-        bound = self.run.bound
-        bounded = (bound != 0) & ~skips[3]
-        m.d.sync += self.y.eq(cut)
-        with m.If(bounded & (cut > bound)):
-            m.d.sync += self.y.eq(bound)
-        with m.If(bounded & (cut < -bound)):
-            m.d.sync += self.y.eq(-bound)
+        # Bound
+        beyond = Signal(signed(wide.width + 1))
+        crossed, exceeds, bounded = Signal(), Signal(), Signal()
+        m.d.comb += beyond.eq(nearer - bound)
+        m.d.sync += [
+            bounded.eq(self.bounds[0] != 0),
+            crossed.eq((nearer < 0) ^ negative),
+            exceeds.eq(bounded & ~skip[5] & ((beyond < 0) == negative)),
+            kept.eq(nearer),
+            limit.eq(bound),
+            self.y.eq(Mux(crossed, 0, Mux(exceeds, limit, kept))),
+        ]
         return m

@@ -34,7 +34,7 @@ class UpdateUnit(wiring.Component):
 
     Attributes
     ----------
-    latency : cycles from ``ends`` to ``q3_done``: L / U + 3, and five more with a proximal step.
+    latency : cycles from ``ends`` to ``q3_done``: L / U + 3, and seven more with a proximal step.
 
     Members
     -------
@@ -204,9 +204,9 @@ class UpdateUnit(wiring.Component):
                 m.submodules[f"prox{lane}"] = prox = ProximalStep(build)
                 spared = self.run.spare_last & (self.run.last_lane == Cat(C(lane, lane_bits), at[2].step))
                 m.d.comb += [
-                    prox.run.eq(self.run),
                     prox.shift.eq(phases.shift),
-                    prox.threshold.eq(phases.threshold),
+                    prox.thresholds.eq(phases.thresholds),
+                    prox.bounds.eq(phases.bounds),
                     prox.x.eq(kept),
                     prox.bits.eq(_later(m, lfsr.bits[LFSR_DRAW - SHRINK_SHIFT_MAX :], 2)),
                     prox.skip.eq(at[2].zero | (at[2].last_chunk & spared)),
