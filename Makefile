@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 
 .PHONY: help train test coverage lint docs results cost bitstream-test formal fuzz clean
 
@@ -24,8 +25,8 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 train: $(VENV)/.train  ## train California housing through the virtual board
 	$(BIN)/zipsgd train cadata --backend sim --base-bits 2 --samples-per-value 2 --report build/train
 
-test: $(VENV)/.test  ## the whole test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.test  ## the whole test suite (a quarter of an hour; WORKERS=4 on more cores)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 coverage: $(VENV)/.test  ## the tests once more: lines of Python they run, bits of the datapath that toggle (a quarter of an hour)
 	rm -rf build/coverage

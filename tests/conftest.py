@@ -16,6 +16,7 @@ from hypothesis import settings
 from zipsgd.backends import build_for
 from zipsgd.data import Table
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.boards.toolchain import tool_version
 from zipsgd_sim.board import VirtualBoard
 
 # A machine under load is slow, and continuous integration must not fail by chance.
@@ -30,6 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 SMALL = Build(lanes=4, update_lanes=4, max_features=32, max_batch=32, clock_hz=24_000_000)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where several workers will run, have yosys compile itself first: into a cache that is mapped into memory, so that two which
+    do so at a time can crash each other."""
+    if getattr(config.option, "numprocesses", None):
+        tool_version("yosys")
 
 
 @pytest.fixture(scope="session")
