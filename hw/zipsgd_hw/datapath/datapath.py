@@ -139,13 +139,16 @@ class Datapath(wiring.Component):
         m.d.comb += [core.run.eq(run), unpacker.run.eq(run), unpacker.run.last_plane.eq(wire_last_plane)]
 
         if build.heads > 1:
-            # The last head's last chunk: counted up, once after a change of the registers
             chunks = Signal(range(build.max_chunks + 1))
+            heads = Signal(range(build.heads + 1))
+            all_chunks = Signal.like(chunks)
             m.d.sync += [
                 run.last_head.eq(self.heads_used - 1),
                 run.one_against_all.eq(self.one_against_all),
                 chunks.eq(run.last_chunk + 1),
-                run.final_chunk.eq(chunks * self.heads_used[: len(run.last_head) + 1] - 1),
+                heads.eq(self.heads_used),
+                all_chunks.eq(chunks * heads),
+                run.final_chunk.eq(all_chunks - 1),
             ]
 
         # Commands
