@@ -34,7 +34,7 @@ class ModelNorms(wiring.Component):
     def __init__(self, build: Build):
         self._build = build
         self._squares = AdderTree(build.update_lanes, 2 * build.q3_bits)
-        self.latency = 1 + self._squares.latency + 5
+        self.latency = 2 + self._squares.latency + 5
         layout = run_layout(build)
         super().__init__(
             {
@@ -54,7 +54,7 @@ class ModelNorms(wiring.Component):
         m = Module()
         m.submodules.squares = squares = self._squares
         valid, opens = self.q3_write.any(), self.q3_write[0] & (self.q3_chunk == 0)
-        for _ in range(1 + squares.latency):
+        for _ in range(2 + squares.latency):
             later = Signal(2)
             m.d.sync += later.eq(Cat(valid, opens))
             valid, opens = later
@@ -62,7 +62,9 @@ class ModelNorms(wiring.Component):
         with m.If(valid):
             m.d.sync += square.eq(Mux(opens, 0, square) + squares.total)
 
-        spared: Value = C(0, build.update_lanes)
+        words = Signal.like(self.q3_words, reset_less=True)
+        spared = Signal(build.update_lanes)
+        m.d.sync += words.eq(self.q3_words)
         if build.ball:
             # The intercept is not part of what a ball holds, and quantisation does not move it
             lane_bits = exact_log2(build.update_lanes)
@@ -71,13 +73,13 @@ class ModelNorms(wiring.Component):
                 last_lane >> lane_bits, 1
             )
             spares = here & self.run.spare_last & (self.run.ball_square != 0)
-            spared = Mux(spares, 1 << last_lane[:lane_bits], 0)
+            m.d.sync += spared.eq(Mux(spares, 1 << last_lane[:lane_bits], 0))
             self._shrink_to_ball(m, square)
-        for lane, word in enumerate(self.q3_words):
+        for lane, word in enumerate(words):
             m.d.sync += squares.terms[lane].eq(Mux(spared[lane], 0, word * word))
         if build.refetch:
             m.submodules.sizes = sizes = AdderTree(build.update_lanes, build.q3_bits + 1)
-            m.d.sync += [sizes.terms[lane].eq(abs(word)) for lane, word in enumerate(self.q3_words)]
+            m.d.sync += [sizes.terms[lane].eq(abs(word)) for lane, word in enumerate(words)]
             size = Signal(build.bound_bits)
             with m.If(valid):
                 m.d.sync += size.eq(Mux(opens, 0, size) + sizes.total)
