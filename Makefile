@@ -42,7 +42,7 @@ docs: $(VENV)/.train  ## the parts of docs/ that are made from the sources
 	$(BIN)/python -m zipsgd.protocol.registers > docs/registers.md
 
 BENCHES := identity cycles unbiased convergence wire link faults recovery simulation emulator levels packing less-data quality \
-	losses momentum refetch one-pass gateware netlists fuzz
+	losses momentum automatic-step refetch one-pass gateware netlists fuzz
 
 results: $(VENV)/.test  ## run every bench (some two hours) and keep what it measured in docs/results
 	for bench in $(BENCHES); do $(BIN)/zipsgd bench $$bench --out docs/results || exit 1; done

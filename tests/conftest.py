@@ -34,8 +34,8 @@ SMALL = Build(lanes=4, update_lanes=4, max_features=32, max_batch=32, clock_hz=2
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where several workers will run, have yosys compile itself first: into a cache that is mapped into memory, so that two which
-    do so at a time can crash each other."""
+    """Where several workers will run, have yosys compile itself first: into a cache that is mapped into memory, so that two
+    which do so at a time can crash each other."""
     if getattr(config.option, "numprocesses", None):
         tool_version("yosys")
 

