@@ -163,16 +163,20 @@ class UpdateUnit(wiring.Component):
                 phases.inward.eq(self.inward),
                 phases.next.eq(self.q3_done & self.q3_last & ~self.loading),
             ]
+        if build.heads > 1:
+            # Each head draws what the first one did
+            begins_heads, ends_head = Signal(), Signal()
+            m.d.sync += [
+                begins_heads.eq(address.valid & (Cat(address.step, address.chunk) == 0)),
+                ends_head.eq(
+                    address.valid & address.last_chunk & address.step.all() & (address.chunk != final_chunk)
+                ),
+            ]
         for lane in range(lanes):
             m.submodules[f"lfsr{lane}"] = lfsr = Lfsr()
             m.d.comb += [lfsr.advance.eq(at[0].valid), lfsr.load.eq(self.seed_load), lfsr.seed.eq(seed)]
             if build.heads > 1:
-                # Each head draws what the first one did
-                ends_head = at[0].last_chunk & at[0].step.all() & (at[0].chunk != final_chunk)
-                m.d.comb += [
-                    lfsr.mark.eq(at[0].valid & (Cat(at[0].step, at[0].chunk) == 0)),
-                    lfsr.back.eq(at[0].valid & ends_head),
-                ]
+                m.d.comb += [lfsr.mark.eq(begins_heads), lfsr.back.eq(ends_head)]
             seed = lfsr.state
 
             # Q4
@@ -223,12 +227,17 @@ class UpdateUnit(wiring.Component):
             ]
         m.d.comb += self.seed_next.eq(seed)
 
+        gradient_over, model_over = Signal(), Signal()  # a cycle late, which is soon enough
+        m.d.sync += [
+            gradient_over.eq(at[1].valid & gradient_flag.any()),
+            model_over.eq(at[2].valid & model_flag.any()),
+        ]
         with m.If(self.clear):
             m.d.sync += self.flags.eq(0)
         with m.Else():
             raised = (
-                Mux(at[1].valid & gradient_flag.any(), Flag.GRADIENT, 0)
-                | Mux(at[2].valid & model_flag.any(), Flag.MODEL, 0)
+                Mux(gradient_over, Flag.GRADIENT, 0)
+                | Mux(model_over, Flag.MODEL, 0)
                 | Mux(last.valid & q3_flag.any(), Flag.Q3, 0)
             )
             m.d.sync += self.flags.eq(self.flags | raised)
