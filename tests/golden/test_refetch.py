@@ -1,14 +1,14 @@
 """Samples in doubt: those that are in none are on the side they seem to be on, for certain or nearly always."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipsgd.golden.bound import score_bound
+from zipsgd.golden.bound import score_bounds
 from zipsgd.golden.dot import dot
 from zipsgd.golden.loss import doubtful
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, codes_of, fixed_point, quantise
@@ -43,15 +43,18 @@ class Sample:
         score = int(self.fixed @ self.q3) if exact else int(self.z[0, 0]) * LEVEL
         return np.sign((score << shift) - (labels * LEVEL << (self.build.residual_frac - LABEL_FRAC)))
 
-    def labels_near(self, distance: int) -> Int:
-        """Those that are ``distance`` from z_1, and the next ones."""
+    @property
+    def base_z(self) -> int:
+        return int(dot(replace(self.codes, m=0), self.q3)[0, 0])
+
+    def labels_near(self, *scores: int) -> Int:
+        """Those at ``scores``, and the next ones."""
         shift, label_shift = self.build.z_shift(self.codes.p), self.build.residual_frac - LABEL_FRAC
-        edges = [(int(self.z[0, 0]) + each) << shift >> label_shift for each in (-distance, 0, distance)]
+        edges = [score << shift >> label_shift for score in scores]
         return np.add.outer(edges, np.arange(-2, 3)).ravel()
 
-    def trusted(self, labels: Int, bound: int) -> Int:
-        z = np.repeat(self.z, labels.size, axis=0)
-        return ~doubtful(z, labels, self.codes.p, bound, self.build)
+    def trusted(self, labels: Int, bounds: tuple[int, int]) -> Int:
+        return ~doubtful(np.repeat(self.base_z, labels.size), labels, self.codes.p, bounds, self.build)
 
 
 @st.composite
@@ -87,30 +90,35 @@ def samples(draw: st.DrawFn) -> Sample:
 
 @given(samples(), st.lists(st.integers(-LABEL_ONE, LABEL_ONE), max_size=4))
 def test_certain_trusts_no_sample_on_the_wrong_side(sample: Sample, more: list[int]) -> None:
-    bound = score_bound(sample.q3, Refetch.CERTAIN)
-    labels = np.concatenate([sample.labels_near(bound), [LABEL_ONE, -LABEL_ONE], more]).astype(np.int64)
-    trusted = sample.trusted(labels, bound)
+    below, above = score_bounds(sample.q3, Refetch.CERTAIN)
+    near = sample.labels_near(sample.base_z - below, sample.base_z, sample.base_z + above)
+    labels = np.concatenate([near, [LABEL_ONE, -LABEL_ONE], more]).astype(np.int64)
+    trusted = sample.trusted(labels, (below, above))
     same = sample.sides(labels, exact=True) == sample.sides(labels, exact=False)
     assert np.all(same[trusted])
 
 
-def test_no_smaller_bound_is_certain() -> None:
-    """At features just off their levels, all rounded against the model."""
+@pytest.mark.parametrize("side", [0, 1])
+def test_no_smaller_bound_is_certain(side: int) -> None:
+    """z_1 is at the very end of what the base planes allow, with the sample itself beside it and the margin between the two."""
     build = BUILDS[0]
     rng = np.random.default_rng(1)
     for p in range(1, build.p_max + 1):
         q3 = rng.integers(-300, 300, 40)
         levels = rng.integers(-(1 << (p - 1)), 1 << (p - 1), 40)
-        fixed = levels * LEVEL + np.where(q3 > 0, 1, LEVEL - 1)
-        labels = np.zeros(1, dtype=np.int16)
-        codes = Codes(levels[None].astype(np.int8), (q3 > 0)[None].astype(np.uint8), labels, p, 1)
+        up = (q3 > 0) == (side == 1)
+        fixed = levels * LEVEL + np.where(up, LEVEL - 1, 1)
+        label = np.zeros(1, dtype=np.int16)
+        codes = Codes(levels[None].astype(np.int8), up[None].astype(np.uint8), label, p, 1)
         sample = Sample(build, fixed, q3, codes)
-        bound = score_bound(q3, Refetch.CERTAIN)
-        assert 0 < bound * LEVEL - abs(int(sample.z[0, 0]) * LEVEL - int(fixed @ q3)) <= bound
-        edge = sample.labels_near(bound - 1)
+        below, above = score_bounds(q3, Refetch.CERTAIN)
+        end = sample.base_z + (above if side else -below)
+        assert end == sample.z[0, 0]
+        edge = sample.labels_near(end)
         wrong = sample.sides(edge, exact=True) != sample.sides(edge, exact=False)
-        assert not np.any(wrong & sample.trusted(edge, bound))
-        assert np.any(wrong & sample.trusted(edge, bound - 1))
+        assert not np.any(wrong & sample.trusted(edge, (below, above)))
+        smaller = (below, above - 1) if side else (below - 1, above)
+        assert np.any(wrong & sample.trusted(edge, smaller))
 
 
 @pytest.mark.parametrize("p", [1, 3])
@@ -128,13 +136,15 @@ def test_likely_trusts_hardly_a_sample_on_the_wrong_side(p: int) -> None:
     assert 0.4 < below.mean() < 0.6
 
     def wrong(bound: int) -> float:
-        return float((below & ~doubtful(z, labels, p, bound, build)).mean())
+        return float((below & ~doubtful(z[:, 0], labels, p, (bound, bound), build)).mean())
 
-    likely, certain = score_bound(q3, Refetch.LIKELY), score_bound(q3, Refetch.CERTAIN)
-    assert likely < certain
+    likely, _ = score_bounds(q3, Refetch.LIKELY)
+    assert likely < sum(score_bounds(q3, Refetch.CERTAIN))
     assert wrong(likely) < RARE
     assert wrong(likely // 2) > 10 * RARE
-    assert wrong(certain) == 0
+    base = dot(replace(codes, m=0), q3)[:, 0]
+    trusted = ~doubtful(base, labels, p, score_bounds(q3, Refetch.CERTAIN), build)
+    assert not np.any(below & trusted)
 
 
 @given(
@@ -142,9 +152,10 @@ def test_likely_trusts_hardly_a_sample_on_the_wrong_side(p: int) -> None:
 )
 def test_the_bound_without_a_root(words: list[int]) -> None:
     q3 = np.array(words, dtype=np.int64)
-    squares, certain = sum(word * word for word in words), sum(map(abs, words))
-    assert score_bound(q3, Refetch.CERTAIN) == certain
-    bound = score_bound(q3, Refetch.LIKELY)
-    assert bound <= certain
-    assert bound == certain or bound**2 >= 4 * squares
+    squares = sum(word * word for word in words)
+    below, above = score_bounds(q3, Refetch.CERTAIN)
+    assert (above - below, above + below) == (sum(words), sum(map(abs, words)))
+    bound, same = score_bounds(q3, Refetch.LIKELY)
+    assert bound == same
+    assert bound**2 >= 4 * squares
     assert bound <= 1.07 * 2 * math.sqrt(squares) + 2

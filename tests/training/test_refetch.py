@@ -80,20 +80,21 @@ class Watched:
 @pytest.mark.parametrize("name", ["golden", "emulator"])
 def test_parts_and_what_comes_again(name: str) -> None:
     """Each part of the order as it is, and behind it those in doubt, at all base planes; seeds are each part's own."""
+    config = replace(CONFIG, p=2)
     watched = Watched(open_backend(name, BUILD))
     told: list[int] = []
     whole = epoch_with_refetching(
-        watched, CONFIG, samples_of(CONFIG, 3), MODEL, SEED, 3, STEP, progress=told.append
+        watched, config, samples_of(config, 3), MODEL, SEED, 3, STEP, progress=told.append
     )
     parts = -(-ROWS // LISTED)
     assert len(watched.given) == 2 * parts
-    order = samples_of(CONFIG, 3).order
+    order = samples_of(config, 3).order
     again: list[int] = []
     for part, (first, second) in enumerate(zip(watched.given[::2], watched.given[1::2], strict=True)):
         assert first.order.tolist() == order[part * LISTED : (part + 1) * LISTED].tolist()
         doubts = watched.done[2 * part].doubts
         assert second.order.tolist() == first.order[doubts].tolist()
-        assert (first.p, second.p) == (CONFIG.p, BUILD.p_max)
+        assert (first.p, second.p) == (config.p, BUILD.p_max)
         again += second.order.tolist()
     assert 0 < len(again) == len(set(again)) == whole.again
     assert {config.refetch for config, _ in watched.begun[1::2]} == {Refetch.NEVER}

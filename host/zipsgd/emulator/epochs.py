@@ -6,9 +6,18 @@ import numpy.typing as npt
 from zipsgd.compiled import compiled
 
 from .polynomial import train_polynomial
-from .refetch import in_doubt, score_bound
-from .sample import code_row, draw_row, look_up, prefetch_row, train_heads, train_sample
-from .state import Int, Matrix, Run, State
+from .refetch import in_doubt, score_bounds
+from .sample import (
+    base_score,
+    code_row,
+    code_score,
+    draw_row,
+    look_up,
+    prefetch_row,
+    train_heads,
+    train_sample,
+)
+from .state import CERTAIN, Int, Matrix, Run, State
 from .update import update
 
 __all__ = ["epoch_codes", "epoch_rows", "polynomial_codes", "polynomial_rows"]
@@ -28,20 +37,22 @@ def epoch_codes(
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
     loss_lfsr, totals, doubts = state.loss_lfsr, state.totals, state.doubts
     single = run.heads == 1 and not run.one_against_all
-    bound = score_bound(q3, run) if run.refetch else 0
+    bounds = score_bounds(q3, run) if run.refetch else (0, 0)
     for i in range(len(labels)):
         z1, z2 = code_row(base, up, i, 0, q1, q2, q3)
         if run.level_offset >= 0:
             z1, z2 = look_up(table, run.level_offset, q1, q2, q3)
         if single:
-            doubts[i] = run.refetch and in_doubt(z1, labels[i, 0], bound, run)
+            if run.refetch:
+                reference = code_score(base, i, q3) if run.refetch == CERTAIN else z1
+                doubts[i] = in_doubt(reference, labels[i, 0], bounds, run)
             train_sample(q1, q2, z1, z2, labels[i, 0], run, accumulated, loss_lfsr, totals, doubts[i])
         else:
             train_heads(q1, q2, z1, z2, labels[i], run, state)
         if (i + 1) % run.batch == 0 or i + 1 == len(labels):
             update(run, state)
             if run.refetch:
-                bound = score_bound(q3, run)
+                bounds = score_bounds(q3, run)
 
 
 @compiled
@@ -60,7 +71,7 @@ def epoch_rows(
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
     loss_lfsr, totals, doubts = state.loss_lfsr, state.totals, state.doubts
     single = run.heads == 1 and not run.one_against_all
-    bound = score_bound(q3, run) if run.refetch else 0
+    bounds = score_bounds(q3, run) if run.refetch else (0, 0)
     address, row_bytes = np.int64(fixed.ctypes.data), fixed.strides[0]
     for i in range(order.size):
         if i + 1 < order.size:
@@ -72,14 +83,16 @@ def epoch_rows(
             z1, z2 = look_up(table, run.level_offset, q1, q2, q3)
         if single:
             label = labels[order[i], 0]
-            doubts[i] = run.refetch and in_doubt(z1, label, bound, run)
+            if run.refetch:
+                reference = base_score(fixed, order[i], top, q3) if run.refetch == CERTAIN else z1
+                doubts[i] = in_doubt(reference, label, bounds, run)
             train_sample(q1, q2, z1, z2, label, run, accumulated, loss_lfsr, totals, doubts[i])
         else:
             train_heads(q1, q2, z1, z2, labels[order[i]], run, state)
         if (i + 1) % run.batch == 0 or i + 1 == order.size:
             update(run, state)
             if run.refetch:
-                bound = score_bound(q3, run)
+                bounds = score_bounds(q3, run)
 
 
 @compiled

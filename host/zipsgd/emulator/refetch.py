@@ -9,25 +9,28 @@ from zipsgd.compiled import compiled
 from .sample import exact_residual
 from .state import CERTAIN, Run, Vector, bit_length
 
-__all__ = ["in_doubt", "score_bound"]
+__all__ = ["in_doubt", "score_bounds"]
 
 
 @compiled
-def score_bound(q3: Vector, run: Run) -> int:
-    """How far z_1 may be from the score of the sample itself."""
-    certain, squares = np.int64(0), np.int64(0)
+def score_bounds(q3: Vector, run: Run) -> tuple[int, int]:
+    """How far the score of the sample itself may lie below its reference, and above."""
+    below, above, squares = np.int64(0), np.int64(0), np.int64(0)
     spared = run.spare_last and run.ball > 0
     for j, word in enumerate(q3):
-        certain += abs(np.int64(word))
+        below += max(-np.int64(word), np.int64(0))
+        above += max(np.int64(word), np.int64(0))
         if not spared or j < q3.size - 1:
             squares += np.int64(word) * np.int64(word)
     if run.refetch == CERTAIN:
-        return int(certain)
+        return int(below), int(above)
     half = bit_length(int(squares)) // 2
-    return int(min(certain, (1 << half) + (squares >> half) + 1))
+    bound = int((1 << half) + (squares >> half) + 1)
+    return bound, bound
 
 
 @compiled
-def in_doubt(z1: Any, label: int, bound: int, run: Run) -> bool:
-    """Whether the margin is nearer than ``bound``."""
-    return bool(abs(exact_residual(z1, label, run)) < bound << run.z_shift)
+def in_doubt(z: Any, label: int, bounds: tuple[int, int], run: Run) -> bool:
+    """Whether the margin is between the bounds around ``z``."""
+    residual = exact_residual(z, label, run)
+    return bool(residual <= bounds[0] << run.z_shift and -residual <= bounds[1] << run.z_shift)

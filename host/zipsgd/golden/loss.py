@@ -113,14 +113,15 @@ def derivatives(r: Int, labels: Int, loss: Loss, build: Build) -> tuple[Int, Int
     return within, np.where(within != 0, -sign << build.residual_frac, 0)
 
 
-def doubtful(z: Int, labels: Int, p: int, bound: int, build: Build) -> npt.NDArray[np.bool_]:
+def doubtful(z: Int, labels: Int, p: int, bounds: tuple[int, int], build: Build) -> npt.NDArray[np.bool_]:
     """Whether the unquantised sample may be on either side of the margin; shape (samples,).
 
-    ``z``: shape (samples, m), of which z_1 counts; ``bound``: of :func:`zipsgd.golden.bound.score_bound`; ``labels``: shape
+    ``z``: the reference of ``bounds``, which are those of :func:`zipsgd.golden.bound.score_bounds`; it and ``labels``: shape
     (samples,).
     """
-    residual = _exact_residuals(z[:, :1], labels, p, build)[:, 0]
-    return np.asarray(np.abs(residual) < bound << build.z_shift(p))
+    residual = _exact_residuals(z[:, None], labels, p, build)[:, 0]
+    below, above = (bound << build.z_shift(p) for bound in bounds)
+    return np.asarray((residual <= below) & (-residual <= above))
 
 
 def loss_sum(within: Int, derivative: Int) -> int:

@@ -1,11 +1,13 @@
 """The accelerator as a whole: epochs of mini-batches over quantised samples."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.protocol.formats import Build, Loss, Refetch
 
-from .bound import score_bound
+from .bound import score_bounds
 from .dot import dot
 from .gradient import gradient, pair_gradient
 from .levels import LevelTable, transcode
@@ -114,15 +116,17 @@ class GoldenTrainer:
         for _, _, flags in heads:
             self.flags |= flags
 
-    def _derivatives(self, z: Int, labels: Int, p: int, prox: Prox) -> tuple[Int, int, int]:
+    def _derivatives(self, z: Int, samples: Codes, labels: Int, p: int, prox: Prox) -> tuple[Int, int, int]:
         """Of a mini-batch's dot products, shape (samples, heads, m): derivatives, the sum of the loss, and flags."""
         if self._polynomial is None:
             r, flags = residuals(z, labels, p, self.build)
             within, derivative = derivatives(r, labels, self.loss, self.build)
             if self._refetch:
                 spared = prox.spare_last and prox.ball_square > 0
-                bound = score_bound(self._q3[0], self._refetch, spared)
-                doubt = doubtful(z[:, 0], labels[:, 0], p, bound, self.build)
+                bounds = score_bounds(self._q3[0], self._refetch, spared)
+                certain = self._refetch == Refetch.CERTAIN
+                reference = dot(replace(samples, m=0), self._q3[0]) if certain else z[:, 0]
+                doubt = doubtful(reference[:, 0], labels[:, 0], p, bounds, self.build)
                 self.doubts += doubt.tolist()
                 within[doubt], derivative[doubt] = 0, 0
             return derivative, loss_sum(within, derivative), flags
@@ -152,7 +156,7 @@ class GoldenTrainer:
                 z = np.stack(
                     [np.concatenate([dot(each, q3) for each in quantised], axis=1) for q3 in self._q3], axis=1
                 )
-            derivative, loss, flags = self._derivatives(z, labels, p, step.prox)
+            derivative, loss, flags = self._derivatives(z, samples, labels, p, step.prox)
             total += loss
             delta, more = deltas(derivative, step, self._loss_lfsr, self.build)
             self.flags |= flags | more

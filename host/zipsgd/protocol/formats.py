@@ -98,17 +98,18 @@ class Loss(IntEnum):
 class Refetch(IntEnum):
     """Which samples a run of a hinge leaves out, to be fetched again at more bits: those whose side of the margin is in doubt.
 
-    The score of the sample itself lies around z_1 by a bound on what quantisation may have moved it: as the ``refetching``
-    register has it.
+    Bounds on what quantisation may have moved tell how far the score of the sample itself is from its quantisation's: as the
+    ``refetching`` register has it.
     """
 
     NEVER = 0
     """None"""
     CERTAIN = 1
-    """The bound is Delta ||x||_1, which nothing passes (ZipML, section 4.2)."""
+    """It lies between the least and the largest score that the base planes allow, which are Delta ||x||_1 apart: half as far as
+    ZipML's bound on either side of z_1 (section 4.2)."""
     LIKELY = 2
-    """The bound is 2 Delta ||x||_2 or a little more, or the other one if that is less. By Hoeffding's inequality it is passed
-    with a probability below 2 exp(-8), 1 in 1,490."""
+    """It is within 2 Delta ||x||_2 of z_1, or a little more. By Hoeffding's inequality that is passed with a probability below
+    2 exp(-8), 1 in 1,490."""
 
 
 class BuildError(ValueError):

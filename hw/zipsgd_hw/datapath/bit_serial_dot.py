@@ -38,6 +38,7 @@ class BitSerialDot(wiring.Component):
     z_valid : Out(1); with m > 1 in as many cycles running, z_1 first.
     z_last : Out(1), this is the last z of its sample.
     z : Out(signed(z_bits)), in units of the run's last base plane times Q3's last bit.
+    base_z : Out of the same, k^T Q3, with z_1.
     """
 
     def __init__(self, build: Build, *, fast_memory: bool = False):
@@ -65,6 +66,7 @@ class BitSerialDot(wiring.Component):
                 "z_valid": Out(1),
                 "z_last": Out(1),
                 "z": Out(signed(build.z_bits)),
+                "base_z": Out(signed(build.z_bits)),
             }
         )
 
@@ -172,6 +174,7 @@ class BitSerialDot(wiring.Component):
             self.z_valid.eq(first | more),
             self.z_last.eq(last),
             self.z.eq(Mux(no_up, 0, Array(up)[number]) - base),
+            self.base_z.eq(-base),
         ]
         m.d.comb += [
             first.eq(Mux(no_up, late, done)),

@@ -207,6 +207,7 @@ class TrainingCore(wiring.Component):
             loss.z_valid.eq(dot.z_valid),
             loss.z_last.eq(dot.z_last),
             loss.z.eq(dot.z),
+            loss.base_z.eq(dot.base_z),
             loss.coefficient_write.valid.eq(self.coefficient_write.valid),
             loss.coefficient_write.payload.eq(self.coefficient_write.payload),
             deltas.w_data.eq(loss.deltas),
@@ -232,7 +233,7 @@ class TrainingCore(wiring.Component):
                 norms.q3_words.eq(update.q3_words),
                 norms.q3_done.eq(update.q3_done),
                 norms.q3_last.eq(update.q3_last),
-                loss.bound.eq(norms.bound),
+                loss.bounds.eq(norms.bounds),
                 update.inward.eq(norms.inward),
             ]
         if build.refetch:

@@ -20,6 +20,7 @@ from zipsgd_hw.windows import LateWrite
 from .arithmetic import align_draw, fits, saturated
 from .config import run_layout
 from .lfsr import Lfsr
+from .model_norms import score_bounds_layout
 from .polynomial_evaluator import PolynomialEvaluator
 
 __all__ = ["LossUnit"]
@@ -41,10 +42,10 @@ class LossUnit(wiring.Component):
     Members
     -------
     run : In(run_layout(build))
-    z_valid, z_last, z : In, of :class:`.BitSerialDot`.
+    z_valid, z_last, z, base_z : In, of :class:`.BitSerialDot`; the last one counts in builds with refetching.
     label : In(stream.Signature(signed(16))); valid whenever a z is. Taken with the last z.
     coefficient_write : of :class:`.PolynomialEvaluator`; without one, nothing comes of it.
-    bound : In, of :class:`.ModelNorms`.
+    bounds : In, of :class:`.ModelNorms`.
     doubt_valid : Out(1), with doubt : Out(1), whether a sample is left out; in builds with refetching.
     delta_valid : Out(1), with deltas: Out of two signed words, delta_1 and delta_2 (alike with m < 2).
     clear : In(1), of loss and flags.
@@ -64,9 +65,10 @@ class LossUnit(wiring.Component):
                 "z_valid": In(1),
                 "z_last": In(1),
                 "z": In(signed(build.z_bits)),
+                "base_z": In(signed(build.z_bits)),
                 "label": In(stream.Signature(signed(LABEL_BITS))),
                 "coefficient_write": In(LateWrite),
-                "bound": In(build.bound_bits),
+                "bounds": In(score_bounds_layout(build)),
                 "doubt_valid": Out(1),
                 "doubt": Out(1),
                 "delta_valid": Out(1),
@@ -128,14 +130,22 @@ class LossUnit(wiring.Component):
         used_within: Value = within
         used_derivative: Value = derivative
         if build.refetch:
-            # A sample whose first residual is within the bound counts for nothing
-            bound = Signal(build.bound_bits + build.p_max - 1 + align)
+            # A sample whose reference is within the bounds of the margin counts for nothing
+            reference1 = Signal.like(shifted)
+            reference2 = Signal.like(difference)
+            wide = build.bound_bits + build.p_max - 1 + align
+            below, minus_above = Signal(wide), Signal(signed(wide + 1))
             opens2 = Signal(init=1)
-            below, above = Signal(), Signal()
+            near_below, near_above = Signal(), Signal()
             valid3, last3, opens3, over3 = Signal(), Signal(), Signal(), Signal()
             within3, derivative3 = Signal.like(within, reset_less=True), Signal.like(within, reset_less=True)
             m.d.sync += [
-                bound.eq((self.bound << self.run.shift) << align),
+                reference1.eq(
+                    Mux(self.run.refetch == Refetch.CERTAIN, self.base_z, self.z) << self.run.shift
+                ),
+                reference2.eq((reference1 << align) - label),
+                below.eq((self.bounds[0] << self.run.shift) << align),
+                minus_above.eq(-((self.bounds[1] << self.run.shift) << align)),
                 valid3.eq(valid2),
                 last3.eq(last2),
                 opens3.eq(opens2),
@@ -146,8 +156,11 @@ class LossUnit(wiring.Component):
             with m.If(valid2):
                 m.d.sync += opens2.eq(last2)
                 with m.If(opens2):
-                    m.d.sync += [below.eq((difference - bound)[-1]), above.eq((-difference - bound)[-1])]
-            doubtful = (self.run.refetch != Refetch.NEVER) & below & above
+                    m.d.sync += [
+                        near_below.eq(reference2 <= below),
+                        near_above.eq(reference2 >= minus_above),
+                    ]
+            doubtful = (self.run.refetch != Refetch.NEVER) & near_below & near_above
             m.d.comb += [self.doubt_valid.eq(valid3 & opens3), self.doubt.eq(doubtful)]
             valid, last, over = valid3, last3, over3
             used_within, used_derivative = Mux(doubtful, 0, within3), Mux(doubtful, 0, derivative3)

@@ -1,4 +1,4 @@
-"""Norms of the model: how far quantisation may move a score, and how far the model is out of its ball."""
+"""Sums over the model: how far quantisation may move a score, and how far the model is out of its ball."""
 
 from amaranth import *
 from amaranth.lib import data, wiring
@@ -10,24 +10,29 @@ from zipsgd.protocol.formats import SHRINK_SHIFT_MAX, Build, Refetch
 from .adder_tree import AdderTree
 from .config import run_layout
 
-__all__ = ["ModelNorms"]
+__all__ = ["ModelNorms", "score_bounds_layout"]
+
+
+def score_bounds_layout(build: Build) -> data.ArrayLayout:
+    """How far a score may lie below its reference, and above: :func:`zipsgd.golden.bound.score_bounds`."""
+    return data.ArrayLayout(build.bound_bits, 2)
 
 
 class ModelNorms(wiring.Component):
-    """||Q3||_1 and ||Q3||_2, of one head, and what builds with refetching and with a ball make of them (golden model:
-    :mod:`zipsgd.golden.bound`, :func:`zipsgd.golden.prox.ball_shift`).
+    """||Q3||_2^2 and the sums of Q3's negative and positive words, of one head, and what builds with refetching and with a ball
+    make of them (golden model: :mod:`zipsgd.golden.bound`, :func:`zipsgd.golden.prox.ball_shift`).
 
-    Sizes and squares of the words are summed as the update unit writes them, U a cycle, from a model's first chunk on.
+    Words are summed as the update unit writes them, U a cycle, from a model's first chunk on.
 
     Attributes
     ----------
-    latency : cycles from the last write of an update to its ``bound`` and ``inward``.
+    latency : cycles from the last write of an update to its ``bounds`` and ``inward``.
 
     Members
     -------
     run : In(run_layout(build))
     q3_write, q3_chunk, q3_words, q3_done, q3_last : In, of :class:`.UpdateUnit`.
-    bound : Out(bound_bits), ||Q3||_1, or about 2 ||Q3||_2 if that is less: in units of the last base plane times Q3's last bit.
+    bounds : Out(score_bounds_layout(build)), in units of the last base plane times Q3's last bit.
     inward : Out(4), the shift by which the model shrinks towards its ball, 0 within it. It stays until an update is done.
     """
 
@@ -44,7 +49,7 @@ class ModelNorms(wiring.Component):
                 "q3_words": In(data.ArrayLayout(signed(build.q3_bits), build.update_lanes)),
                 "q3_done": In(1),
                 "q3_last": In(1),
-                "bound": Out(build.bound_bits),
+                "bounds": Out(score_bounds_layout(build)),
                 "inward": Out(range(SHRINK_SHIFT_MAX + 1)),
             }
         )
@@ -78,22 +83,31 @@ class ModelNorms(wiring.Component):
         for lane, word in enumerate(words):
             m.d.sync += squares.terms[lane].eq(Mux(spared[lane], 0, word * word))
         if build.refetch:
-            m.submodules.sizes = sizes = AdderTree(build.update_lanes, build.q3_bits + 1)
-            m.d.sync += [sizes.terms[lane].eq(abs(word)) for lane, word in enumerate(words)]
-            size = Signal(build.bound_bits)
-            with m.If(valid):
-                m.d.sync += size.eq(Mux(opens, 0, size) + sizes.total)
-            self._bound_scores(m, size, square)
+            ends = []
+            for name, sign in (("below", -1), ("above", 1)):
+                m.submodules[name] = tree = AdderTree(build.update_lanes, build.q3_bits + 1)
+                m.d.sync += [
+                    tree.terms[lane].eq(Mux(sign * word > 0, sign * word, 0))
+                    for lane, word in enumerate(words)
+                ]
+                end = Signal(build.bound_bits, name=name)
+                with m.If(valid):
+                    m.d.sync += end.eq(Mux(opens, 0, end) + tree.total)
+                ends.append(end)
+            self._bound_scores(m, ends, square)
         return m
 
-    def _bound_scores(self, m: Module, size: Signal, square: Signal) -> None:
+    def _bound_scores(self, m: Module, ends: list[Signal], square: Signal) -> None:
         """With k half the bits of s, 2^k + s / 2^k is 2 sqrt(s) or a little more."""
         half = Signal(range(len(square) // 2 + 1))
         likely = Signal(len(square) // 2 + 3)
         m.d.sync += [
             half.eq(_bits(m, square, "bits_for_half") >> 1),
             likely.eq((1 << half) + (square >> half) + 1),
-            self.bound.eq(Mux((self.run.refetch == Refetch.LIKELY) & (likely < size), likely, size)),
+            *(
+                bound.eq(Mux(self.run.refetch == Refetch.LIKELY, likely, end))
+                for bound, end in zip(self.bounds, ends, strict=True)
+            ),
         ]
 
     def _shrink_to_ball(self, m: Module, square: Signal) -> None:
