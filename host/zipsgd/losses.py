@@ -10,7 +10,7 @@ The derivative's Chebyshev series, cut off at the degree, comes close to the pol
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any
 
@@ -47,7 +47,7 @@ class CompiledLoss:
     scale: float
     polynomial: Polynomial
     error: float
-    exact: tuple[float, ...]
+    exact: tuple[float, ...] = field(repr=False)
     odds: bool = False
 
     @property
@@ -155,6 +155,16 @@ def compile_loss(
         where = points[~np.isfinite(exact)][0]
         raise ValueError(
             f"{name}: the derivative is not finite at {where:g}, and must be from -{radius:g} to {radius:g}"
+        )
+    if (exact if of == "margin" else -exact * points).min() >= 0:
+        raise ValueError(
+            f"{name}: "
+            + (
+                "a loss falls where the margin grows, and this derivative is nowhere below 0"
+                if of == "margin"
+                else "a loss grows with the residual on either side of 0, and this derivative nowhere has the residual's sign"
+            )
+            + "; is its sign right?"
         )
     series = Chebyshev.interpolate(
         lambda t: np.broadcast_to(np.asarray(derivative(t), dtype=np.float64), t.shape),

@@ -77,10 +77,15 @@ class RunConfig:
                 f"p = {self.p}"
             )
 
-        if self.refetch and (not self.loss.hinge or self.levels is not None or not self.m):
-            raise ValueError(
-                "samples are fetched again for hinges, on even levels, at one sample per value or more"
-            )
+        if self.refetch:
+            reasons = {
+                f"the loss {self.loss.name.lower()}, as it is for hinges": not self.loss.hinge,
+                'levels="optimal", as it is for even ones': self.levels is not None,
+                "samples_per_value=0, as it takes one at least": not self.m,
+            }
+            for reason, holds in reasons.items():
+                if holds:
+                    raise ValueError(f"refetch does not go with {reason}: leave out one of the two")
         if self.loss.polynomial != (self.polynomial is not None):
             raise ValueError(
                 f"the loss {self.loss.name} {'needs a' if self.loss.polynomial else 'has no'} polynomial"
@@ -145,6 +150,11 @@ class RunConfig:
             "models trained side by side": (self.heads, 1, build.heads),
             "bits of a level": (2 if self.levels is None else self.levels.bits, 2, max(2, build.level_bits)),
         }
+        if self.levels is not None and self.polynomial is not None and self.m > 2:
+            raise LimitError(
+                f"optimal levels are for two samples per value at most, and this loss takes {self.m} of them without bias: "
+                f"train on even levels, or choose samples_per_value=2"
+            )
         for name, (value, low, high) in limits.items():
             if not low <= value <= high:
                 raise LimitError(

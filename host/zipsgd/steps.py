@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.protocol.formats import PHASE_BITS, THRESHOLD_BITS, Build
 from zipsgd.rows import Rows, walk
 
 __all__ = ["SCHEDULES", "check_schedule", "default_step_size", "factor"]
@@ -21,6 +22,10 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
 
 _SHARE = 0.5
 """Of what the estimate of the largest stable step allows."""
+_MOST_STEP = 0.9
+"""Of a sample: a device's steps are below 1 (:class:`zipsgd.golden.loss.Step`)."""
+_MOST_THRESHOLD = 0.9 * 2.0 ** (THRESHOLD_BITS - PHASE_BITS - Build().model_frac)
+"""Of a mini-batch, as devices of the usual widths have it (:class:`zipsgd.golden.prox.Prox`)."""
 _SAMPLED = 2048
 """Rows from which the largest eigenvalue is estimated, at most."""
 _POWER_STEPS = 20
@@ -66,8 +71,10 @@ def default_step_size(
     base_bits: int = 8,
     samples_per_value: int = 2,
     curvature: float = 1.0,
+    l2: float = 0.0,
+    l1: float = 0.0,
 ) -> float:
-    """Half of 1 / (lambda + 2 T / B) over the loss's curvature, to two digits.
+    """Half of 1 / (c (lambda + 2 T / B) + l2), c the loss's curvature, to two digits; less if a device could not do it.
 
     ``lambda`` is the largest eigenvalue of A^T A / rows, which bounds the step of gradient descent; ``T`` the mean squared
     length of a quantised sample, by which the noise of a mini-batch of B samples grows, and the bound of SGD shrinks. Two
@@ -80,6 +87,7 @@ def default_step_size(
         variance than the even ones counted here.
     curvature : the loss's largest second derivative in z: 1 of least squares and a squared hinge, about 1 of the logistic loss
         by its scale; a hinge is given 1/2.
+    l2, l1 : strengths of the penalties, in the units of the device's loss and model.
     """
     unit = 2.0 ** (1 - base_bits)
     squared = variance = 0.0
@@ -90,5 +98,8 @@ def default_step_size(
             above -= np.floor(above)
             variance += float(np.sum(above * (1 - above), dtype=np.float64))
     length = (squared + variance * unit**2) / values.shape[0]
-    size = _SHARE / (_largest_eigenvalue(values) + 2 * length / batch_size) / curvature
-    return float(f"{size:.1e}")
+    slope = curvature * (_largest_eigenvalue(values) + 2 * length / batch_size) + l2
+    most = _MOST_STEP * batch_size
+    if l1:
+        most = min(most, _MOST_THRESHOLD / l1)
+    return float(f"{min(_SHARE / slope, most) if slope else most:.1e}")

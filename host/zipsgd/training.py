@@ -115,12 +115,21 @@ def _order(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng((seed, epoch)).permutation(rows)
 
 
-def step_sizes(options: Options, values: Rows, curvature: float = 1.0) -> list[float]:
-    """Step size of each epoch; of the default ones, larger in inverse proportion to the loss's ``curvature``."""
+def step_sizes(
+    options: Options, values: Rows, curvature: float = 1.0, loss_scale: float = 1.0
+) -> list[float]:
+    """Step size of each epoch. ``curvature``, ``loss_scale``: as of :func:`prepare`."""
     first = options.step_size
     if first is None:
+        penalty = options.regulariser.scaled(loss_scale)
         first = default_step_size(
-            values, options.batch_size, options.base_bits, options.samples_per_value, curvature
+            values,
+            options.batch_size,
+            options.base_bits,
+            options.samples_per_value,
+            curvature,
+            penalty.l2,
+            penalty.l1,
         )
     return [first * factor(options.schedule, epoch, options.epochs) for epoch in range(options.epochs)]
 
@@ -215,6 +224,7 @@ class Task:
         """What a build must have for it, by the parameters of :func:`zipsgd.backends.build_for`."""
         config = self.config
         return {
+            "batch": config.batch,
             "level_planes": None if config.levels is None else config.p,
             "hinge": config.loss.hinge,
             "polynomial": config.degree,
@@ -235,16 +245,17 @@ def prepare(
     memory: int | None = None,
     scaling: Scaling | None = None,
     curvature: float = 1.0,
+    loss_scale: float = 1.0,
 ) -> Task:
     """Scale the table and place its levels.
 
-    ``memory``: as of :func:`train`. ``scaling``: one that encloses the table, by default its own. ``curvature``: of
-    :func:`zipsgd.steps.default_step_size`. Raises DataError, ValueError.
+    ``memory``: as of :func:`train`. ``scaling``: one that encloses the table, by default its own. ``curvature``,
+    ``loss_scale``: of :class:`zipsgd.objective.Objective`. Raises DataError, ValueError.
     """
     memory = default_memory() if memory is None else memory
     optimal = options.levels == "optimal"
     scaling = scaling or Scaling.fit(table, options.level_steps)
-    sizes = step_sizes(options, scaling.rows(table.features), curvature)
+    sizes = step_sizes(options, scaling.rows(table.features), curvature, loss_scale)
     scale, levels = 1.0, None
     if optimal:
         from zipsgd.levels.table import level_scale, level_table  # numba takes a second to import

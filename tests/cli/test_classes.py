@@ -242,7 +242,11 @@ def test_options_that_do_not_go_together(words, says, run, tmp_path, monkeypatch
         (np.full(150, 2), (), "every 'species' is 2; a classifier needs rows of two classes"),
         (np.arange(150), (), "'species' has 150 different values in 150 rows, which looks like regression"),
         (Y, ("--base-bits", 9), "base_bits must be in 1..8"),
-        (Y, ("--loss", "logistic", "--refetch", "certain"), "samples are fetched again for hinges"),
+        (
+            Y,
+            ("--loss", "logistic", "--refetch", "certain"),
+            "refetch does not go with the loss polynomial_margin",
+        ),
         (Y, ("--backend", "emulatr"), "no backend 'emulatr'"),
         (Y, ("--lanes", 3), "lanes"),
         (Y, ("--max-features", 8, "--heads", 3), "features"),

@@ -290,7 +290,7 @@ def test_verify_tells_a_difference(run, csv, monkeypatch):
         (("train", "diabetes", "--backend", "/dev/x", "--level-planes", "2"), "has one already"),
         (("train", "diabetes", "--lanes", "3"), "lanes"),
         (("train", "diabetes", "--max-features", "8"), "features (with the intercept) must be in 1..8"),
-        (("train", "diabetes", "--batch-size", "65"), "batch size must be in 1..64 on this build"),
+        (("train", "diabetes", "--batch-size", "5000"), "batch_size must be in 1..4096"),
         (("train", "diabetes", "--trace", "x.vcd"), "only a virtual board writes a waveform"),
         (("train", "diabetes", "--baud", "9600"), "the backend emulator has no link"),
         (("train", "diabetes", "--backend", "sim", "--baud", "9600"), "baud must be from"),
@@ -510,3 +510,17 @@ def test_what_is_not_installed_is_named(module, words, extra, run, monkeypatch):
     status, out, err = run(*words)
     assert (status, out) == (1, "")
     assert f"pip install 'zipsgd[{extra}]'" in err
+
+
+def test_no_output_takes_the_place_of_another_or_of_the_data(run, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("a,b\n" + "".join(f"{i},{i % 3}\n" for i in range(20)))
+    before = rows.read_text()
+    both = tmp_path / "both.json"
+    says = ("it is named twice", "name another")
+    refused(run("train", rows, "--save", rows), *says)
+    refused(run("train", rows, "--save", both, "--json", tmp_path / "." / "both.json"), *says)
+    assert run("train", rows, "--save", both, "--quiet")[0] == 0
+    refused(run("predict", rows, "--model", both, "--out", rows), *says)
+    refused(run("predict", rows, "--model", both, "--out", both), *says)
+    assert rows.read_text() == before

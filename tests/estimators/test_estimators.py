@@ -448,13 +448,16 @@ def test_a_step_too_large_is_warned_of():
         ({"loss": "log_loss"}, "loss must be one of squared_hinge, hinge, logistic, squared_error"),
         ({"penalty": "l3"}, "penalty must be one of None, 'l2'"),
         ({"penalty": "l2", "alpha": -1.0}, "alpha must be"),
-        ({"penalty": "l2", "alpha": 100.0}, "step size times L2 strength must be"),
+        ({"penalty": "l2", "alpha": 100.0, "step_size": 0.1}, "step size times L2 strength must be"),
         ({"penalty": "elasticnet", "l1_ratio": 2}, "l1_ratio must be"),
         ({"levels": "odd"}, "levels must be one of"),
         ({"early_stopping": True, "validation_fraction": 1.5}, "validation_fraction must be between 0 and 1"),
         ({"backend": "emulatr"}, "no backend 'emulatr'; backends: emulator"),
         ({"class_weight": "even"}, "class_weight must be"),
-        ({"batch_size": 4096}, r"batch size must be in 1\.\.64 on this build"),
+        ({"class_weight": {"ant": -1}}, "class_weight must be positive numbers, not {'ant': -1}"),
+        ({"class_weight": {"bee": 0}}, "class_weight must be positive numbers"),
+        ({"class_weight": {"bee": np.nan}}, "class_weight must be positive numbers"),
+        ({"batch_size": 4097}, r"batch_size must be in 1\.\.4096"),
     ],
 )
 def test_bad_parameters_are_named(chosen, says):
@@ -465,6 +468,8 @@ def test_bad_parameters_are_named(chosen, says):
 def test_bad_classes_are_named():
     with pytest.raises(ValueError, match="y holds one class"):
         ZipClassifier().fit(X, np.ones(300))
+    with pytest.raises(ValueError, match="classes holds one class, 'ant'; at least two are needed"):
+        ZipClassifier().partial_fit(X, NAMES, classes=["ant"])
     with pytest.raises(ValueError, match="the first call of partial_fit needs classes"):
         ZipClassifier().partial_fit(X, NAMES)
     with pytest.raises(ValueError, match="not among the classes"):
@@ -476,3 +481,25 @@ def test_bad_classes_are_named():
         fitted.partial_fit(X, NAMES, classes=["ant", "bee"])
     with pytest.raises(ValueError, match="needs all rows at once"):
         ZipClassifier(class_weight="balanced").partial_fit(X, NAMES, classes=["ant", "bee", "cat"])
+
+
+@pytest.mark.parametrize(
+    ("penalty", "alpha"), [("l1", 1.0), ("l1", 30.0), ("l2", 100.0), ("elasticnet", 10.0)]
+)
+def test_the_automatic_step_is_within_what_a_penalty_allows(penalty, alpha):
+    strong = ZipRegressor(penalty=penalty, alpha=alpha, random_state=0).fit(X, Y)
+    weak = ZipRegressor(penalty=penalty, alpha=1e-4, random_state=0).fit(X, Y)
+    assert np.abs(strong.model_words_[:, :-1]).max() < 0.2 * np.abs(weak.model_words_[:, :-1]).max()
+
+
+def test_large_mini_batches():
+    fitted = ZipRegressor(batch_size=200, random_state=0).fit(X, Y)
+    assert words(fitted) == words(ZipRegressor(batch_size=200, random_state=0, backend="golden").fit(X, Y))
+
+
+def test_weights_whose_sum_is_not_finite():
+    huge = np.where(np.arange(len(X)) % 2, 1e308, 0.5e308)
+    fitted = ZipRegressor(random_state=0, max_iter=2).fit(X, Y, sample_weight=huge)
+    assert words(fitted) == words(
+        ZipRegressor(random_state=0, max_iter=2).fit(X, Y, sample_weight=huge / 1e307)
+    )

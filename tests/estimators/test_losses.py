@@ -193,12 +193,32 @@ def test_verbose_says_how_many_came_twice(capsys):
     [
         ({"refetch": "often"}, "^refetch must be one of never, certain, likely, not 'often'$"),
         ({"refetch": 1}, "^refetch must be one of never, certain, likely, not 1$"),
-        ({"refetch": "certain", "loss": "logistic"}, "samples are fetched again for hinges"),
-        ({"refetch": "certain", "loss": "squared_error"}, "samples are fetched again for hinges"),
-        ({"refetch": "likely", "levels": "optimal"}, "on even levels"),
-        ({"refetch": "likely", "samples_per_value": 0}, "at one sample per value or more"),
+        (
+            {"refetch": "certain", "loss": "logistic"},
+            "refetch does not go with the loss polynomial_margin, as",
+        ),
+        (
+            {"refetch": "certain", "loss": "squared_error"},
+            "refetch does not go with the loss squared, as it is for",
+        ),
+        (
+            {"refetch": "likely", "levels": "optimal"},
+            'refetch does not go with levels="optimal", as it is for even',
+        ),
+        (
+            {"refetch": "likely", "samples_per_value": 0},
+            "refetch does not go with samples_per_value=0, as it takes",
+        ),
     ],
 )
 def test_refetching_that_cannot_be_is_named(chosen, says):
     with pytest.raises(ValueError, match=says):
         ZipClassifier(**chosen).fit(X, CLASSES)
+
+
+def test_a_loss_of_a_small_scale_takes_the_largest_steps() -> None:
+    """The automatic step is one that the device has, whatever the loss's curvature."""
+    small = compile_loss("small", lambda r: 1e-3 * r, of="residual", degree=1, radius=1)
+    fitted = ZipRegressor(loss=small, random_state=0, max_iter=50).fit(X, Y)
+    assert fitted.history_[0]["step_size"] == pytest.approx(0.9 * (400 // 32), rel=0.05)
+    assert fitted.score(X, Y) > 0.3

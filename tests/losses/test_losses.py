@@ -137,6 +137,18 @@ def test_samples_without_bias() -> None:
             r"^it: the coefficients of the polynomial's derivative add up to 5 in size, and must stay below 4, .*: take a "
             r"lower degree, a smaller radius, or a loss of a smaller scale$",
         ),
+        (
+            {"derivative": lambda t: 1 / (1 + np.exp(-t))},
+            r"^it: a loss falls where the margin grows, and this derivative is nowhere below 0; is its sign right\?$",
+        ),
+        *(
+            (
+                {"derivative": derivative, "of": "residual", "radius": 1},
+                r"^it: a loss grows with the residual on either side of 0, and this derivative nowhere has the residual's "
+                r"sign; is its sign right\?$",
+            )
+            for derivative in (lambda t: -t, lambda t: 0 * t)
+        ),
         ({"constant": 15.9}, r"^it: the coefficients of the polynomial's loss add up to .* in size"),
         (
             {"tolerance": 0.01},

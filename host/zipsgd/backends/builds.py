@@ -16,6 +16,7 @@ def build_for(
     *,
     lanes: int = 8,
     max_features: int | None = None,
+    batch: int = 1,
     level_planes: int | None = None,
     heads: int = 1,
     hinge: bool = False,
@@ -26,9 +27,10 @@ def build_for(
 ) -> Build:
     """A build with room for ``heads`` models of ``features``, the intercept's among them.
 
-    ``max_features``: by default what is needed, and at least 1024. ``level_planes``: most base planes of a transcoded value,
-    None for a build without a transcoder. ``hinge``, ``polynomial``, ``refetch``, ``prox``, ``ball``: with hinge losses, with
-    polynomial ones up to that degree, with a list of samples to fetch again, with a proximal step, with a ball.
+    ``max_features``: by default what is needed, and at least 1024. ``batch``: samples of a mini-batch. ``level_planes``: most
+    base planes of a transcoded value, None for a build without a transcoder. ``hinge``, ``polynomial``, ``refetch``, ``prox``,
+    ``ball``: with hinge losses, with polynomial ones up to that degree, with a list of samples to fetch again, with a proximal
+    step, with a ball.
     Raises :class:`zipsgd.protocol.formats.BuildError`.
     """
     lanes_above_zero = max(1, lanes)  # Build names the wrong one
@@ -41,6 +43,7 @@ def build_for(
         lanes=lanes,
         update_lanes=lanes,
         max_features=max_features,
+        max_batch=max(Build.max_batch, 1 << (batch - 1).bit_length()),
         replay_words=min(max(2048, 1 << (words - 1).bit_length()), 1 << 16),
         rx_bytes=1 << 14,  # a simulated board must not wait for this computer
         level_bits=0 if level_planes is None else 8,

@@ -4,7 +4,7 @@ import argparse
 import os
 import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -298,7 +298,7 @@ def build_of(arguments: argparse.Namespace, features: int = 1, *backends: str) -
         or (getattr(arguments, "resume", False) and not described)
     ):
         return build
-    needed: dict[str, Any] = {}
+    needed: dict[str, Any] = {"batch": getattr(arguments, "batch_size", 1)}
     if getattr(arguments, "levels", "uniform") == "optimal":
         needed["level_planes"] = arguments.base_bits
     if any(getattr(arguments, name, 0) for name in ("l2", "l1", "bound")):
@@ -346,14 +346,20 @@ def add_backend(command: argparse.ArgumentParser) -> None:
     )
 
 
-def check_output(*paths: Path | None, folder: bool = False) -> None:
+def check_output(*paths: Path | None, folder: bool = False, inputs: Sequence[str | Path] = ()) -> None:
     """Make the folders that ``paths`` need, before any work; with ``folder``, they are folders themselves.
 
-    Raises ValueError for a place that cannot be written.
+    Raises ValueError for a place that cannot be written, and for one that is named twice, or is one of the ``inputs``.
     """
+    taken = {Path(path).resolve() for path in inputs}
     for path in paths:
         if path is None:
             continue
+        if path.resolve() in taken:
+            raise ValueError(
+                f"cannot write {path}: it is named twice, and what it holds would be lost; name another"
+            )
+        taken.add(path.resolve())
         if path.exists() and path.is_dir() != folder:
             raise ValueError(f"cannot write {path}: it is a {'file' if folder else 'folder'}; name another")
         parent = path if folder else path.parent

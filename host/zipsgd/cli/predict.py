@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    check_output(arguments.out)
+    check_output(arguments.out, inputs=(arguments.data, arguments.model))
     model = load_model(arguments.model)
     features, labels = load_rows(arguments.data, model.columns, model.label, memory=memory_of(arguments))
     text = "\n".join(model.texts(model.predict(features))) + "\n"

@@ -129,7 +129,9 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     options, memory = options_of(arguments), memory_of(arguments)
     _check_together(arguments)
-    check_output(arguments.save, arguments.json, arguments.trace, arguments.checkpoint)
+    check_output(
+        arguments.save, arguments.json, arguments.trace, arguments.checkpoint, inputs=(arguments.data,)
+    )
     check_output(arguments.report, folder=True)
     if arguments.report is not None:
         need_plots()

@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from zipsgd.backends import BACKENDS, Backend, open_backend
 from zipsgd.data import Scaling, Table
 from zipsgd.data.table import column_names
-from zipsgd.epochs import OVERFLOW, EpochReport
+from zipsgd.epochs import MODEL, MODEL_ADVICE, OVERFLOW, EpochReport
 from zipsgd.golden.loss import Step
 from zipsgd.objective import Objective
 from zipsgd.protocol.formats import Build, Flag
@@ -312,7 +312,12 @@ class BaseZip(BaseEstimator, ABC):
         table = Table(Chosen(data.X, index), targets[:, 0], self._names(), self._source)
         scalings = self._scalings(table, targets, options, fresh_scaling)
         task = prepare(
-            table, options, memory=self._memory, scaling=scalings[0], curvature=objective.curvature
+            table,
+            options,
+            memory=self._memory,
+            scaling=scalings[0],
+            curvature=objective.curvature,
+            loss_scale=objective.scale,
         )
         config = replace(
             task.config, loss=objective.loss, polynomial=objective.polynomial, refetch=objective.refetch
@@ -355,9 +360,11 @@ class BaseZip(BaseEstimator, ABC):
             self.model_words_, self._mean, self._averaged = best.words, best.mean, best.averaged
             self._refresh(self._models())
         if not OVERFLOW.isdisjoint(self.history_[-1]["flags"]):
+            flags = self.history_[-1]["flags"]
             warnings.warn(
-                f"values were saturated in training ({', '.join(self.history_[-1]['flags'])}): lower step_size (it was "
-                f"{self.history_[0]['step_size']:.3g} at first), or raise base_bits",
+                f"values were saturated in training ({', '.join(flags)}): lower step_size (it was "
+                f"{self.history_[0]['step_size']:.3g} at first), or raise base_bits"
+                + (MODEL_ADVICE if MODEL in flags else ""),
                 ConvergenceWarning,
                 stacklevel=4,
             )

@@ -150,7 +150,8 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         classes = unique_labels(y if weights is None else y[weights > 0])
         if classes.size == 1:
             raise ValueError(
-                f"y holds one class, {classes[0]!r}, in the rows of a weight above 0; at least two classes are needed"
+                f"y holds one class, {classes.tolist()[0]!r}{'' if weights is None else ', in the rows of a weight above 0'}; "
+                f"at least two classes are needed"
             )
         if self.warm_start and self._trained and not np.array_equal(classes, self.classes_):
             raise ValueError(
@@ -181,6 +182,8 @@ class ZipClassifier(ClassifierMixin, BaseZip):
             )
         if classes is not None:
             classes = unique_labels(classes)
+            if classes.size == 1:
+                raise ValueError(f"classes holds one class, {classes.tolist()[0]!r}; at least two are needed")
         if first:
             if classes is None:
                 raise ValueError("the first call of partial_fit needs classes: all that there will be")
@@ -229,6 +232,11 @@ class ZipClassifier(ClassifierMixin, BaseZip):
                 of_class = share.sum() / (self.classes_.size * totals)
             else:
                 of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+                if not all(0 < weight < np.inf for weight in of_class):
+                    raise ValueError(
+                        f"class_weight must be positive numbers, not {self.class_weight}; leave out the rows of a class that "
+                        f"is not to count"
+                    )
             weights = of_class[numbers] if weights is None else weights * of_class[numbers]
         ours = np.arange(self.classes_.size) if self.classes_.size > 2 else np.array([1])
         targets = np.where(numbers[:, None] == ours, 1.0, -1.0)

@@ -34,8 +34,10 @@ def plot(history: list[Entry], axis: Any = None) -> Any:
             ) from None
         axis = pyplot.subplots()[1]
     epochs = [entry["epoch"] for entry in history]
-    axis.plot(epochs, [entry["loss"] for entry in history], "o-", label="loss while training")
-    axis.set(xlabel="epoch", ylabel="loss of scaled targets", yscale="log")
+    losses = [entry["loss"] for entry in history]
+    axis.plot(epochs, losses, "o-", label="loss while training")
+    # An unbiased estimate of a loss near 0 may be below it
+    axis.set(xlabel="epoch", ylabel="loss of scaled targets", yscale="log" if min(losses) > 0 else "linear")
     scores = [(entry["epoch"], entry["validation_score"]) for entry in history if "validation_score" in entry]
     if scores:
         axis.plot([], [], "s--", color="C1", label="validation score")  # for the legend of both axes

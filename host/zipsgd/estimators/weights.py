@@ -23,9 +23,11 @@ def copies(index: _Index, weights: _Float) -> tuple[_Index, _Float | None]:
     if not kept.any():
         raise ValueError("Sample weights must contain at least one non-zero number: every row has weight 0")
     index, weights = index[kept], weights[kept]
-    if np.array_equal(weights, np.floor(weights)) and weights.mean() <= _MOST_COPIES:
+    shares = weights / weights.max()  # whose sum is finite
+    mean = float(shares.mean())
+    if np.array_equal(weights, np.floor(weights)) and mean * weights.max() <= _MOST_COPIES:
         return np.repeat(index, weights.astype(np.int64)), None
-    return index, weights / weights.mean()
+    return index, shares / mean
 
 
 def draw(shares: _Float, seed: int, epoch: int) -> _Index:
