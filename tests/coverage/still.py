@@ -13,11 +13,19 @@ _CONSTANT = "constant: always ready, always reading, or a share of a word that a
 _QUEUE = "of a queue with room for more than the samples in flight bring; where it has less, test_core_identity fills it"
 _DELTAS = "of a queue as deep as samples in flight, which the gradient unit empties before they are all in it"
 _ONE_LANE = "for update units of fewer lanes than the datapath's"
+_DEGREE = "as wide as a polynomial of the highest degree of any build needs"
+_LARGE = "top of a sum over a model as large as can be, of words that are all alike"
+_SIGN = "sign of what is never negative, and the bit below it, of a threshold of half the model's range"
+_SQUARE = "bit 1 of a square, which is always 0, and the top of one, which only the least number has"
+_ODD = "the last bit of a mini-batch's sum, which is set at all base planes and two samples per value alone"
 
 _REASONS: list[tuple[str, int, str]] = [
     # COMPONENT.SIGNAL, from which bit on, why
     (r".*\.(samples(__payload|_done)?)", 8, _SHORT),
-    (r".*\.(cycles|plane_cycles|starved_cycles)(_low)?", 12, _SHORT),
+    (r".*\.(cycles|plane_cycles)(_low)?", 12, _SHORT),
+    (r".*\.starved_cycles(_low)?", 11, _SHORT),
+    (r"dut(\.core(\.loss)?)?\.loss", 40, _SHORT),
+    (r"dut\.loss_high", 8, _SHORT),
     (r"dut\.(cycles|plane_cycles|starved_cycles)_high", 0, _SHORT),
     (r".*\.window_(read|write)__payload", 9, _WINDOW),
     (r"dut(\.transcoder)?\.(level_)?write__payload", 11, _WINDOW),
@@ -29,11 +37,29 @@ _REASONS: list[tuple[str, int, str]] = [
     (r"dut\.transcoder\.plane", 2, _WIDE),
     (r"dut\.repeater\.(place|following|last_place|(read|write)__addr)", 7, _WIDE),
     (r"dut\.threshold", 31, "of a threshold of half the model's range, which runs seldom draw"),
-    (
-        r"dut\.core\.update(\.phases|\.prox\d+)?\.threshold",
-        15,
-        "of a threshold of half the model's range, which runs seldom draw",
-    ),
+    (r"dut\.core\.update(\.phases|\.prox\d+)?\.thresholds", 34, _SIGN),
+    (r"dut\.core\.update(\.phases|\.prox\d+)?\.bounds", 23, _SIGN),
+    (r".*\.coefficient_write__payload", 5, _WINDOW),
+    (r"dut\.core\.loss(\.evaluator)?\.write__payload", 5, _WINDOW),
+    (r".*\.coefficient_write__(payload|valid)", 0, _BUILD),
+    (r"dut(\.core(\.doubts)?)?\.(doubt_)?offset", 1, _SHORT),
+    (r"dut\.doubt_(offset|word)", 0, _BUILD),
+    (r"dut\.core\.doubts\.(place|read__addr)", 1, _SHORT),
+    (r"dut\.core\.doubts\.gathered", 31, "the last bit of a word, with which it is written"),
+    (r"dut\.(degree|up_planes)", 2, _DEGREE),
+    (r"dut\.core\.spacing", 4, _DEGREE),
+    (r"dut\.core\.loss\.evaluator\.count", 3, _DEGREE),
+    (r"dut\.core\.loss\.evaluator\.summed", 7, _DEGREE),
+    (r".*\.inward", 0, _BUILD),
+    (r"dut\.core\.norms\.spared", 0, _BUILD),
+    (r"dut\.core(\.norms|\.loss)?\.bounds", 19, _LARGE),
+    (r"dut\.core\.norms\.(above|below)", 19, _LARGE),
+    (r"dut\.core\.norms\.(above|below)\.(terms|total)", 11, _LARGE),
+    (r"dut\.core\.norms\.(square|total)", 13, _LARGE),
+    (r"dut\.core\.norms\.(bits_for_half|half)", 4, _LARGE),
+    (r"dut\.core\.norms\.squares\.total", 24, _LARGE),
+    (r"dut\.core\.norms(\.squares)?\.terms", 1, _SQUARE),
+    (r"dut\.core\.gradient\.rested", 0, _ODD),
     (r".*\.lfsr\d*\.(back|mark|marked)", 0, _BUILD),
     (r".*\.last_head", 0, _BUILD),
     (r"dut\.core\.gradient\.pair", 0, _BUILD),
