@@ -79,8 +79,8 @@ def _explain(path: Path, layout: _Layout, reason: str) -> NoReturn:
                         f"{path}, line {number}, column {name!r}: the cell is empty; fill it in or leave the row out"
                     )
                 raise DataError(
-                    f"{path}, line {number}, column {name!r}: {cell!r} is not a number; encode classes as numbers (two "
-                    f"classes: -1 and 1) or leave the column out"
+                    f"{path}, line {number}, column {name!r}: {cell!r} is not a number; encode classes as numbers, "
+                    f"such as 0, 1 and 2, or leave the column out"
                 )
     raise DataError(f"{path}: {reason}")
 

@@ -21,7 +21,7 @@ def column_names(count: int, first: int = 0) -> tuple[str, ...]:
 def _check_numbers(array: npt.NDArray[np.generic], what: str) -> None:
     if array.dtype.kind not in "fiub":
         raise DataError(
-            f"{what}: holds {array.dtype}, not real numbers; encode classes as numbers (two classes: -1 and 1)"
+            f"{what}: holds {array.dtype}, not real numbers; encode classes as numbers, such as 0, 1 and 2"
         )
 
 

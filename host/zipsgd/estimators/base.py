@@ -29,6 +29,7 @@ from zipsgd.rows import Chosen, ranges
 from zipsgd.training import Options, Task, prepare
 
 from . import history
+from .checks import number, whole
 from .heads import Heads, build_of, translate
 from .penalty import regulariser
 from .rows import content_order
@@ -194,13 +195,12 @@ class BaseZip(BaseEstimator, ABC):
 
     def _fit(self, data: Data) -> Self:
         """Train for ``max_iter`` epochs, from the model there is if ``warm_start``."""
-        if not isinstance(self.max_iter, Integral) or self.max_iter < 1:
-            raise ValueError(f"max_iter must be a number of epochs from 1, not {self.max_iter!r}")
+        epochs = whole("max_iter", self.max_iter, 1)
         self._begin(data, anew=not self.warm_start)
         validation = None
         if self.early_stopping:
             data, validation = self._split(data)
-        return self._run(data, self.schedule, int(self.max_iter), fresh_scaling=True, validation=validation)
+        return self._run(data, self.schedule, epochs, fresh_scaling=True, validation=validation)
 
     def _partial_fit(self, data: Data) -> Self:
         """Train for one epoch, from the model there is."""
@@ -238,7 +238,9 @@ class BaseZip(BaseEstimator, ABC):
 
     def _split(self, data: Data) -> tuple[Data, Data]:
         """Rows to train on, and rows to rate models on."""
-        if not 0 < self.validation_fraction < 1:
+        whole("n_iter_no_change", self.n_iter_no_change, 1)
+        number("tol", self.tol)
+        if not 0 < number("validation_fraction", self.validation_fraction) < 1:
             raise ValueError(f"validation_fraction must be between 0 and 1, not {self.validation_fraction}")
         rows = data.order()
         if data.weights is not None:
@@ -258,20 +260,24 @@ class BaseZip(BaseEstimator, ABC):
             if samples != "auto":
                 raise ValueError(f'samples_per_value must be "auto" or a number, not {samples!r}')
             samples = unbiased
+        samples = whole("samples_per_value", samples, 0)
         batch = self.batch_size
         if isinstance(batch, str):
             if batch != "auto":
                 raise ValueError(f'batch_size must be "auto" or a number of samples, not {batch!r}')
             batch = min(_BATCH, max(1, rows // _FEWEST_BATCHES))
+        batch = whole("batch_size", batch, 1)
+        if not isinstance(self.average, bool):
+            whole("average", self.average, 0)
         step = self.step_size
         if isinstance(step, str) and step != "auto":
             raise ValueError(f'step_size must be "auto" or a number, not {step!r}')
         penalty = regulariser(self.penalty, self.alpha, self.l1_ratio)
         return Options(
-            base_bits=int(self.base_bits),
-            samples_per_value=int(samples),
-            batch_size=int(batch),
-            step_size=None if isinstance(step, str) else float(step),
+            base_bits=whole("base_bits", self.base_bits, 0),
+            samples_per_value=samples,
+            batch_size=batch,
+            step_size=None if isinstance(step, str) else number("step_size", step),
             schedule=schedule,
             epochs=epochs,
             seed=self.seed_,
