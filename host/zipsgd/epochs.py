@@ -1,19 +1,25 @@
 """What is told of an epoch that is over."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from zipsgd.backends import EpochResult
 from zipsgd.protocol.formats import MODEL_INT, Flag
 
-__all__ = ["MODEL", "MODEL_ADVICE", "OVERFLOW", "EpochReport"]
+__all__ = ["OVERFLOW", "EpochReport", "advice"]
 
 OVERFLOW = frozenset(Flag.NAMES[flag] for flag in (Flag.DELTA, Flag.GRADIENT, Flag.MODEL))
 """Saturation that spoils a model. Single residuals may saturate, and Q3 at the end of its range."""
-MODEL = Flag.NAMES[Flag.MODEL]
-MODEL_ADVICE = (
-    f"; weights have reached {1 << MODEL_INT}, the end of their range where columns are from -1 to 1: a penalty, l2 or l1, "
-    f"keeps them smaller"
-)
+
+
+def advice(flags: Collection[str]) -> str:
+    """What else to do about ``flags``: of a model whose weights reached the end of their range. To be added to a message."""
+    if Flag.NAMES[Flag.MODEL] not in flags:
+        return ""
+    return (
+        f"; weights have reached {1 << MODEL_INT}, the end of their range where columns are from -1 to 1: a penalty, l2 or l1, "
+        f"keeps them smaller"
+    )
 
 
 @dataclass(frozen=True)

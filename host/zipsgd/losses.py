@@ -156,16 +156,15 @@ def compile_loss(
         raise ValueError(
             f"{name}: the derivative is not finite at {where:g}, and must be from -{radius:g} to {radius:g}"
         )
-    if (exact if of == "margin" else -exact * points).min() >= 0:
-        raise ValueError(
-            f"{name}: "
-            + (
-                "a loss falls where the margin grows, and this derivative is nowhere below 0"
-                if of == "margin"
-                else "a loss grows with the residual on either side of 0, and this derivative nowhere has the residual's sign"
-            )
-            + "; is its sign right?"
-        )
+    falls, why = {
+        "margin": (exact, "a loss falls where the margin grows, and this derivative is nowhere below 0"),
+        "residual": (
+            -exact * points,
+            "a loss grows with the residual on either side of 0, and this derivative nowhere has the residual's sign",
+        ),
+    }[of]
+    if falls.min() >= 0:
+        raise ValueError(f"{name}: {why}; is its sign right?")
     series = Chebyshev.interpolate(
         lambda t: np.broadcast_to(np.asarray(derivative(t), dtype=np.float64), t.shape),
         _SERIES,

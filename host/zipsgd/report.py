@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 
 from zipsgd.data import Table
-from zipsgd.epochs import MODEL, MODEL_ADVICE
+from zipsgd.epochs import advice
 from zipsgd.model import ClassifierResult, Model, Result
 from zipsgd.protocol.formats import Build
 from zipsgd.training import Options, float_sgd, train
@@ -93,7 +93,7 @@ def summary(result: Model, comparison: Comparison | None = None) -> list[str]:
     if result.spoilt_by:
         lines.append(
             f"warning: values were saturated ({', '.join(result.spoilt_by)}): the model is not what SGD would give; use a "
-            f"smaller step size" + (MODEL_ADVICE if MODEL in result.spoilt_by else "")
+            f"smaller step size{advice(result.spoilt_by)}"
         )
     return lines
 

@@ -11,7 +11,10 @@ def test_small_run(small_table: Table, near: float, met: bool, monkeypatch: pyte
     monkeypatch.setattr(automatic_step, "NAMES", ("diabetes", "breast_cancer"))
     monkeypatch.setattr(automatic_step, "SPLITS", (0,))
     monkeypatch.setattr(automatic_step, "NEAR", near)
-    result = automatic_step.run(lambda name: small_table if name == "diabetes" else load_set(name))
+    monkeypatch.setattr(
+        automatic_step, "load_set", lambda name: small_table if name == "diabetes" else load_set(name)
+    )
+    result = automatic_step.run()
     regression, classes = result["rows"]
     assert (regression["measure"], classes["measure"]) == ("R2", "accuracy")
     assert len({regression[f"x {size:g}"] for size in automatic_step.SIZES}) == len(automatic_step.SIZES)

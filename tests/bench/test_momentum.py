@@ -18,7 +18,7 @@ def test_small_run(small_table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result["met"] == all(row["over no momentum"] >= 0.98 for row in result["rows"])
 
 
-def test_a_step_that_runs_away_is_no_candidate(small_table: Table) -> None:
+def test_a_step_that_runs_away_is_no_candidate() -> None:
     values = np.random.default_rng(0).uniform(-1, 1, (200, 3))
     target = values @ [0.3, -0.2, 0.1]
     assert momentum._loss(values, target, 1e3, 0.0, 4, 0) == np.inf

@@ -19,8 +19,11 @@ _SIGN = "sign of what is never negative, and the bit below it, of a threshold of
 _SQUARE = "bit 1 of a square, which is always 0, and the top of one, which only the least number has"
 _ODD = "the last bit of a mini-batch's sum, which is set at all base planes and two samples per value alone"
 
-_REASONS: list[tuple[str, int, str]] = [
-    # COMPONENT.SIGNAL, from which bit on, why
+_TERMS = frozenset({1, 23, 25} | {lane + bit for lane in range(0, 52, 13) for bit in (11, 12)})
+"""Of the squares, of 24 bits a lane, and of the sums' terms, of 13 bits, which have a name in common."""
+
+_REASONS: list[tuple[str, int | frozenset[int], str]] = [
+    # COMPONENT.SIGNAL, from which bit on or which ones, why
     (r".*\.(samples(__payload|_done)?)", 8, _SHORT),
     (r".*\.(cycles|plane_cycles)(_low)?", 12, _SHORT),
     (r".*\.starved_cycles(_low)?", 11, _SHORT),
@@ -58,8 +61,8 @@ _REASONS: list[tuple[str, int, str]] = [
     (r"dut\.core\.norms\.(square|total)", 13, _LARGE),
     (r"dut\.core\.norms\.(bits_for_half|half)", 4, _LARGE),
     (r"dut\.core\.norms\.squares\.total", 24, _LARGE),
-    (r"dut\.core\.norms(\.squares)?\.terms", 1, _SQUARE),
-    (r"dut\.core\.gradient\.rested", 0, _ODD),
+    (r"dut\.core\.norms(\.squares)?\.terms", _TERMS, _SQUARE),
+    (r"dut\.core\.gradient\.rested", frozenset(range(0, 512, 32)), _ODD),
     (r".*\.lfsr\d*\.(back|mark|marked)", 0, _BUILD),
     (r".*\.last_head", 0, _BUILD),
     (r"dut\.core\.gradient\.pair", 0, _BUILD),
@@ -77,7 +80,8 @@ _REASONS: list[tuple[str, int, str]] = [
 
 def reason_for(signal: str, bits: Sequence[int]) -> str | None:
     """Why ``bits`` of ``signal``, COMPONENT.NAME, are still; None where that is not known."""
-    for pattern, lowest, reason in _REASONS:
-        if re.fullmatch(pattern, signal) and min(bits) >= lowest:
+    for pattern, known, reason in _REASONS:
+        stays = min(bits) >= known if isinstance(known, int) else known.issuperset(bits)
+        if re.fullmatch(pattern, signal) and stays:
             return reason
     return None

@@ -94,39 +94,41 @@ def test_columns_of_cpusmall(tmp_path, monkeypatch):
     assert table.labels.tolist() == [21, 43]
 
 
-def test_digits_of_mnist49(tmp_path, monkeypatch):
-    """Fours are +1 and nines -1; other digits and pixels that are all alike are left out."""
+@pytest.mark.parametrize(
+    ("name", "rows", "features", "names", "labels"),
+    [
+        # Fours are +1 and nines -1; other digits and pixels that are all alike are left out
+        ("mnist49", "7,1,0,4\n7,2,9,3\n7,5,0,9\n", [[1], [5]], ["pixel 1"], [1, -1]),
+        # All of them, so that another image has the same columns
+        ("mnist5k", "7,1,4\n7,2,3\n", [[7, 1], [7, 2]], ["pixel 0", "pixel 1"], [4, 3]),
+    ],
+)
+def test_digits_of_mnist(name, rows, features, names, labels, tmp_path, monkeypatch):
     file = tmp_path / "mnist_5k.csv.gz"
     with gzip.open(file, "wt") as output:
-        output.write("7,1,0,4\n7,2,9,3\n7,5,0,9\n")
+        output.write(rows)
     monkeypatch.setattr(sets, "_member", lambda *_: file)
-    table = load_set("mnist49")
-    assert table.features.tolist() == [[1], [5]]
-    assert (table.names, table.labels.tolist()) == (("pixel 1",), [1, -1])
+    table = load_set(name)
+    assert (table.features.tolist(), list(table.names), table.labels.tolist()) == (features, names, labels)
 
 
-def test_digits_of_mnist5k(tmp_path, monkeypatch):
-    """All of them, with pixels that are all alike, so that another image has the same columns."""
-    file = tmp_path / "mnist_5k.csv.gz"
-    with gzip.open(file, "wt") as output:
-        output.write("7,1,0,4\n7,2,9,3\n")
-    monkeypatch.setattr(sets, "_member", lambda *_: file)
-    table = load_set("mnist5k")
-    assert table.features.tolist() == [[7, 1, 0], [7, 2, 9]]
-    assert (table.names[2], table.labels.tolist()) == ("pixel 2", [4, 3])
+@pytest.fixture
+def members(tmp_path, monkeypatch):
+    """A folder from which files of archives come."""
+    monkeypatch.setattr(
+        sets, "_members", lambda archive, names, progress: [tmp_path / Path(each).name for each in names]
+    )
+    return tmp_path
 
 
-def test_images_of_cifar10(tmp_path, monkeypatch):
+def test_images_of_cifar10(members, monkeypatch):
     """A row of each file's pixels is an image."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (10, 3072)).astype(np.uint8)
     for number in range(5):
         pair = images[2 * number : 2 * number + 2].reshape(2, 1024, 3)
-        Image.fromarray(pair).save(tmp_path / f"data_batch_{number + 1}.png")
-    (tmp_path / "train_lables.json").write_text(str([*range(10)]))
-    monkeypatch.setattr(
-        sets, "_members", lambda archive, members, progress: [tmp_path / Path(each).name for each in members]
-    )
+        Image.fromarray(pair).save(members / f"data_batch_{number + 1}.png")
+    (members / "train_lables.json").write_text(str([*range(10)]))
     table = load_set("cifar10")
     np.testing.assert_array_equal(table.features, images)
     assert table.labels.tolist() == [*range(10)]
@@ -164,18 +166,15 @@ def test_sets_say_what_they_are():
         assert all(getattr(found, field.name) for field in dataclasses.fields(found))
 
 
-def test_idx_files_are_read(monkeypatch, tmp_path):
+def test_idx_files_are_read(members):
     """Two images of 2 x 3 for training, one for the test."""
     for name, shape in (("train", (2, 2, 3)), ("t10k", (1, 2, 3))):
         pixels = np.arange(np.prod(shape), dtype=np.uint8)
         header = b"".join(int(size).to_bytes(4, "big") for size in shape)
-        (tmp_path / f"{name}-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + header + pixels.tobytes())
-        (tmp_path / f"{name}-labels-idx1-ubyte").write_bytes(
+        (members / f"{name}-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + header + pixels.tobytes())
+        (members / f"{name}-labels-idx1-ubyte").write_bytes(
             b"\0\0\x08\x01" + header[:4] + pixels[: shape[0]].tobytes()
         )
-    monkeypatch.setattr(
-        sets, "_members", lambda archive, members, progress: [tmp_path / Path(each).name for each in members]
-    )
     found = sets.mnist_digits()
     assert found["train"].tolist() == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
     assert found["train_digits"].tolist() == [0, 1]

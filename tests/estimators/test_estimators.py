@@ -504,6 +504,11 @@ def test_the_automatic_step_is_within_what_a_penalty_allows(penalty, alpha):
     assert np.abs(strong.model_words_[:, :-1]).max() < 0.2 * np.abs(weak.model_words_[:, :-1]).max()
 
 
+def test_average_may_be_a_numpy_boolean():
+    fitted, plain = (ZipRegressor(average=each, random_state=0).fit(X, Y) for each in (np.True_, True))
+    np.testing.assert_array_equal(fitted.coef_, plain.coef_)
+
+
 def test_large_mini_batches():
     fitted = ZipRegressor(batch_size=200, random_state=0).fit(X, Y)
     assert words(fitted) == words(ZipRegressor(batch_size=200, random_state=0, backend="golden").fit(X, Y))

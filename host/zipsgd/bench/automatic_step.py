@@ -4,7 +4,7 @@ The scores of its models on rows held out should be near the best that a search 
 well: noise of quantisation can take the residuals of a few samples out of their range, whatever the step is.
 """
 
-from collections.abc import Callable
+import warnings
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,13 @@ NEAR = 1.0
 
 
 def compare(name: str, table: Table, classes: bool) -> dict[str, Any]:
-    """A row: scores in points, means over the splits, and the flags of the automatic step's runs."""
-    from sklearn.base import clone
-    from sklearn.model_selection import train_test_split
+    """A row: scores in points, means over the splits, and the flags of the automatic step's runs.
+
+    Raises ModuleNotFoundError without scikit-learn.
+    """
+    with extra("sklearn"):
+        from sklearn.base import clone
+        from sklearn.model_selection import train_test_split
 
     from zipsgd.estimators import ZipClassifier, ZipRegressor
 
@@ -65,18 +69,14 @@ def compare(name: str, table: Table, classes: bool) -> dict[str, Any]:
     }
 
 
-def run(load: Callable[[str], Table] = load_set) -> Result:
+def run() -> Result:
     """All sets."""
-    import warnings
-
-    with extra("sklearn"):
-        import sklearn  # noqa: F401
     rows = []
     with Steps(len(NAMES)) as steps, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of steps that are too large
         for name in NAMES:
             steps.next(name)
-            rows.append(compare(name, load(name), SETS[name].classes))
+            rows.append(compare(name, load_set(name), SETS[name].classes))
     return {
         "goal": f"on every named set the automatic step scores at most {NEAR:g} point below the best of "
         f"steps of {', '.join(f'{size:g}' for size in SIZES)} times its size",

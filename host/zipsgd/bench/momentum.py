@@ -1,8 +1,8 @@
 """What momentum would gain: why the update unit has none.
 
 Heavy-ball momentum takes one more memory as wide as the master model and an addition a lane. Here it is tried in float64 on
-samples quantised with double sampling, with several step sizes in proportion to the automatic one. A
-gradient moves the model by the step size in all, over time, so that what momentum does beyond a larger step shows.
+samples quantised with double sampling, with several step sizes in proportion to the automatic one. A gradient moves the model
+by the step size in all, over time, so that what momentum does beyond a larger step shows.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import Scaling, Table, load_set
+from zipsgd.golden.quantise import quantise
 from zipsgd.protocol.formats import LABEL_FRAC
 from zipsgd.steps import default_step_size
 
@@ -34,12 +35,11 @@ GAIN = 0.02
 _Float = npt.NDArray[np.float64]
 
 
-def _samples(values: _Float, rng: np.random.Generator) -> tuple[_Float, _Float]:
-    """Two independent quantisations of ``values``."""
-    unit = 2.0 ** (1 - BASE_BITS)
-    above = (values + 1) / unit
-    base = np.floor(above)
-    first, second = ((base + (rng.random(values.shape) < above - base)) * unit - 1 for _ in range(2))
+def _samples(values: _Float, seed: int, epoch: int, order: npt.NDArray[np.int64]) -> tuple[_Float, _Float]:
+    """Two independent quantisations of the rows, in ``order``, as a device gets them."""
+    labels = np.zeros(order.size, dtype=np.int16)
+    codes = quantise(values[order], labels, BASE_BITS, 2, seed=seed, epoch=epoch, rows=order)
+    first, second = ((codes.base + (codes.up >> i & 1)) * 2.0 ** (1 - BASE_BITS) for i in range(2))
     return first, second
 
 
@@ -52,7 +52,7 @@ def _loss(values: _Float, target: _Float, size: float, beta: float, epochs: int,
         for epoch in range(epochs):
             order = rng.permutation(target.size)
             step = size * (1 - beta) * (1 - epoch / epochs)
-            first, second = _samples(values[order], rng)
+            first, second = _samples(values, seed, epoch, order)
             for start in range(0, target.size, BATCH):
                 one, other = first[start : start + BATCH], second[start : start + BATCH]
                 labels = target[order[start : start + BATCH]]

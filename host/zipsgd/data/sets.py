@@ -180,6 +180,7 @@ def mnist_digits(progress: Progress = lambda message: None) -> dict[str, npt.NDA
 
 
 def _images(pixels: npt.NDArray[Any], labels: npt.NDArray[Any], source: str) -> Table:
+    """Images of shape (rows, pixels), all pixels kept, and the numbers of their classes."""
     features: npt.NDArray[np.float32] = pixels.astype(np.float32)
     names = tuple(f"pixel {i}" for i in range(pixels.shape[1]))
     return Table(features, labels.astype(np.float64), names, source)

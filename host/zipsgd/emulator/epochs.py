@@ -8,7 +8,6 @@ from zipsgd.compiled import compiled
 from .polynomial import train_polynomial
 from .refetch import in_doubt, score_bounds
 from .sample import (
-    base_score,
     code_row,
     code_score,
     draw_row,
@@ -68,6 +67,7 @@ def epoch_rows(
 ) -> None:
     q1 = np.empty(fixed.shape[1], dtype=np.int32)
     q2 = np.empty(fixed.shape[1], dtype=np.int32)
+    q_base = np.empty(fixed.shape[1] if run.refetch == CERTAIN else 0, dtype=np.int32)
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
     loss_lfsr, totals, doubts = state.loss_lfsr, state.totals, state.doubts
     single = run.heads == 1 and not run.one_against_all
@@ -84,7 +84,9 @@ def epoch_rows(
         if single:
             label = labels[order[i], 0]
             if run.refetch:
-                reference = base_score(fixed, order[i], top, q3) if run.refetch == CERTAIN else z1
+                reference = z1
+                if run.refetch == CERTAIN:
+                    reference, _ = draw_row(fixed, order[i], keys[i, 0], 0, top, q_base, q_base, q3)
                 doubts[i] = in_doubt(reference, label, bounds, run)
             train_sample(q1, q2, z1, z2, label, run, accumulated, loss_lfsr, totals, doubts[i])
         else:

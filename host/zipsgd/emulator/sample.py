@@ -33,7 +33,6 @@ from .state import (
 __all__ = [
     "add",
     "add_both",
-    "base_score",
     "code_row",
     "code_score",
     "delta",
@@ -120,16 +119,6 @@ def code_row(
         z1 = word(z1 + word(word(q1[j]) * q3[j]))
         z2 = word(z2 + word(word(q2[j]) * q3[j]))
     return z1, z2
-
-
-@compiled
-def base_score(fixed: Matrix, row: int, top: int, q3: Vector) -> Any:
-    """The product of q3 with the base of a row of fixed-point features, at most ``top``."""
-    word = q3.dtype.type
-    z, limit = word(0), np.int32(top)
-    for j in range(q3.size):
-        z = word(z + word(word(min(np.int32(fixed[row, j] >> FRACTION_BITS), limit)) * q3[j]))
-    return z
 
 
 @compiled

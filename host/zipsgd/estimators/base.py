@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from zipsgd.backends import BACKENDS, Backend, open_backend
 from zipsgd.data import Scaling, Table
 from zipsgd.data.table import column_names
-from zipsgd.epochs import MODEL, MODEL_ADVICE, OVERFLOW, EpochReport
+from zipsgd.epochs import OVERFLOW, EpochReport, advice
 from zipsgd.golden.loss import Step
 from zipsgd.objective import Objective
 from zipsgd.protocol.formats import Build, Flag
@@ -267,7 +267,7 @@ class BaseZip(BaseEstimator, ABC):
                 raise ValueError(f'batch_size must be "auto" or a number of samples, not {batch!r}')
             batch = min(_BATCH, max(1, rows // _FEWEST_BATCHES))
         batch = whole("batch_size", batch, 1)
-        if not isinstance(self.average, bool):
+        if not isinstance(self.average, bool | np.bool_):
             whole("average", self.average, 0)
         step = self.step_size
         if isinstance(step, str) and step != "auto":
@@ -369,8 +369,7 @@ class BaseZip(BaseEstimator, ABC):
             flags = self.history_[-1]["flags"]
             warnings.warn(
                 f"values were saturated in training ({', '.join(flags)}): lower step_size (it was "
-                f"{self.history_[0]['step_size']:.3g} at first), or raise base_bits"
-                + (MODEL_ADVICE if MODEL in flags else ""),
+                f"{self.history_[0]['step_size']:.3g} at first), or raise base_bits{advice(flags)}",
                 ConvergenceWarning,
                 stacklevel=4,
             )

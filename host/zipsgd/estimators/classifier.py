@@ -61,7 +61,8 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         :func:`zipsgd.losses.logistic` of degree 5, which is without bias at six, and :func:`zipsgd.losses.compile_loss` makes
         losses of other functions ``of="margin"``.
     class_weight : {{class: weight}}, "balanced" or None
-        Weights of classes, by which sample weights are multiplied. "balanced": inverse to a class's weight among the rows.
+        Weights of classes, above 0, by which sample weights are multiplied. "balanced": inverse to a class's weight among the
+        rows.
 
     refetch : "never", "certain" or "likely", default "never"
         Of hinges: samples whose side of the margin quantisation leaves in doubt are left out, and come again behind the others

@@ -117,7 +117,8 @@ class GoldenTrainer:
             self.flags |= flags
 
     def _derivatives(self, z: Int, samples: Codes, labels: Int, p: int, prox: Prox) -> tuple[Int, int, int]:
-        """Of a mini-batch's dot products, shape (samples, heads, m): derivatives, the sum of the loss, and flags."""
+        """Of the dot products ``z`` of a mini-batch's ``samples``, shape (samples, heads, m): derivatives, the sum of the loss,
+        and flags."""
         if self._polynomial is None:
             r, flags = residuals(z, labels, p, self.build)
             within, derivative = derivatives(r, labels, self.loss, self.build)

@@ -164,7 +164,7 @@ class UpdateUnit(wiring.Component):
                 phases.next.eq(self.q3_done & self.q3_last & ~self.loading),
             ]
         if build.heads > 1:
-            # Each head draws what the first one did
+            # Each head draws what the first one did; told in registers, beside at[0], as all LFSRs wait for it
             begins_heads, ends_head = Signal(), Signal()
             m.d.sync += [
                 begins_heads.eq(address.valid & (Cat(address.step, address.chunk) == 0)),
