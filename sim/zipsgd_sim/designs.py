@@ -62,11 +62,13 @@ class Design:
 
 
 @cache
-def rtl(build: Build, uart: bool) -> Design:
-    """The gateware as Amaranth writes it."""
+def rtl(build: Build, uart: bool, fast_memory: bool = False) -> Design:
+    """The gateware as Amaranth writes it; ``fast_memory``: of :class:`zipsgd_hw.datapath.datapath.Datapath`."""
+    from zipsgd_hw.datapath.datapath import Datapath
     from zipsgd_hw.top import Accelerator, UartAccelerator
 
-    source = to_verilog(UartAccelerator(build) if uart else Accelerator(build), TOP)
+    datapath = Datapath(build, fast_memory=fast_memory)
+    source = to_verilog(UartAccelerator(build, datapath) if uart else Accelerator(build, datapath), TOP)
 
     def write(folder: Path) -> list[Path]:
         file = folder / f"{TOP}.v"

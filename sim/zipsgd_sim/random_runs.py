@@ -1,6 +1,7 @@
 """Random training runs, for whoever compares two implementations of the device."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,17 +34,21 @@ def _random_table(numbers: np.random.Generator, features: int, p: int, bits: int
     return LevelTable(values.astype(np.int16), bits)
 
 
-def _random_prox(build: Build, rng: random.Random, ball: bool) -> Prox:
-    """Each part in half of the cases; bounds and thresholds of all sizes."""
+def _random_prox(build: Build, rng: random.Random, kind: str | None, spared: bool, ball: bool) -> Prox:
+    """Bounds and thresholds of all sizes; each part in half of the cases, or the one that ``kind`` names, or all."""
+
+    def part(name: str, value: int) -> int:
+        wanted = rng.random() < 0.5 if kind is None else kind in (name, "all")
+        return value if wanted else 0
+
+    most = (1 << (build.model_bits - 1)) - 1
     return Prox(
-        rng.choice([0, rng.randint(1, 15)]),
-        rng.choice([0, rng.getrandbits(16), (1 << 16) - 1]),
-        rng.choice([0, rng.getrandbits(32) >> rng.randint(0, 31)]),
-        rng.choice(
-            [0, rng.randint(1, (1 << (build.model_bits - 1)) - 1) >> rng.randint(0, build.model_bits - 2)]
-        ),
-        rng.random() < 0.5,
-        rng.choice([0, rng.getrandbits(32) >> rng.randint(0, 31)]) if ball else 0,
+        part("shrink", rng.randint(1, 15)),
+        part("shrink", rng.choice([rng.getrandbits(16), (1 << 16) - 1])),
+        part("threshold", rng.getrandbits(32) >> rng.randint(0, 31) or 1),
+        part("bound", rng.randint(1, most) >> rng.randint(0, build.model_bits - 2) or 1),
+        spared,
+        (rng.getrandbits(32) >> rng.randint(0, 31) or 1) if ball else 0,
     )
 
 
@@ -57,9 +62,9 @@ def _random_loss(build: Build, rng: random.Random) -> Loss:
     )
 
 
-def _random_polynomial(build: Build, rng: random.Random) -> Polynomial:
+def _random_polynomial(build: Build, rng: random.Random, least_degree: int) -> Polynomial:
     """Coefficients of up to 4 in all, the loss's as well."""
-    degree = rng.randint(1, build.polynomial)
+    degree = rng.randint(least_degree, build.polynomial)
     sizes = [rng.uniform(-1, 1) for _ in range(degree + 1)]
     scale = rng.choice([0.5, 1.9, 3.99]) / sum(map(abs, sizes))
     return Polynomial(
@@ -67,46 +72,107 @@ def _random_polynomial(build: Build, rng: random.Random) -> Polynomial:
     )
 
 
-def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> RandomRun:
-    """Two epochs within the build's limits, up to about ``bytes_limit`` bytes; one run in five to where words saturate.
-
-    If the build has a transcoder, every other run is on random levels; what else it has is used likewise.
-    """
-    features = min(rng.choice([1, rng.randint(1, 2 * build.lanes), rng.randint(1, 300)]), build.max_features)
-    bits = rng.choice([0, rng.randint(2, build.level_bits)]) if build.level_bits else 0
-    p = rng.randint(0, build.level_p_max) if bits else rng.randint(1, build.p_max)
-    loss = _random_loss(build, rng)
-    polynomial = _random_polynomial(build, rng) if loss.polynomial else None
+def _random_planes(
+    build: Build, rng: random.Random, bits: int, polynomial: Polynomial | None, kind: Mapping[str, str]
+) -> tuple[int, int]:
+    """p and m."""
+    least, most = (0, build.level_p_max) if bits else (1, build.p_max)
+    match kind.get("p"):
+        case "most":
+            p = most
+        case "middle":
+            p = rng.randint(min(2, most), max(2, most - 1))
+        case None:
+            p = rng.randint(least, most)
+        case number:
+            p = int(number)
     most_ups = 2 if bits or polynomial is None else polynomial.degree + 1
-    m = rng.choice([rng.randint(0 if p else 1, most_ups), most_ups])
-    while build.chunks(features) * (bits * max(1, m) if bits else p + m) > build.replay_words:
-        features //= 2
-    heads = rng.choice([1, rng.randint(1, min(4, build.heads)), build.heads])
-    while build.chunks(features) * heads > build.max_chunks:
-        heads -= 1
+    match kind.get("ups"):
+        case "more":
+            m = most_ups
+        case None:
+            m = rng.choice([rng.randint(0 if p else 1, most_ups), most_ups])
+        case number:
+            m = int(number)
+    return p, m
+
+
+def _random_heads(build: Build, rng: random.Random, kind: str | None) -> int:
+    if kind is None:
+        return rng.choice([1, rng.randint(1, min(4, build.heads)), build.heads])
+    return {"one": 1, "two": 2, "all": build.heads}[kind]
+
+
+def _random_features(build: Build, rng: random.Random, most_chunks: int, kind: str | None) -> int:
+    if kind is None:
+        features = rng.choice([1, rng.randint(1, 2 * build.lanes), rng.randint(1, 300)])
+        return min(features, most_chunks * build.lanes)
+    chunks = rng.randint(3, most_chunks) if kind == "many" else int(kind)
+    return (chunks - 1) * build.lanes + rng.choice([1, build.lanes, rng.randint(1, build.lanes)])
+
+
+def _random_batch(build: Build, rng: random.Random, kind: str | None) -> int:
+    most = build.max_batch
+    match kind:
+        case "most":
+            return most
+        case "odd":
+            return 2 * rng.randint(1, most // 2 - 1) + 1
+        case None:
+            return rng.choice([1, rng.randint(1, min(8, most)), rng.randint(1, most), most])
+        case number:
+            return int(number)
+
+
+def _random_count(rng: random.Random, batch: int, most: int, kind: str | None) -> int:
+    """Samples of an epoch, up to ``most``; ``kind`` says how many its last mini-batch has: all, one or a part."""
+    if kind is None:
+        return rng.randint(1, most)
+    last = {"full": 0, "one": 1, "part": rng.randint(2, max(2, batch - 1))}[kind]
+    return batch * rng.randint(1, max(1, (most - last) // batch)) + last
+
+
+def random_run(
+    build: Build, rng: random.Random, *, bytes_limit: int = 4000, kind: Mapping[str, str] | None = None
+) -> RandomRun:
+    """Two epochs within the build's limits, up to about ``bytes_limit`` bytes each.
+
+    What ``kind`` does not settle, by the names and values of :data:`zipsgd_sim.options.RUN_FACTORS`, is drawn: all that the
+    build has is used, in about every other run, and one run in five goes to where words saturate.
+    """
+    kind = kind or {}
+    wanted = kind.get("levels")
+    bits = rng.choice([0, rng.randint(2, build.level_bits)]) if build.level_bits else 0
+    if wanted is not None:
+        bits = rng.randint(2, build.level_bits) if wanted == "yes" else 0
+    loss = Loss[kind["loss"].upper()] if "loss" in kind else _random_loss(build, rng)
+    polynomial = None
+    if loss.polynomial:
+        polynomial = _random_polynomial(build, rng, 2 if kind.get("ups") == "more" else 1)
+    p, m = _random_planes(build, rng, bits, polynomial, kind)
+    heads = _random_heads(build, rng, kind.get("heads used"))
+    planes = bits * max(1, m) if bits else p + m
+    most_chunks = min(build.replay_words // planes, build.max_chunks // heads)
+    features = _random_features(build, rng, most_chunks, kind.get("chunks"))
     one_against_all = build.has("heads") and rng.random() < 0.5
+    if "labels" in kind:
+        one_against_all = kind["labels"] == "classes"
     outputs = 1 if one_against_all else heads
     refetch = Refetch.NEVER
     if build.refetch and loss.hinge and heads == 1 and not one_against_all and not bits and m:
         refetch = rng.choice(list(Refetch))
-    batch = rng.choice(
-        [1, rng.randint(1, min(8, build.max_batch)), rng.randint(1, build.max_batch), build.max_batch]
-    )
+    if "refetch" in kind:
+        refetch = Refetch[kind["refetch"].upper()]
+    batch = _random_batch(build, rng, kind.get("batch"))
     seed = rng.getrandbits(32)
-    wild = rng.random() < 0.2
+    wild = rng.random() < 0.2 if "saturates" not in kind else kind["saturates"] == "yes"
     numbers = np.random.default_rng(rng.getrandbits(32))
-    most = max(
-        1,
-        min(
-            build.refetch if refetch else 200,
-            200,
-            bytes_limit // 2 // heads // (2 + (p + m) * -(-features // 8)),
-        ),
-    )
+    sample = 2 * outputs + planes * -(-features // 8)
+    most = max(1, min(build.refetch if refetch else 200, 200, bytes_limit // 2 // heads // sample))
     levels = _random_table(numbers, features, p, bits) if bits else None
     epochs = []
     for epoch in range(2):
-        count = rng.randint(1, most)
+        count = _random_count(rng, batch, most, kind.get("last batch"))
         values = numbers.uniform(-1, 1, (count, features)) ** rng.choice([1, 3])
         values[numbers.random(values.shape) < 0.05] = rng.choice([-1, 0, 1])
         if levels is not None:
@@ -123,15 +189,20 @@ def random_run(build: Build, rng: random.Random, *, bytes_limit: int = 4000) -> 
         epochs.append(EpochSamples(values.astype(np.float32), labels, order, seed, epoch, p, m, levels))
     scale = (build.model_bits - 1) if wild else rng.randint(1, build.model_frac)
     gamma = 2.0 ** rng.uniform(-3, -0.01) if wild else 2.0 ** rng.uniform(-14, -4)
+    ball = build.ball == 1 and heads == 1 and kind.get("ball", "yes") == "yes"
+    spared = rng.random() < 0.5 if "spared" not in kind else kind["spared"] == "yes"
     proxes = [
-        _random_prox(build, rng, build.ball == 1 and heads == 1) if build.prox else NO_PROX for _ in epochs
+        _random_prox(build, rng, kind.get("prox"), spared, ball and ("ball" in kind or rng.random() < 0.5))
+        if build.prox
+        else NO_PROX
+        for _ in epochs
     ]
     config = RunConfig(
         features,
         p,
         m,
         batch,
-        rng.random() < 0.5,
+        rng.random() < 0.5 if "sides" not in kind else kind["sides"] == "one",
         levels,
         loss,
         any(prox != NO_PROX for prox in proxes),

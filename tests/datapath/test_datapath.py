@@ -1,5 +1,7 @@
-"""The datapath gives the golden model's bits: builds of many shapes, random runs on each."""
+"""The datapath gives the golden model's bits: builds of many shapes, runs of many kinds on each."""
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,58 +11,50 @@ from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.core import TrainingCore
 from zipsgd_hw.datapath.datapath import Datapath
 from zipsgd_sim.cocotb_runner import run_cocotb
+from zipsgd_sim.options import build_array, build_of, fast_memory_of, run_array
 from zipsgd_sim.toggles import read_toggles
 
-BUILDS = [
-    Build(lanes=4, update_lanes=4, max_features=300, max_batch=64),
-    Build(
-        lanes=4,
-        update_lanes=1,
-        max_features=300,
-        max_batch=16,
-        p_max=4,
-        delta_bits=12,
-        q3_bits=14,
-        gradient_bits=14,
-    ),
-    Build(lanes=8, update_lanes=8, max_features=304),
-    Build(lanes=8, update_lanes=2, max_features=1024, q3_bits=10, gradient_bits=20, delta_bits=20),
-    Build(
-        lanes=16, update_lanes=16, max_features=304, p_max=5, max_batch=32, delta_bits=14, gradient_bits=16
-    ),
-    Build(lanes=32, update_lanes=4, max_features=320, max_batch=1),
-    Build(lanes=64, update_lanes=64, max_features=320),
-    Build(lanes=4, update_lanes=4, max_features=300, level_bits=5, level_p_max=4),
-    Build(lanes=8, update_lanes=2, max_features=304, level_bits=8, level_p_max=2),
-    Build(lanes=64, update_lanes=16, max_features=320, level_bits=8, level_p_max=0),
-    Build(lanes=8, update_lanes=8, max_features=304, hinge=1),
-    Build(lanes=16, update_lanes=4, max_features=304, hinge=1, refetch=64),
-    Build(lanes=8, update_lanes=4, max_features=304, polynomial=7),
-    Build(lanes=32, update_lanes=8, max_features=320, polynomial=2, heads=3, q3_bits=16),
-    Build(lanes=8, update_lanes=2, max_features=304, prox=1),
-    Build(lanes=16, update_lanes=4, max_features=304, hinge=1, refetch=1024, prox=1, ball=1),
-    Build(lanes=8, update_lanes=1, max_features=512, heads=10),
-    Build(
-        lanes=16,
-        update_lanes=4,
-        max_features=512,
-        heads=3,
-        hinge=1,
-        polynomial=3,
-        refetch=1024,
-        prox=1,
-        level_bits=5,
-        level_p_max=2,
-    ),
+COVERED = 8
+"""Builds of the covering array that are tried here; the identity bench tries them all."""
+RUNS = 20
+"""Runs of each: the first ones of its array meet the most pairs."""
+COVERING = [build for build in build_array() if build["lanes"] != "64"][:COVERED]
+HEADS = Build(lanes=4, update_lanes=4, max_features=80, max_batch=8, heads=10, prox=1)
+"""Mini-batches of one sample may follow each other without a gap on it: heads, chunks and planes together are more than the
+cycles that an update takes."""
+FOLLOWING = [
+    {
+        "batch": batch,
+        "last batch": last,
+        "heads used": "all",
+        "chunks": "2",
+        "ups": "2",
+        "prox": "all",
+        "labels": labels,
+    }
+    for batch, last in (("1", "full"), ("2", "one"), ("most", "one"))
+    for labels in ("classes", "plain")
 ]
-
-
+WIDE = Build(lanes=64, update_lanes=64, max_features=320)
+PLAIN = Build(lanes=4, update_lanes=4, max_features=300, max_batch=64)
+FULL = Build(
+    lanes=16,
+    update_lanes=4,
+    max_features=512,
+    heads=3,
+    hinge=1,
+    polynomial=3,
+    refetch=1024,
+    prox=1,
+    level_bits=5,
+    level_p_max=2,
+)
 CORES = [
     Build(lanes=8, update_lanes=1, max_features=304, replay_words=512),
     Build(lanes=64, update_lanes=64, max_features=320, replay_words=64),
     Build(lanes=4, update_lanes=4, max_features=64, replay_words=32),  # which is full at times
 ]
-TOGGLED = [BUILDS[0], BUILDS[-1]]
+TOGGLED = [PLAIN, FULL]
 """Bits that toggle are counted in these, on request."""
 HERE = Path(__file__).parent
 
@@ -73,10 +67,33 @@ def _name(build: Build) -> str:
     return f"L{build.lanes}-U{build.update_lanes}{levels}{more}"
 
 
-@pytest.mark.parametrize("build", BUILDS, ids=_name)
-def test_identity(build: Build, tmp_path: Path) -> None:
-    parameters = {"build": format_build(build), "seed": build.lanes + build.update_lanes, "runs": 10}
-    assert run_cocotb(Datapath(build), HERE / "bench_datapath.py", tmp_path, parameters) == 1
+def _identity(
+    build: Build,
+    kinds: Sequence[Mapping[str, str]],
+    folder: Path,
+    *,
+    fast_memory: bool = False,
+    toggles: Path | None = None,
+) -> None:
+    (folder / "kinds.json").write_text(json.dumps(kinds))
+    parameters = {"build": format_build(build), "seed": build.lanes + build.update_lanes}
+    datapath = Datapath(build, fast_memory=fast_memory)
+    assert run_cocotb(datapath, HERE / "bench_datapath.py", folder, parameters, toggles=toggles) == 1
+
+
+@pytest.mark.parametrize("number", range(COVERED), ids=lambda number: _name(build_of(COVERING[number])))
+def test_identity(number: int, tmp_path: Path) -> None:
+    build = COVERING[number]
+    _identity(build_of(build), run_array(build)[:RUNS], tmp_path, fast_memory=fast_memory_of(build))
+
+
+def test_updates_that_follow_each_other(tmp_path: Path) -> None:
+    """A mini-batch of one sample is updated while the last head of the one before still is: each has a proximal step of its own."""
+    _identity(HEADS, FOLLOWING, tmp_path)
+
+
+def test_many_lanes(tmp_path: Path) -> None:
+    _identity(WIDE, [{}] * 10, tmp_path)
 
 
 @pytest.mark.parametrize("build", TOGGLED, ids=_name)
@@ -88,13 +105,14 @@ def test_toggles(build: Build, tmp_path: Path, pytestconfig: pytest.Config) -> N
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / f"{_name(build)}.dat"
     data.unlink(missing_ok=True)
-    parameters = {"build": format_build(build), "seed": 1, "runs": 120}
-    run_cocotb(Datapath(build), HERE / "bench_datapath.py", tmp_path, parameters, toggles=data)
+    _identity(build, [{}] * 120, tmp_path, toggles=data)
     assert read_toggles(data)
 
 
+@pytest.mark.parametrize("fast_memory", [False, True], ids=["slow", "fast"])
 @pytest.mark.parametrize("build", CORES, ids=_name)
-def test_core_identity(build: Build, tmp_path: Path) -> None:
+def test_core_identity(build: Build, fast_memory: bool, tmp_path: Path) -> None:
     """Planes straight into the core, which takes one each cycle: all its own stalls show here."""
     parameters = {"build": format_build(build), "seed": 7, "runs": 15}
-    assert run_cocotb(TrainingCore(build), HERE / "bench_core.py", tmp_path, parameters) == 1
+    core = TrainingCore(build, fast_memory=fast_memory)
+    assert run_cocotb(core, HERE / "bench_core.py", tmp_path, parameters) == 1

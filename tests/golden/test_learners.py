@@ -9,7 +9,7 @@ from zipsgd.golden.loss import derivatives, loss_sum, residuals, targets
 from zipsgd.golden.prox import NO_PROX, Phases, Prox, apply_prox, ball_shift
 from zipsgd.golden.quantise import Codes
 from zipsgd.golden.weave import sample_bytes, weave
-from zipsgd.protocol.formats import LABEL_ONE, LFSR_DRAW, SHRINK_SHIFT_MAX, Build, Loss
+from zipsgd.protocol.formats import LABEL_ONE, LFSR_BITS, SHRINK_SHIFT_MAX, Build, Loss
 
 BUILD = Build(prox=1, hinge=1, heads=8)
 UNIT = 2.0**BUILD.model_frac
@@ -42,7 +42,7 @@ def test_thresholds_are_within_a_hundredth_of_what_is_asked_for(threshold: float
 @pytest.mark.parametrize("shift", range(1, SHRINK_SHIFT_MAX + 1))
 def test_what_is_taken_away_is_exact_in_the_mean(shift: int) -> None:
     """Over all draws that matter."""
-    draws = np.arange(1 << shift) << (LFSR_DRAW - SHRINK_SHIFT_MAX)
+    draws = np.arange(1 << shift) << (LFSR_BITS - SHRINK_SHIFT_MAX)
     for x in (-(1 << 23), -12345, -1, 0, 1, 99999, (1 << 23) - 1):
         left = apply_prox(np.full(draws.size, x), draws, shift, 0, NO_PROX)
         assert int(left.sum()) == (x << shift) - x

@@ -53,7 +53,7 @@ def test_a_netlist_gives_the_golden_models_bits(family: Family, power_up: int) -
     build = BUILDS[family]
     with netlist(family, power_up) as board, Device(board.url, expect=build) as device:
         backends = {"golden": GoldenBackend(build), "netlist": DeviceBackend(device)}
-        row, _, differences = compare(build, backends, runs=6, seed=power_up)
+        row, _, differences = compare(build, backends, [{}] * 6, seed=power_up)
         assert differences == []
         assert row["losses compared"] == 12
         if build.level_bits:
@@ -67,7 +67,7 @@ def test_resets_in_epochs_change_no_bit(family: Family) -> None:
     with netlist(family, 4) as board, Device(board.url, expect=build) as device:
         resetting = ResetInEpochs(DeviceBackend(device, progress=told.append), board)
         row, _, differences = compare(
-            build, {"golden": GoldenBackend(build), "netlist": resetting}, 4, seed=4
+            build, {"golden": GoldenBackend(build), "netlist": resetting}, [{}] * 4, seed=4
         )
     assert differences == []
     assert resetting.resets == row["losses compared"] == 8

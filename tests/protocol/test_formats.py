@@ -28,7 +28,7 @@ from zipsgd.protocol.formats import Build, BuildError
         ),
         (
             {"model_bits": 31, "q3_bits": 6, "gradient_bits": 8},
-            r"rounding Q3 \(25 bits\) and Q4 \(\d+ bits\) needs more than the 28 random bits of a draw",
+            r"rounding Q3 \(25 bits\) and Q4 \(\d+ bits\) needs more than the 31 random bits of a draw",
         ),
     ],
 )

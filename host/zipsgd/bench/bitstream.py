@@ -54,7 +54,7 @@ def run(runs: int = 6) -> Result:
                     "golden": GoldenBackend(build),
                     "bitstream": resetting if power_up == POWER_UPS[-1] else DeviceBackend(device),
                 }
-                row, _, wrong = compare(build, backends, runs, SEED + power_up)
+                row, _, wrong = compare(build, backends, [{}] * runs, SEED + power_up)
             rows.append(
                 {
                     "bitstream": report["bitstream"],

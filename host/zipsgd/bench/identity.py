@@ -1,13 +1,15 @@
-"""The same bits from the golden model, the emulator and the gateware, over random runs.
+"""The same bits from the golden model, the emulator and the gateware, over a covering array of all options.
 
 The gateware is simulated on the virtual board and driven through the real driver, with random gaps and random back-pressure
-on the byte streams either way; the streams within are stalled in the same way by the tests of ``tests/datapath`` and
-``tests/link``.
+on the byte streams either way, and with resets in mid-epoch, where a configuration says so; the streams within are stalled in
+the same way by the tests of ``tests/datapath`` and ``tests/components``.
 """
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,45 +19,14 @@ from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.protocol.formats import Build
 
+from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
 from .simulated import simulated
 
-__all__ = ["BENCH", "BUILDS", "UART_BUILD", "build_name", "compare", "run"]
+__all__ = ["BENCH", "UART_BUILD", "build_name", "compare", "run"]
 
 SEED = 2
-GOAL = 50
-"""Fewest configurations."""
-BUILDS = (
-    Build(lanes=4, update_lanes=4, max_features=300),
-    Build(lanes=4, update_lanes=1, max_features=300, p_max=4, q3_bits=14, delta_bits=12, gradient_bits=14),
-    Build(lanes=8, update_lanes=8, max_features=304, max_batch=32),
-    Build(lanes=8, update_lanes=2, max_features=1024, q3_bits=10, delta_bits=20, gradient_bits=20),
-    Build(
-        lanes=16, update_lanes=16, max_features=304, model_bits=20, q3_bits=9, delta_bits=14, gradient_bits=15
-    ),
-    Build(lanes=32, update_lanes=4, max_features=320, rx_bytes=4096),
-    Build(lanes=64, update_lanes=64, max_features=320),
-    Build(lanes=8, update_lanes=2, max_features=304, level_bits=8, level_p_max=2),
-    Build(lanes=64, update_lanes=16, max_features=320, level_bits=6, level_p_max=4),
-    Build(lanes=8, update_lanes=8, max_features=304, hinge=1),
-    Build(lanes=8, update_lanes=2, max_features=304, polynomial=7),
-    Build(lanes=32, update_lanes=8, max_features=320, polynomial=3, q3_bits=16),
-    Build(lanes=16, update_lanes=4, max_features=304, prox=1),
-    Build(lanes=16, update_lanes=8, max_features=304, hinge=1, refetch=1024, prox=1, ball=1),
-    Build(lanes=8, update_lanes=2, max_features=1024, heads=10),
-    Build(
-        lanes=16,
-        update_lanes=16,
-        max_features=512,
-        heads=3,
-        hinge=1,
-        polynomial=2,
-        prox=1,
-        level_bits=5,
-        level_p_max=2,
-    ),
-)
 UART_BUILD = Build(lanes=16, update_lanes=8, max_features=304, uart_baud=12_000_000)
 
 _Row = dict[str, Any]
@@ -80,23 +51,30 @@ def _listed(result: EpochResult) -> list[bool]:
 
 
 def compare(
-    build: Build, backends: dict[str, Backend], runs: int, seed: int
+    build: Build, backends: Mapping[str, Backend], kinds: Sequence[Mapping[str, str]], seed: int
 ) -> tuple[_Row, list[_Row], list[_Row]]:
-    """Row of a build, what its configurations were, and what differs from the golden one of ``backends``."""
+    """Trains a random run of each of ``kinds`` (see :func:`zipsgd_sim.random_runs.random_run`) on all ``backends``.
+
+    Returns
+    -------
+    tuple of dict, list of dict, list of dict
+        Counts; what the configurations were; and what differs from the golden one of ``backends``.
+    """
     from zipsgd_sim.random_runs import random_run
 
     rng = random.Random(seed)
     losses = words = saturated = 0
     configurations: list[_Row] = []
     differences: list[_Row] = []
-    for number in range(runs):
-        task = random_run(build, rng)
+    for number, kind in enumerate(kinds):
+        task = random_run(build, rng, bytes_limit=16000 if kind else 4000, kind=kind)
         table = task.config.levels
         configuration = {
             **asdict(replace(task.config, levels=None)),
             "levels": None if table is None else f"{table.bits} bits",
             "loss": task.config.loss.name.lower(),
             "samples": [epoch.order.size for epoch in task.epochs],
+            **{name: kind[name] for name in ("stalls", "resets") if name in kind},
         }
         configurations.append(configuration)
         for backend in backends.values():
@@ -121,7 +99,7 @@ def compare(
                     differences.append({**where, **configuration, "differs": name, **wrong})
         saturated += golden.flags != 0
     row = {
-        "configurations": runs,
+        "configurations": len(kinds),
         "on levels": sum(each["levels"] is not None for each in configurations),
         "hinges": sum("hinge" in each["loss"] for each in configurations),
         "polynomials": sum("polynomial" in each["loss"] for each in configurations),
@@ -137,43 +115,76 @@ def compare(
     return row, configurations, differences
 
 
-def run(runs: int = 8, builds: Sequence[Build] = BUILDS, uart_runs: int = 3) -> Result:
-    """``runs`` configurations of each build over the byte-stream port, and ``uart_runs`` over the UART's pins."""
-    tasks = [(build, False, runs) for build in builds] + [(UART_BUILD, True, uart_runs)] * (uart_runs > 0)
+def _compared(
+    build: Build, kinds: Sequence[Mapping[str, str]], seed: int, **options: Any
+) -> Iterator[tuple[_Row, list[_Row], list[_Row]]]:
+    """:func:`compare` of all ``kinds``, those with stalls or resets each by themselves."""
+    from zipsgd_sim.resets import ResetInEpochs
+
+    def conditions(kind: Mapping[str, str]) -> tuple[bool, bool]:
+        return kind.get("stalls", "yes") == "yes", kind.get("resets") == "yes"
+
+    for (stalls, resets), some in groupby(sorted(kinds, key=conditions), conditions):
+        with simulated(build, stall_seed=seed if stalls else 0, **options) as (board, device):
+            backends: dict[str, Backend] = {
+                "golden": GoldenBackend(build),
+                "emulator": EmulatorBackend(build),
+                "gateware": ResetInEpochs(device, board) if resets else device,
+            }
+            yield compare(build, backends, list(some), seed)
+
+
+def run(array: Sequence[Mapping[str, str]] | None = None, uart_runs: int = 3) -> Result:
+    """The configurations of ``array``, by default all there are, over byte streams, and ``uart_runs`` random ones over the
+    UART's pins."""
+    with extra("sim"):
+        from zipsgd_sim.options import build_of, fast_memory_of, option_array
+    whole, counts = option_array()
+    tasks: list[tuple[Build, list[Mapping[str, str]], dict[str, Any]]] = []
+    for (build, fast), some in groupby(
+        whole if array is None else array, lambda kind: (build_of(kind), fast_memory_of(kind))
+    ):
+        tasks.append((build, list(some), {"fast_memory": fast, "optimise": 1}))
+    if uart_runs:
+        tasks.append((UART_BUILD, [{}] * uart_runs, {"uart": True}))
     rows: list[_Row] = []
     differences: list[_Row] = []
-    configurations: dict[str, list[_Row]] = {}
+    drawn: list[_Row] = []
     with Steps(len(tasks)) as steps:
-        for number, (build, uart, count) in enumerate(tasks):
-            port = "UART pins" if uart else "byte streams, stalled"
+        for number, (build, kinds, options) in enumerate(tasks):
             name = build_name(build)
-            steps.next(f"{name}, {port}: {count} configurations")
-            with simulated(build, uart=uart, stall_seed=SEED + number, note=steps.note) as (_, device):
-                backends: dict[str, Backend] = {
-                    "golden": GoldenBackend(build),
-                    "emulator": EmulatorBackend(build),
-                    "gateware": device,
-                }
-                row, drawn, wrong = compare(build, backends, count, SEED + number)
-            rows.append({"build": name, "widths": _widths(build), "port": port, **row})
-            configurations[f"{name}, {port}"] = drawn
-            differences += wrong
+            port = "UART pins" if options.get("uart") else "byte streams"
+            steps.next(f"{name}, {port}: {len(kinds)} configurations")
+            counted: Counter[str] = Counter()
+            for row, configurations, wrong in _compared(
+                build, kinds, SEED + number, note=steps.note, **options
+            ):
+                counted.update(row)
+                drawn += [{"build": name, **configuration} for configuration in configurations]
+                differences += wrong
+            memory = "fast" if options.get("fast_memory") else "slow"
+            rows.append({"build": name, "widths": _widths(build), "memory": memory, "port": port, **counted})
     total = sum(row["configurations"] for row in rows)
-    drawn = [configuration for part in configurations.values() for configuration in part]
     ranges = ", ".join(
         f"{key} {min(row[key] for row in drawn)}..{max(row[key] for row in drawn)}"
         for key in ("features", "p", "m", "batch")
     )
     return {
         "goal": f"no bit differs from the golden model in emulator and gateware (every loss, model word, flag and sample left "
-        f"out, after each of two epochs) over at least {GOAL} configurations, one of them over the UART's pins; here {total}: "
-        f"{ranges}",
-        "met": not differences and total >= GOAL and any(uart for _, uart, _ in tasks),
+        f"out, after each of two epochs) over a covering array of all options of builds and runs: {counts[2]} pairs of values, "
+        f"and {counts[3]} triples of those that decide when an update meets the samples behind it, each met; and over the "
+        f"UART's pins; here {total} configurations: {ranges}",
+        "met": not differences and array is None and uart_runs > 0,
         "seeds": [SEED],
+        "pairs": counts[2],
+        "triples": counts[3],
+        "words compared": sum(row["words compared"] for row in rows),
         "rows": rows,
         "differences": differences,
-        "configurations": configurations,
+        "configurations": drawn,
     }
 
 
-BENCH = Bench("identity", "the same bits from golden model, emulator and gateware, over random runs", run)
+BENCH = Bench(
+    "identity", "the same bits from golden model, emulator and gateware, over a covering array", run
+)

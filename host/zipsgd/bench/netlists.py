@@ -64,7 +64,7 @@ def run(
                         "golden": GoldenBackend(build),
                         "netlist": resetting if number % 2 else backend,
                     }
-                    part, _, wrong = compare(build, backends, runs, SEED + number)
+                    part, _, wrong = compare(build, backends, [{}] * runs, SEED + number)
                 differences += [{"power_up": power_up, **difference} for difference in wrong]
                 row["resets"] += resetting.resets
                 for key, count in part.items():

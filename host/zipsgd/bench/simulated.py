@@ -21,19 +21,31 @@ def simulated(
     build: Build,
     *,
     uart: bool = False,
+    fast_memory: bool = False,
     baud: int = 0,
     stall_seed: int = 0,
+    optimise: int = 3,
     note: Callable[[str], None] = lambda message: None,
 ) -> Iterator[tuple["VirtualBoard", DeviceBackend]]:
     """A virtual board of ``build`` and the backend that drives it; see :class:`zipsgd_sim.board.VirtualBoard`.
 
-    ``note`` is told before a board is compiled. Raises ModuleNotFoundError, with what to install, without the simulator.
+    ``fast_memory``: of :class:`zipsgd_hw.datapath.datapath.Datapath`. ``note`` is told before a board is compiled.
+    Raises ModuleNotFoundError, with what to install, without the simulator.
     """
     with extra("sim"):
         from zipsgd_sim.board import VirtualBoard
+        from zipsgd_sim.designs import rtl
     with ExitStack() as resources:
         board = resources.enter_context(
-            VirtualBoard(build, uart=uart, baud=baud, stall_seed=stall_seed, progress=note)
+            VirtualBoard(
+                build,
+                design=rtl(build, uart, fast_memory),
+                uart=uart,
+                baud=baud,
+                stall_seed=stall_seed,
+                optimise=optimise,
+                progress=note,
+            )
         )
         device = resources.enter_context(Device(board.url, expect=build))
         yield board, DeviceBackend(device)

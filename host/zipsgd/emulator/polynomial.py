@@ -9,7 +9,7 @@ from zipsgd.compiled import compiled
 from zipsgd.protocol.formats import LABEL_ONE
 
 from .sample import add, add_both, delta, exact_residual, products
-from .state import FLAGS, LOSS_HIGH, LOSS_LOW, POLYNOMIAL_MARGIN, RESIDUAL, Int, Matrix, Run, State, leap
+from .state import FLAGS, LOSS_HIGH, LOSS_LOW, POLYNOMIAL_MARGIN, RESIDUAL, Int, Matrix, Run, State, advance
 
 __all__ = ["train_polynomial"]
 
@@ -66,12 +66,12 @@ def train_polynomial(
         sign = -1 if run.loss == POLYNOMIAL_MARGIN and label < 0 else 1
         delta1, flag = delta(sign * _horner(state.derivative, run.degree, t, 0, last, run), lfsr, run)
         flags |= flag
-        lfsr = leap(lfsr)
+        lfsr = advance(lfsr)
         delta2 = delta1
         if last:
             delta2, flag = delta(sign * _horner(state.derivative, run.degree, t, 1, last, run), lfsr, run)
             flags |= flag
-            lfsr = leap(lfsr)
+            lfsr = advance(lfsr)
         state.loss_lfsr[0] = lfsr
         loss = _horner(state.loss, run.degree + 1, t, 0, last, run) * run.one
         state.totals[LOSS_LOW] += loss & 0xFFFFFFFF

@@ -18,7 +18,6 @@ from .state import (
     HINGE,
     LOSS_HIGH,
     LOSS_LOW,
-    OLD_BITS,
     RESIDUAL,
     SQUARED,
     Int,
@@ -26,8 +25,8 @@ from .state import (
     Run,
     State,
     Vector,
+    advance,
     align,
-    leap,
 )
 
 __all__ = [
@@ -185,7 +184,7 @@ def _derivative(residual: int, label: Any, run: Run) -> tuple[int, int]:
 def delta(derivative: int, lfsr: int, run: Run) -> tuple[int, int]:
     """step * derivative, rounded by the draw of the loss unit's LFSR and saturated, and the flag."""
     product = (derivative * run.mantissa) << run.step_shift
-    rounded = (product + align(lfsr >> OLD_BITS, run.delta_drop)) >> run.delta_drop
+    rounded = (product + align(lfsr, run.delta_drop)) >> run.delta_drop
     clamped = min(max(rounded, -run.delta_limit), run.delta_limit)
     return clamped, DELTA if clamped != rounded else 0
 
@@ -231,7 +230,7 @@ def train_sample(
         within, last = 0, 0
     delta1, flag = delta(last, lfsr, run)
     flags |= flag
-    lfsr = leap(lfsr)
+    lfsr = advance(lfsr)
     delta2 = delta1
     if run.m == 2:
         r2, flag = _residual(z2, label, run)
@@ -241,7 +240,7 @@ def train_sample(
             last = 0
         delta2, flag = delta(last, lfsr, run)
         flags |= flag
-        lfsr = leap(lfsr)
+        lfsr = advance(lfsr)
     loss_lfsr[0] = lfsr
     product = within * last
     totals[LOSS_LOW] += product & 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""What an epoch is given and what it changes, as the compiled functions take it; and the LFSRs' leap."""
+"""What an epoch is given and what it changes, as the compiled functions take it; and the LFSRs' step."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.compiled import compiled
-from zipsgd.protocol.formats import LFSR_BITS, LFSR_DRAW, PHASE_BITS, Flag, Loss, Refetch
+from zipsgd.protocol.formats import LFSR_BITS, LFSR_MASK, LFSR_ROTATIONS, PHASE_BITS, Flag, Loss, Refetch
 
 __all__ = [
     "CERTAIN",
@@ -17,7 +17,6 @@ __all__ = [
     "LOSS_HIGH",
     "LOSS_LOW",
     "MODEL",
-    "OLD_BITS",
     "PHASE_MASK",
     "POLYNOMIAL_MARGIN",
     "Q3",
@@ -28,9 +27,9 @@ __all__ = [
     "Run",
     "State",
     "Vector",
+    "advance",
     "align",
     "bit_length",
-    "leap",
 ]
 
 Int = npt.NDArray[np.int64]
@@ -100,14 +99,15 @@ CERTAIN = Refetch.CERTAIN.value
 SQUARED, HINGE, POLYNOMIAL_MARGIN = Loss.SQUARED.value, Loss.HINGE.value, Loss.POLYNOMIAL_MARGIN.value
 FLAGS, LOSS_LOW, LOSS_HIGH = range(3)
 PHASE_MASK = (1 << PHASE_BITS) - 1
-_DRAW_MASK = (1 << LFSR_DRAW) - 1
-OLD_BITS = LFSR_BITS - LFSR_DRAW
+_STATE_MASK = (1 << LFSR_BITS) - 1
+_FIRST, _SECOND = LFSR_ROTATIONS
 
 
 @compiled
-def leap(state: int) -> int:
-    """An LFSR's state 28 steps on."""
-    return (state >> LFSR_DRAW) | ((state ^ (state >> 3)) & _DRAW_MASK) << OLD_BITS
+def advance(state: int) -> int:
+    """The state behind an LFSR's."""
+    first = (state << _FIRST | state >> (LFSR_BITS - _FIRST)) & _STATE_MASK
+    return first ^ ((state << _SECOND | state >> (LFSR_BITS - _SECOND)) & LFSR_MASK)
 
 
 @compiled
@@ -122,4 +122,4 @@ def bit_length(number: int) -> int:
 @compiled
 def align(bits: int, drop: int) -> int:
     """Of a draw, the random bits to add below a cut of ``drop`` bits."""
-    return bits << (drop - LFSR_DRAW) if drop > LFSR_DRAW else bits & ((1 << drop) - 1)
+    return bits << (drop - LFSR_BITS) if drop > LFSR_BITS else bits & ((1 << drop) - 1)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from zipsgd.compiled import compiled
-from zipsgd.protocol.formats import LFSR_DRAW, PHASE_BITS, SHRINK_SHIFT_MAX
+from zipsgd.protocol.formats import LFSR_BITS, PHASE_BITS, SHRINK_SHIFT_MAX
 
-from .state import FLAGS, GRADIENT, MODEL, OLD_BITS, PHASE_MASK, Q3, Run, State, bit_length, leap
+from .state import FLAGS, GRADIENT, MODEL, PHASE_MASK, Q3, Run, State, advance, bit_length
 
 __all__ = ["update"]
 
@@ -41,7 +41,7 @@ def _prox(run: Run, state: State) -> None:
             continue
         x = state.master[j]
         if shift:
-            x -= (x + (state.draws[j] >> (LFSR_DRAW - SHRINK_SHIFT_MAX) & mask)) >> shift
+            x -= (x + (state.draws[j] >> (LFSR_BITS - SHRINK_SHIFT_MAX) & mask)) >> shift
         x -= min(max(x, -threshold), threshold)
         state.master[j] = min(max(x, -bound), bound)
 
@@ -54,8 +54,8 @@ def update(run: Run, state: State) -> None:
     room = draws.size // run.heads
     for start in range(0, room, lanes):
         for lane in range(lanes):
-            draws[start + lane] = state.update_lfsr[lane] >> OLD_BITS
-            state.update_lfsr[lane] = leap(state.update_lfsr[lane])
+            draws[start + lane] = state.update_lfsr[lane]
+            state.update_lfsr[lane] = advance(state.update_lfsr[lane])
     for j in range(room, draws.size):  # all heads draw the same
         draws[j] = draws[j - room]
     mask4 = (1 << run.q4_drop) - 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zipsgd.protocol.formats import LFSR_DRAW, PHASE_BITS, SHRINK_SHIFT_MAX, THRESHOLD_BITS, Build
+from zipsgd.protocol.formats import LFSR_BITS, PHASE_BITS, SHRINK_SHIFT_MAX, THRESHOLD_BITS, Build
 
 from .rounding import Int, stochastic_round
 
@@ -135,11 +135,11 @@ def ball_shift(q3: Int, prox: Prox, build: Build) -> int:
 
 
 def apply_prox(x: Int, draw: Int, shift: int, threshold: int, prox: Prox) -> Int:
-    """The proximal step on master words ``x``, shape (features,). ``draw``: 28 random bits for each, the uppermost of which
+    """The proximal step on master words ``x``, shape (features,). ``draw``: 31 random bits for each, the uppermost of which
     round what is taken away; ``shift``, ``threshold``: of :class:`Phases`."""
     y = x
     if shift:
-        bits = draw >> (LFSR_DRAW - SHRINK_SHIFT_MAX) & ((1 << shift) - 1)
+        bits = draw >> (LFSR_BITS - SHRINK_SHIFT_MAX) & ((1 << shift) - 1)
         y = y - stochastic_round(y, shift, bits)
     y = y - np.clip(y, -threshold, threshold)
     if prox.bound:

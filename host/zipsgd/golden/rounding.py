@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import LFSR_DRAW
+from zipsgd.protocol.formats import LFSR_BITS
 
 __all__ = ["Int", "align_draw", "saturate", "stochastic_round"]
 
@@ -11,13 +11,13 @@ Int = npt.NDArray[np.int64]
 
 
 def align_draw(bits: Int, drop: int) -> Int:
-    """Random bits to add below a cut of ``drop`` bits, from a draw of 28.
+    """Random bits to add below a cut of ``drop`` bits, from a draw of 31.
 
-    The lowest ``drop`` of them; where ``drop`` is more than 28, the draw stands at the top of the cut, which leaves a bias
-    of less than 2^-28 of the rounded unit.
+    The lowest ``drop`` of them; where ``drop`` is more than 31, the draw stands at the top of the cut, which leaves a bias
+    of less than 2^-31 of the rounded unit.
     """
-    if drop > LFSR_DRAW:
-        return bits << (drop - LFSR_DRAW)
+    if drop > LFSR_BITS:
+        return bits << (drop - LFSR_BITS)
     return bits & ((1 << drop) - 1)
 
 

@@ -16,7 +16,8 @@ __all__ = [
     "LABEL_FRAC",
     "LABEL_ONE",
     "LFSR_BITS",
-    "LFSR_DRAW",
+    "LFSR_MASK",
+    "LFSR_ROTATIONS",
     "MOST_DEGREE",
     "MOST_FEATURES",
     "MOST_HEADS",
@@ -41,9 +42,11 @@ LABEL_FRAC = 15
 LABEL_ONE = (1 << LABEL_FRAC) - 1
 """The label +1 of a class, as near as it comes; -1 is its negative."""
 LFSR_BITS = 31
-"""State of a lane's LFSR: x^31 + x^3 + 1, primitive since 2^31 - 1 is prime and the trinomial irreducible."""
-LFSR_DRAW = 28
-"""Fresh bits a draw yields: up to 28 steps leap with a two-input XOR a bit (taps 31 and 28)."""
+"""State of a lane's random generator, and bits of a draw: 2^31 - 1 is prime, so that an irreducible polynomial is primitive."""
+LFSR_ROTATIONS = (10, 5)
+"""Rotations to the left that make the next state, see :mod:`zipsgd.golden.lfsr`."""
+LFSR_MASK = 0x739F_FDEF
+"""Bits of the next state that the second rotation is part of."""
 SAMPLES_BITS = 32
 """Bits of the count of an epoch's samples."""
 STEP_BITS = 16
@@ -258,9 +261,9 @@ class Build:
                 f"gradient_bits must be at most {self.accumulator_frac + 1} (the accumulator's fraction), "
                 f"not {self.gradient_bits}"
             )
-        if self.q3_drop + self.q4_drop > LFSR_DRAW:
+        if self.q3_drop + self.q4_drop > LFSR_BITS:
             raise BuildError(
-                f"rounding Q3 ({self.q3_drop} bits) and Q4 ({self.q4_drop} bits) needs more than the {LFSR_DRAW} random "
+                f"rounding Q3 ({self.q3_drop} bits) and Q4 ({self.q4_drop} bits) needs more than the {LFSR_BITS} random "
                 f"bits of a draw; raise q3_bits or gradient_bits"
             )
 

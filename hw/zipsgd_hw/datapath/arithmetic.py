@@ -2,15 +2,15 @@
 
 from amaranth import *
 
-from zipsgd.protocol.formats import LFSR_DRAW
+from zipsgd.protocol.formats import LFSR_BITS
 
 __all__ = ["align_draw", "fits", "saturated"]
 
 
 def align_draw(bits: Value, drop: int) -> Value:
     """Random bits to add below a cut of ``drop`` bits; see :func:`zipsgd.golden.rounding.align_draw`."""
-    if drop > LFSR_DRAW:
-        return Cat(C(0, drop - LFSR_DRAW), bits)
+    if drop > LFSR_BITS:
+        return Cat(C(0, drop - LFSR_BITS), bits)
     return bits[:drop]
 
 

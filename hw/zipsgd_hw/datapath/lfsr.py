@@ -1,36 +1,34 @@
-"""Leap-forward LFSR."""
+"""Linear generator of random bits."""
 
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from zipsgd.protocol.formats import LFSR_BITS, LFSR_DRAW
+from zipsgd.protocol.formats import LFSR_BITS, LFSR_MASK, LFSR_ROTATIONS
 
 __all__ = ["Lfsr"]
 
 
 class Lfsr(wiring.Component):
-    """An LFSR that leaps 28 steps at once: x^31 + x^3 + 1, one two-input XOR a bit.
+    """31 random bits a cycle, for one two-input XOR each (golden model: :mod:`zipsgd.golden.lfsr`).
 
-    ``bits`` holds 28 random bits; ``advance`` makes them new in the next cycle. ``load`` shifts ``seed`` in, whose old value
-    is then the ``state`` that the next LFSR of a chain takes.
+    ``state`` is what is drawn; ``advance`` makes it new in the next cycle. ``load`` shifts ``seed`` in; the ``state`` that this
+    replaces is the next generator's seed, where several stand in a chain.
 
-    With ``mark``, the state at hand is kept; with ``back``, the LFSR goes to the state last marked, rather than advance: so
-    that the same numbers can be drawn again. Where nothing drives ``back``, none is kept.
+    With ``mark``, the state at hand is kept; with ``back``, the generator returns to the state last marked instead of
+    advancing, so that the same numbers are drawn again. Where nothing drives ``back``, no state is kept.
     """
 
-    bits: Out(LFSR_DRAW)
+    state: Out(LFSR_BITS, init=1)
     advance: In(1)
     mark: In(1)
     back: In(1)
     load: In(1)
     seed: In(LFSR_BITS)
-    state: Out(LFSR_BITS, init=1)
 
     def elaborate(self, platform):
         m = Module()
-        m.d.comb += self.bits.eq(self.state[LFSR_BITS - LFSR_DRAW :])
-        fresh = (self.state ^ self.state[3:])[:LFSR_DRAW]
+        first, second = LFSR_ROTATIONS
         marked = Signal.like(self.state, init=1)
         with m.If(self.mark):
             m.d.sync += marked.eq(self.state)
@@ -39,5 +37,7 @@ class Lfsr(wiring.Component):
         with m.Elif(self.back):
             m.d.sync += self.state.eq(Mux(self.mark, self.state, marked))
         with m.Elif(self.advance):
-            m.d.sync += self.state.eq(Cat(self.state[LFSR_DRAW:], fresh))
+            m.d.sync += self.state.eq(
+                self.state.rotate_left(first) ^ (self.state.rotate_left(second) & LFSR_MASK)
+            )
         return m

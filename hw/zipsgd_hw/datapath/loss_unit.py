@@ -245,7 +245,7 @@ class LossUnit(wiring.Component):
                 lfsr.back.eq(product_delta & product_last & ~last_head),
             ]
         m.d.sync += [
-            rounded.eq(scaled + align_draw(lfsr.bits, drop)),
+            rounded.eq(scaled + align_draw(lfsr.state, drop)),
             rounded_delta.eq(product_delta),
             rounded_last.eq(product_last),
         ]

@@ -22,17 +22,44 @@ _THRESHOLDS = _by_sign(THRESHOLD_BITS - PHASE_BITS + 2)
 """A mini-batch's threshold is its whole part or one more: hence 17 bits, and a sign."""
 
 
+def _proximal_constants(build: Build) -> wiring.Signature:
+    """What a mini-batch does to each value: out of :class:`ProximalPhases`, into every :class:`ProximalStep`.
+
+    Each member is for one stage, and comes to it with the mini-batch's values. A stage is named by the cycles since ``x``.
+
+    Members
+    -------
+    mask : Out(15), stage 0, bits that the shift drops; coarse, fine : Out(2), stages 1 and 2, the shift's fours and ones.
+    shrinks : Out(1), stage 2, the shift is not 0.
+    thresholds : Out(-t and t), stage 4, in the model's last bit: what is added to a positive value, and to a negative one.
+    bounds : Out(c and -c), the farthest that a positive value goes, and a negative one; 0 for no bound. Constant during a run.
+    """
+    return wiring.Signature(
+        {
+            "mask": Out(SHRINK_SHIFT_MAX),
+            "coarse": Out(2),
+            "fine": Out(2),
+            "shrinks": Out(1),
+            "thresholds": Out(_THRESHOLDS),
+            "bounds": Out(_by_sign(build.model_bits)),
+        }
+    )
+
+
 class ProximalPhases(wiring.Component):
     """By which shift a mini-batch shrinks the model, and its threshold (golden model: :class:`zipsgd.golden.prox.Phases`).
+
+    A mini-batch's values may follow those of the one before it without a gap: with several heads, the next mini-batch's first
+    head is updated right behind the last head of the one before. So constants change stage by stage, as the values pass.
 
     Members
     -------
     run : In(run_layout(build))
-    restart : In(1), an epoch begins; next : In(1), a mini-batch is done. The outputs show the new one's three cycles later.
-    inward : In(4), of :class:`.ModelNorms`, 0 without a ball; shows two cycles later.
-    shift : Out(4), 0 for none.
-    thresholds : Out(-t and t), in the model's last bit: what is added to a positive value, and to a negative one.
-    bounds : Out(c and -c): the farthest that a positive value goes, and a negative one.
+    restart : In(1), an epoch begins; its first value comes eight cycles later at the earliest.
+    next : In(1), two cycles before the ``x`` of a mini-batch's last row: rows behind it are of the next one.
+    inward : In(4), of :class:`.ModelNorms`, 0 without a ball. For a mini-batch, it must have come two cycles before its first
+        ``x``, and stay while that passes.
+    constants : Out, to the steps.
     """
 
     def __init__(self, build: Build):
@@ -43,28 +70,44 @@ class ProximalPhases(wiring.Component):
                 "restart": In(1),
                 "next": In(1),
                 "inward": In(range(SHRINK_SHIFT_MAX + 1)),
-                "shift": Out(range(SHRINK_SHIFT_MAX + 1)),
-                "thresholds": Out(_THRESHOLDS),
-                "bounds": Out(_by_sign(build.model_bits)),
+                "constants": Out(_proximal_constants(build)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        phases = [Signal(PHASE_BITS, name="shrink_phase"), Signal(PHASE_BITS, name="threshold_phase")]
-        sums = [phases[0] + self.run.shrink_rate, phases[1] + self.run.threshold]
-        for phase, total in zip(phases, sums, strict=True):
+        constants = self.constants
+
+        def phase(rate: Value, following: Value, name: str) -> Value:
+            """A phase that adds ``rate`` up, and what it comes to with this mini-batch's."""
+            phase = Signal(PHASE_BITS, name=f"{name}_phase")
+            total = phase + rate
             with m.If(self.restart):
                 m.d.sync += phase.eq(0)
-            with m.Elif(self.next):
+            with m.Elif(following):
                 m.d.sync += phase.eq(total)
+            return total
+
+        shrinks = phase(self.run.shrink_rate, self.next, "shrink")[PHASE_BITS]
         inwards = self.inward != 0 if self._ball else C(0)
+        shifts = [Signal(range(SHRINK_SHIFT_MAX + 1), name=f"shift{stage}") for stage in range(4)]
         m.d.sync += [
-            self.shift.eq(Mux(inwards, self.inward, Mux(sums[0][PHASE_BITS], self.run.shrink_shift, 0))),
-            self.thresholds[1].eq(sums[1] >> PHASE_BITS),
-            self.thresholds[0].eq(-self.thresholds[1]),
-            self.bounds[0].eq(self.run.bound),
-            self.bounds[1].eq(-self.run.bound),
+            shifts[0].eq(Mux(inwards, self.inward, Mux(shrinks, self.run.shrink_shift, 0))),
+            *(later.eq(earlier) for earlier, later in pairwise(shifts)),
+            constants.mask.eq((1 << shifts[0]) - 1),
+            constants.shrinks.eq(shifts[2] != 0),
+        ]
+        m.d.comb += [constants.coarse.eq(shifts[2][2:]), constants.fine.eq(shifts[3][:2])]
+
+        later_next = [self.next, *(Signal(name=f"next{cycle}") for cycle in range(1, 5))]
+        m.d.sync += [later.eq(earlier) for earlier, later in pairwise(later_next)]
+        threshold = Signal(_THRESHOLDS.elem_shape)
+        m.d.sync += [
+            threshold.eq(phase(self.run.threshold, later_next[-1], "threshold") >> PHASE_BITS),
+            constants.thresholds[0].eq(-threshold),
+            constants.thresholds[1].eq(threshold),
+            constants.bounds[0].eq(self.run.bound),
+            constants.bounds[1].eq(-self.run.bound),
         ]
         return m
 
@@ -82,7 +125,7 @@ class ProximalStep(wiring.Component):
 
     Members
     -------
-    shift, thresholds, bounds : In, of :class:`ProximalPhases`; no bound is 0. Constant while a value is under way.
+    constants : In, of :class:`ProximalPhases`.
     x : In(signed(model_bits)); y : Out of the same.
     bits : In(15), random.
     skip : In(1), y is x.
@@ -94,9 +137,7 @@ class ProximalStep(wiring.Component):
         word = signed(build.model_bits)
         super().__init__(
             {
-                "shift": In(range(SHRINK_SHIFT_MAX + 1)),
-                "thresholds": In(_THRESHOLDS),
-                "bounds": In(_by_sign(build.model_bits)),
+                "constants": In(_proximal_constants(build)),
                 "x": In(word),
                 "y": Out(word),
                 "bits": In(SHRINK_SHIFT_MAX),
@@ -106,6 +147,7 @@ class ProximalStep(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        constants = self.constants
         word = self.x.shape()
         skip = [self.skip, *(Signal(name=f"skip{stage}") for stage in range(1, 6))]
         m.d.sync += [later.eq(earlier) for earlier, later in pairwise(skip)]
@@ -117,14 +159,10 @@ class ProximalStep(wiring.Component):
         coarse = Signal(signed(word.width + 1), reset_less=True)
         share = Signal(word, reset_less=True)
         shrunk = Signal(word, reset_less=True)
-        mask = Signal(SHRINK_SHIFT_MAX)
-        shrinks = Signal()
         m.d.sync += [
-            mask.eq((1 << self.shift) - 1),
-            shrinks.eq(self.shift != 0),
-            noisy.eq(self.x + (self.bits & mask)),
-            coarse.eq(noisy >> Cat(C(0, 2), self.shift[2:])),
-            share.eq(Mux(shrinks & ~skip[2], coarse >> self.shift[:2], 0)),
+            noisy.eq(self.x + (self.bits & constants.mask)),
+            coarse.eq(noisy >> Cat(C(0, 2), constants.coarse)),
+            share.eq(Mux(constants.shrinks & ~skip[2], coarse >> constants.fine, 0)),
             shrunk.eq(whole[3] - share),
         ]
 
@@ -134,8 +172,10 @@ class ProximalStep(wiring.Component):
         negative = Signal()
         bound, limit = Signal(word, reset_less=True), Signal(word, reset_less=True)
         m.d.sync += [
-            nearer.eq(shrunk + Mux(skip[4], 0, Mux(shrunk < 0, self.thresholds[1], self.thresholds[0]))),
-            bound.eq(Mux(shrunk < 0, self.bounds[1], self.bounds[0])),
+            nearer.eq(
+                shrunk + Mux(skip[4], 0, Mux(shrunk < 0, constants.thresholds[1], constants.thresholds[0]))
+            ),
+            bound.eq(Mux(shrunk < 0, constants.bounds[1], constants.bounds[0])),
             negative.eq(shrunk < 0),
         ]
 
@@ -144,7 +184,7 @@ class ProximalStep(wiring.Component):
         crossed, exceeds, bounded = Signal(), Signal(), Signal()
         m.d.comb += beyond.eq(nearer - bound)
         m.d.sync += [
-            bounded.eq(self.bounds[0] != 0),
+            bounded.eq(constants.bounds[0] != 0),
             crossed.eq((nearer < 0) ^ negative),
             exceeds.eq(bounded & ~skip[5] & ((beyond < 0) == negative)),
             kept.eq(nearer),

@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from zipsgd.protocol.formats import LFSR_BITS, LFSR_DRAW, SHRINK_SHIFT_MAX, Build, Flag
+from zipsgd.protocol.formats import LFSR_BITS, SHRINK_SHIFT_MAX, Build, Flag
 from zipsgd_hw.memory import block_ram
 from zipsgd_hw.windows import WindowData, WindowRead, WindowWrite
 
@@ -161,7 +161,7 @@ class UpdateUnit(wiring.Component):
                 phases.run.eq(self.run),
                 phases.restart.eq(self.load),
                 phases.inward.eq(self.inward),
-                phases.next.eq(self.q3_done & self.q3_last & ~self.loading),
+                phases.next.eq(at[0].valid & ~at[0].zero & at[0].step.all() & (at[0].chunk == final_chunk)),
             ]
         if build.heads > 1:
             # Each head draws what the first one did; told in registers, beside at[0], as all LFSRs wait for it
@@ -184,7 +184,7 @@ class UpdateUnit(wiring.Component):
                 signed(build.accumulator_bits + 1 - build.q4_drop), reset_less=True, name=f"whole{lane}"
             )
             m.d.sync += [
-                whole.eq((row[lane] + align_draw(lfsr.bits, build.q4_drop)) >> build.q4_drop),
+                whole.eq((row[lane] + align_draw(lfsr.state, build.q4_drop)) >> build.q4_drop),
                 fetched[lane].eq(read.data[lane]),
             ]
             with m.If(at[0].zero):
@@ -207,19 +207,17 @@ class UpdateUnit(wiring.Component):
             if build.prox:
                 m.submodules[f"prox{lane}"] = prox = ProximalStep(build)
                 spared = self.run.spare_last & (self.run.last_lane == Cat(C(lane, lane_bits), at[2].step))
+                wiring.connect(m, phases.constants, prox.constants)
                 m.d.comb += [
-                    prox.shift.eq(phases.shift),
-                    prox.thresholds.eq(phases.thresholds),
-                    prox.bounds.eq(phases.bounds),
                     prox.x.eq(kept),
-                    prox.bits.eq(_later(m, lfsr.bits[LFSR_DRAW - SHRINK_SHIFT_MAX :], 2)),
+                    prox.bits.eq(_later(m, lfsr.state[LFSR_BITS - SHRINK_SHIFT_MAX :], 2)),
                     prox.skip.eq(at[2].zero | (at[2].last_chunk & spared)),
                 ]
                 kept = prox.y
 
             # Q3
             rounded = Signal(signed(build.q3_bits + 1), reset_less=True, name=f"rounded{lane}")
-            q3_bits = _later(m, lfsr.bits[build.q4_drop :][: build.q3_drop], 2 + self._prox_stages)
+            q3_bits = _later(m, lfsr.state[build.q4_drop :][: build.q3_drop], 2 + self._prox_stages)
             m.d.sync += [updated[lane].eq(kept), rounded.eq((kept + q3_bits) >> build.q3_drop)]
             m.d.comb += [
                 fresh[lane].eq(saturated(rounded, build.q3_bits)),

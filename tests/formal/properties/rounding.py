@@ -28,7 +28,7 @@ def _delta() -> Harness:
     harness = Harness()
     harness.m.submodules.dut = dut
     harness.drive(dut)
-    harness.cut(parts.lfsr, parts.lfsr.bits, parts.lfsr.state)
+    harness.cut(parts.lfsr, parts.lfsr.state)
     _show_rounding(harness, "delta", parts.scaled, parts.whole, build.delta_drop)
     return harness
 
@@ -40,7 +40,7 @@ def _update() -> Harness:
     harness = Harness()
     harness.m.submodules.dut = dut
     harness.drive(dut)
-    harness.cut(parts.lfsr, parts.lfsr.bits, parts.lfsr.state)
+    harness.cut(parts.lfsr, parts.lfsr.state)
     harness.cut(parts.master, parts.read.data)
     exact = Mux(parts.at[0].zero, 0, parts.row[0])
     _show_rounding(harness, "Q4", exact, parts.whole, build.q4_drop)
@@ -74,8 +74,8 @@ PROPERTIES = [
             Mutation(
                 UpdateUnit,
                 "a one too much (Q4)",
-                "align_draw(lfsr.bits, build.q4_drop))",
-                "align_draw(lfsr.bits, build.q4_drop) + 1)",
+                "align_draw(lfsr.state, build.q4_drop))",
+                "align_draw(lfsr.state, build.q4_drop) + 1)",
             ),
             Mutation(UpdateUnit, "a one too much (Q3)", "(kept + q3_bits)", "(kept + q3_bits + 1)"),
         ),

@@ -1,0 +1,186 @@
+"""Everything that a build and a run can be, as factors of a covering array; and its rows as builds and random runs.
+
+The identity bench goes through the whole array, :func:`option_array`; the tests through a slice.
+"""
+
+import random
+from collections.abc import Mapping
+from functools import cache
+
+from zipsgd.protocol.formats import Build
+
+from .covering import Configuration, Rule, Space, cover
+
+__all__ = [
+    "BUILD_FACTORS",
+    "RUN_FACTORS",
+    "build_array",
+    "build_of",
+    "fast_memory_of",
+    "option_array",
+    "option_space",
+    "run_array",
+]
+
+BUILD_FACTORS = {
+    "lanes": ("4", "8", "16", "64"),
+    "update lanes": ("all", "part", "one"),
+    "memory": ("slow", "fast"),
+    "widths": ("plain", "narrow", "wide"),
+    "replay": ("tight", "roomy"),
+    "heads": ("1", "4"),
+    "transcoder": ("no", "yes"),
+    "hinges": ("no", "yes"),
+    "refetching": ("no", "yes"),
+    "polynomials": ("no", "yes"),
+    "proximal": ("no", "box", "ball"),
+}
+"""Of a build. ``update lanes``: as many as lanes, fewer, or one; ``memory``: see ``fast_memory`` of :class:`.GradientUnit`."""
+
+RUN_FACTORS = {
+    "p": ("0", "1", "middle", "most"),
+    "ups": ("0", "1", "2", "more"),
+    "chunks": ("1", "2", "many"),
+    "batch": ("1", "2", "odd", "most"),
+    "last batch": ("full", "one", "part"),
+    "heads used": ("one", "two", "all"),
+    "labels": ("plain", "classes"),
+    "levels": ("no", "yes"),
+    "loss": ("squared", "hinge", "squared_hinge", "polynomial_margin", "polynomial_residual"),
+    "refetch": ("never", "certain", "likely"),
+    "prox": ("none", "shrink", "threshold", "bound", "all"),
+    "spared": ("no", "yes"),
+    "ball": ("no", "yes"),
+    "sides": ("both", "one"),
+    "saturates": ("no", "yes"),
+    "stalls": ("no", "yes"),
+    "resets": ("no", "yes"),
+}
+"""Of a run. ``last batch``: samples of an epoch's last mini-batch; ``stalls``: of byte streams; ``resets``: in mid-epoch."""
+
+TIMING = (
+    *("update lanes", "memory", "p", "ups", "chunks", "batch", "last batch", "heads used", "levels", "loss"),
+    *("refetch", "prox", "ball", "stalls"),
+)
+"""Factors that decide when an update meets the samples that follow it: their triples are covered, too."""
+_BUILD_TIMING = (
+    *("update lanes", "memory", "heads", "transcoder", "hinges", "refetching", "polynomials", "proximal"),
+)
+"""Factors of a build that decide the same, or what those of a run may be."""
+
+_SEED = 5
+_MOST_CHUNKS = 16
+_WIDTHS = {
+    "plain": {},
+    "narrow": {"model_bits": 20, "q3_bits": 9, "delta_bits": 14, "gradient_bits": 15, "p_max": 4},
+    "wide": {"q3_bits": 14, "delta_bits": 20, "gradient_bits": 20},
+}
+
+
+def _implies(condition: str, value: str, factor: str, *allowed: str) -> Rule:
+    """Where ``condition`` has ``value``, ``factor`` must have one of those ``allowed``."""
+    return Rule((condition, factor), lambda one, other: one != value or other in allowed)
+
+
+_BUILD_RULES = (_implies("refetching", "yes", "hinges", "yes"),)
+_RUN_RULES = (
+    _implies("levels", "yes", "transcoder", "yes"),
+    _implies("p", "0", "levels", "yes"),
+    _implies("p", "0", "ups", "1", "2"),
+    _implies("ups", "more", "levels", "no"),
+    _implies("ups", "more", "loss", "polynomial_margin", "polynomial_residual"),
+    _implies("loss", "hinge", "hinges", "yes"),
+    _implies("loss", "squared_hinge", "hinges", "yes"),
+    _implies("loss", "polynomial_margin", "polynomials", "yes"),
+    _implies("loss", "polynomial_residual", "polynomials", "yes"),
+    _implies("heads used", "two", "heads", "4"),
+    _implies("heads used", "all", "heads", "4"),
+    _implies("labels", "classes", "heads", "4"),
+    _implies("batch", "1", "last batch", "full"),
+    _implies("batch", "2", "last batch", "full", "one"),
+    *(
+        _implies("refetch", kind, factor, *allowed)
+        for kind in ("certain", "likely")
+        for factor, allowed in {
+            "refetching": ("yes",),
+            "loss": ("hinge", "squared_hinge"),
+            "heads used": ("one",),
+            "labels": ("plain",),
+            "levels": ("no",),
+            "ups": ("1", "2"),
+        }.items()
+    ),
+    *(_implies("prox", kind, "proximal", "box", "ball") for kind in ("shrink", "threshold", "bound", "all")),
+    _implies("spared", "yes", "proximal", "box", "ball"),
+    _implies("ball", "yes", "proximal", "ball"),
+    _implies("ball", "yes", "heads used", "one"),
+)
+
+
+@cache
+def option_space() -> Space:
+    """All builds with all runs that they can do."""
+    return Space({**BUILD_FACTORS, **RUN_FACTORS}, (*_BUILD_RULES, *_RUN_RULES))
+
+
+def _names(configuration: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(configuration[factor] for factor in BUILD_FACTORS)
+
+
+@cache
+def build_array() -> list[Configuration]:
+    """Builds in which all pairs of their options meet, and all triples of those that decide how updates are timed."""
+    builds, _ = cover(
+        Space(BUILD_FACTORS, _BUILD_RULES), {2: BUILD_FACTORS, 3: _BUILD_TIMING}, random.Random(_SEED)
+    )
+    return builds
+
+
+def run_array(build: Mapping[str, str]) -> list[Configuration]:
+    """Configurations of one build in which all pairs of a run's options meet; the first ones meet the most."""
+    space = Space(
+        {**{factor: (value,) for factor, value in build.items()}, **RUN_FACTORS}, option_space().rules
+    )
+    return cover(space, {2: RUN_FACTORS}, random.Random(_SEED))[0]
+
+
+@cache
+def option_array() -> tuple[list[Configuration], dict[int, int]]:
+    """Configurations in which all pairs of values meet, and all triples of :data:`TIMING`; and how many of each there are.
+
+    Those with the same build stand together.
+    """
+    array, counts = cover(
+        option_space(), {2: option_space().factors, 3: TIMING}, random.Random(_SEED), build_array()
+    )
+    return sorted(array, key=_names), counts
+
+
+def fast_memory_of(configuration: Mapping[str, str]) -> bool:
+    """Whether the build is for FPGAs with fast memories."""
+    return configuration["memory"] == "fast"
+
+
+def build_of(configuration: Mapping[str, str]) -> Build:
+    """The build of a configuration."""
+    lanes, heads = int(configuration["lanes"]), int(configuration["heads"])
+    has = {
+        name: configuration[name] == "yes" for name in ("transcoder", "hinges", "refetching", "polynomials")
+    }
+    widths = _WIDTHS[configuration["widths"]]
+    return Build(
+        lanes=lanes,
+        update_lanes={"all": lanes, "part": max(2, lanes // 4), "one": 1}[configuration["update lanes"]],
+        max_features=_MOST_CHUNKS * lanes,
+        max_batch=16,
+        replay_words={"tight": 64, "roomy": 512}[configuration["replay"]],
+        heads=heads,
+        level_bits=4 * has["transcoder"],
+        level_p_max=2 * has["transcoder"],
+        hinge=int(has["hinges"]),
+        refetch=256 * has["refetching"],
+        polynomial=3 * has["polynomials"],
+        prox=int(configuration["proximal"] != "no"),
+        ball=int(configuration["proximal"] == "ball"),
+        **widths,
+    )
