@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from zipsgd_sim.stream_bench import StreamBench
 
@@ -33,9 +34,11 @@ class Timeline:
         self.now = 0
         """The cycle that is to run next."""
         self._bench = bench
-        self._pulses = ["rst", *pulses]
+        self._signals: dict[str, Any] = {}
+        self._masks: dict[str, int] = {}
+        self._pulses = dict.fromkeys(["rst", *pulses], 0)
         self._noise = [(name, len(getattr(bench.dut, name))) for name in noise]
-        self._strobes = list(strobes)
+        self._strobes = dict.fromkeys(strobes, 0)
         self._levels = dict.fromkeys(levels, 0)
         self._driven: dict[str, int] = {}
         self._drives: dict[int, dict[str, int]] = defaultdict(dict)
@@ -60,26 +63,30 @@ class Timeline:
 
     async def run(self, until: int, each: Callable[[], None] = lambda: None) -> None:
         """Runs the cycles before ``until``; ``each`` is called at the end of each one, and may set the bench's pins."""
-        dut = self._bench.dut
         while self.now < until:
-            pins = dict.fromkeys(self._pulses, 0)
-            pins.update((name, random.getrandbits(bits)) for name, bits in self._noise)
-            pins.update(self._drives.pop(self.now, {}))
+            noise = {name: random.getrandbits(bits) for name, bits in self._noise}
+            pins = self._pulses | noise | self._drives.pop(self.now, {})
             for name, value in pins.items():
                 if self._driven.get(name) != value:
                     self._driven[name] = value
-                    self._bench.pins[name] = value & ((1 << len(getattr(dut, name))) - 1)
+                    self._bench.pins[name] = value & self._mask(name)
             for name, change in self._changes.pop(self.now, []):
                 self._levels[name] = change(self._levels[name])
             self._levels.update(dict.fromkeys(self._clears.pop(self.now, []), 0))
             await self._bench.cycle()
-            due = dict.fromkeys(self._strobes, 0) | self._levels | self._dues.pop(self.now, {})
+            due = self._strobes | self._levels | self._dues.pop(self.now, {})
             for name, value in due.items():
-                signal = getattr(dut, name)
-                got, wanted = int(signal.value), value & ((1 << len(signal)) - 1)
+                wanted = value & self._mask(name)
+                got = int(self._signals[name].value)
                 assert got == wanted, f"cycle {self.now}: {name} is {got:#x} and not {wanted:#x}"
             each()
             self.now += 1
+
+    def _mask(self, name: str) -> int:
+        if name not in self._masks:
+            self._signals[name] = getattr(self._bench.dut, name)
+            self._masks[name] = (1 << len(self._signals[name])) - 1
+        return self._masks[name]
 
     async def reset(self) -> None:
         """Resets in this one cycle; what was written down for those behind it is forgotten."""
