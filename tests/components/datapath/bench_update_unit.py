@@ -135,6 +135,7 @@ class Model:
         for offset in beyond:
             rows.append((offset // lanes * lanes, np.array([random.randrange(-top, top)] * lanes)))
         random.shuffle(rows)
+        rows.append(rows.pop(next(i for i, (offset, _) in enumerate(rows) if offset < memory.size)))
         at = timeline.now
         stall = random.choice([0.0, 0.4])
         for offset, row in rows:
@@ -145,24 +146,29 @@ class Model:
                 timeline.drive(at, window_write__valid=1, window_write__payload=payload)
                 timeline.due(at, window_write__ready=1)
                 at += 1
-        await timeline.run(at)
         self._memory = memory
+        # The last row is asked for as its last word comes, or right behind it
+        await timeline.run(at - random.choice([0, 1]))
+        await self._read_word(rows[-1][0] + random.randrange(lanes))
 
     async def read(self) -> None:
-        """Words in any order: right behind those that were written, and as fast as they come where the reader is."""
-        build, timeline = self.build, self.timeline
-        order = random.sample(range(build.max_features), build.max_features)
+        """All words in any order, and as fast as they come where the reader is."""
         self._answers.stall = random.choice([0.0, 0.0, 0.5])
-        for place in order:
-            self._requests.queue.append(place)
-            limit = timeline.now + 7 + place % build.update_lanes + (40 if self._answers.stall else 0)
-            while self._requests.queue:
-                assert timeline.now < limit, f"word {place} of the window does not come in time"
-                await timeline.run(timeline.now + 1)
-                assert len(self._answers.got) == (not self._requests.queue), "a word for each request"
-            wanted = int(self._memory[place]) & 0xFFFF_FFFF
-            got = self._answers.got.pop()
-            assert got == wanted, f"word {place} of the window is {got:#x} and not {wanted:#x}"
+        for place in random.sample(range(self.build.max_features), self.build.max_features):
+            await self._read_word(place)
+        self._answers.stall = 0.0
+
+    async def _read_word(self, place: int) -> None:
+        timeline = self.timeline
+        self._requests.queue.append(place)
+        limit = timeline.now + 7 + place % self.build.update_lanes + (40 if self._answers.stall else 0)
+        while self._requests.queue:
+            assert timeline.now < limit, f"word {place} of the window does not come in time"
+            await timeline.run(timeline.now + 1)
+            assert len(self._answers.got) == (not self._requests.queue), "a word for each request"
+        wanted = int(self._memory[place]) & 0xFFFF_FFFF
+        got = self._answers.got.pop()
+        assert got == wanted, f"word {place} of the window is {got:#x} and not {wanted:#x}"
 
     async def break_off_reading(self) -> None:
         self._requests.queue.append(random.randrange(self.build.max_features))
