@@ -35,8 +35,8 @@ class LossUnit(wiring.Component):
 
     Attributes
     ----------
-    latency : cycles from the last ``z`` of a sample to ``delta_valid``: 5, and one more in builds with refetching; 3 d + 4 more
-        with a polynomial.
+    latency : cycles from the last ``z`` of a sample to ``delta_valid``: 5, and one more in builds with refetching. With a
+        polynomial they are 3 d + 10, or 3 d + 9 with m < 2, in any build.
     spacing : least cycles from one sample's last z to the next one's.
 
     Members
