@@ -35,8 +35,8 @@ class LossUnit(wiring.Component):
 
     Attributes
     ----------
-    latency : cycles from the last ``z`` of a sample to ``delta_valid``: 5, and one more in builds with refetching; 3 d + 4 more
-        with a polynomial.
+    latency : cycles from the last ``z`` of a sample to ``delta_valid``: 5, and one more in builds with refetching. With a
+        polynomial they are 3 d + 10, or 3 d + 9 with m < 2, in any build.
     spacing : least cycles from one sample's last z to the next one's.
 
     Members
@@ -178,8 +178,6 @@ class LossUnit(wiring.Component):
             m.d.sync += [a.eq(used_derivative), b.eq(self.run.step_mantissa), opens.eq(last)]
             with m.If(opens):
                 m.d.sync += first.eq(used_within)
-            with m.If(over):
-                m.d.sync += self.flags.eq(self.flags | Flag.RESIDUAL)
         with m.Else():
             m.d.sync += [a.eq(first), b.eq(a)]
 
@@ -254,10 +252,10 @@ class LossUnit(wiring.Component):
         whole = rounded[drop:].as_signed()
         limit = (1 << (build.delta_bits - 1)) - 1
         delta = Signal(signed(build.delta_bits))
-        over = Signal()
+        delta_over = Signal()
         m.d.comb += [
-            over.eq(~fits(whole, build.delta_bits) | (whole == -limit - 1)),
-            delta.eq(Mux(over, Mux(whole[-1], -limit, limit), whole)),
+            delta_over.eq(~fits(whole, build.delta_bits) | (whole == -limit - 1)),
+            delta.eq(Mux(delta_over, Mux(whole[-1], -limit, limit), whole)),
             self.delta_valid.eq(rounded_delta & rounded_last),
             self.deltas[1].eq(delta),
         ]
@@ -266,9 +264,10 @@ class LossUnit(wiring.Component):
         m.d.comb += self.deltas[0].eq(Mux(begun, earlier, delta))
         with m.If(rounded_delta):
             m.d.sync += [earlier.eq(delta), begun.eq(~rounded_last)]
-            with m.If(over):
-                m.d.sync += self.flags.eq(self.flags | Flag.DELTA)
 
+        # Both flags may be raised in one cycle
+        raised = Mux(valid & over, Flag.RESIDUAL, 0) | Mux(rounded_delta & delta_over, Flag.DELTA, 0)
+        m.d.sync += self.flags.eq(self.flags | raised)
         with m.If(self.clear):
             m.d.sync += [self.loss.eq(0), self.flags.eq(0)]
         return m

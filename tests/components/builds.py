@@ -1,0 +1,45 @@
+"""What benches of the datapath share: a build as a case's parameters, and packed words on its ports."""
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from typing import Any
+
+import cocotb
+from amaranth.lib.wiring import Component
+from component_bench import Case
+
+from zipsgd.protocol.formats import Build
+from zipsgd_hw.datapath.config import run_layout
+
+__all__ = ["build_case", "case_build", "pack", "run_bits"]
+
+
+def build_case(name: str, component: "Callable[[Build], Component[Any]]", **parameters: int) -> Case:
+    """A component of a build; :func:`case_build` gives the build to the cocotb test."""
+    return Case(name, lambda: component(Build(**parameters)), parameters)
+
+
+def case_build() -> Build:
+    """The build of the case that runs."""
+    names = {field.name for field in fields(Build)}
+    return Build(**{name: int(value) for name, value in cocotb.plusargs.items() if name in names})
+
+
+def pack(words: Iterable[int], width: int) -> int:
+    """Words side by side, the first one lowest, as an array's port has them."""
+    mask = (1 << width) - 1
+    return sum((int(word) & mask) << (place * width) for place, word in enumerate(words))
+
+
+def run_bits(build: Build, **values: int) -> int:
+    """The ``run`` port with these values; other fields are random, since the component should not look at them.
+
+    Values of fields that the build has not are left out.
+    """
+    word = 0
+    for name, field in run_layout(build):
+        value = values.get(name, random.getrandbits(field.width))
+        assert 0 <= value < 1 << field.width, f"{name} = {value} does not fit"
+        word |= int(value) << field.offset
+    return word
