@@ -21,7 +21,7 @@ _SHAPES = {
     "half-rows": (Build(**_SMALL, lanes=4, update_lanes=2, max_features=12, p_max=4), False),
     "fast-levels": (Build(**_SMALL, lanes=8, update_lanes=8, max_features=32, level_bits=3), True),
     "ups-levels": (
-        Build(**_SMALL, lanes=4, update_lanes=1, max_features=8, p_max=3, polynomial=4, level_bits=3),
+        Build(**_SMALL, lanes=4, update_lanes=1, max_features=8, p_max=3, polynomial=2, level_bits=3),
         False,
     ),
 }

@@ -15,6 +15,7 @@ _SMALL = {"lanes": 4, "update_lanes": 4, "replay_words": 64}
 _SHAPES = {
     "ups": (Build(**_SMALL, max_features=16, polynomial=7), True),
     "heads-levels": (Build(**_SMALL, max_features=20, heads=3, level_bits=4, level_p_max=2), True),
+    "two-heads": (Build(**_SMALL, max_features=16, heads=2, p_max=2), True),
     "sample-of-heads": (Build(**_SMALL, max_features=32, heads=4, p_max=4), False),
 }
 """Of each case the build, and whether a sample comes once for each head."""

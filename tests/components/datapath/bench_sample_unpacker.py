@@ -19,7 +19,7 @@ from zipsgd_sim.stream_bench import Sink, StreamBench
 _BUILDS = {
     "half-bytes": Build(lanes=4, update_lanes=4, max_features=40, replay_words=64, heads=5),
     "bytes": Build(lanes=8, update_lanes=8, max_features=24, replay_words=32, polynomial=4),
-    "four-bytes": Build(lanes=32, update_lanes=8, max_features=128, replay_words=32, heads=4, level_bits=3),
+    "four-bytes": Build(lanes=32, update_lanes=8, max_features=128, replay_words=32, heads=2, level_bits=3),
 }
 
 BENCH = ComponentBench(
