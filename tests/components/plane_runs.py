@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from cocotb.handle import SimHandleBase
 
 from zipsgd.golden.quantise import Codes, level_offset
 from zipsgd.golden.weave import planes
@@ -178,7 +177,7 @@ class Ports:
     """Ports of ``dut`` by name, without ``prefix``; each as an unsigned number."""
 
     def __init__(self, dut: Any, *names: str, prefix: str = "") -> None:
-        self._handles: dict[str, SimHandleBase] = {name: getattr(dut, prefix + name) for name in names}
+        self._handles = {name: getattr(dut, prefix + name) for name in names}
 
     def __getattr__(self, name: str) -> int:
         return int(self._handles[name].value)

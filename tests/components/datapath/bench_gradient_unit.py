@@ -105,6 +105,7 @@ class Bench:
 
     def __init__(self, dut) -> None:
         self.build, fast_memory = _SHAPES[str(cocotb.plusargs["case"])]
+        self.fast_memory = fast_memory
         self.turn = 3 if fast_memory else 4
         self.bench = StreamBench(dut)
         self.source = self.bench.source("sample", junk=True)
@@ -123,6 +124,7 @@ class Bench:
         self.may_end_first = 0  # a sample's first chunk
         self.ends: deque[tuple[int, int, int]] = deque()
         self.sums: deque[tuple[int, int]] = deque()
+        self.written: dict[int, int] = {}  # when the memory is written, by chunk
         self.accumulators: int | None = None
 
     def offer(self, sample: Sample) -> None:
@@ -176,6 +178,10 @@ class Bench:
         if position.last_plane:
             chunk = position.chunk % len(sample.gradients)
             self.sums.append((now + 3, self._packed(sample.gradients[chunk])))
+            # What a block RAM gives of a word that is being written is undefined.
+            read = now + self.fast_memory
+            assert sample.first or read > self.written[position.chunk], f"cycle {now}: read too early"
+            self.written[position.chunk] = now + 3
             if position.first_chunk:
                 self.may_end_first = now + self.turn
             if sample.last:

@@ -18,7 +18,7 @@ from zipsgd_sim.stream_bench import StreamBench
 
 _SMALL = {"replay_words": 64, "update_lanes": 4}
 _BUILDS = {
-    "levels5": Build(**_SMALL, lanes=4, max_features=12, level_bits=3, level_p_max=2),
+    "levels17": Build(**_SMALL, lanes=4, max_features=12, level_bits=3, level_p_max=4),
     "levels2-one-chunk": Build(**_SMALL, lanes=8, max_features=8, level_bits=4, level_p_max=0),
     "wide": Build(**_SMALL, lanes=64, max_features=128, level_bits=5, level_p_max=1),
 }
@@ -82,6 +82,7 @@ class Bench:
 
     def __init__(self, dut) -> None:
         self.build = _BUILDS[str(cocotb.plusargs["case"])]
+        self.planes_room = 1 << (self.build.level_bits - 1).bit_length()
         self.bench = StreamBench(dut)
         self.source = self.bench.source("input", junk=True)
         self.sink = self.bench.sink("output")
@@ -109,14 +110,15 @@ class Bench:
         self.bench.pins |= {"write__valid": 0, "write__payload": random.getrandbits(48)}
 
     async def write_table(self, table: LevelTable) -> None:
-        words = table_words(table, self.build)
+        """What the run needs of it; some of the other words are random."""
         part = min(self.build.lanes, 32)
         parts = self.build.lanes // part
-        levels = table.values.shape[1]
-        for offset in range(len(words)):  # a run has no use for more levels than it has
-            if offset // parts % self.build.level_rows >= levels:
-                words[offset] = random.getrandbits(part)
-        await self.write(dict(enumerate(words)))
+        used, other = {}, {}
+        for offset, word in enumerate(table_words(table, self.build)):
+            row, level = divmod(offset // parts, self.build.level_rows)
+            needed = level < table.values.shape[1] and row % self.planes_room < table.bits
+            (used if needed else other)[offset] = word if needed else random.getrandbits(part)
+        await self.write(used | dict(random.sample(list(other.items()), len(other) // 8)))
 
     async def cycle(self, model: Model) -> None:
         await self.bench.cycle()
