@@ -15,10 +15,12 @@ class Source:
     """Drives the stream ``name`` of ``dut`` with the words of :attr:`queue`; a word once offered stays until it is taken.
 
     ``stall`` is the chance, in each cycle, that no new word is offered. Without a ``ready`` port each is taken at once.
+    ``junk``: the payload is random while no word is offered.
     """
 
-    def __init__(self, dut: Any, name: str, stall: float = 0.0) -> None:
+    def __init__(self, dut: Any, name: str, stall: float = 0.0, junk: bool = False) -> None:
         self.stall = stall
+        self.junk = junk
         self.queue: deque[int] = deque()
         self._valid = getattr(dut, f"{name}__valid")
         self._payload = getattr(dut, f"{name}__payload")
@@ -31,6 +33,8 @@ class Source:
         self._valid.value = int(self._offered)
         if self._offered:
             self._payload.value = self.queue[0]
+        elif self.junk:
+            self._payload.value = random.getrandbits(len(self._payload))
 
     def sample(self) -> None:
         taken = self._offered and (self._ready is None or bool(self._ready.value))
@@ -83,8 +87,8 @@ class StreamBench:
         self._streams: list[Source | Sink] = []
         Clock(dut.clk, 2, unit="ns").start()
 
-    def source(self, name: str, stall: float = 0.0) -> Source:
-        source = Source(self.dut, name, stall)
+    def source(self, name: str, stall: float = 0.0, *, junk: bool = False) -> Source:
+        source = Source(self.dut, name, stall, junk)
         self._streams.append(source)
         return source
 

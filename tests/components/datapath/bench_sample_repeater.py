@@ -1,0 +1,158 @@
+"""cocotb: samples and labels repeated for every head, each sample from memory right behind its first turn."""
+
+import random
+from collections import deque
+from functools import partial
+from itertools import chain
+
+import cocotb
+import numpy as np
+from component_bench import Case, ComponentBench
+from plane_runs import PlaneRun, Ports, plane_words, random_codes, random_plane_run
+
+from zipsgd.golden.loss import targets
+from zipsgd.protocol.formats import Build
+from zipsgd_hw.datapath.sample_repeater import SampleRepeater
+from zipsgd_sim.stream_bench import StreamBench
+
+_BUILDS = {
+    "heads3": Build(lanes=4, update_lanes=4, max_features=48, replay_words=32, heads=3),
+    "heads5-levels": Build(
+        lanes=8, update_lanes=8, max_features=160, replay_words=32, heads=5, level_bits=4, level_p_max=1
+    ),
+}
+
+BENCH = ComponentBench(
+    (SampleRepeater,),
+    "zipsgd.golden.loss.targets",
+    tuple(Case(name, partial(SampleRepeater, build), {"case": name}) for name, build in _BUILDS.items()),
+)
+
+
+class Planes:
+    """What the repeater offers: words of the input as they come, one cycle of nothing, and the sample once more a head."""
+
+    def __init__(self, run: PlaneRun) -> None:
+        self.run = run
+        self.sample: list[int] = []
+        self.again: list[int] = []
+        self.turns = False
+
+    @property
+    def passes(self) -> bool:
+        return not self.again and not self.turns
+
+    def advance(self, moved: int | None) -> None:
+        """``moved``: the word that was taken at the output."""
+        if self.turns:
+            self.turns = False
+        elif moved is not None and self.again:
+            self.again.pop(0)
+        elif moved is not None:
+            self.sample.append(moved)
+            if len(self.sample) == self.run.chunks * self.run.planes:
+                self.again = self.sample * (self.run.heads - 1)
+                self.turns = bool(self.again)
+                self.sample = []
+
+
+class Labels:
+    """Labels that the heads see, and after which of them the input's moves on."""
+
+    def __init__(self, run: PlaneRun, labels: np.ndarray) -> None:
+        self.run = run
+        self.left = deque((targets(labels, run.heads, run.one_against_all).ravel() & 0xFFFF).tolist())
+        self.head = 0
+
+    @property
+    def moves_on(self) -> bool:
+        return not self.run.one_against_all or self.head == self.run.heads - 1
+
+    def advance(self) -> None:
+        self.left.popleft()
+        self.head = (self.head + 1) % self.run.heads
+
+
+class Bench:
+    """Checks both ends of all streams in every cycle."""
+
+    def __init__(self, dut) -> None:
+        self.build = _BUILDS[str(cocotb.plusargs["case"])]
+        self.bench = StreamBench(dut)
+        self.sources = {name: self.bench.source(name, junk=True) for name in ("planes", "labels")}
+        self.sinks = {name: self.bench.sink(f"repeated_{name}") for name in ("planes", "labels")}
+        self.ends = {
+            name: Ports(dut, "valid", "ready", "payload", prefix=f"{name}__")
+            for name in ("planes", "labels", "repeated_planes", "repeated_labels")
+        }
+
+    async def reset(self) -> None:
+        for source in self.sources.values():
+            source.queue.clear()
+        self.bench.pins["rst"] = 1
+        await self.bench.cycle()
+        self.bench.pins["rst"] = 0
+
+    async def cycle(self, planes: Planes, labels: Labels) -> None:
+        await self.bench.cycle()
+        where = f"cycle {self.bench.cycles} of {planes.run}"
+        source, sink = self.ends["planes"], self.ends["repeated_planes"]
+        valid, ready = source.valid, sink.ready
+        assert source.ready == (ready and planes.passes), where
+        assert sink.valid == (valid if planes.passes else not planes.turns), where
+        word = None
+        if sink.valid:
+            word = sink.payload
+            assert word == (source.payload if planes.passes else planes.again[0]), where
+        planes.advance(word if ready else None)
+
+        source, sink = self.ends["labels"], self.ends["repeated_labels"]
+        valid, ready = source.valid, sink.ready
+        assert source.ready == (ready and labels.moves_on), where
+        assert sink.valid == valid, where
+        if valid:
+            assert sink.payload == labels.left[0], where
+            if ready:
+                labels.advance()
+
+    async def run(self, run: PlaneRun, abort: float) -> None:
+        count = random.randint(1, 4)
+        codes = random_codes(run.features, run.p, run.m, count)
+        labels = self.random_labels(run, count)
+        planes_model, labels_model = Planes(run), Labels(run, labels)
+        for stream in (*self.sources.values(), *self.sinks.values()):
+            stream.stall = random.choice([0, 0, 0.3, 0.7])
+        self.bench.pins["run"] = run.word()
+        await self.cycle(planes_model, labels_model)
+        words = plane_words([codes] * (run.values if run.transcoded else 1), self.build.lanes)
+        self.sources["planes"].queue += chain(*words)
+        self.sources["labels"].queue += (labels.ravel() & 0xFFFF).tolist()
+        total = count * len(words[0]) * run.heads
+        if random.random() < abort:
+            for _ in range(random.randint(1, total)):
+                await self.cycle(planes_model, labels_model)
+            await self.reset()
+            return
+        limit = self.bench.cycles + 50 * total + 200
+        while self.sources["planes"].queue or not planes_model.passes or labels_model.left:
+            assert self.bench.cycles < limit, f"not within the limit: {run}"
+            await self.cycle(planes_model, labels_model)
+
+    def random_labels(self, run: PlaneRun, count: int) -> np.ndarray:
+        numbers = np.random.default_rng(random.getrandbits(32))
+        if not run.one_against_all:
+            return numbers.integers(-(1 << 15), 1 << 15, (count, run.heads))
+        # Classes without a head, and numbers that differ in one bit from one that has
+        labels = numbers.integers(-1, run.heads + 2, count)
+        return labels ^ random.choice([0, 0, 0, 1 << random.randint(0, 14), -1 << 15])
+
+
+@cocotb.test()
+async def samples(dut):
+    """Runs behind each other, with and without stalls, and some cut short by a reset."""
+    bench = Bench(dut)
+    await bench.reset()
+    # The most words that the memory holds, for several heads
+    await bench.run(PlaneRun(bench.build, 4 * bench.build.lanes, 8, 0, heads=bench.build.heads), 0)
+    for _ in range(60):
+        await bench.run(random_plane_run(bench.build), 0.3)
