@@ -44,7 +44,7 @@ lint: $(VENV)/.test  ## ruff and mypy
 docs: $(VENV)/.train  ## the parts of docs/ that are made from the sources
 	$(BIN)/python -m zipsgd.protocol.registers > docs/registers.md
 
-BENCHES := identity cycles unbiased convergence wire link faults recovery simulation emulator levels packing less-data quality \
+BENCHES := identity cycles draws unbiased convergence wire link faults recovery simulation emulator levels packing less-data quality \
 	losses momentum automatic-step refetch one-pass gateware netlists fuzz
 
 results: $(VENV)/.test  ## run every bench (some two hours) and keep what it measured in docs/results

@@ -78,7 +78,7 @@ class Space:
             del chosen[factor]
             return False
 
-        return chosen if fill(0) else None
+        return {factor: chosen[factor] for factor in self.factors} if fill(0) else None
 
     def combinations(self, factors: Iterable[str], strength: int) -> set[Combination]:
         """All combinations of values of ``strength`` of the ``factors`` that a configuration can have."""

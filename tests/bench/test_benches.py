@@ -14,6 +14,7 @@ from zipsgd.bench import (
     BENCHES,
     cycles,
     describe,
+    draws,
     emulator,
     identity,
     link,
@@ -26,6 +27,7 @@ from zipsgd.bench.extras import extra
 from zipsgd.bench.progress import Steps
 from zipsgd.bench.registry import Bench
 from zipsgd.protocol.formats import Build
+from zipsgd_sim.options import build_array, run_array
 
 
 def test_names_are_keys() -> None:
@@ -137,12 +139,24 @@ def test_what_is_missing_is_named() -> None:
         import no_such_tool  # noqa: F401
 
 
-def test_identity_at_a_small_size(small_build: Build) -> None:
-    result = identity.run(runs=4, builds=[small_build], uart_runs=0)
+def test_the_draws_bench_tells_a_good_generator_from_a_poor_one() -> None:
+    rows = draws.run(400_000)["rows"]
+    good, poor = rows[:3], rows[3:]
+    assert {row["generator"] for row in good} == {"two rotations"}
+    assert max(abs(row["worst correlation"]) for row in good) < 0.03
+    assert min(abs(row["worst correlation"]) for row in poor) > 0.08
+
+
+def test_identity_at_a_small_size() -> None:
+    """A few configurations of the smallest build, with and without stalls and resets."""
+    build = max(build_array(), key=lambda build: ((*build.values(),).count("no"), -int(build["lanes"])))
+    kinds = run_array(build)[:6]
+    result = identity.run(kinds, uart_runs=0)
     assert result["differences"] == []
     (row,) = result["rows"]
-    assert (row["configurations"], row["losses compared"], row["differing"]) == (4, 4 * 2 * 2, 0)
-    assert not result["met"], "four configurations, none of them over the pins, are not enough"
+    assert (row["configurations"], row["losses compared"], row["differing"]) == (6, 6 * 2 * 2, 0)
+    assert {kind["resets"] for kind in kinds} == {kind["stalls"] for kind in kinds} == {"no", "yes"}
+    assert not result["met"], "a few configurations, none of them over the pins, are not enough"
 
 
 def test_identity_sees_a_difference(small_build: Build) -> None:
@@ -151,7 +165,7 @@ def test_identity_sees_a_difference(small_build: Build) -> None:
             super().begin(config, model, seed + 1)
 
     backends = {"golden": GoldenBackend(small_build), "other": Other(small_build)}
-    row, _, differences = identity.compare(small_build, backends, runs=2, seed=0)
+    row, _, differences = identity.compare(small_build, backends, [{}] * 2, seed=0)
     assert row["differing"] > 0
     assert {difference["differs"] for difference in differences} == {"other"}
 

@@ -88,7 +88,7 @@ def test_identity(number: int, tmp_path: Path) -> None:
 
 
 def test_updates_that_follow_each_other(tmp_path: Path) -> None:
-    """A mini-batch of one sample is updated while the last head of the one before still is: each has a proximal step of its own."""
+    """A mini-batch of one sample is updated while the last head of the one before still is: each has its own proximal step."""
     _identity(HEADS, FOLLOWING, tmp_path)
 
 

@@ -54,8 +54,12 @@ def legal_run(harness: Harness, build: Build, run: Any) -> None:
         harness.assume("shift", run.shift == build.p_max - 1 - run.last_base)
 
 
-def one_run(harness: Harness, build: Build, run: Any, *, chunks: int, bits: int, ups: int) -> None:
+def one_run(
+    harness: Harness, build: Build, run: Any, *, chunks: int, bits: int, ups: int, heads: int = 1
+) -> None:
     """Sets ``run`` to one configuration, symmetric where it may be."""
+    if build.heads > 1:
+        harness.m.d.comb += [run.last_head.eq(heads - 1), run.final_chunk.eq(chunks * heads - 1)]
     harness.m.d.comb += [
         run.last_chunk.eq(chunks - 1),
         run.last_lane.eq(build.lanes - 1),

@@ -6,6 +6,7 @@ from . import (
     convergence,
     cost,
     cycles,
+    draws,
     emulator,
     faults,
     fuzz,
@@ -35,6 +36,7 @@ BENCHES: dict[str, Bench] = {
     for module in (
         identity,
         cycles,
+        draws,
         unbiased,
         convergence,
         wire,

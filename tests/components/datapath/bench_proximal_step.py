@@ -1,21 +1,19 @@
 """cocotb: the proximal step and its phases against their golden functions, mini-batches without a gap between them."""
 
 import random
-from functools import partial
 
 import cocotb
 import numpy as np
 from amaranth import Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
-from component_bench import Case, ComponentBench
-from datapath_runs import format_build, parse_build
+from amaranth.lib.wiring import In, Out, connect
+from builds import build_case, case_build, run_bits
+from component_bench import ComponentBench
 
 from zipsgd.golden.prox import Phases, Prox, apply_prox
 from zipsgd.protocol.formats import LFSR_BITS, SHRINK_SHIFT_MAX, Build
 from zipsgd_hw.datapath.config import run_layout
 from zipsgd_hw.datapath.proximal_step import ProximalPhases, ProximalStep
-from zipsgd_sim.run_word import pack_run
 from zipsgd_sim.stream_bench import StreamBench
 
 
@@ -55,19 +53,14 @@ class PhasesAndStep(wiring.Component):
         return m
 
 
-_BUILDS = {
-    "box": Build(prox=1, lanes=4, update_lanes=4, max_features=8, model_bits=24),
-    "ball-narrow": Build(
-        *(4, 4, 8), prox=1, ball=1, model_bits=16, q3_bits=8, delta_bits=10, gradient_bits=11
-    ),
-}
-
 BENCH = ComponentBench(
     (ProximalPhases, ProximalStep),
     "zipsgd.golden.prox.Phases, zipsgd.golden.prox.apply_prox",
-    tuple(
-        Case(name, partial(PhasesAndStep, build), {"build": format_build(build)})
-        for name, build in _BUILDS.items()
+    (
+        build_case("box", PhasesAndStep, prox=1),
+        build_case(
+            "ball", PhasesAndStep, prox=1, ball=1, model_bits=16, q3_bits=8, delta_bits=10, gradient_bits=11
+        ),
     ),
 )
 
@@ -100,7 +93,7 @@ class Row:
 @cocotb.test()
 async def values(dut):
     """Epochs of mini-batches of a few rows each, next to each other or apart; shifts towards a ball where there is one."""
-    build = parse_build(cocotb.plusargs["build"])
+    build = case_build()
     latency = ProximalStep.latency
     mask = (1 << build.model_bits) - 1
     bench = StreamBench(dut)
@@ -109,7 +102,7 @@ async def values(dut):
     seen = {-1: 0, 0: 0, 1: 0}
     for _ in range(60):
         prox = random_prox(build)
-        bench.pins["run"] = pack_run(
+        bench.pins["run"] = run_bits(
             build,
             shrink_shift=prox.shrink_shift,
             shrink_rate=prox.shrink_rate,

@@ -2,25 +2,30 @@
 
 from typing import Any
 
-from amaranth.hdl import Signal
+from amaranth.hdl import Mux, Signal, Value
 from checker import Method, Mutation, Property
 from harness import Harness, inside
 from small import free_epochs, one_run, small_build
 
+from zipsgd.protocol.formats import PHASE_BITS
 from zipsgd_hw.datapath.core import TrainingCore
+from zipsgd_hw.datapath.proximal_step import ProximalPhases
+from zipsgd_hw.datapath.update_unit import UpdateUnit
 
 __all__ = ["PROPERTIES"]
 
 
-def _hazard(*, chunks: int, bits: int, ups: int, update_lanes: int = 4) -> Harness:
-    build = small_build(max_features=8, max_batch=2, replay_words=8, update_lanes=update_lanes)
+def _hazard(*, chunks: int, bits: int, ups: int, update_lanes: int = 4, heads: int = 1) -> Harness:
+    build = small_build(
+        max_features=8 * heads, max_batch=2, replay_words=8, update_lanes=update_lanes, heads=heads
+    )
     dut: Any = TrainingCore(build)
     parts = inside(dut)
     harness = Harness()
     m = harness.m
     m.submodules.dut = dut
     harness.drive(dut, but=("run",))
-    one_run(harness, build, dut.run, chunks=chunks, bits=bits, ups=ups)
+    one_run(harness, build, dut.run, chunks=chunks, bits=bits, ups=ups, heads=heads)
     harness.assume("commands while idle", ~(dut.load | dut.start) | ~dut.busy)
     harness.assume("one at a time", ~(dut.load & dut.start))
     position, counter, update = parts.position, parts.counter, parts.update
@@ -39,9 +44,76 @@ def _hazard(*, chunks: int, bits: int, ups: int, update_lanes: int = 4) -> Harne
         m.d.sync += owed.eq(0)
     harness.show("no chunk is read that is owed an update", ~(read & owed))
     harness.show("no chunk is updated that is not owed one", ~renewed | owed)
+    harness.show("no update begins while a load is under way", ~(parts.gradient.ends & update.loading))
     harness.show("credits", parts.credit <= build.max_chunks)
     harness.show("whether there are any", parts.has_credit == (parts.credit != 0))
     harness.show("none is spent that is not there", ~parts.spends | parts.has_credit)
+    return harness
+
+
+def _constants(*, update_lanes: int, chunks: int) -> Harness:
+    """Rows come in the gradient unit's order, as near to each other as it sends them, and with no regard to credits.
+
+    Every other mini-batch shrinks, and has the larger threshold: neighbours differ in both.
+    """
+    build = small_build(update_lanes=update_lanes, heads=2, prox=1)
+    dut: Any = UpdateUnit(build)
+    parts = inside(dut)
+    harness = Harness()
+    m = harness.m
+    m.submodules.dut = dut
+    harness.drive(dut, but=("run",))
+    one_run(harness, build, dut.run, chunks=chunks, bits=1, ups=1, heads=2)
+    half = 1 << (PHASE_BITS - 1)
+    m.d.comb += [dut.run.shrink_shift.eq(6), dut.run.shrink_rate.eq(half), dut.run.threshold.eq(7 * half)]
+    run, address, at = dut.run, parts.address, parts.at
+    steps = build.lanes // update_lanes
+    following, since_end = Signal.like(dut.chunk), Signal(range(steps + 1), init=steps)
+    with m.If(dut.ends):
+        m.d.sync += [following.eq(Mux(following == run.final_chunk, 0, following + 1)), since_end.eq(1)]
+    with m.Elif(since_end != steps):
+        m.d.sync += since_end.eq(since_end + 1)
+    under_way = address.valid
+    for row in at:
+        under_way |= row.valid
+    harness.assume("chunks in order", ~dut.ends | (dut.chunk == following))
+    harness.assume("no faster than they are updated", ~dut.ends | (since_end == steps))
+    harness.assume("a load by itself", ~dut.load | ~(under_way | dut.loading | dut.ends | (following != 0)))
+    harness.assume("and nothing meanwhile", ~(dut.loading & dut.ends))
+
+    # What the mini-batch of the row at hand shrinks and thresholds by
+    ends = address.valid & ~address.zero & address.step.all() & (address.chunk == run.final_chunk)
+    totals = []
+    for rate in (run.shrink_rate, run.threshold):
+        phase = Signal(PHASE_BITS)
+        total = phase + rate
+        with m.If(dut.load):
+            m.d.sync += phase.eq(0)
+        with m.Elif(ends):
+            m.d.sync += phase.eq(total)
+        totals.append(total)
+    shift = Mux(totals[0][PHASE_BITS], run.shrink_shift, 0)
+    constants = parts.phases.constants
+    threshold = Signal(constants.thresholds[1].shape())
+    m.d.comb += threshold.eq(totals[1] >> PHASE_BITS)
+
+    def meets(what: str, stage: int, own: Value, constant: Value) -> None:
+        for _ in range(3 + stage):  # a row is addressed three cycles before its values enter the step
+            own = harness.past(own)
+        row = at[2 + stage]
+        harness.show(f"{what} of its own mini-batch", ~(row.valid & ~row.zero) | (own == constant))
+
+    meets("mask", 0, ((1 << shift) - 1)[: len(constants.mask)], constants.mask)
+    meets("coarse shift", 1, shift[2:], constants.coarse)
+    meets("fine shift", 2, shift[:2], constants.fine)
+    meets("whether it shrinks", 2, shift != 0, constants.shrinks)
+    meets("threshold", 4, threshold, constants.thresholds[1])
+    meets(
+        "threshold of positive values",
+        4,
+        (-threshold)[: len(threshold)],
+        constants.thresholds[0].as_unsigned(),
+    )
     return harness
 
 
@@ -58,9 +130,28 @@ _CREDIT_AT_ONCE = Mutation(
     "m.Elif((gradient.ends | update.loading & update.q3_done) & ~spends)",
 )
 
+_LOAD_OVERTAKEN = Mutation(
+    TrainingCore,
+    "samples do not wait for a load",
+    "waits = update.loading if build.heads > 1 else C(0)",
+    "waits = C(0)",
+)
+_LATE_PHASES = Mutation(
+    UpdateUnit,
+    "a mini-batch's constants come when the one before it is written",
+    "at[0].valid & ~at[0].zero & at[0].step.all() & (at[0].chunk == final_chunk)",
+    "self.q3_done & self.q3_last & ~self.loading",
+)
+_EARLY_THRESHOLD = Mutation(
+    ProximalPhases,
+    "the threshold comes with the shift",
+    "phase(self.run.threshold, later_next[-1]",
+    "phase(self.run.threshold, later_next[0]",
+)
+
 _CLAIM = (
-    "no chunk of Q3 is read before the finished mini-batch, or the load, has updated it, nor updated twice; "
-    "credits stay within 0 and the chunks"
+    "no chunk of Q3 is read before the finished mini-batch, or the load, has updated it, nor updated twice; no update begins "
+    "during a load; credits stay within 0 and the chunks"
 )
 
 PROPERTIES = [
@@ -93,5 +184,36 @@ PROPERTIES = [
         method=Method.BMC,
         depth=50,
         mutant_depth=50,
+    ),
+    *(
+        Property(
+            f"wavefront, {heads} heads",
+            _CLAIM,
+            "TrainingCore",
+            f"{heads} heads, L = 4, U = {update_lanes}, chunks of each: {chunks}, p = 1, m = 0, mini-batches and epochs of any "
+            "lengths",
+            lambda update_lanes=update_lanes, chunks=chunks, heads=heads: _hazard(
+                chunks=chunks, bits=1, ups=0, heads=heads, update_lanes=update_lanes
+            ),
+            (_CREDIT_AT_ONCE, *more),
+            method=Method.BMC,
+            depth=50,
+            mutant_depth=50,
+            slow=update_lanes == 1,
+        )
+        for update_lanes, chunks, heads, more in ((4, 1, 2, ()), (1, 2, 4, (_LOAD_OVERTAKEN,)))
+    ),
+    *(
+        Property(
+            f"proximal constants, {'fast' if update_lanes == 4 else 'slow'} update",
+            "every row meets the shift and the threshold of its own mini-batch, in every stage of the proximal step",
+            "UpdateUnit",
+            f"two heads, L = 4, U = {update_lanes}, {chunks} chunk{'s' * (chunks > 1)} each, rows as near as they come",
+            lambda update_lanes=update_lanes, chunks=chunks: _constants(
+                update_lanes=update_lanes, chunks=chunks
+            ),
+            (_LATE_PHASES, _EARLY_THRESHOLD),
+        )
+        for update_lanes, chunks in ((4, 1), (2, 2))
     ),
 ]
