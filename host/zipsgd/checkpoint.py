@@ -26,7 +26,7 @@ from .epochs import EpochReport
 
 __all__ = ["Checkpoint", "data_of", "load_checkpoint", "take_up"]
 
-_FORMAT = "zipsgd checkpoint 1"
+_FORMAT = "zipsgd checkpoint 2"
 _COUNTED = tuple(field.name for field in fields(EpochResult))
 _DECISIVE = ("lanes", "update_lanes", "p_max", "model_bits", "q3_bits", "delta_bits", "gradient_bits")
 """What of a build decides a run's bits. The rest decides whether it can do the run."""

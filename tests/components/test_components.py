@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from component_bench import Case, all_benches
+from table import PAGE, components, with_table
 
 from zipsgd_sim.cocotb_runner import run_cocotb
 
@@ -17,3 +18,12 @@ _CASES = [
 @pytest.mark.parametrize(("file", "case"), _CASES)
 def test_component(file: Path, case: Case, tmp_path: Path) -> None:
     run_cocotb(case.make(), file, tmp_path, case.parameters)
+
+
+def test_every_component_has_a_bench() -> None:
+    assert [component.name for component in components() if not component.bench] == []
+
+
+def test_the_table_is_up_to_date() -> None:
+    page = PAGE.read_text()
+    assert with_table(page) == page, "run `make docs`"

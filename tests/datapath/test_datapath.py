@@ -75,8 +75,13 @@ def _identity(
     fast_memory: bool = False,
     toggles: Path | None = None,
 ) -> None:
-    (folder / "kinds.json").write_text(json.dumps(kinds))
-    parameters = {"build": format_build(build), "seed": build.lanes + build.update_lanes}
+    file = folder / "kinds.json"
+    file.write_text(json.dumps(kinds))
+    parameters = {
+        "build": format_build(build),
+        "seed": build.lanes + build.update_lanes,
+        "kinds": file.name,
+    }
     datapath = Datapath(build, fast_memory=fast_memory)
     assert run_cocotb(datapath, HERE / "bench_datapath.py", folder, parameters, toggles=toggles) == 1
 

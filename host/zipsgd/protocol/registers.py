@@ -27,7 +27,7 @@ __all__ = [
 
 MAGIC = 0x4453_475A
 """``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
-VERSION = 4
+VERSION = 5
 """Version of this contract; a host refuses another one."""
 MODEL_WINDOW = 0x1_0000
 """Word address of the master model, one word a feature, sign-extended.
