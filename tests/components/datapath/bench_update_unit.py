@@ -22,7 +22,10 @@ BENCH = ComponentBench(
     (UpdateUnit,),
     "zipsgd.golden.update.update, with zipsgd.golden.prox",
     (
-        build_case("plain", UpdateUnit, lanes=4, update_lanes=1, max_features=12, max_batch=2),
+        # Rounding takes a mini-batch's largest sum beyond the accumulators' range
+        build_case(
+            "plain", UpdateUnit, lanes=4, update_lanes=1, max_features=12, max_batch=2, gradient_bits=14
+        ),
         build_case("heads", UpdateUnit, lanes=4, update_lanes=4, max_features=20, max_batch=4, heads=3),
         build_case("ball", UpdateUnit, lanes=4, update_lanes=4, max_features=12, max_batch=4, prox=1, ball=1),
         # With eight heads, a mini-batch's first update comes right behind the last one of the mini-batch before
