@@ -207,8 +207,9 @@ def draw_row(build: Build, run: Run) -> Row:
 class Samples:
     """Writes samples and what comes of them down in a timeline."""
 
-    def __init__(self, build: Build, run: Run, timeline: Timeline, lfsr: Lfsr) -> None:
+    def __init__(self, build: Build, latency: int, run: Run, timeline: Timeline, lfsr: Lfsr) -> None:
         self._build = build
+        self._latency = latency
         self._run = run
         self._timeline = timeline
         self._lfsr = lfsr
@@ -220,7 +221,7 @@ class Samples:
         if self._run.loss.polynomial:
             last_rounded = 3 * self._run.degree + 8 + count
         else:
-            last_rounded = LossUnit(self._build).latency
+            last_rounded = self._latency
         start = self._lfsr.state
         for derivative, end in zip(outcomes, ends, strict=True):
             self._lfsr.state = start  # all heads draw the same
@@ -291,6 +292,7 @@ async def runs(dut):
         strobes=("label__ready", "doubt_valid", "delta_valid"),
         levels=("loss", "flags"),
     )
+    latency = LossUnit(build).latency
     for number in range(80):
         run = draw_run(build, number)
         at = timeline.now
@@ -308,7 +310,7 @@ async def runs(dut):
                 at, coefficient_write__valid=1, coefficient_write__payload=place | (word & 0xFFFF_FFFF) << 16
             )
             at += 1
-        samples = Samples(build, run, timeline, Lfsr([seed]))
+        samples = Samples(build, latency, run, timeline, Lfsr([seed]))
         start = at
         end = at + run.each + 5
         for _ in range(20 // run.heads if run.degree < 3 else 6):

@@ -26,7 +26,7 @@ BENCH = ComponentBench(
             ModelNorms,
             lanes=8,
             update_lanes=1,
-            max_features=16,
+            max_features=24,
             q3_bits=18,
             prox=1,
             ball=1,
@@ -60,10 +60,10 @@ class Model:
 
 
 def draw_model(build: Build, number: int) -> Model:
-    """The first ones are as large as they come; others have words of all sizes, and balls near to them."""
-    if number < 4:
+    """Some are as large as they come, others have words of all sizes; balls are near to them, or as large as they come."""
+    if number % 10 < 4:
         low, high = -1 << (build.q3_bits - 1), (1 << (build.q3_bits - 1)) - 1
-        q3 = [[low], [high], [low, high], [high, low]][number] * build.max_features
+        q3 = [[low], [high], [low, high], [high, low]][number % 10] * build.max_features
         q3 = q3[: build.max_features]
     else:
         limit = 1 << random.randint(0, build.q3_bits - 1)
@@ -75,7 +75,7 @@ def draw_model(build: Build, number: int) -> Model:
     square = int((used * used).sum())
     excess = random.choice([0, 1, -1, 2, 3, square >> random.randint(0, 18), square, square + 1])
     near = max(0, square - excess) >> build.ball_drop or random.getrandbits(4)
-    ball = min(random.choice([near, near, near, 0, random.getrandbits(32)]), (1 << 32) - 1)
+    ball = min(random.choice([near] * 6 + [0, 1 << 32, random.getrandbits(32)]), (1 << 32) - 1)
     refetch = random.choice([Refetch.CERTAIN, Refetch.LIKELY])
     return Model(q3, refetch, Prox(ball_square=ball, spare_last=spare))
 
@@ -130,7 +130,7 @@ async def models(dut):
                 at += 1
         shown = at - 1 + latency
         if number % 50 == 49:
-            await timeline.run(random.randint(first, shown))
+            await timeline.run(random.randint(first, shown - 1))
             await timeline.reset()
             at = timeline.now
             continue
