@@ -41,8 +41,9 @@ lint: $(VENV)/.test  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/.train  ## the parts of docs/ that are made from the sources
+docs: $(VENV)/.test  ## the parts of docs/ that are made from the sources
 	$(BIN)/python -m zipsgd.protocol.registers > docs/registers.md
+	$(BIN)/python tests/components/table.py
 
 BENCHES := identity cycles draws unbiased convergence wire link faults recovery simulation emulator levels packing less-data quality \
 	losses momentum automatic-step refetch one-pass gateware netlists fuzz
