@@ -16,7 +16,7 @@ from zipsgd_sim.toggles import read_toggles
 
 COVERED = 8
 """Builds of the covering array that are tried here; the identity bench tries them all."""
-RUNS = 20
+RUNS = 16
 """Runs of each: the first ones of its array meet the most pairs."""
 COVERING = [build for build in build_array() if build["lanes"] != "64"][:COVERED]
 HEADS = Build(lanes=4, update_lanes=4, max_features=80, max_batch=8, heads=10, prox=1)
@@ -35,7 +35,7 @@ FOLLOWING = [
     for batch, last in (("1", "full"), ("2", "one"), ("most", "one"))
     for labels in ("classes", "plain")
 ]
-WIDE = Build(lanes=64, update_lanes=64, max_features=320)
+WIDE = Build(lanes=32, update_lanes=32, max_features=320)
 PLAIN = Build(lanes=4, update_lanes=4, max_features=300, max_batch=64)
 FULL = Build(
     lanes=16,
@@ -50,10 +50,12 @@ FULL = Build(
     level_p_max=2,
 )
 CORES = [
-    Build(lanes=8, update_lanes=1, max_features=304, replay_words=512),
-    Build(lanes=64, update_lanes=64, max_features=320, replay_words=64),
-    Build(lanes=4, update_lanes=4, max_features=64, replay_words=32),  # which is full at times
+    (Build(lanes=8, update_lanes=1, max_features=304, replay_words=512), False),
+    (Build(lanes=8, update_lanes=1, max_features=304, replay_words=512), True),
+    (Build(lanes=64, update_lanes=64, max_features=320, replay_words=64), False),
+    (Build(lanes=4, update_lanes=4, max_features=64, replay_words=32), True),  # which is full at times
 ]
+"""With slow or fast memories."""
 TOGGLED = [PLAIN, FULL]
 """Bits that toggle are counted in these, on request."""
 HERE = Path(__file__).parent
@@ -65,6 +67,10 @@ def _name(build: Build) -> str:
         f"-{name}" for name in ("hinge", "polynomial", "refetch", "prox", "ball", "heads") if build.has(name)
     )
     return f"L{build.lanes}-U{build.update_lanes}{levels}{more}"
+
+
+def _core_name(value: Build | bool) -> str:
+    return _name(value) if isinstance(value, Build) else ("fast" if value else "slow")
 
 
 def _identity(
@@ -98,7 +104,7 @@ def test_updates_that_follow_each_other(tmp_path: Path) -> None:
 
 
 def test_many_lanes(tmp_path: Path) -> None:
-    _identity(WIDE, [{}] * 10, tmp_path)
+    _identity(WIDE, [{}] * 6, tmp_path)
 
 
 @pytest.mark.parametrize("build", TOGGLED, ids=_name)
@@ -114,8 +120,7 @@ def test_toggles(build: Build, tmp_path: Path, pytestconfig: pytest.Config) -> N
     assert read_toggles(data)
 
 
-@pytest.mark.parametrize("fast_memory", [False, True], ids=["slow", "fast"])
-@pytest.mark.parametrize("build", CORES, ids=_name)
+@pytest.mark.parametrize(("build", "fast_memory"), CORES, ids=_core_name)
 def test_core_identity(build: Build, fast_memory: bool, tmp_path: Path) -> None:
     """Planes straight into the core, which takes one each cycle: all its own stalls show here."""
     parameters = {"build": format_build(build), "seed": 7, "runs": 15}
