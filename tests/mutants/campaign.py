@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from operators import Mutant
+from proof import prove_equivalent
 from schemata import Live, Textual, live_mutants, with_mutants, zipsgd_sources
 from search_path import ROOT
 from simulate import Simulator
@@ -32,6 +34,10 @@ _AT_ONCE = 80
 """Mutants in a circuit: more make its build slower than a second one is."""
 _FIRST_LIMIT = 300.0
 """Seconds for the circuit as it is; mutants may take some times as long as that takes."""
+
+
+class BenchFails(Exception):
+    """A bench fails without any mutant, so that it can catch none."""
 
 
 class Verdict(StrEnum):
@@ -114,7 +120,7 @@ def _run(
             if as_it_is:
                 run = simulator.run(0, _FIRST_LIMIT)
                 if run.failed:
-                    raise AssertionError(f"{target.name} fails without a mutant: {run.failed}: {run.message}")
+                    raise BenchFails(f"{target.name}: {run.failed}: {run.message}")
                 limit = 10 + 5 * run.seconds
             for mutant, number in numbers.items():
                 run = simulator.run(number, limit)
@@ -133,7 +139,7 @@ def _run_switched(target: Target, mutants: Sequence[Mutant]) -> tuple[dict[AnyMu
     try:
         circuit = with_mutants(target.case.make, zipsgd_sources(), mutants)
         return _run(target, circuit.verilog, circuit.numbers, as_it_is=True, limit=0)
-    except AssertionError:
+    except BenchFails:
         raise
     except Exception:
         if not mutants:
@@ -146,14 +152,19 @@ def _run_switched(target: Target, mutants: Sequence[Mutant]) -> tuple[dict[AnyMu
     return fates | more, limit
 
 
+@cache
+def _as_it_is(name: str) -> str:
+    """A target's Verilog without mutants."""
+    return with_mutants(all_targets()[name].case.make, zipsgd_sources()).verilog
+
+
 def _run_alone(target: Target, mutant: AnyMutant, limit: float) -> Fate:
     """A mutant in a circuit of its own."""
-    make, sources = target.case.make, zipsgd_sources()
     try:
-        verilog = with_mutants(make, sources, alone=mutant).verilog
+        verilog = with_mutants(target.case.make, zipsgd_sources(), alone=mutant).verilog
     except Exception:
         return Fate(Verdict.NONE)
-    if verilog == with_mutants(make, sources).verilog:
+    if verilog == _as_it_is(target.name):
         return Fate(Verdict.SAME)
     try:
         fates, _ = _run(target, verilog, {mutant: 0}, as_it_is=False, limit=limit)
@@ -181,6 +192,17 @@ def _attack(steps: Sequence[tuple[str, list[Mutant], list[AnyMutant]]]) -> dict[
         for mutant, fate in found.items():
             fates[mutant] = _worse(fates.get(mutant), fate)
     return fates
+
+
+def _prove(name: str, mutant: Mutant) -> tuple[bool | None, str]:
+    """Whether the mutant is equivalent in a target, as far as a solver can tell, and in words."""
+    outcome = prove_equivalent(all_targets()[name], mutant, zipsgd_sources())
+    match outcome.holds:
+        case True:
+            return True, f"{name}: no input tells them apart"
+        case False:
+            return False, f"{name}: {outcome.broken} differs in cycle {outcome.cycle} of some run"
+    return None, f"{name}: not decided in {outcome.seconds:.0f} s"
 
 
 def _live(name: str) -> Live:
@@ -215,11 +237,18 @@ class Campaign:
     ----------
     jobs : processes at a time.
     say : is called with a line about what is done.
+
+    Attributes
+    ----------
+    targets : by name; live : what can be mutated in each.
+    switched, static : all that can, by a switch and with a build of its own.
+    broken : benches that failed without a mutant.
     """
 
     def __init__(self, jobs: int, say: Callable[[str], None]) -> None:
         self._jobs = jobs
         self._say = say
+        self.broken: list[str] = []
         self.targets = all_targets()
         zipsgd_sources()  # before processes fork
         with ProcessPoolExecutor(jobs) as pool:
@@ -278,9 +307,34 @@ class Campaign:
                 self._benches_above(pool, [m for m in mutants if m not in known], fates)
         return {mutant: fates.get(mutant, Fate(Verdict.NONE)) for mutant in mutants}
 
+    def prove(self, mutants: Iterable[Mutant]) -> dict[Mutant, tuple[bool, str]]:
+        """Whether each is proved equivalent in all cases of its own benches, and what the solver says of each."""
+        with ProcessPoolExecutor(self._jobs) as pool:
+            tasks = {
+                mutant: [
+                    pool.submit(_prove, name, mutant)
+                    for name, live in self.live.items()
+                    if self._is_own(name, mutant) and mutant in live.switched | live.static
+                ]
+                for mutant in mutants
+            }
+            said = {mutant: [task.result() for task in found] for mutant, found in tasks.items()}
+        return {
+            mutant: (bool(found) and all(holds for holds, _ in found), "; ".join(text for _, text in found))
+            for mutant, found in said.items()
+        }
+
     @staticmethod
     def _is_caught(mutant: AnyMutant, fates: Mapping[AnyMutant, Fate]) -> bool:
         return mutant in fates and fates[mutant].verdict == Verdict.CAUGHT
+
+    def _result(self, done: Future[dict[AnyMutant, Fate]]) -> dict[AnyMutant, Fate]:
+        try:
+            return done.result()
+        except BenchFails as error:
+            self.broken.append(str(error))
+            self._say(f"fails without a mutant: {error}")
+            return {}
 
     def _own_benches(
         self, pool: ProcessPoolExecutor, mutants: Sequence[AnyMutant], fates: dict[AnyMutant, Fate]
@@ -294,7 +348,7 @@ class Campaign:
             if any(switched or static for _, switched, static in steps):
                 tasks[pool.submit(_attack, steps)] = file.stem.removeprefix("bench_")
         for done in as_completed(tasks):
-            found = done.result()
+            found = self._result(done)
             for mutant, fate in found.items():
                 own = Fate(fate.verdict, fate.by, fate.message, True, fate.seconds)
                 fates[mutant] = _worse(fates.get(mutant), own)
@@ -319,7 +373,7 @@ class Campaign:
                 if step[1] or step[2]:
                     tasks[pool.submit(_attack, [step])] = name
             for done in as_completed(tasks):
-                for mutant, fate in done.result().items():
+                for mutant, fate in self._result(done).items():
                     fates[mutant] = _worse(fates.get(mutant), fate)
                     if fate.verdict == Verdict.CAUGHT:
                         self._say(f"{tasks[done]} catches {mutant}")

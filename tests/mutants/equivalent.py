@@ -4,12 +4,16 @@ A mutant is told by what ``make mutants`` prints of it. An entry whose mutant no
 is an error.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from operators import Mutant
 
-__all__ = ["EQUIVALENT", "Equivalent", "reasons"]
+__all__ = ["EQUIVALENT", "PROVED", "Equivalent", "entry", "reasons"]
+
+PROVED = "A solver proved it, for any input and in each build that the component's bench has."
+"""The reason of what ``run.py --prove`` proved: but for words of streams that are not valid, no output ever differs."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,16 @@ class Equivalent:
 
 
 EQUIVALENT: tuple[Equivalent, ...] = ()
+
+
+def entry(mutant: Mutant, why: str) -> str:
+    """The source of a mutant's entry."""
+    fields = {"file": mutant.file, "line": mutant.line, "operator": mutant.operator, "change": mutant.change}
+    lines = [f"        {name}={json.dumps(value, ensure_ascii=False)}," for name, value in fields.items()]
+    lines.append(f"        why={'PROVED' if why == PROVED else json.dumps(why)},")
+    if mutant.nth > 1:
+        lines.append(f"        nth={mutant.nth},")
+    return "\n".join(["    Equivalent(", *lines, "    ),"])
 
 
 def reasons(population: Iterable[Mutant], entries: Iterable[Equivalent] = EQUIVALENT) -> dict[Mutant, str]:

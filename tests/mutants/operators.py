@@ -409,6 +409,8 @@ class _Rewriter(ast.NodeTransformer):
     def _signal(self, node: ast.Call) -> ast.expr:
         """What a signal holds at reset: no multiplexer chooses that, so it takes a build of its own."""
         self.generic_visit(node)
+        if any(keyword.arg == "reset_less" for keyword in node.keywords):
+            return node  # data behind a valid bit
         inits = [keyword for keyword in node.keywords if keyword.arg == "init"]
         old = ast.unparse(inits[0].value) if inits else "0"
         variants = [("init", f"init={old} → another", lambda init: 0 if init == 1 else (init or 0) + 1, True)]

@@ -35,6 +35,7 @@ __all__ = [
     "Sources",
     "Textual",
     "live_mutants",
+    "making",
     "with_mutants",
     "zipsgd_sources",
 ]
@@ -341,6 +342,13 @@ def live_mutants(make: Callable[[], Any], sources: Sources) -> Live:
     with sources.calling(_Engine(sources.points, live=live)):
         Fragment.get(component, None)
     return live
+
+
+@contextlib.contextmanager
+def making(sources: Sources, mutant: Mutant) -> Iterator[None]:
+    """In this context, circuits are made with a mutant for good."""
+    with sources.calling(_Engine(sources.points, alone=mutant)):
+        yield
 
 
 def with_mutants(
