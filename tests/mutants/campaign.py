@@ -1,12 +1,8 @@
 """Samples mutants and runs them against the benches, nearest first."""
 
 import contextlib
-import json
-import os
 import random
 import shutil
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -18,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from operators import Mutant
 from proof import prove_equivalent
-from schemata import Live, Textual, live_mutants, with_mutants, zipsgd_sources
+from schemata import Circuit, Live, Textual, live_mutants, with_mutants, zipsgd_sources
 from search_path import ROOT
 from simulate import Simulator
 from targets import Target, all_targets
@@ -81,7 +77,7 @@ def sample(
 ) -> list[Mutant]:
     """``count`` mutants or some more, from each component in proportion to what it has, but at least a few of each.
 
-    Of a component's, up to one in eight are static. What is drawn for one component does not depend on others.
+    Of a component's, up to one in eight are static, unless all are. What is drawn for one component does not depend on others.
     """
     groups: defaultdict[str, list[Mutant]] = defaultdict(list)
     for mutant in sorted(live):
@@ -93,8 +89,8 @@ def sample(
         rng = random.Random(f"{seed}:{name}")
         want = max(least, -(-count * len(switched[name]) // max(1, total)))
         alone = [mutant for mutant in group if mutant in static]
-        few = rng.sample(alone, min(len(alone), max(1, want // 8)))
         rest = switched[name]
+        few = rng.sample(alone, min(len(alone), max(1, want // 8) if rest else least))
         drawn += rng.sample(rest, min(len(rest), max(0, want - len(few)))) + few
     return drawn
 
@@ -110,12 +106,12 @@ def _work() -> Iterator[Path]:
 
 
 def _run(
-    target: Target, verilog: str, numbers: Mapping[AnyMutant, int], *, as_it_is: bool, limit: float
+    target: Target, circuit: Circuit, numbers: Mapping[AnyMutant, int], *, as_it_is: bool, limit: float
 ) -> tuple[dict[AnyMutant, Fate], float]:
     """Fates of the mutants of one circuit, by the number that chooses each, and a limit for further runs."""
     fates = {}
     with _work() as work:
-        program = build_simulator(verilog, work, _FOLDER / "simulators")
+        program = build_simulator(circuit.verilog, work, _FOLDER / "simulators", timing=circuit.timing)
         with Simulator(program, target.file, target.case.parameters, work / "runs") as simulator:
             if as_it_is:
                 run = simulator.run(0, _FIRST_LIMIT)
@@ -138,7 +134,7 @@ def _run_switched(target: Target, mutants: Sequence[Mutant]) -> tuple[dict[AnyMu
         return fates | more, limit
     try:
         circuit = with_mutants(target.case.make, zipsgd_sources(), mutants)
-        return _run(target, circuit.verilog, circuit.numbers, as_it_is=True, limit=0)
+        return _run(target, circuit, circuit.numbers, as_it_is=True, limit=0)
     except BenchFails:
         raise
     except Exception:
@@ -161,13 +157,13 @@ def _as_it_is(name: str) -> str:
 def _run_alone(target: Target, mutant: AnyMutant, limit: float) -> Fate:
     """A mutant in a circuit of its own."""
     try:
-        verilog = with_mutants(target.case.make, zipsgd_sources(), alone=mutant).verilog
+        circuit = with_mutants(target.case.make, zipsgd_sources(), alone=mutant)
     except Exception:
         return Fate(Verdict.NONE)
-    if verilog == _as_it_is(target.name):
+    if circuit.verilog == _as_it_is(target.name):
         return Fate(Verdict.SAME)
     try:
-        fates, _ = _run(target, verilog, {mutant: 0}, as_it_is=False, limit=limit)
+        fates, _ = _run(target, circuit, {mutant: 0}, as_it_is=False, limit=limit)
     except RuntimeError:
         return Fate(Verdict.NONE)
     return fates[mutant]
@@ -207,24 +203,6 @@ def _prove(name: str, mutant: Mutant) -> tuple[bool | None, str]:
 
 def _live(name: str) -> Live:
     return live_mutants(all_targets()[name].case.make, zipsgd_sources())
-
-
-def _run_pytest(mutant: Textual, tests: Sequence[str]) -> Fate:
-    """A mutant against tests that are no benches."""
-    environment = {
-        **os.environ,
-        "ZIPSGD_EDIT": json.dumps([mutant.file, mutant.old, mutant.new]),
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)]),
-    }
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "edited", "-p", "no:cacheprovider", *tests]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return Fate(Verdict.PASSED)
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    if done.returncode != 1 or not failed:
-        raise RuntimeError(f"pytest failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    test, _, message = failed[0].partition(" - ")
-    return Fate(Verdict.CAUGHT, test.split()[-1], message, True)
 
 
 # In the process that leads
@@ -291,18 +269,13 @@ class Campaign:
         mutants: Sequence[AnyMutant],
         *,
         known: frozenset[Mutant] = frozenset(),
-        tests: Mapping[Textual, Sequence[str]] | None = None,
         above: bool = True,
     ) -> dict[AnyMutant, Fate]:
-        """Fates of the mutants: their components' own benches first, then ``tests`` that are no benches, then benches
-        above; ``known`` ones see their own benches alone."""
+        """Fates of the mutants: their components' own benches first, then those above; ``known`` ones see
+        their own benches alone."""
         fates: dict[AnyMutant, Fate] = {}
         with ProcessPoolExecutor(self._jobs) as pool:
             self._own_benches(pool, mutants, fates)
-            for mutant, nodes in (tests or {}).items():
-                if nodes and not self._is_caught(mutant, fates):
-                    fates[mutant] = _run_pytest(mutant, nodes)
-                    self._say(f"{mutant.file}, {mutant.what}: {fates[mutant].verdict} by {fates[mutant].by}")
             if above:
                 self._benches_above(pool, [m for m in mutants if m not in known], fates)
         return {mutant: fates.get(mutant, Fate(Verdict.NONE)) for mutant in mutants}

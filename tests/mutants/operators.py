@@ -519,10 +519,16 @@ def _states(function: ast.FunctionDef) -> list[str]:
     return [name for _, name in sorted(found)]
 
 
+def _counts(function: ast.FunctionDef) -> bool:
+    """Whether it gives a number rather than hardware."""
+    return isinstance(function.returns, ast.Name) and function.returns.id == "int"
+
+
 def rewrite(source: str, file: str, points: list[Point]) -> ast.Module:
     """The module with a call for each point of its functions, whose numbers are their places in ``points``.
 
-    Constructors, which shape ports, stay as they are, and so does all that is outside of functions.
+    Constructors, which shape ports, stay as they are, and so do functions that give a number, and all that is outside of
+    functions.
     """
     module = ast.parse(source)
 
@@ -530,7 +536,7 @@ def rewrite(source: str, file: str, points: list[Point]) -> ast.Module:
         for node in body:
             if isinstance(node, ast.ClassDef):
                 walk(node.body, f"{outer}{node.name}.")
-            elif isinstance(node, ast.FunctionDef) and node.name != "__init__":
+            elif isinstance(node, ast.FunctionDef) and node.name != "__init__" and not _counts(node):
                 rewriter = _Rewriter(source, file, outer + node.name, points, _states(node))
                 node.body = [rewriter.visit(part) for part in node.body]
 

@@ -124,15 +124,14 @@ def main() -> int:
     drawn = sample(
         campaign.population, campaign.static, options.count or len(campaign.switched), options.seed
     )
-    chosen = [entry for entry in CHOSEN if not options.component]
+    chosen = [] if options.component else CHOSEN
     if options.component:
         every = {group_of(mutant) for mutant in campaign.population}
         if options.component not in every:
             raise SystemExit(f"no component {options.component!r}: choose one of {', '.join(sorted(every))}")
         drawn = [mutant for mutant in drawn if group_of(mutant) == options.component]
-    tests = {entry.mutant: entry.tests for entry in chosen}
     say(f"{len(chosen)} chosen ones, and {len(drawn)} drawn with seed {options.seed}")
-    fates = campaign.run([*tests, *drawn], known=frozenset(known), tests=tests, above=not options.own)
+    fates = campaign.run([*chosen, *drawn], known=frozenset(known), above=not options.own)
     _write_details(fates, known)
 
     edits = {mutant: fate for mutant, fate in fates.items() if isinstance(mutant, Textual)}

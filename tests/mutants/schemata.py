@@ -321,10 +321,11 @@ class Textual:
 
 @dataclass(frozen=True)
 class Circuit:
-    """Verilog, and which number chooses which mutant."""
+    """Verilog, and which number chooses which mutant; ``timing``: it has delays."""
 
     verilog: str
-    numbers: dict[Mutant, int]
+    numbers: dict[Mutant, int] = field(default_factory=dict)
+    timing: bool = False
 
 
 def _to_verilog(component: Any, fragment: Fragment) -> str:
@@ -336,12 +337,15 @@ def _to_verilog(component: Any, fragment: Fragment) -> str:
 
 
 def live_mutants(make: Callable[[], Any], sources: Sources) -> Live:
-    """Which mutants the circuit of a component can have."""
-    component = make()
+    """Which mutants the circuit of a component can have. Of one that comes as Verilog all are static."""
     live = Live()
+    made = make()
     with sources.calling(_Engine(sources.points, live=live)):
-        Fragment.get(component, None)
-    return live
+        if isinstance(made, str):
+            make()
+        else:
+            Fragment.get(made, None)
+    return Live(set(), live.switched | live.static) if isinstance(made, str) else live
 
 
 @contextlib.contextmanager
@@ -359,15 +363,18 @@ def with_mutants(
 ) -> Circuit:
     """A component's circuit with mutants to switch on, or with one for good; with neither, as it is."""
     numbers = {mutant: number for number, mutant in enumerate(sorted(switched), 1)}
-    component = make()
     if isinstance(alone, Textual):
-        with sources.edited(alone.file, alone.old, alone.new):
-            return Circuit(_to_verilog(component, Fragment.get(component, None)), {})
-    engine = _Engine(sources.points, numbers, alone)
-    with sources.calling(engine):
+        changed = sources.edited(alone.file, alone.old, alone.new)
+    else:
+        engine = _Engine(sources.points, numbers, alone)
+        changed = sources.calling(engine)
+    component = make()
+    with changed:
+        if isinstance(component, str):
+            return Circuit(make(), timing=True)
         fragment = Fragment.get(component, None)
     if not numbers:
-        return Circuit(_to_verilog(component, fragment), {})
+        return Circuit(_to_verilog(component, fragment))
     chooser = Instance("zipsgd_mutant", o_chosen=engine.chosen)
     fragment.add_subfragment(Fragment.get(chooser, None), "mutants")
     return Circuit(_to_verilog(component, fragment) + _CHOOSER, numbers)

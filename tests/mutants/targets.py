@@ -76,6 +76,7 @@ _ABOVE: list[tuple[str, type, Build, int]] = [
         Build(lanes=16, update_lanes=4, max_features=304, hinge=1, refetch=1024, prox=1, ball=1),
         10,
     ),
+    ("bench_datapath.py", Datapath, Build(lanes=8, update_lanes=1, max_features=512, heads=10), 10),
     ("bench_datapath.py", Datapath, _WHOLE, 10),
 ]
 """Files in ``tests/datapath``, what they run on, and their runs."""

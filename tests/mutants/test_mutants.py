@@ -115,8 +115,8 @@ def test_edits_fit(sources: Sources) -> None:
         sources.edited("tiny.py", "no such text", ""),
     ):
         pass
-    for entry in CHOSEN:
-        with zipsgd_sources().edited(entry.mutant.file, entry.mutant.old, entry.mutant.new):
+    for edit in CHOSEN:
+        with zipsgd_sources().edited(edit.file, edit.old, edit.new):
             pass
 
 
