@@ -315,11 +315,18 @@ class Campaign:
         benches: defaultdict[Path, list[str]] = defaultdict(list)
         for name, target in self.targets.items():
             benches[target.file].append(name)
+        attacks = {
+            file: [self._step(name, [m for m in mutants if self._is_own(name, m)]) for name in names]
+            for file, names in benches.items()
+        }
+        sizes = {
+            file: sum(len(switched) + 20 * len(static) for _, switched, static in steps)
+            for file, steps in attacks.items()
+        }
         tasks: dict[Future[dict[AnyMutant, Fate]], str] = {}
-        for file, names in benches.items():
-            steps = [self._step(name, [m for m in mutants if self._is_own(name, m)]) for name in names]
-            if any(switched or static for _, switched, static in steps):
-                tasks[pool.submit(_attack, steps)] = file.stem.removeprefix("bench_")
+        for file in sorted(sizes, key=sizes.__getitem__, reverse=True):  # so that none is long at the end
+            if sizes[file]:
+                tasks[pool.submit(_attack, attacks[file])] = file.stem.removeprefix("bench_")
         for done in as_completed(tasks):
             found = self._result(done)
             for mutant, fate in found.items():

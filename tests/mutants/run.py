@@ -121,9 +121,9 @@ def main() -> int:
     campaign = Campaign(options.jobs, say)
     known = reasons(campaign.population)
     say(f"{len(campaign.switched)} mutants to switch on, {len(campaign.static)} to be built one by one")
-    drawn = sample(
-        campaign.population, campaign.static, options.count or len(campaign.switched), options.seed
-    )
+    drawn = sorted(campaign.population)
+    if options.count:
+        drawn = sample(drawn, campaign.static, options.count, options.seed)
     chosen = [] if options.component else CHOSEN
     if options.component:
         every = {group_of(mutant) for mutant in campaign.population}

@@ -99,13 +99,10 @@ def test_a_mutant_of_its_own(sources: Sources, live: Live, tmp_path: Path) -> No
     init = with_mutants(tiny.Tiny, sources, alone=_named(live, "init", "init=1 → another")).verilog
     assert init != plain
     step = _named(live, "arithmetic", "self.count + 1 → self.count - 1")
+    assert with_mutants(tiny.Tiny, sources, alone=step).verilog not in (plain, init)
     edit = Textual("tiny.py", "self.count + 1", "self.count - 1", "counts down")
-    circuits = [with_mutants(tiny.Tiny, sources, alone=alone) for alone in (step, edit)]
-    for place, circuit in enumerate(circuits):
-        folder = tmp_path / str(place)
-        folder.mkdir()
-        with _simulator(circuit, folder) as simulator:
-            assert simulator.run(0, 60).failed == "counts"
+    with _simulator(with_mutants(tiny.Tiny, sources, alone=edit), tmp_path) as simulator:
+        assert simulator.run(0, 60).failed == "counts"
     assert with_mutants(tiny.Tiny, sources).verilog == plain
 
 
