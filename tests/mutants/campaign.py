@@ -233,7 +233,7 @@ class Campaign:
             self.live = dict(zip(self.targets, pool.map(_live, self.targets), strict=True))
         self.switched = set[Mutant]().union(*(live.switched for live in self.live.values()))
         self.static = set[Mutant]().union(*(live.static for live in self.live.values())) - self.switched
-        self._size = {name: len(live.switched) for name, live in self.live.items()}
+        self._size = {name: len(live.switched | live.static) for name, live in self.live.items()}
 
     @property
     def population(self) -> set[Mutant]:

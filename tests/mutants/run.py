@@ -114,7 +114,7 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
 
     def say(text: str) -> None:
-        console.print(f"{time.monotonic() - begun:6.0f} s  {text}")
+        console.print(f"{time.monotonic() - begun:6.0f} s  {text}", soft_wrap=True)
 
     if options.clean:
         clean()
