@@ -202,6 +202,10 @@ def _hardware(make: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
+def _plain(make: Callable[..., Any]) -> Callable[..., Any]:
+    return make
+
+
 class _Rewriter(ast.NodeTransformer):
     """Rewrites one function's body."""
 
@@ -266,12 +270,15 @@ class _Rewriter(ast.NodeTransformer):
         operator = {"<<": "shift", ">>": "shift", "&": "logic", "|": "logic", "^": "logic"}.get(
             sign, "arithmetic"
         )
+        # Of what widths are made from, a larger one would change nothing: no swap for a difference, but one bit less
+        narrower = _plain if sign == "-" else _hardware
+        not_wider = _hardware if sign == "-" else _plain
         variants: list[tuple[Any, ...]] = [
-            (operator, self._changed(node, op=swap()), _BINARY[swap][1]),
+            (operator, self._changed(node, op=swap()), not_wider(_BINARY[swap][1])),
             (
                 "constant",
                 f"{old} → {left} {sign} ({right} + 1)",
-                _hardware(lambda a, b: original(a, _more(b))),
+                narrower(lambda a, b: original(a, _more(b))),
             ),
             (
                 "constant",
@@ -283,7 +290,7 @@ class _Rewriter(ast.NodeTransformer):
                 f"{old} → ({left} + 1) {sign} {right}",
                 _hardware(lambda a, b: original(_more(a), b)),
             ),
-            ("operand dropped", f"{old} → {left}", _first),
+            ("operand dropped", f"{old} → {left}", not_wider(_first)),
         ]
         if operator == "logic":
             variants.append(("operand dropped", f"{old} → {right}", _without_numbers(_second)))
