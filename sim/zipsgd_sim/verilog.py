@@ -8,10 +8,11 @@ from amaranth.hdl import Const, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib.wiring import Component, In
 
-__all__ = ["to_rtlil", "to_verilog"]
+__all__ = ["ports", "to_rtlil", "to_verilog"]
 
 
-def _ports(component: "Component[Any]") -> dict[str, tuple[Value, PortDirection]]:
+def ports(component: "Component[Any]") -> dict[str, tuple[Value, PortDirection]]:
+    """The ports of the module that :func:`to_verilog` writes, but for clock and reset."""
     return {
         "__".join(map(str, path)): (
             Value.cast(value),
@@ -31,11 +32,11 @@ def to_verilog(component: "Component[Any]", name: str) -> str:
     """
     return str(
         verilog.convert(
-            component, name=name, ports=_ports(component), emit_src=False, strip_internal_attrs=True
+            component, name=name, ports=ports(component), emit_src=False, strip_internal_attrs=True
         )
     )
 
 
 def to_rtlil(component: "Component[Any]", name: str) -> str:
     """RTLIL, as synthesis reads it, of the module that :func:`to_verilog` writes."""
-    return str(convert_rtlil(component, name=name, ports=_ports(component), emit_src=False))
+    return str(convert_rtlil(component, name=name, ports=ports(component), emit_src=False))

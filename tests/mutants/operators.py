@@ -1,0 +1,551 @@
+"""Where a component's source may be changed at a single point, and how.
+
+A *point* is an expression or a statement of a function that makes hardware; each *variant* of it is one mutant. The source is
+rewritten so that every point is a call, which is given what the point's operands are when the circuit is made, and says
+what stands there: see :mod:`schemata`, which lends the calls their meaning.
+"""
+
+import ast
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from amaranth.hdl import C, Cat, Mux, Value
+from amaranth.lib.data import View
+
+__all__ = ["ENGINE", "Kind", "Mutant", "NotHere", "Point", "Variant", "rewrite"]
+
+ENGINE = "_mutants_"
+"""What the rewritten source calls."""
+
+
+class NotHere(Exception):
+    """The variant makes no sense for these operands."""
+
+
+@dataclass(frozen=True, order=True)
+class Mutant:
+    """A mutant by name. No line numbers: the name outlives changes of other lines.
+
+    Parameters
+    ----------
+    file : below ``zipsgd_hw``; place : class and function.
+    line : the source's line, where the point begins, without spaces around it.
+    operator : what is done. change : old and new text.
+    nth : tells apart equal changes of equal lines.
+    """
+
+    file: str
+    place: str
+    line: str
+    operator: str
+    change: str
+    nth: int = 1
+
+    def __str__(self) -> str:
+        nth = f" (no. {self.nth})" if self.nth > 1 else ""
+        return f"{self.file}: {self.place}: {self.operator}: {self.change}{nth}, in '{self.line}'"
+
+
+class Kind(Enum):
+    """How a point is rewritten."""
+
+    VALUE = "an expression"
+    INIT = "what a signal holds at reset"
+    ASSIGN = "an assignment"
+    NEXT = "the next state"
+    CONNECT = "a connection"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """``make`` gives what stands at the point instead, from its operands; it raises an exception where that is nothing."""
+
+    mutant: Mutant
+    make: Callable[..., Any]
+    only_static: bool = False
+
+
+@dataclass
+class Point:
+    """``original`` gives what stands there unchanged."""
+
+    kind: Kind
+    original: Callable[..., Any]
+    variants: list[Variant] = field(default_factory=list)
+
+
+def _is_value(operand: Any) -> bool:
+    return isinstance(operand, Value | View)
+
+
+def _number(operand: Any) -> int:
+    """A number that stands for one in hardware."""
+    if not isinstance(operand, int):
+        raise NotHere
+    return int(operand)
+
+
+def _more(operand: Any) -> int:
+    return _number(operand) + 1
+
+
+def _less(operand: Any) -> int:
+    """One less, unless other variants have that: of 1 it is 0, which drops the operand."""
+    number = _number(operand)
+    if number in (0, 1):
+        raise NotHere
+    return number - 1
+
+
+def _other(operand: Any) -> int:
+    """Another number: of a bit the other one."""
+    number = _number(operand)
+    return 0 if number == 1 else number + 1
+
+
+def _condition(operand: Any) -> Value:
+    value = Value.cast(operand)
+    return value if len(value) == 1 else value.bool()
+
+
+def _moved(by: int) -> Callable[[Any, Any], Any]:
+    """A part of a value, so many bits from where it was; or another element of an array."""
+
+    def make(whole: Any, index: Any) -> Any:
+        if not _is_value(whole):
+            raise NotHere
+        if not isinstance(index, slice):
+            place = range(len(whole))[_number(index)] + by
+            if not 0 <= place < len(whole):
+                raise NotHere
+            return whole[place]
+        start, stop, step = index.indices(len(whole))
+        if step != 1 or not 0 <= start + by < stop + by <= len(whole):
+            raise NotHere
+        return whole[start + by : stop + by]
+
+    return make
+
+
+def _offset(whole: Any, name: str, index: Any, width: int) -> Any:
+    return getattr(whole, name)(index + 1, width)
+
+
+_BINARY: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Add: ("+", lambda a, b: a + b),
+    ast.Sub: ("-", lambda a, b: a - b),
+    ast.Mult: ("*", lambda a, b: a * b),
+    ast.BitAnd: ("&", lambda a, b: a & b),
+    ast.BitOr: ("|", lambda a, b: a | b),
+    ast.BitXor: ("^", lambda a, b: a ^ b),
+    ast.LShift: ("<<", lambda a, b: a << b),
+    ast.RShift: (">>", lambda a, b: a >> b),
+}
+_SWAPS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.BitXor: ast.BitOr,
+    ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift,
+}
+_COMPARES: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Eq: ("==", lambda a, b: a == b),
+    ast.NotEq: ("!=", lambda a, b: a != b),
+    ast.Lt: ("<", lambda a, b: a < b),
+    ast.LtE: ("<=", lambda a, b: a <= b),
+    ast.Gt: (">", lambda a, b: a > b),
+    ast.GtE: (">=", lambda a, b: a >= b),
+}
+_NEIGHBOURS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.Lt: (ast.LtE, ast.GtE),
+    ast.LtE: (ast.Lt, ast.Gt),
+    ast.Gt: (ast.GtE, ast.LtE),
+    ast.GtE: (ast.Gt, ast.Lt),
+}
+
+
+def _first(a: Any, b: Any) -> Any:
+    return a
+
+
+def _second(a: Any, b: Any) -> Any:
+    return b
+
+
+def _without_numbers(make: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Only where both operands are hardware: a bit more or less of a number is another variant."""
+
+    def made(a: Any, b: Any) -> Any:
+        if not (_is_value(a) and _is_value(b)):
+            raise NotHere
+        return make(a, b)
+
+    return made
+
+
+def _hardware(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Only where an operand is hardware: widths and the like are left alone."""
+
+    def made(*operands: Any) -> Any:
+        if not any(map(_is_value, operands)):
+            raise NotHere
+        return make(*operands)
+
+    return made
+
+
+def _plain(make: Callable[..., Any]) -> Callable[..., Any]:
+    return make
+
+
+class _Rewriter(ast.NodeTransformer):
+    """Rewrites one function's body."""
+
+    def __init__(self, source: str, file: str, place: str, points: list[Point], states: list[str]) -> None:
+        self._lines = source.splitlines()
+        self._file = file
+        self._place = place
+        self._points = points
+        self._states = states
+        self._seen: dict[Mutant, int] = {}
+
+    # Points
+
+    def _point(
+        self, kind: Kind, node: ast.AST, original: Callable[..., Any], variants: list[tuple[Any, ...]]
+    ) -> int:
+        """A new point's number; ``variants`` are operator, change and make, and whether it needs a build of its own."""
+        point = Point(kind, original)
+        for operator, change, make, *only_static in variants:
+            line = self._lines[node.lineno - 1].strip()
+            name = Mutant(self._file, self._place, line, operator, change)
+            nth = self._seen[name] = self._seen.get(name, 0) + 1
+            mutant = Mutant(self._file, self._place, line, operator, change, nth)
+            point.variants.append(Variant(mutant, make, bool(only_static)))
+        self._points.append(point)
+        return len(self._points) - 1
+
+    @staticmethod
+    def _call(node: ast.AST, method: str, *arguments: ast.expr) -> ast.expr:
+        engine = ast.Attribute(ast.Name(ENGINE, ast.Load()), method, ast.Load())
+        return ast.copy_location(ast.Call(engine, list(arguments), []), node)
+
+    def _at(self, node: ast.AST, number: int, *operands: ast.expr) -> ast.expr:
+        return self._call(node, "at", ast.Constant(number), *operands)
+
+    def _value(
+        self,
+        node: ast.expr,
+        operands: list[ast.expr],
+        original: Callable[..., Any],
+        variants: list[tuple[Any, ...]],
+    ) -> ast.expr:
+        number = self._point(Kind.VALUE, node, original, variants)
+        return self._at(node, number, *(self.visit(operand) for operand in operands))
+
+    @staticmethod
+    def _changed(node: ast.AST, **fields: Any) -> str:
+        changed = copy.copy(node)
+        for name, value in fields.items():
+            setattr(changed, name, value)
+        return f"{ast.unparse(node)} → {ast.unparse(changed)}"
+
+    # Expressions
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        if type(node.op) not in _BINARY:
+            return self.generic_visit(node)  # type: ignore[return-value]
+        sign, original = _BINARY[type(node.op)]
+        swap = _SWAPS[type(node.op)]
+        left, right = ast.unparse(node.left), ast.unparse(node.right)
+        old = ast.unparse(node)
+        operator = {"<<": "shift", ">>": "shift", "&": "logic", "|": "logic", "^": "logic"}.get(
+            sign, "arithmetic"
+        )
+        # Of what widths are made from, a larger one would change nothing: no swap for a difference, but one bit less
+        narrower = _plain if sign == "-" else _hardware
+        not_wider = _hardware if sign == "-" else _plain
+        variants: list[tuple[Any, ...]] = [
+            (operator, self._changed(node, op=swap()), not_wider(_BINARY[swap][1])),
+            (
+                "constant",
+                f"{old} → {left} {sign} ({right} + 1)",
+                narrower(lambda a, b: original(a, _more(b))),
+            ),
+            (
+                "constant",
+                f"{old} → {left} {sign} ({right} - 1)",
+                _hardware(lambda a, b: original(a, _less(b))),
+            ),
+            (
+                "constant",
+                f"{old} → ({left} + 1) {sign} {right}",
+                _hardware(lambda a, b: original(_more(a), b)),
+            ),
+            ("operand dropped", f"{old} → {left}", not_wider(_first)),
+        ]
+        if operator == "logic":
+            variants.append(("operand dropped", f"{old} → {right}", _without_numbers(_second)))
+        return self._value(node, [node.left, node.right], original, variants)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        if len(node.ops) != 1 or type(node.ops[0]) not in _COMPARES:
+            return self.generic_visit(node)  # type: ignore[return-value]
+        right = node.comparators[0]
+        sign, original = _COMPARES[type(node.ops[0])]
+        variants: list[tuple[Any, ...]] = [
+            ("comparison", self._changed(node, ops=[other()]), _COMPARES[other][1])
+            for other in _NEIGHBOURS[type(node.ops[0])]
+        ]
+        if sign in ("==", "!="):
+            # Of an ordered one, the neighbours are what another constant would be
+            changes = ((f"{ast.unparse(right)} + 1", _other), (f"{ast.unparse(right)} - 1", _less))
+            variants += [
+                (
+                    "constant",
+                    f"{ast.unparse(node)} → {ast.unparse(node.left)} {sign} ({text})",
+                    _hardware(lambda a, b, change=change: original(a, change(b))),
+                )
+                for text, change in changes
+            ]
+        return self._value(node, [node.left, right], original, variants)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        change = f"{ast.unparse(node)} → {ast.unparse(node.operand)}"
+        match node.op:
+            case ast.Invert():
+                variants = [("inversion dropped", change, _hardware(lambda a: a))]
+                return self._value(node, [node.operand], lambda a: ~a, variants)
+            case ast.USub() if not isinstance(node.operand, ast.Constant):
+                variants = [("negation dropped", change, _hardware(lambda a: a))]
+                return self._value(node, [node.operand], lambda a: -a, variants)
+        return self.generic_visit(node)  # type: ignore[return-value]
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        if not isinstance(node.ctx, ast.Load):
+            return self.generic_visit(node)  # type: ignore[return-value]
+        whole, part = ast.unparse(node.value), ast.unparse(node.slice)
+        variants = [
+            ("slice", f"{whole}[{part}] → one up", _moved(1)),
+            ("slice", f"{whole}[{part}] → one down", _moved(-1)),
+        ]
+        index = node.slice
+        if isinstance(index, ast.Slice):
+            ends = [ast.Constant(None) if end is None else end for end in (index.lower, index.upper)]
+            ends += [] if index.step is None else [index.step]
+            index = ast.copy_location(ast.Call(ast.Name("slice", ast.Load()), ends, []), node)
+        return self._value(node, [node.value, index], lambda a, i: a[i], variants)
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        node.test = self._made_when(node.test)
+        node.body, node.orelse = self.visit(node.body), self.visit(node.orelse)
+        return node
+
+    def _made_when(self, test: ast.expr) -> ast.expr:
+        """A choice made when the circuit is."""
+        if isinstance(test, ast.Compare):
+            return self.visit(test)  # its neighbours are enough
+        text = ast.unparse(test)
+        variants = [("choice of the build", f"{text} → not ({text})", lambda a: not a, True)]
+        return self._at(test, self._point(Kind.VALUE, test, bool, variants), self.visit(test))
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        plain = not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args)
+        match node.func:
+            case ast.Name("Mux") if plain and len(node.args) == 3:
+                return self._mux(node)
+            case ast.Name("Cat") if plain and len(node.args) > 1:
+                texts = [ast.unparse(a) for a in node.args]
+                swapped = ", ".join([texts[1], texts[0], *texts[2:]])
+                variants = [
+                    (
+                        "order",
+                        f"{ast.unparse(node)} → Cat({swapped})",
+                        lambda a, b, *more: Cat(b, a, *more),
+                    )
+                ]
+                return self._value(node, node.args, Cat, variants)
+            case ast.Name("ResetInserter") if plain and len(node.args) == 1:
+                change = f"{ast.unparse(node)} → no reset"
+                point = self._point(
+                    Kind.VALUE, node, lambda a: a, [("reset dropped", change, lambda a: C(0))]
+                )
+                node.args = [self._at(node.args[0], point, self.visit(node.args[0]))]
+                return node
+            case ast.Name("Signal"):
+                return self._signal(node)
+            case ast.Attribute(_, "eq") if plain and len(node.args) == 1:
+                return self._assignment(node)
+            case ast.Attribute(ast.Name("m"), "If" | "Elif") if plain:
+                node.args = [self._hardware_condition(node.args[0])]
+                return node
+            case ast.Attribute(whole, "any" | "all" as name) if plain and not node.args:
+                other = "all" if name == "any" else "any"
+                change = f"{ast.unparse(node)} → {ast.unparse(whole)}.{other}()"
+                variants = [("any and all", change, lambda a: getattr(a, other)())]
+                return self._value(node, [whole], lambda a: getattr(a, name)(), variants)
+            case ast.Attribute(whole, "word_select" | "bit_select" as name) if plain and len(node.args) == 2:
+                index = ast.unparse(node.args[0])
+                change = f"{ast.unparse(node)} → {ast.unparse(whole)}.{name}({index} + 1, ...)"
+                variants = [("slice", change, lambda a, i, width: _offset(a, name, i, width))]
+                return self._value(
+                    node, [whole, *node.args], lambda a, i, width: getattr(a, name)(i, width), variants
+                )
+        return self.generic_visit(node)  # type: ignore[return-value]
+
+    def _mux(self, node: ast.Call) -> ast.expr:
+        test, first, second = map(ast.unparse, node.args)
+        old = ast.unparse(node)
+        variants = [
+            ("choice", f"{old} → Mux({test}, {second}, {first})", lambda s, a, b: Mux(s, b, a)),
+            ("choice", f"{old} → {first}", lambda s, a, b: Mux(C(1), a, b)),
+            ("choice", f"{old} → {second}", lambda s, a, b: Mux(C(0), a, b)),
+            ("constant", f"{old} → Mux(..., {first} + 1, ...)", lambda s, a, b: Mux(s, _other(a), b)),
+            ("constant", f"{old} → Mux(..., ..., {second} + 1)", lambda s, a, b: Mux(s, a, _other(b))),
+        ]
+        return self._value(node, node.args, Mux, variants)
+
+    def _signal(self, node: ast.Call) -> ast.expr:
+        """What a signal holds at reset: no multiplexer chooses that, so it takes a build of its own."""
+        self.generic_visit(node)
+        if any(keyword.arg == "reset_less" for keyword in node.keywords):
+            return node  # data behind a valid bit
+        inits = [keyword for keyword in node.keywords if keyword.arg == "init"]
+        old = ast.unparse(inits[0].value) if inits else "0"
+        variants = [("init", f"init={old} → another", lambda init: 0 if init == 1 else (init or 0) + 1, True)]
+        number = ast.Constant(self._point(Kind.INIT, node, lambda init: init, variants))
+        value = inits[0].value if inits else ast.Constant(None)
+        call = self._call(node, "init", number, value)
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "init"]
+        node.keywords.append(ast.keyword("init", call))
+        return node
+
+    def _hardware_condition(self, test: ast.expr) -> ast.expr:
+        text = ast.unparse(test)
+        variants: list[tuple[Any, ...]] = [
+            ("condition", f"{text} → always", lambda a: C(1)),
+            ("condition", f"{text} → never", lambda a: C(0)),
+        ]
+        opposite_anyhow = isinstance(test, ast.UnaryOp) or (
+            isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.NotEq)
+        )
+        if not opposite_anyhow:
+            variants.append(("condition", f"{text} → ~({text})", lambda a: ~_condition(a)))
+        return self._call(
+            test,
+            "condition",
+            ast.Constant(self._point(Kind.VALUE, test, _condition, variants)),
+            self.visit(test),
+        )
+
+    # Statements
+
+    def _assignment(self, node: ast.Call) -> ast.expr:
+        """The receiver stays as it is, since multiplexers cannot be assigned to."""
+        assert isinstance(node.func, ast.Attribute)
+        target, value = ast.unparse(node.func.value), ast.unparse(node.args[0])
+        variants: list[tuple[Any, ...]] = [
+            ("statement dropped", f"{target}.eq({value}) dropped", None),
+            ("constant", f"{target}.eq({value}) → {target}.eq({value} + 1)", _other),
+        ]
+        number = self._point(Kind.ASSIGN, node, lambda value: value, variants)
+        return self._call(node, "assign", ast.Constant(number), node.func.value, self.visit(node.args[0]))
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        match node.target:
+            case ast.Attribute(ast.Attribute(module, "d"), domain):
+                call = self._call(node, "add", module, ast.Constant(domain), self.visit(node.value))
+                return ast.copy_location(ast.Expr(call), node)
+        node.value = self.visit(node.value)
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+        match node.targets:
+            case [ast.Attribute(ast.Name("m") as module, "next")]:
+                assert isinstance(node.value, ast.Constant)
+                state = node.value.value
+                at = self._states.index(state)
+                other = self._states[(at + 1) % len(self._states)]
+                variants: list[tuple[Any, ...]] = [
+                    ("statement dropped", f"m.next = {state!r} dropped", None),
+                    ("next state", f"m.next = {state!r} → {other!r}", lambda: other),
+                ]
+                number = ast.Constant(self._point(Kind.NEXT, node, lambda: state, variants))
+                return ast.copy_location(ast.Expr(self._call(node, "go", number, module)), node)
+        node.value = self.visit(node.value)
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+        match node.value:
+            case ast.Call(ast.Name("connect") | ast.Attribute(_, "connect") as function, arguments):
+                variants = [("statement dropped", f"{ast.unparse(node)} dropped", None)]
+                number = ast.Constant(self._point(Kind.CONNECT, node, lambda: None, variants))
+                node.value = self._call(node, "connect", number, function, *arguments)
+                return node
+        return self.generic_visit(node)  # type: ignore[return-value]
+
+    def visit_If(self, node: ast.If) -> ast.stmt:
+        node.test = self._made_when(node.test)
+        node.body = [self.visit(part) for part in node.body]
+        node.orelse = [self.visit(part) for part in node.orelse]
+        return node
+
+    def visit_While(self, node: ast.While) -> ast.stmt:
+        """Its condition stays: with another one it might run for ever."""
+        node.body = [self.visit(part) for part in node.body]
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        """Names."""
+        return node
+
+    def visit_Assert(self, node: ast.Assert) -> ast.stmt:
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        if node.value is not None:
+            node.value = self.visit(node.value)
+        return node
+
+
+def _states(function: ast.FunctionDef) -> list[str]:
+    """States of its machine, in the order of the source."""
+    found = []
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(ast.Attribute(ast.Name("m"), "State"), [ast.Constant(str(name))]):
+                found.append((node.lineno, name))
+    return [name for _, name in sorted(found)]
+
+
+def _counts(function: ast.FunctionDef) -> bool:
+    """Whether it gives a number rather than hardware."""
+    return isinstance(function.returns, ast.Name) and function.returns.id == "int"
+
+
+def rewrite(source: str, file: str, points: list[Point]) -> ast.Module:
+    """The module with a call for each point of its functions, whose numbers are their places in ``points``.
+
+    Constructors, which shape ports, stay as they are, and so do functions that give a number, and all that is outside of
+    functions.
+    """
+    module = ast.parse(source)
+
+    def walk(body: list[ast.stmt], outer: str) -> None:
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                walk(node.body, f"{outer}{node.name}.")
+            elif isinstance(node, ast.FunctionDef) and node.name != "__init__" and not _counts(node):
+                rewriter = _Rewriter(source, file, outer + node.name, points, _states(node))
+                node.body = [rewriter.visit(part) for part in node.body]
+
+    walk(module.body, "")
+    return ast.fix_missing_locations(module)

@@ -1,0 +1,14 @@
+"""Lets scripts import what tests import: pytest's search path, when this is imported."""
+
+import sys
+import tomllib
+from pathlib import Path
+
+__all__ = ["ROOT"]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+sys.path += [
+    folder for folder in (str(ROOT / part) for part in _settings["pythonpath"]) if folder not in sys.path
+]
