@@ -5,30 +5,31 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from bench_datapath import Board
+from bench_datapath import Board, kinds
 from cocotb.triggers import RisingEdge, with_timeout
 from datapath_runs import codes_of, golden_of, parse_build, random_run, random_stall
 
 from zipsgd.golden.lfsr import seed_words
+from zipsgd.golden.loss import targets
 from zipsgd.golden.quantise import Codes
 from zipsgd.golden.weave import planes
 from zipsgd_sim.random_runs import RandomRun
 from zipsgd_sim.run_word import run_word
 
 
-def plane_words(codes: Codes, lanes: int) -> list[int]:
-    """Plane words of all samples in the order of the stream."""
+def plane_words(codes: Codes, lanes: int) -> list[list[int]]:
+    """Plane words of all samples in the order of the stream, shape (samples, words)."""
     rows = planes(codes)
     count, total, features = rows.shape
     chunks = -(-features // lanes)
     bits = np.zeros((count, total, chunks * lanes), dtype=np.uint8)
     bits[:, :, :features] = rows
     packed = np.packbits(
-        bits.reshape(count, total, chunks, lanes).transpose(0, 2, 1, 3).reshape(-1, lanes),
-        axis=1,
+        bits.reshape(count, total, chunks, lanes).transpose(0, 2, 1, 3).reshape(count, -1, lanes),
+        axis=2,
         bitorder="little",
     )
-    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+    return [[int.from_bytes(word.tobytes(), "little") for word in sample] for sample in packed]
 
 
 class CoreBoard(Board):
@@ -68,10 +69,14 @@ class CoreBoard(Board):
         if self.rng.random() < 0.5:  # samples may come while Q3 is drawn
             await self.idle()
         before = self.loss()
-        dut.samples.value = codes.labels.size
+        dut.samples.value = len(codes.labels)
         await self.pulse("start")
-        labels = cocotb.start_soon(self.feed("labels", [int(label) & 0xFFFF for label in codes.labels]))
-        await self.feed("planes", plane_words(codes, self.build.lanes))
+        heads = run.config.heads
+        seen = targets(codes.labels.astype(np.int64), heads, run.config.one_against_all)
+        labels = cocotb.start_soon(self.feed("labels", [int(label) & 0xFFFF for label in seen.ravel()]))
+        # A sample comes once for each head
+        words = [word for sample in plane_words(codes, self.build.lanes) for word in sample * heads]
+        await self.feed("planes", words)
         await labels
         await self.idle()
         return self.loss() - before
@@ -87,8 +92,8 @@ async def identity(dut: Any) -> None:
     rng = random.Random(int(cocotb.plusargs["seed"]))
     board = CoreBoard(dut, build, random.Random(rng.random()))
     await board.reset()
-    for number in range(int(cocotb.plusargs["runs"])):
-        run = random_run(build, rng, bytes_limit=8000)
+    for number, kind in enumerate(kinds()):
+        run = random_run(build, rng, bytes_limit=8000, kind=kind)
         board.stall = random_stall(rng)
         golden = golden_of(build, run)
         await with_timeout(board.begin(run), 10, "ms")
@@ -96,7 +101,7 @@ async def identity(dut: Any) -> None:
             expected = golden.epoch(samples, run.steps[epoch], lambda done: None)
             loss = await with_timeout(board.epoch(run, epoch), 20, "ms")
             model = await board.read_model(run.config.model_shape())
-            where = f"run {number} {run} stall {board.stall} epoch {epoch}"
+            where = f"run {number} {kind} {run} stall {board.stall} epoch {epoch}"
             assert loss == expected.loss_sum, f"{where}: loss {loss}, golden {expected.loss_sum}"
             assert (model == golden.model()).all(), (
                 f"{where}: model differs at {np.flatnonzero(model != golden.model())[:9]}"

@@ -9,7 +9,7 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
-from datapath_runs import codes_of, golden_of, parse_build, random_run, random_stall
+from datapath_runs import CORNERS, codes_of, golden_of, parse_build, random_run, random_stall
 
 from zipsgd.golden.levels import table_words
 from zipsgd.golden.lfsr import seed_words
@@ -201,7 +201,9 @@ class Board:
 
 
 def kinds() -> list[dict[str, str]]:
-    """Of the runs, by the file that is named, or as many as are asked for of any kind."""
+    """Of the runs: of a corner, by the file that is named, or as many as are asked for of any kind."""
+    if "corner" in cocotb.plusargs:
+        return list(CORNERS[cocotb.plusargs["corner"]].kinds)
     if "kinds" in cocotb.plusargs:
         named: list[dict[str, str]] = json.loads(Path(cocotb.plusargs["kinds"]).read_text())
         return named

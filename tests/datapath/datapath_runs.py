@@ -1,13 +1,55 @@
 """What the datapath's benches share: a build as a plusarg, a run's codes, and the golden model of a run."""
 
 import random
+from dataclasses import dataclass
 
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.golden.quantise import Codes
 from zipsgd.protocol.formats import Build
 from zipsgd_sim.random_runs import RandomRun, random_run
 
-__all__ = ["codes_of", "format_build", "golden_of", "parse_build", "random_run", "random_stall"]
+__all__ = [
+    "CORNERS",
+    "Corner",
+    "codes_of",
+    "format_build",
+    "golden_of",
+    "parse_build",
+    "random_run",
+    "random_stall",
+]
+
+
+@dataclass(frozen=True)
+class Corner:
+    """Runs that go where random ones seldom do: ``kinds`` of :func:`random_run` on a build, of the core alone or the datapath."""
+
+    build: Build
+    kinds: tuple[dict[str, str], ...]
+    core: bool = False
+
+
+CORNERS = {
+    # A mini-batch of one sample is updated while the last head of the one before still is, each with its own proximal step:
+    # heads, chunks and planes together are more than the cycles that an update takes.
+    "updates follow each other": Corner(
+        Build(lanes=4, update_lanes=4, max_features=80, max_batch=8, heads=10, prox=1),
+        tuple(
+            {
+                **{"batch": batch, "last batch": last, "heads used": "all", "chunks": "2", "ups": "2"},
+                **{"prox": "all", "labels": labels},
+            }
+            for batch, last in (("1", "full"), ("2", "one"), ("most", "one"))
+            for labels in ("classes", "plain")
+        ),
+    ),
+    # The first mini-batch's first head could be updated long before a load has come to the last head.
+    "updates wait for a load": Corner(
+        Build(lanes=8, update_lanes=1, max_features=160, max_batch=4, heads=10, replay_words=64),
+        ({"batch": "1", "heads used": "all", "chunks": "1", "ups": "1", "p": "1"},) * 4,
+        core=True,
+    ),
+}
 
 
 def format_build(build: Build) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from datapath_runs import format_build
+from datapath_runs import CORNERS, format_build
 
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.core import TrainingCore
@@ -19,22 +19,6 @@ COVERED = 8
 RUNS = 16
 """Runs of each: the first ones of its array meet the most pairs."""
 COVERING = [build for build in build_array() if build["lanes"] != "64"][:COVERED]
-HEADS = Build(lanes=4, update_lanes=4, max_features=80, max_batch=8, heads=10, prox=1)
-"""Mini-batches of one sample may follow each other without a gap on it: heads, chunks and planes together are more than the
-cycles that an update takes."""
-FOLLOWING = [
-    {
-        "batch": batch,
-        "last batch": last,
-        "heads used": "all",
-        "chunks": "2",
-        "ups": "2",
-        "prox": "all",
-        "labels": labels,
-    }
-    for batch, last in (("1", "full"), ("2", "one"), ("most", "one"))
-    for labels in ("classes", "plain")
-]
 WIDE = Build(lanes=32, update_lanes=32, max_features=320)
 PLAIN = Build(lanes=4, update_lanes=4, max_features=300, max_batch=64)
 FULL = Build(
@@ -98,9 +82,12 @@ def test_identity(number: int, tmp_path: Path) -> None:
     _identity(build_of(build), run_array(build)[:RUNS], tmp_path, fast_memory=fast_memory_of(build))
 
 
-def test_updates_that_follow_each_other(tmp_path: Path) -> None:
-    """A mini-batch of one sample is updated while the last head of the one before still is: each has its own proximal step."""
-    _identity(HEADS, FOLLOWING, tmp_path)
+@pytest.mark.parametrize("corner", CORNERS)
+def test_corners(corner: str, tmp_path: Path) -> None:
+    where = CORNERS[corner]
+    top, bench = (TrainingCore, "bench_core.py") if where.core else (Datapath, "bench_datapath.py")
+    parameters = {"build": format_build(where.build), "seed": 3, "corner": corner}
+    assert run_cocotb(top(where.build), HERE / bench, tmp_path, parameters) == 1
 
 
 def test_many_lanes(tmp_path: Path) -> None:

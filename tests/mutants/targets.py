@@ -8,7 +8,7 @@ from pathlib import Path
 import search_path
 from amaranth.hdl import UnusedElaboratable
 from component_bench import Case, ComponentBench, all_benches
-from datapath_runs import format_build
+from datapath_runs import CORNERS, format_build
 from operators import Mutant
 
 from zipsgd.protocol.formats import Build
@@ -90,6 +90,11 @@ def _above() -> list[Target]:
         options = "".join(f" {name}" for name in ("hinge", "heads", "prox", "ball") if build.has(name))
         case = Case(f"L{build.lanes}-U{build.update_lanes}{options}", partial(component, build), parameters)
         name = f"{file.removeprefix('bench_').removesuffix('.py')} {case.name}"
+        made.append(Target(name, search_path.ROOT / "tests" / "datapath" / file, case, frozenset()))
+    for name, corner in CORNERS.items():
+        file, component = ("bench_core.py", TrainingCore) if corner.core else ("bench_datapath.py", Datapath)
+        parameters = {"build": format_build(corner.build), "seed": 3, "corner": name}
+        case = Case(name, partial(component, corner.build), parameters)
         made.append(Target(name, search_path.ROOT / "tests" / "datapath" / file, case, frozenset()))
     return made
 
