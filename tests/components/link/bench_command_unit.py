@@ -253,7 +253,7 @@ def random_frame():
             words = [random.choice([0, 0xFFFF_FFFF, random.getrandbits(32)]) for _ in range(random.randrange(4))]
             payload = words_payload(random_address(), words) + odd
         case Kind.READ | Kind.FENCE:
-            count = random.choice([0, 1, 1, 2, 3, READ_WORDS + 1, 64, 1 << random.randrange(6, 32)])
+            count = random.choice([0, 1, 1, 2, 3, READ_WORDS + 1, 64, 1 << random.randrange(6, 32) | random.choice([0, 3])])
             payload = read_payload(random_address(), count) + odd
         case Kind.SAMPLES:
             payload = random.randbytes(random.randrange(9))
