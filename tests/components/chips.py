@@ -38,6 +38,7 @@ def chip_verilog(design: Elaboratable, board: Board, outputs: Mapping[str, Signa
     ports = ", ".join(f".{inner}({outer})" for inner, outer in (pins | dict(zip(outputs, outputs))).items())
     wrapper = f"""
 module dut (input oscillator, input rx, input unlock, output tx{"".join(f", output {name}" for name in outputs)});
+  wire at_pll = {int(getattr(board.pll, "pad", False))};
   real oscillator_mhz;
   assign oscillator_mhz = {board.input_hz / 1e6!r};
   // Some pins are both ways.

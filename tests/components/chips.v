@@ -29,7 +29,7 @@ module pll_model (
 endmodule
 
 module ice40_pll #(
-  parameter FEEDBACK_PATH = "", DIVR = 0, DIVF = 0, DIVQ = 0, FILTER_RANGE = 0
+  parameter PAD = 0, FEEDBACK_PATH = "", DIVR = 0, DIVF = 0, DIVQ = 0, FILTER_RANGE = 0
 ) (
   input reference, RESETB, BYPASS,
   output clock, LOCK
@@ -40,7 +40,8 @@ module ice40_pll #(
   assign detector = $root.dut.oscillator_mhz / (DIVR + 1);
   assign oscillator = detector * (DIVF + 1);
   assign range = detector < 17 ? 1 : detector < 26 ? 2 : detector < 44 ? 3 : detector < 66 ? 4 : detector < 101 ? 5 : 6;
-  wire allowed = FEEDBACK_PATH == "SIMPLE" && detector >= 10 && detector <= 133 && oscillator >= 533 && oscillator <= 1066
+  // Some boards' oscillators are at a pad that is wired to the PLL, and at no other's.
+  wire allowed = PAD == $root.dut.at_pll && FEEDBACK_PATH == "SIMPLE" && detector >= 10 && detector <= 133 && oscillator >= 533 && oscillator <= 1066
     && FILTER_RANGE == range && DIVQ >= 1 && DIVQ <= 6;
   pll_model pll (
     .reference, .bypass(BYPASS), .enable(RESETB && allowed), .ratio(1.0 * (DIVR + 1) * (1 << DIVQ) / (DIVF + 1)),
@@ -54,7 +55,7 @@ module SB_PLL40_PAD #(
   input PACKAGEPIN, RESETB, BYPASS,
   output PLLOUTGLOBAL, LOCK
 );
-  ice40_pll #(FEEDBACK_PATH, DIVR, DIVF, DIVQ, FILTER_RANGE) pll (
+  ice40_pll #(1, FEEDBACK_PATH, DIVR, DIVF, DIVQ, FILTER_RANGE) pll (
     .reference(PACKAGEPIN), .clock(PLLOUTGLOBAL), .RESETB, .BYPASS, .LOCK
   );
 endmodule
@@ -65,7 +66,7 @@ module SB_PLL40_CORE #(
   input REFERENCECLK, RESETB, BYPASS,
   output PLLOUTGLOBAL, LOCK
 );
-  ice40_pll #(FEEDBACK_PATH, DIVR, DIVF, DIVQ, FILTER_RANGE) pll (
+  ice40_pll #(0, FEEDBACK_PATH, DIVR, DIVF, DIVQ, FILTER_RANGE) pll (
     .reference(REFERENCECLK), .clock(PLLOUTGLOBAL), .RESETB, .BYPASS, .LOCK
   );
 endmodule

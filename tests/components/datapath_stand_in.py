@@ -30,14 +30,17 @@ BUILD = Build(
 )
 """With every part that a build may lack."""
 WINDOW_WORDS = 64
-RESULTS = [
-    register
-    for name, register in registers_of(BUILD).items()
-    if register.access == "r"
-    and name not in identification(BUILD)
-    and name not in ("frames_bad", "frames_skipped")
-]
-SETTINGS = [name for name, register in registers_of(BUILD).items() if register.access == "rw" and name != "session"]
+_OTHERS = ("frames_bad", "frames_skipped", "session")
+"""Of the link and of the host."""
+
+
+def settings_of(build):
+    """Names of the registers that the datapath is set up by."""
+    return [
+        name
+        for name, register in registers_of(build).items()
+        if register.access == "rw" and name not in _OTHERS
+    ]
 
 
 def digest(settings):
@@ -54,7 +57,8 @@ class StandIn(wiring.Component):
     coefficient window's words times 16; other results: constants.
     """
 
-    def __init__(self):
+    def __init__(self, build=BUILD):
+        self._settings = settings_of(build)
         members = {
             "bytes": In(stream.Signature(8)),
             "bytes_reset": In(1),
@@ -66,13 +70,14 @@ class StandIn(wiring.Component):
             "doubt_offset": In(16),
             "doubt_word": Out(32),
         }
-        for name, register in registers_of(BUILD).items():
-            if register in RESULTS:
-                members[name] = Out(register.width)
-            elif name in SETTINGS:
-                members[name] = In(register.width)
-            elif register.access == "w":
-                members[name] = In(stream.Signature(register.width, always_ready=True))
+        for name, register in registers_of(build).items():
+            if name in identification(build) or name in _OTHERS:
+                continue
+            members[name] = {
+                "r": Out(register.width),
+                "rw": In(register.width),
+                "w": In(stream.Signature(register.width, always_ready=True)),
+            }[register.access]
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -106,7 +111,7 @@ class StandIn(wiring.Component):
         m.d.comb += [
             self.bytes.ready.eq((self.samples_done != 0) & beat[0]),
             self.status.eq(self.samples_done != 0),
-            self.plane_cycles_low.eq(digest(getattr(self, name) for name in SETTINGS)),
+            self.plane_cycles_low.eq(digest(getattr(self, name) for name in self._settings)),
             self.plane_cycles_high.eq(levels),
             self.starved_cycles_low.eq(0x9ABC_DEF0),
             self.starved_cycles_high.eq(0xFFFF_FFFF),

@@ -217,7 +217,9 @@ class Build:
             "clock_hz": (1, 1 << 31),
             "uart_baud": (0, 1 << 27),
         }
-        reasons = {"rx_bytes": "ACKs count freed bytes modulo 65536, where a whole larger buffer may read as none"}
+        reasons = {
+            "rx_bytes": "ACKs count freed bytes modulo 65536, where a whole larger buffer may read as none"
+        }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not isinstance(value, int):

@@ -4,7 +4,7 @@ import random
 
 import cocotb
 from component_bench import Case, ComponentBench
-from datapath_stand_in import BUILD, SETTINGS, WINDOW_WORDS, StandIn, digest
+from datapath_stand_in import BUILD, WINDOW_WORDS, StandIn, digest, settings_of
 
 from zipsgd.protocol.frames import READ_WORDS, Kind
 from zipsgd.protocol.registers import (
@@ -82,7 +82,7 @@ async def registers(dut):
             0xFFFF,
         ):
             await host.write(stray, [random.getrandbits(32)])
-        settings = (expected[REGISTERS[name].address] for name in SETTINGS)
+        settings = (expected[REGISTERS[name].address] for name in settings_of(BUILD))
         expected[REGISTERS["plane_cycles_low"].address] = digest(settings) & 0xFFFF_FFFF
         got = await host.read(0, READ_WORDS) + await host.read(READ_WORDS, 64 - READ_WORDS)
         assert dict(enumerate(got)) == expected

@@ -29,7 +29,9 @@ def random_line():
             line = cobs.encode(random_body())
             return line[: random.randrange(len(line))]
         case "noise":
-            return bytes(random.choice([1, 2, 255, random.randrange(1, 256)]) for _ in range(random.randrange(20)))
+            return bytes(
+                random.choice([1, 2, 255, random.randrange(1, 256)]) for _ in range(random.randrange(20))
+            )
         case "empty":
             return b""
     return cobs.encode(random_body())

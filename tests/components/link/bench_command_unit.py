@@ -231,7 +231,10 @@ class Bench:
             ("write", None if due.write is None else due.write[0] | due.write[1] << ADDRESS_BITS),
             ("read", due.read),
             ("bytes", due.byte),
-            ("answer", None if due.answer is None else due.answer[0] | due.answer[1] << 8 | due.answer[2] << 40),
+            (
+                "answer",
+                None if due.answer is None else due.answer[0] | due.answer[1] << 8 | due.answer[2] << 40,
+            ),
         ):
             assert int(getattr(dut, f"{name}__valid").value) == (payload is not None), when
             if payload is not None:
@@ -241,7 +244,11 @@ class Bench:
 def random_address():
     """A register, or a place in a window, perhaps at its very end; bits that no address has are often set."""
     address = random.choice([0, 5, 0xFFFF, 0xFFFF, random.getrandbits(16)])
-    return random.choice([0, 0, *WINDOWS]) + address + (random.choice([0, random.getrandbits(12)]) << ADDRESS_BITS)
+    return (
+        random.choice([0, 0, *WINDOWS])
+        + address
+        + (random.choice([0, random.getrandbits(12)]) << ADDRESS_BITS)
+    )
 
 
 def random_frame():
@@ -250,10 +257,14 @@ def random_frame():
     odd = random.randbytes(random.choice([0, 0, 0, 1, 2, 3, 5]))
     match kind:
         case Kind.WRITE:
-            words = [random.choice([0, 0xFFFF_FFFF, random.getrandbits(32)]) for _ in range(random.randrange(4))]
+            words = [
+                random.choice([0, 0xFFFF_FFFF, random.getrandbits(32)]) for _ in range(random.randrange(4))
+            ]
             payload = words_payload(random_address(), words) + odd
         case Kind.READ | Kind.FENCE:
-            count = random.choice([0, 1, 1, 2, 3, READ_WORDS + 1, 64, 1 << random.randrange(6, 32) | random.choice([0, 3])])
+            count = random.choice(
+                [0, 1, 1, 2, 3, READ_WORDS + 1, 64, 1 << random.randrange(6, 32) | random.choice([0, 3])]
+            )
             payload = read_payload(random_address(), count) + odd
         case Kind.SAMPLES:
             payload = random.randbytes(random.randrange(9))

@@ -133,7 +133,9 @@ class Model:
         if frame is not None:
             shows["last"] = frame.sequence
         if fate == "take":
-            self._ring.extend(struct.pack("<HBB", len(frame.payload), frame.kind, frame.sequence) + frame.payload)
+            self._ring.extend(
+                struct.pack("<HBB", len(frame.payload), frame.kind, frame.sequence) + frame.payload
+            )
             self.taken += CREDIT_OVERHEAD + len(frame.payload)
             shows["expected"] = (frame.sequence + 1) % 256
         if fate == "sync":
@@ -311,7 +313,9 @@ async def full_rate(dut):
     await bench.cycle(len(coded.queue))
     # Fate, ring and output register; the last frame's bytes follow.
     await bench.cycle(4 + CREDIT_OVERHEAD + MAX_PAYLOAD)
-    bytes_stored = b"".join(struct.pack("<HBB", MAX_PAYLOAD, Kind.SAMPLES, frame.sequence) + frame.payload for frame in frames)
+    bytes_stored = b"".join(
+        struct.pack("<HBB", MAX_PAYLOAD, Kind.SAMPLES, frame.sequence) + frame.payload for frame in frames
+    )
     assert bytes(stored.got) == bytes_stored
     assert int(dut.freed.value) == len(bytes_stored)
     assert not dut.frames_bad.value

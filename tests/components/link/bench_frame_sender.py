@@ -118,7 +118,9 @@ class Answers:
             kinds = [lambda: 0, lambda: 0xFFFF_FFFF, lambda: random.getrandbits(32) & random.getrandbits(32)]
             kinds.append(lambda: random.getrandbits(32) & ~(0xFF << random.randrange(0, 32, 8)))
             kind = random.choice([*kinds, None])
-            self._words = [(sequence, (kind or random.choice(kinds))(), int(i == size - 1)) for i in range(size)]
+            self._words = [
+                (sequence, (kind or random.choice(kinds))(), int(i == size - 1)) for i in range(size)
+            ]
         self._offered = self._offered or random.random() < chance
         return self._words[0] if self._offered else None
 

@@ -71,7 +71,10 @@ async def commands(dut):
             match random.choice(["write", "read", "fence", "samples", "odd", "fault"]):
                 case "write":
                     address = random.choice([0, 5, 0x1234, MODEL_WINDOW, MODEL_WINDOW + 0x1F00])
-                    words = [random.getrandbits(32) for _ in range(random.choice([1, 2, 9, 127 if not stall else 20]))]
+                    words = [
+                        random.getrandbits(32)
+                        for _ in range(random.choice([1, 2, 9, 127 if not stall else 20]))
+                    ]
                     await host.send(Kind.WRITE, words_payload(address, words))
                     writes += [(address + i) | word << ADDRESS_BITS for i, word in enumerate(words)]
                 case ("read" | "fence") as kind:

@@ -26,7 +26,16 @@ PLAIN = Build(lanes=4, update_lanes=2, max_features=64)
 BUILDS = {
     "plain": PLAIN,
     "whole": replace(
-        PLAIN, level_bits=4, level_p_max=2, hinge=1, polynomial=3, refetch=64, prox=1, ball=1, heads=3, uart_baud=9600
+        PLAIN,
+        level_bits=4,
+        level_p_max=2,
+        hinge=1,
+        polynomial=3,
+        refetch=64,
+        prox=1,
+        ball=1,
+        heads=3,
+        uart_baud=9600,
     ),
 }
 
@@ -114,20 +123,26 @@ async def every_cycle(dut):
             write = (random_address(registers), random.choice([0, 0xFFFF_FFFF, random.getrandbits(32)]))
         asks = random.random() < random.choice([0.1, 0.5])
         address = random_address(registers)
-        window_ready, window_takes, ready = random.random() < 0.5, random.random() < 0.5, random.random() < 0.6
+        window_ready, window_takes, ready = (
+            random.random() < 0.5,
+            random.random() < 0.5,
+            random.random() < 0.6,
+        )
         taken = asks and (window_takes or not address & MODEL_WINDOW)
         # The window answers one request after the other; and a word that is dropped comes before or behind the request that
         # drops it.
         owed = reads.window or reads.late
         if asks and address & MODEL_WINDOW and owed:
             asks = taken = False
-        answers = taken and address & MODEL_WINDOW or owed and not taken
+        answers = (taken and address & MODEL_WINDOW) or (owed and not taken)
         data = random.getrandbits(32) if answers and random.random() < 0.4 else None
         doubt = random.getrandbits(32)
         bench.pins |= {
             "rst": int(reset),
             "write__valid": int(write is not None),
-            "write__payload": random.getrandbits(52) if write is None else write[0] | write[1] << ADDRESS_BITS,
+            "write__payload": random.getrandbits(52)
+            if write is None
+            else write[0] | write[1] << ADDRESS_BITS,
             "read__valid": int(asks),
             "read__payload": address,
             "read_data__ready": int(ready),
@@ -225,7 +240,11 @@ async def every_address(dut):
             await bench.cycle()
             expected[register.address] = word & ((1 << register.width) - 1)
     bench.pins["write__valid"] = 0
-    for address in (*range(64), *(1 << bit for bit in range(6, OFFSET_BITS)), *(LEVEL_WINDOW, COEFFICIENT_WINDOW)):
+    for address in (
+        *range(64),
+        *(1 << bit for bit in range(6, OFFSET_BITS)),
+        *(LEVEL_WINDOW, COEFFICIENT_WINDOW),
+    ):
         words.got.clear()
         requests.queue.append(address)
         await bench.cycle(3)
