@@ -2,7 +2,7 @@
 
 The gateware is simulated on the virtual board and driven through the real driver, with random gaps and random back-pressure
 on the byte streams either way; the streams within are stalled in the same way by the tests of ``tests/datapath`` and
-``tests/link``.
+``tests/components``.
 """
 
 import random

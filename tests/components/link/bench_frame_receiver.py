@@ -54,7 +54,7 @@ class Model:
         self._left, self._zero = 0, False
         self._byte, self._end = False, False  # what has left the decoder
         self._place = CREDIT_OVERHEAD - 2
-        self._missing = 0
+        self.missing = 0
         self._fate = None
 
     @property
@@ -73,13 +73,13 @@ class Model:
         """To the next cycle, from one with the byte ``coded``, or None, on the line."""
         fate, self._fate = self._fate, None
         if self._byte:
-            if self._missing or self.taken + self._place - self.freed >= self.size:
-                self._missing += 1
+            if self.missing or self.taken + self._place - self.freed >= self.size:
+                self.missing += 1
             self._place += 1
         if self._end:
             self._fate = self._verdict()
             self._coded.clear()
-            self._place, self._missing = CREDIT_OVERHEAD - 2, 0
+            self._place, self.missing = CREDIT_OVERHEAD - 2, 0
         self._decode(coded)
         self._read(ready)
         self._tell(*(fate or ("", None)))
@@ -117,7 +117,7 @@ class Model:
         if frame.sequence != self.expected:
             return "skip", frame
         # Where no more than the CRC found no room, the frame has it.
-        return ("bad", None) if self._missing > _CRC_BYTES else ("take", frame)
+        return ("bad", None) if self.missing > _CRC_BYTES else ("take", frame)
 
     def _read(self, ready):
         if ready or not self.shows["stored__valid"]:
@@ -191,6 +191,18 @@ class Bench:
 
     async def send(self, payload, kind=Kind.SAMPLES, ahead=0):
         await self.put(encode(Frame(kind, (self.model.expected + ahead) % 256, payload)))
+
+    async def send_late(self, missing):
+        """A frame of which so many bytes find no room before the reader goes on, and then all others do."""
+        self.take = 0.0
+        held = False
+        for byte in encode(Frame(Kind.SAMPLES, self.model.expected, random.randbytes(self.model.room + 15))):
+            await self.cycle(byte)
+            if self.model.missing == missing and not held:
+                held = True
+                self.take = 1.0
+                await self.rest(60)
+                self.take = 0.0
 
     async def rest(self, cycles=4):
         for _ in range(cycles):
@@ -287,6 +299,9 @@ async def to_the_brim(dut):
             for both.take in (0.02, 0.1, 0.3):
                 for _ in range(3):
                     await both.send(random.randbytes(30))
+            for missing in (1, 2, 4, 5):
+                await both.send_late(missing)
+                await both.rest()
         if number % 3 == 2:
             await both.drain(0.7)
         else:
