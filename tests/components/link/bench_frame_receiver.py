@@ -215,6 +215,12 @@ class Bench:
         await self.rest()
 
 
+_LINES = (
+    *["good"] * 8,
+    *("skip", "flip", "flip", "cut", "runt", "noise", "empty", "said longer", "longer", "sync"),
+)
+
+
 def corrupted(frame):
     """A frame with one bit, or one byte, another one; still without zeros within."""
     at = random.randrange(len(frame) - 1)
@@ -222,12 +228,20 @@ def corrupted(frame):
     return frame[:at] + bytes([byte]) + frame[at + 1 :]
 
 
+def with_more(frame, code=0, tail=b""):
+    """A frame whose last block is said to be longer than it is, or that goes on behind its CRC."""
+    at = 0
+    while at + frame[at] < len(frame) - 1:
+        at += frame[at]
+    return frame[:at] + bytes([min(frame[at] + code, 0xFE)]) + frame[at + 1 : -1] + tail + b"\0"
+
+
 def random_line(expected):
     """Mostly the frame whose turn it is; now and then any fault. With its zero."""
     size = random.choice([0, 1, 2, 3, 4, 5, 8, 30, 60, 250, random.randrange(MAX_PAYLOAD)])
     body = random.choice([random.randbytes(size), bytes(size), b"\xff" * size])
     kind = random.choice([Kind.WRITE, Kind.READ, Kind.FENCE, Kind.SAMPLES, 0x00, 0x41, 0x81])
-    match random.choice(["good"] * 8 + ["skip", "flip", "flip", "cut", "runt", "noise", "empty", "sync"]):
+    match random.choice(_LINES):
         case "skip":
             return encode(Frame(kind, (expected + random.choice([1, 2, 128, 255])) % 256, body))
         case "flip":
@@ -241,6 +255,10 @@ def random_line(expected):
             return bytes(random.randrange(1, 256) for _ in range(random.randrange(1, 60))) + b"\0"
         case "empty":
             return b"\0"
+        case "said longer":
+            return with_more(encode(Frame(kind, expected, body[:40])), code=random.randrange(1, 4))
+        case "longer":
+            return with_more(encode(Frame(Kind.SYNC, expected)), tail=random.choice([b"\1", b"\2\3"]))
         case "sync":
             return encode(Frame(Kind.SYNC, random.randrange(256), body[:5]))
     return encode(Frame(kind, expected, body))
@@ -305,7 +323,8 @@ async def to_the_brim(dut):
         if number % 3 == 2:
             await both.drain(0.7)
         else:
-            await both.send(b"", Kind.SYNC, ahead=9)
+            # Also one whose turn it would be, had it one
+            await both.send(b"", Kind.SYNC, ahead=number % 2)
             await both.rest()
         assert model.empty
     both.take = 1.0

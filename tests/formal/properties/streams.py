@@ -338,7 +338,7 @@ PROPERTIES = [
             ),
         ),
         method=Method.BMC,
-        depth=112,
+        depth=104,
         mutant_depth=75,
     ),
 ]
