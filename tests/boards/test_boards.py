@@ -95,6 +95,8 @@ def test_icebreaker_bitstream(tmp_path: Path) -> None:
     report = build_board("icebreaker", out_dir=tmp_path, progress=lines.append)
     assert (tmp_path / report["bitstream"]).stat().st_size > 50_000
     assert all(clock["met"] for clock in report["clocks"])
+    # What nextpnr makes of oscillator and PLL is the clock that the gateware is told.
+    assert [clock["target_mhz"] for clock in report["clocks"]] == [BOARDS["icebreaker"].build.clock_hz / 1e6]
     assert report["utilisation"]["ram"]["used"] <= 30
     assert report["cells_per_lane"] > 0
     sidecar = json.loads((tmp_path / "icebreaker.json").read_text())

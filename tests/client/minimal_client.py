@@ -160,7 +160,7 @@ def main(host, port):
     build = link.read(0, FEATURES)
     if (build[MAGIC], build[VERSION]) != (0x4453475A, 5):
         sys.exit(f"no device of version 5: {build}")
-    link.room += min(build[RX_BYTES], 65535) - 1024
+    link.room += build[RX_BYTES] - 1024
     session = rng.randrange(1, 1 << 32)
     link.write(SESSION, session)
     link.write(CONTROL, ABORT)

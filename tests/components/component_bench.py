@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from amaranth import Elaboratable
 from amaranth.lib.wiring import Component
 
 __all__ = ["Case", "ComponentBench", "all_benches"]
@@ -24,13 +25,13 @@ class Case:
     name : str
         Short, unique within the bench.
     make : callable
-        Makes the component that becomes the simulator's top module.
+        Makes the component that becomes the simulator's top module, or Verilog of a module ``dut`` around it.
     parameters : mapping of str to str or int
         What the cocotb tests read in :data:`cocotb.plusargs`, as strings.
     """
 
     name: str
-    make: "Callable[[], Component[Any]]"
+    make: "Callable[[], Component[Any] | str]"
     parameters: Mapping[str, str | int] = field(default_factory=dict)
 
 
@@ -48,7 +49,7 @@ class ComponentBench:
         Every cocotb test of the file runs in each of them.
     """
 
-    components: "tuple[type[Component[Any]], ...]"
+    components: tuple[type[Elaboratable], ...]
     golden: str
     cases: tuple[Case, ...]
 

@@ -124,7 +124,7 @@ class Device:
                 f"the board on {url} holds another build: {', '.join(differing)}. Program the one wanted, or use it as it is "
                 f"without naming a build"
             )
-        self.link.window.buffer_bytes = min(build.rx_bytes, 0xFFFF)  # freed bytes are counted mod 65536
+        self.link.window.buffer_bytes = build.rx_bytes
         self._session = 1 + secrets.randbelow(0xFFFF_FFFF)
         self.write("session", self._session)
         self._check_session(self.read("session"))

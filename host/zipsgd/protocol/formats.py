@@ -155,7 +155,7 @@ class Build:
     delta_bits : bits of the rounded error term, range (-1, 1).
     gradient_bits : bits of the rounded mini-batch step (Q4), range (-1, 1).
     replay_words : plane words that the replay buffer holds, a power of two; bounds ceil(n / lanes) * (p + m).
-    rx_bytes : bytes of frames that the link's receive buffer holds, a power of two.
+    rx_bytes : bytes of frames that the link's receive buffer holds, a power of two of 1024 to 32768.
     level_bits : most bits of a level's value in the transcoder's table; 0 for a build without a transcoder.
     level_p_max : most base planes of a transcoded value, 0 to 4: the table has 2^level_p_max + 1 levels a feature.
     hinge : 1 for a loss unit with both hinges.
@@ -207,7 +207,7 @@ class Build:
             "delta_bits": (8, 20),
             "gradient_bits": (8, 24),
             "replay_words": (32, 1 << 16),
-            "rx_bytes": (1024, 1 << 16),
+            "rx_bytes": (1024, 1 << 15),
             "max_features": (self.lanes, MOST_FEATURES),
             "level_bits": (0, self.p_max),
             "level_p_max": (0, 4 if self.level_bits else 0),
@@ -220,12 +220,16 @@ class Build:
             "clock_hz": (1, 1 << 31),
             "uart_baud": (0, 1 << 27),
         }
+        reasons = {
+            "rx_bytes": "ACKs count freed bytes modulo 65536, where a whole larger buffer may read as none"
+        }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not isinstance(value, int):
                 raise TypeError(f"{name} must be an integer, not {value!r}")
             if not low <= value <= high:
-                raise BuildError(f"{name} must be in {low}..{high}, not {value}")
+                reason = f": {reasons[name]}" if name in reasons and value > high else ""
+                raise BuildError(f"{name} must be in {low}..{high}, not {value}{reason}")
         for name in ("lanes", "update_lanes", "max_batch", "replay_words", "rx_bytes"):
             if not _is_power_of_two(getattr(self, name)):
                 raise BuildError(f"{name} must be a power of two, not {getattr(self, name)}")

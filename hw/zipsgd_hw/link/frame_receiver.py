@@ -96,8 +96,8 @@ class FrameReceiver(wiring.Component):
         m.submodules.ring = ring
         write, read = ring.write_port(), ring.read_port()
 
-        # Pointers have one bit more than addresses. The reader's counts freed bytes and may have more.
-        freed = Signal(max(16, address_bits + 1))
+        # Pointers have one bit more than addresses. The reader's counts freed bytes and has no less.
+        freed = Signal(16)
         taken = Signal(address_bits + 1)
         offset = Signal.like(place)
         address = Signal(address_bits + 1)

@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["UartReceiver", "UartTransmitter", "uart_divisor"]
 
-MIN_DIVISOR = 4
-"""Fewest cycles a bit: fewer leave the receiver no middle of a bit to sample."""
+MIN_DIVISOR = 5
+"""Fewest cycles a bit: where a start bit begins is known to within a cycle, and with fewer a clock that is off by 3% takes the
+stop bit's middle out of it."""
 
 
 def uart_divisor(clock_hz: int, baud: int) -> int:
@@ -44,7 +45,7 @@ class UartReceiver(wiring.Component):
 
     Parameters
     ----------
-    divisor : cycles a bit, at least 4.
+    divisor : cycles a bit, at least 5.
 
     Members
     -------
@@ -106,7 +107,7 @@ class UartTransmitter(wiring.Component):
 
     Parameters
     ----------
-    divisor : cycles a bit, at least 4.
+    divisor : cycles a bit, at least 5.
 
     Members
     -------

@@ -21,8 +21,8 @@ from zipsgd_hw.stream_register import StreamRegister
 
 __all__ = ["PROPERTIES"]
 
-_UART_CYCLES = 42
-"""From the take of a byte to its coming out at the other end, at four cycles a bit."""
+_UART_CYCLES = 51
+"""From the take of a byte to its coming out at the other end, at five cycles a bit."""
 
 
 def _show_steady(harness: Harness, component: Component, *outputs: str, unless: Value | None = None) -> None:
@@ -149,8 +149,8 @@ def _window() -> Harness:
 
 
 def _uart() -> Harness:
-    """Transmitter to receiver, four cycles a bit; any one byte is marked."""
-    sender, receiver = UartTransmitter(4), UartReceiver(4)
+    """Transmitter to receiver, five cycles a bit; any one byte is marked."""
+    sender, receiver = UartTransmitter(5), UartReceiver(5)
     harness = Harness()
     m = harness.m
     m.submodules += [sender, receiver]
@@ -327,7 +327,7 @@ PROPERTIES = [
         "serial line",
         "each byte sent is received, as it was sent, and no other",
         "UartTransmitter, UartReceiver",
-        "4 cycles a bit, any gaps",
+        "5 cycles a bit, any gaps",
         _uart,
         (
             Mutation(
@@ -338,7 +338,7 @@ PROPERTIES = [
             ),
         ),
         method=Method.BMC,
-        depth=90,
-        mutant_depth=60,
+        depth=104,
+        mutant_depth=75,
     ),
 ]

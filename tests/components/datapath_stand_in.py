@@ -1,0 +1,133 @@
+"""A stand-in for the datapath, whose results tell what has come to it."""
+
+from functools import reduce
+from operator import xor
+
+from amaranth import C, Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.registers import identification, registers_of
+from zipsgd_hw.windows import LateWrite, WindowData, WindowRead, WindowWrite
+
+BUILD = Build(
+    lanes=4,
+    update_lanes=4,
+    max_features=64,
+    rx_bytes=1024,
+    level_bits=4,
+    level_p_max=2,
+    hinge=1,
+    polynomial=3,
+    refetch=64,
+    prox=1,
+    ball=1,
+    heads=3,
+    clock_hz=60_000_000,
+    uart_baud=12_000_000,
+)
+"""With every part that a build may lack."""
+WINDOW_WORDS = 64
+_OTHERS = ("frames_bad", "frames_skipped", "session")
+"""Of the link and of the host."""
+
+
+def settings_of(build):
+    """Names of the registers that the datapath is set up by."""
+    return [
+        name
+        for name, register in registers_of(build).items()
+        if register.access == "rw" and name not in _OTHERS
+    ]
+
+
+def digest(settings):
+    """Of the settings' values, in order: each at a place of its own, as far as there is room."""
+    return reduce(xor, (value << place for place, value in enumerate(settings)))
+
+
+class StandIn(wiring.Component):
+    """Ports of the datapath: a window of 64 words, slow; results are seen as sums of what was written and read.
+
+    flags: the seeds' sum; loss_low, loss_high: number and last value of writes to ``control``; samples_done: bytes still
+    awaited, during which it is busy; cycles_low: sum of bytes; cycles_high: number of resets; plane_cycles_low:
+    :func:`digest` of all settings; plane_cycles_high: exclusive or of the level window's words and places and of the
+    coefficient window's words times 16; other results: constants.
+    """
+
+    def __init__(self, build=BUILD):
+        self._settings = settings_of(build)
+        members = {
+            "bytes": In(stream.Signature(8)),
+            "bytes_reset": In(1),
+            "window_write": In(WindowWrite),
+            "window_read": In(WindowRead),
+            "window_data": Out(WindowData),
+            "level_write": In(LateWrite),
+            "coefficient_write": In(LateWrite),
+            "doubt_offset": In(16),
+            "doubt_word": Out(32),
+        }
+        for name, register in registers_of(build).items():
+            if name in identification(build) or name in _OTHERS:
+                continue
+            members[name] = {
+                "r": Out(register.width),
+                "rw": In(register.width),
+                "w": In(stream.Signature(register.width, always_ready=True)),
+            }[register.access]
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=32, depth=WINDOW_WORDS, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        beat = Signal(2)
+        levels = Signal(32, init=0x1234_5678)
+        m.d.sync += beat.eq(beat + 1)
+        reading = Signal()
+        m.d.comb += [
+            self.window_write.ready.eq(beat == 3),
+            write.en.eq(self.window_write.valid & self.window_write.ready),
+            write.addr.eq(self.window_write.payload.offset),
+            write.data.eq(self.window_write.payload.data),
+            self.window_read.ready.eq((beat == 1) & ~reading),
+            read.addr.eq(self.window_read.payload),
+            read.en.eq(self.window_read.ready),
+            self.window_data.payload.eq(read.data),
+            self.window_data.valid.eq(reading & (beat == 0)),
+        ]
+        with m.If(self.window_read.ready & self.window_read.valid):
+            m.d.sync += reading.eq(1)
+        with m.If(self.window_data.valid & self.window_data.ready):
+            m.d.sync += reading.eq(0)
+
+        with m.If(self.seed.valid):
+            m.d.sync += self.flags.eq(self.flags + self.seed.payload)
+        with m.If(self.control.valid):
+            m.d.sync += [self.loss_low.eq(self.loss_low + 1), self.loss_high.eq(self.control.payload)]
+        m.d.comb += [
+            self.bytes.ready.eq((self.samples_done != 0) & beat[0]),
+            self.status.eq(self.samples_done != 0),
+            self.plane_cycles_low.eq(digest(getattr(self, name) for name in self._settings)),
+            self.plane_cycles_high.eq(levels),
+            self.starved_cycles_low.eq(0x9ABC_DEF0),
+            self.starved_cycles_high.eq(0xFFFF_FFFF),
+        ]
+        with m.If(self.level_write.valid):
+            m.d.sync += levels.eq(levels ^ self.level_write.payload.data ^ self.level_write.payload.offset)
+        m.d.sync += self.doubt_word.eq(~self.doubt_offset)
+        with m.If(self.coefficient_write.valid):
+            m.d.sync += levels.eq(levels ^ Cat(C(0, 4), self.coefficient_write.payload.data))
+        with m.If(self.samples.valid):
+            m.d.sync += self.samples_done.eq(self.samples.payload)
+        with m.If(self.bytes.valid & self.bytes.ready):
+            m.d.sync += [
+                self.samples_done.eq(self.samples_done - 1),
+                self.cycles_low.eq(self.cycles_low + self.bytes.payload),
+            ]
+        with m.If(self.bytes_reset):
+            m.d.sync += [self.cycles_high.eq(self.cycles_high + 1), self.samples_done.eq(0)]
+        return m

@@ -1,0 +1,252 @@
+"""cocotb: the register bank, in each cycle, against the register table."""
+
+import random
+from dataclasses import replace
+from functools import partial
+
+import cocotb
+from component_bench import Case, ComponentBench
+
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.registers import (
+    COEFFICIENT_WINDOW,
+    DOUBT_WINDOW,
+    LEVEL_WINDOW,
+    MODEL_WINDOW,
+    REGISTERS,
+    identification,
+    registers_of,
+)
+from zipsgd_hw.link.register_bank import RegisterBank
+from zipsgd_hw.link.word_bus import ADDRESS_BITS
+from zipsgd_hw.windows import OFFSET_BITS
+from zipsgd_sim.stream_bench import StreamBench
+
+PLAIN = Build(lanes=4, update_lanes=2, max_features=64)
+BUILDS = {
+    "plain": PLAIN,
+    "whole": replace(
+        PLAIN,
+        level_bits=4,
+        level_p_max=2,
+        hinge=1,
+        polynomial=3,
+        refetch=64,
+        prox=1,
+        ball=1,
+        heads=3,
+        uart_baud=9600,
+    ),
+}
+
+
+def bank(name):
+    return RegisterBank(BUILDS[name])
+
+
+BENCH = ComponentBench(
+    (RegisterBank,),
+    "zipsgd.protocol.registers",
+    tuple(Case(name, partial(bank, name), {"build": name}) for name in BUILDS),
+)
+
+CYCLES = 4000
+_OFFSETS = (1 << OFFSET_BITS) - 1
+
+
+class Reads:
+    """What the bus reads, and when: a register's word two cycles behind its request, a window's when that has it."""
+
+    def __init__(self, values):
+        self._values = values  # of registers by address, as they are in this cycle
+        self.word = None  # shown
+        self._asked = None  # a register or doubt word, a cycle ago
+        self.window = None  # "waits" for a word
+        self.late = False  # a word of the window is under way that nobody waits for
+
+    def step(self, taken, address, data, doubt, ready):
+        """A cycle: a request for ``address`` is taken or not, the window gives ``data`` or None, ``doubt`` is the list's."""
+        word = None if ready else self.word
+        if self._asked is not None:
+            word = doubt if self._asked & DOUBT_WINDOW else self._values.get(self._asked, 0)
+        self._asked = None
+        if taken:
+            word = None
+            if address & MODEL_WINDOW:
+                self.window = True
+            else:
+                self.late = bool(self.window)
+                self.window = False
+                self._asked = address
+        if data is not None:
+            if self.window:
+                word = data
+            self.window = self.late = False
+        self.word = word
+
+
+def random_address(registers):
+    """Of a register mostly; of none; or a place in one of the windows."""
+    return random.choice(
+        [
+            *[random.choice(registers).address] * 6,
+            random.randrange(64),
+            1 << random.randrange(6, OFFSET_BITS),
+            random.choice(registers).address | 1 << random.randrange(6, OFFSET_BITS),
+            _OFFSETS,
+            MODEL_WINDOW + random.choice([0, _OFFSETS, random.randrange(_OFFSETS)]),
+            MODEL_WINDOW + random.randrange(64),
+            LEVEL_WINDOW + random.choice([random.randrange(64), random.randrange(_OFFSETS)]),
+            COEFFICIENT_WINDOW + random.choice([random.randrange(64), random.randrange(_OFFSETS)]),
+            DOUBT_WINDOW + random.choice([0, _OFFSETS, random.randrange(64), random.randrange(_OFFSETS)]),
+        ]
+    )
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def every_cycle(dut):
+    """Random writes and reads of everything, for busy windows and a slow bus; a reset now and then."""
+    build = BUILDS[cocotb.plusargs["build"]]
+    constants = identification(build)
+    registers = list(registers_of(build).values())
+    held = {register.name: 0 for register in registers if register.access == "rw"}
+    strobes = {}  # what writes of the last cycle show
+    late = {}
+    values = {}
+    reads = Reads(values)
+    bench = StreamBench(dut)
+    write = None
+    seen = set()
+    for cycle in range(CYCLES):
+        reset = random.random() < 0.003
+        if write is None and random.random() < 0.6:
+            write = (random_address(registers), random.choice([0, 0xFFFF_FFFF, random.getrandbits(32)]))
+        asks = random.random() < random.choice([0.1, 0.5])
+        address = random_address(registers)
+        window_ready, window_takes, ready = (
+            random.random() < 0.5,
+            random.random() < 0.5,
+            random.random() < 0.6,
+        )
+        taken = asks and (window_takes or not address & MODEL_WINDOW)
+        # The window answers one request after the other; and a word that is dropped comes before or behind the request that
+        # drops it.
+        owed = reads.window or reads.late
+        if asks and address & MODEL_WINDOW and owed:
+            asks = taken = False
+        answers = (taken and address & MODEL_WINDOW) or (owed and not taken)
+        data = random.getrandbits(32) if answers and random.random() < 0.4 else None
+        doubt = random.getrandbits(32)
+        bench.pins |= {
+            "rst": int(reset),
+            "write__valid": int(write is not None),
+            "write__payload": random.getrandbits(52)
+            if write is None
+            else write[0] | write[1] << ADDRESS_BITS,
+            "read__valid": int(asks),
+            "read__payload": address,
+            "read_data__ready": int(ready),
+            "window_write__ready": int(window_ready),
+            "window_read__ready": int(window_takes),
+            "window_data__valid": int(data is not None),
+            "window_data__payload": random.getrandbits(32) if data is None else data,
+            "doubt_word": doubt,
+        }
+        for register in registers:
+            if register.name in constants:
+                values[register.address] = constants[register.name]
+            elif register.access == "r":
+                if cycle % 8 == 0:
+                    driven = random.choice([0, (1 << register.width) - 1, random.getrandbits(register.width)])
+                    values[register.address] = bench.pins[register.name] = driven
+            elif register.access == "rw":
+                values[register.address] = held[register.name]
+        await bench.cycle()
+        when = f"cycle {cycle}"
+
+        # Writes
+        place, word = write or (0, 0)
+        to_window = write is not None and bool(place & MODEL_WINDOW)
+        assert int(dut.window_write__valid.value) == to_window, when
+        if to_window:
+            assert int(dut.window_write__payload.value) == place & _OFFSETS | word << OFFSET_BITS, when
+        if write is not None:
+            assert int(dut.write__ready.value) == (window_ready or not to_window), when
+        for name in ("level_write", "coefficient_write"):
+            assert int(getattr(dut, f"{name}__valid").value) == (name in late), when
+            if name in late:
+                assert int(getattr(dut, f"{name}__payload").value) == late[name], when
+        look = cycle % 16 == 0
+        for register in registers:
+            name = register.name
+            if register.access == "w":
+                assert int(getattr(dut, f"{name}__valid").value) == (name in strobes), when
+                if name in strobes:
+                    assert int(getattr(dut, f"{name}__payload").value) == strobes[name], when
+            elif register.access == "rw" and (look or name in strobes):
+                assert int(getattr(dut, name).value) == held[name], f"{name}, {when}"
+        late, strobes = {}, {}
+        if write is not None:
+            if place & LEVEL_WINDOW:
+                late["level_write"] = place & _OFFSETS | word << OFFSET_BITS
+            if place & COEFFICIENT_WINDOW:
+                late["coefficient_write"] = place & _OFFSETS | word << OFFSET_BITS
+            for register in registers:
+                if register.address == place and register.access != "r":
+                    strobes[register.name] = word & ((1 << register.width) - 1)
+                    if register.access == "rw":
+                        held[register.name] = strobes[register.name]
+                    seen.add(register.name)
+            if window_ready or not to_window:
+                write = None
+
+        # Reads
+        assert int(dut.window_read__valid.value) == (asks and bool(address & MODEL_WINDOW)), when
+        if asks and address & MODEL_WINDOW:
+            assert int(dut.window_read__payload.value) == address & _OFFSETS, when
+        if asks:
+            assert int(dut.read__ready.value) == (window_takes or not address & MODEL_WINDOW), when
+        assert int(dut.read_data__valid.value) == (reads.word is not None), when
+        if reads.word is not None:
+            assert int(dut.read_data__payload.value) == reads.word, when
+        if asks and address & DOUBT_WINDOW:
+            assert int(dut.doubt_offset.value) == address & _OFFSETS, when
+        reads.step(taken, address, data, doubt, ready)
+        if reset:
+            held = dict.fromkeys(held, 0)
+            late, strobes = {}, {}
+            reads = Reads(values)
+    assert seen == {register.name for register in registers if register.access != "r"}
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def every_address(dut):
+    """Each word below the windows' by itself, for a bus that is ready; those of no register are zero."""
+    build = BUILDS[cocotb.plusargs["build"]]
+    constants = identification(build)
+    bench = StreamBench(dut)
+    requests = bench.source("read")
+    words = bench.sink("read_data")
+    await bench.reset()
+    expected = dict.fromkeys(range(64), 0)
+    for register in registers_of(build).values():
+        if register.name in constants:
+            expected[register.address] = constants[register.name]
+        elif register.access == "r":
+            expected[register.address] = bench.pins[register.name] = random.getrandbits(register.width)
+        elif register.access == "rw":
+            word = random.getrandbits(32)
+            bench.pins |= {"write__valid": 1, "write__payload": register.address | word << ADDRESS_BITS}
+            await bench.cycle()
+            expected[register.address] = word & ((1 << register.width) - 1)
+    bench.pins["write__valid"] = 0
+    for address in (
+        *range(64),
+        *(1 << bit for bit in range(6, OFFSET_BITS)),
+        *(LEVEL_WINDOW, COEFFICIENT_WINDOW),
+    ):
+        words.got.clear()
+        requests.queue.append(address)
+        await bench.cycle(3)
+        assert words.got == [expected.get(address, 0)], address
+    assert len(REGISTERS) <= 64
