@@ -72,7 +72,7 @@ def _fields(build: Build) -> dict[str, tuple[int, int]]:
 def _ups(draws: npt.NDArray[np.uint32], field: tuple[int, int], fraction: float) -> tuple[_Ups, float]:
     """Roundings less their mean, and the fraction as the field's bits have it."""
     first, width = field
-    part = max(1, round(fraction * (1 << width)))
+    part = min(max(1, round(fraction * (1 << width))), (1 << width) - 1)
     numbers = draws >> np.uint32(first) & np.uint32((1 << width) - 1)
     exact = part / (1 << width)
     return (numbers >= np.uint32((1 << width) - part)).astype(np.float32) - np.float32(exact), exact
