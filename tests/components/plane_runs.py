@@ -12,7 +12,16 @@ from zipsgd.golden.weave import planes
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.config import run_layout
 
-__all__ = ["PlaneRun", "Ports", "Position", "plane_words", "random_codes", "random_plane_run", "weighted"]
+__all__ = [
+    "PlaneRun",
+    "Ports",
+    "Position",
+    "plane_words",
+    "random_codes",
+    "random_parts",
+    "random_plane_run",
+    "weighted",
+]
 
 
 class Position(NamedTuple):
@@ -159,8 +168,15 @@ def random_codes(features: int, p: int, m: int, count: int) -> Codes:
     return Codes(base.astype(np.int8), up.astype(np.uint8), labels.astype(np.int16), p, m)
 
 
+def random_parts(run: PlaneRun, count: int) -> list[Codes]:
+    """Samples as the datapath sees them: their codes or, transcoded, those of each value."""
+    if not run.transcoded:
+        return [random_codes(run.features, run.p, run.m, count)]
+    return [random_codes(run.features, run.p, 0, count) for _ in range(run.values)]
+
+
 def plane_words(parts: Sequence[Codes], lanes: int) -> list[list[int]]:
-    """Of each sample the words that go through the datapath; ``parts``: its codes or, transcoded, those of each value."""
+    """Of each sample the words that go through the datapath; ``parts`` as :func:`random_parts` gives them."""
     bits = np.concatenate([planes(codes) for codes in parts], axis=1)
     count, rows, features = bits.shape
     chunks = -(-features // lanes)

@@ -8,7 +8,7 @@ from math import ceil, log2
 import cocotb
 import numpy as np
 from component_bench import Case, ComponentBench
-from plane_runs import PlaneRun, Ports, Position, plane_words, random_codes, random_plane_run, weighted
+from plane_runs import PlaneRun, Ports, Position, plane_words, random_parts, random_plane_run, weighted
 
 from zipsgd.golden.dot import dot
 from zipsgd.golden.quantise import Codes
@@ -162,10 +162,7 @@ async def samples(dut):
         bench.writes = random.choice([0.5, 0.95])
         stall = random.choice([0, 0, 0.3])
         for _ in range(random.randint(1, 8)):
-            parts = [
-                random_codes(run.features, run.p, 0 if run.transcoded else run.m, 1)
-                for _ in range(run.values if run.transcoded else 1)
-            ]
+            parts = random_parts(run, 1)
             await bench.sample(run, parts, stall)
         if random.random() < 0.3:
             await bench.sample(run, parts, stall, random.randint(0, run.chunks * run.planes))

@@ -8,7 +8,7 @@ from functools import partial
 import cocotb
 import numpy as np
 from component_bench import Case, ComponentBench
-from plane_runs import PlaneRun, Ports, Position, plane_words, random_codes, random_plane_run, weighted
+from plane_runs import PlaneRun, Ports, Position, plane_words, random_parts, random_plane_run, weighted
 
 from zipsgd.golden.gradient import gradient, pair_gradient
 from zipsgd.golden.quantise import Codes
@@ -16,15 +16,20 @@ from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.gradient_unit import GradientUnit
 from zipsgd_sim.stream_bench import StreamBench
 
-_SMALL = {"lanes": 4, "model_bits": 12, "q3_bits": 6, "delta_bits": 8, "gradient_bits": 8, "replay_words": 32}
+_SMALL = {"model_bits": 12, "q3_bits": 6, "delta_bits": 8, "gradient_bits": 8, "replay_words": 32}
 _SHAPES = {
-    "one-lane-updates": (Build(**_SMALL, update_lanes=1, max_features=12, max_batch=4, p_max=3), False),
+    "one-lane-updates": (
+        Build(**_SMALL, lanes=8, update_lanes=1, max_features=24, max_batch=4, p_max=3),
+        False,
+    ),
     "fast-heads-levels": (
-        Build(**_SMALL, update_lanes=4, max_features=24, max_batch=2, p_max=4, heads=3, level_bits=4),
+        Build(
+            **_SMALL, lanes=4, update_lanes=4, max_features=24, max_batch=2, p_max=4, heads=3, level_bits=4
+        ),
         True,
     ),
     "ups-of-one-plane": (
-        Build(**_SMALL, update_lanes=2, max_features=8, max_batch=8, p_max=1, polynomial=2),
+        Build(**_SMALL, lanes=4, update_lanes=2, max_features=8, max_batch=8, p_max=1, polynomial=2),
         True,
     ),
 }
@@ -82,10 +87,7 @@ def random_samples(run: PlaneRun, count: int, extreme: int = 0) -> list[Sample]:
     samples = []
     for number in range(count):
         first, last = number % run.batch == 0, number % run.batch == run.batch - 1 or number == count - 1
-        parts = [
-            random_codes(run.features, run.p, 0 if run.transcoded else run.m, 1)
-            for _ in range(run.values if run.transcoded else 1)
-        ]
+        parts = random_parts(run, 1)
         if extreme:
             parts = [replace(codes, base=np.full_like(codes.base, end), up=0 * codes.up) for codes in parts]
         (words,) = plane_words(parts, build.lanes)

@@ -8,7 +8,7 @@ from itertools import chain
 import cocotb
 import numpy as np
 from component_bench import Case, ComponentBench
-from plane_runs import PlaneRun, Ports, plane_words, random_codes, random_plane_run
+from plane_runs import PlaneRun, Ports, plane_words, random_parts, random_plane_run
 
 from zipsgd.golden.loss import targets
 from zipsgd.protocol.formats import Build
@@ -117,14 +117,13 @@ class Bench:
 
     async def run(self, run: PlaneRun, abort: float) -> None:
         count = random.randint(1, 4)
-        codes = random_codes(run.features, run.p, run.m, count)
         labels = self.random_labels(run, count)
         planes_model, labels_model = Planes(run), Labels(run, labels)
         for stream in (*self.sources.values(), *self.sinks.values()):
             stream.stall = random.choice([0, 0, 0.3, 0.7])
         self.bench.pins["run"] = run.word()
         await self.cycle(planes_model, labels_model)
-        words = plane_words([codes] * (run.values if run.transcoded else 1), self.build.lanes)
+        words = plane_words(random_parts(run, count), self.build.lanes)
         self.sources["planes"].queue += chain(*words)
         self.sources["labels"].queue += (labels.ravel() & 0xFFFF).tolist()
         total = count * len(words[0]) * run.heads
@@ -137,6 +136,7 @@ class Bench:
         while self.sources["planes"].queue or not planes_model.passes or labels_model.left:
             assert self.bench.cycles < limit, f"not within the limit: {run}"
             await self.cycle(planes_model, labels_model)
+        assert not planes_model.sample
 
     def random_labels(self, run: PlaneRun, count: int) -> np.ndarray:
         numbers = np.random.default_rng(random.getrandbits(32))
