@@ -34,12 +34,17 @@ class Host(LinkHost):
         self.read_data = self.bench.source("read_data")
         self.samples = self.bench.sink("bytes")
         self.restless = False
+        self.words = None  # that the bus still answers with, if it stops
         self.bench.pins["idle"] = 1
 
     def memory(self, address):
         return (address * 0x9E3779B1 + 7) & 0xFFFF_FFFF
 
     def _read(self, address):
+        if self.words is not None:
+            if not self.words:
+                return
+            self.words -= 1
         self.read_data.queue.append(self.memory(address))
 
     def has_credit(self, size):
@@ -55,6 +60,7 @@ class Host(LinkHost):
         self.data.pop()
         due = (self.sequence, self.sent % 65536)
         await self.bench.until(lambda: self.acks[-1] == due, 5000)
+        assert self.last == number
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
@@ -108,8 +114,8 @@ async def commands(dut):
                         encode(Frame(Kind.WRITE, host.sequence, words_payload(0x01010101, [~0 & 0xFFFFFFFF])))
                     )
                     broken[4] ^= 0x02
-                    host.rx.queue.extend(broken)
-                    bad += 1
+                    host.rx.queue.extend(broken * 2)
+                    bad += 2
             host.bench.pins["idle"] = random.getrandbits(1)
             await host.bench.cycle(random.randrange(30))
         await host.settle()
@@ -187,12 +193,14 @@ async def sync_frees_everything(dut):
         "window write": (Kind.WRITE, words_payload(MODEL_WINDOW, [1, 2, 3]), host.writes),
         "read request": (Kind.READ, read_payload(MODEL_WINDOW, 5), host.reads),
         "read data": (Kind.READ, read_payload(0, 5), host.read_data),
+        "next word": (Kind.READ, read_payload(0, 5), None),
         "way to the host": (Kind.READ, read_payload(0, 3), host.tx),
         "nothing": (Kind.READ, read_payload(0, 1), None),
     }
     for name, (kind, payload, stream) in cases.items():
         number = random.choice([7, 255, random.randrange(256)])
         host.bench.pins["idle"] = int(name != "fence")
+        host.words = 2 if name == "next word" else None
         if stream is not None:
             stream.stall = 1.0
         for _ in range(3):
@@ -212,6 +220,7 @@ async def sync_frees_everything(dut):
         assert not dut.bytes__valid.value
         assert not dut.write__valid.value
         assert not dut.read__valid.value
+        host.words = None
         # The next one to the host: its old frame may still be under way.
         host.samples.got.clear()
         host.bench.pins["idle"] = 1

@@ -137,12 +137,11 @@ async def every_cycle(dut):
         answers = (taken and address & MODEL_WINDOW) or (owed and not taken)
         data = random.getrandbits(32) if answers and random.random() < 0.4 else None
         doubt = random.getrandbits(32)
+        place, word = write or (random_address(registers), random.getrandbits(32))
         bench.pins |= {
             "rst": int(reset),
             "write__valid": int(write is not None),
-            "write__payload": random.getrandbits(52)
-            if write is None
-            else write[0] | write[1] << ADDRESS_BITS,
+            "write__payload": place | word << ADDRESS_BITS,
             "read__valid": int(asks),
             "read__payload": address,
             "read_data__ready": int(ready),
@@ -165,7 +164,6 @@ async def every_cycle(dut):
         when = f"cycle {cycle}"
 
         # Writes
-        place, word = write or (0, 0)
         to_window = write is not None and bool(place & MODEL_WINDOW)
         assert int(dut.window_write__valid.value) == to_window, when
         if to_window:
