@@ -53,7 +53,7 @@ class TrainingCore(wiring.Component):
                        ─────────────────
                        p + m + 18 + tree  cycles without a plane; tree = ceil(log2(L) / 2); one less with fast_memory
 
-    A build with refetching takes one cycle more. A polynomial loss of degree d takes 3 d + 4 cycles more, and its samples
+    A build with refetching takes one cycle more. A polynomial loss of degree d takes 3 d + 5 cycles more, and its samples
     take at least 3 (d + 2) cycles each.
 
     Parameters
