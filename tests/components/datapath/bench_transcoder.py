@@ -20,7 +20,7 @@ _SMALL = {"replay_words": 64, "update_lanes": 4}
 _BUILDS = {
     "levels17": Build(**_SMALL, lanes=4, max_features=12, level_bits=3, level_p_max=4),
     "levels2-one-chunk": Build(**_SMALL, lanes=8, max_features=8, level_bits=4, level_p_max=0),
-    "wide": Build(**_SMALL, lanes=64, max_features=128, level_bits=5, level_p_max=1),
+    "wide": Build(**_SMALL, lanes=64, max_features=128, level_bits=4, level_p_max=1),
 }
 
 BENCH = ComponentBench(
