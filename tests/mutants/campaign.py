@@ -338,7 +338,10 @@ class Campaign:
     def _benches_above(
         self, pool: ProcessPoolExecutor, mutants: Sequence[AnyMutant], fates: dict[AnyMutant, Fate]
     ) -> None:
-        """So many at a time as there are processes, the smallest first."""
+        """So many at a time as there are processes, the smallest first.
+
+        Mutants that need a build of their own are left out: a build of the larger circuits takes a minute for each.
+        """
         waiting = sorted(self.targets, key=self._size.__getitem__)
         while waiting:
             tasks = {}
@@ -347,16 +350,19 @@ class Campaign:
                 left = [
                     m
                     for m in mutants
-                    if not self._is_own(name, m) and (m not in fates or fates[m].verdict == Verdict.PASSED)
+                    if (isinstance(m, Textual) or m in self.switched)
+                    and not self._is_own(name, m)
+                    and (m not in fates or fates[m].verdict == Verdict.PASSED)
                 ]
                 step = self._step(name, left)
                 if step[1] or step[2]:
                     tasks[pool.submit(_attack, [step])] = name
             for done in as_completed(tasks):
-                for mutant, fate in self._result(done).items():
+                found = self._result(done)
+                for mutant, fate in found.items():
                     fates[mutant] = _worse(fates.get(mutant), fate)
-                    if fate.verdict == Verdict.CAUGHT:
-                        self._say(f"{tasks[done]} catches {mutant}")
+                caught = sum(fate.verdict == Verdict.CAUGHT for fate in found.values())
+                self._say(f"{tasks[done]}, above: catches {caught} of {len(found)} that are left")
 
 
 def clean() -> None:
