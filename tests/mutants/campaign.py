@@ -352,7 +352,7 @@ class Campaign:
                     for m in mutants
                     if (isinstance(m, Textual) or m in self.switched)
                     and not self._is_own(name, m)
-                    and (m not in fates or fates[m].verdict == Verdict.PASSED)
+                    and not self._is_caught(m, fates)
                 ]
                 step = self._step(name, left)
                 if step[1] or step[2]:

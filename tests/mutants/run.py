@@ -96,7 +96,7 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seed", type=int, default=1, help="of the sample (default 1)")
-    parser.add_argument("--count", type=int, default=600, help="mutants, about (default 600); 0 for all")
+    parser.add_argument("--count", type=int, default=330, help="mutants, about (default 330); 0 for all")
     parser.add_argument(
         "--component", metavar="NAME", help="only of this class, or of functions of this file"
     )

@@ -62,6 +62,17 @@ BENCH = ComponentBench(
             refetch=32,
         ),
         # z finer than the label
+        # Labels finer than z at all planes, so that z is aligned to them
+        build_case(
+            "polynomial-coarse",
+            LossUnit,
+            lanes=4,
+            update_lanes=4,
+            max_features=8,
+            p_max=3,
+            q3_bits=8,
+            polynomial=2,
+        ),
         build_case(
             "polynomial",
             LossUnit,
