@@ -10,6 +10,7 @@ from zipsgd_sim.random_runs import RandomRun, random_run
 
 __all__ = [
     "CORNERS",
+    "FULL",
     "Corner",
     "codes_of",
     "format_build",
@@ -18,6 +19,21 @@ __all__ = [
     "random_run",
     "random_stall",
 ]
+
+
+FULL = Build(
+    lanes=16,
+    update_lanes=4,
+    max_features=512,
+    heads=3,
+    hinge=1,
+    polynomial=3,
+    refetch=1024,
+    prox=1,
+    level_bits=5,
+    level_p_max=2,
+)
+"""With all options but a ball."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from datapath_runs import CORNERS, format_build
+from datapath_runs import CORNERS, FULL, format_build
 
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.core import TrainingCore
@@ -21,18 +21,6 @@ RUNS = 16
 COVERING = [build for build in build_array() if build["lanes"] != "64"][:COVERED]
 WIDE = Build(lanes=32, update_lanes=32, max_features=320)
 PLAIN = Build(lanes=4, update_lanes=4, max_features=300, max_batch=64)
-FULL = Build(
-    lanes=16,
-    update_lanes=4,
-    max_features=512,
-    heads=3,
-    hinge=1,
-    polynomial=3,
-    refetch=1024,
-    prox=1,
-    level_bits=5,
-    level_p_max=2,
-)
 CORES = [
     (Build(lanes=8, update_lanes=1, max_features=304, replay_words=512), False),
     (Build(lanes=8, update_lanes=1, max_features=304, replay_words=512), True),

@@ -8,7 +8,7 @@ from pathlib import Path
 import search_path
 from amaranth.hdl import UnusedElaboratable
 from component_bench import Case, ComponentBench, all_benches
-from datapath_runs import CORNERS, format_build
+from datapath_runs import CORNERS, FULL, format_build
 from operators import Mutant
 
 from zipsgd.protocol.formats import Build
@@ -55,18 +55,6 @@ def _targets_of(file: Path, bench: ComponentBench) -> list[Target]:
     return [Target(f"{name} {case.name}", file, case, components) for case in bench.cases]
 
 
-_WHOLE = Build(
-    lanes=16,
-    update_lanes=4,
-    max_features=512,
-    heads=3,
-    hinge=1,
-    polynomial=3,
-    refetch=1024,
-    prox=1,
-    level_bits=5,
-    level_p_max=2,
-)
 _ABOVE: list[tuple[str, type, Build, int]] = [
     ("bench_core.py", TrainingCore, Build(lanes=4, update_lanes=4, max_features=64, replay_words=32), 15),
     ("bench_datapath.py", Datapath, Build(lanes=8, update_lanes=2, max_features=304, prox=1), 10),
@@ -77,7 +65,7 @@ _ABOVE: list[tuple[str, type, Build, int]] = [
         10,
     ),
     ("bench_datapath.py", Datapath, Build(lanes=8, update_lanes=1, max_features=512, heads=10), 10),
-    ("bench_datapath.py", Datapath, _WHOLE, 10),
+    ("bench_datapath.py", Datapath, FULL, 10),
 ]
 """Files in ``tests/datapath``, what they run on, and their runs."""
 

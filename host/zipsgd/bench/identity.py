@@ -27,7 +27,7 @@ from .simulated import simulated
 __all__ = ["BENCH", "UART_BUILD", "build_name", "compare", "run"]
 
 SEED = 2
-UART_BUILD = Build(lanes=16, update_lanes=8, max_features=304, uart_baud=12_000_000)
+UART_BUILD = Build(lanes=16, update_lanes=8, max_features=304, uart_baud=8_000_000)
 
 _Row = dict[str, Any]
 

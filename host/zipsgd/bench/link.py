@@ -97,7 +97,7 @@ def measure(
 
 def run(size: int = 100_000) -> Result:
     """Both shapes at each rate, and the fastest one over the UART's pins."""
-    pins = replace(BUILD, uart_baud=MEGABAUD[-1] * 1_000_000)
+    pins = replace(BUILD, clock_hz=60_000_000, uart_baud=MEGABAUD[-1] * 1_000_000)  # five cycles a bit
     tasks = [(BUILD, shape, rate) for shape in SETS for rate in MEGABAUD] + [(pins, SETS[0], MEGABAUD[-1])]
     rows = []
     with Steps(len(tasks)) as steps:
