@@ -61,7 +61,7 @@ def _identity(
         "kinds": file.name,
     }
     datapath = Datapath(build, fast_memory=fast_memory)
-    assert run_cocotb(datapath, HERE / "bench_datapath.py", folder, parameters, toggles=toggles) == 1
+    assert run_cocotb(datapath, HERE / "bench_datapath.py", folder, parameters, toggles=toggles) == 2
 
 
 @pytest.mark.parametrize("number", range(COVERED), ids=lambda number: _name(build_of(COVERING[number])))
@@ -75,7 +75,7 @@ def test_corners(corner: str, tmp_path: Path) -> None:
     where = CORNERS[corner]
     top, bench = (TrainingCore, "bench_core.py") if where.core else (Datapath, "bench_datapath.py")
     parameters = {"build": format_build(where.build), "seed": 3, "corner": corner}
-    assert run_cocotb(top(where.build), HERE / bench, tmp_path, parameters) == 1
+    assert run_cocotb(top(where.build), HERE / bench, tmp_path, parameters, testcase="identity") == 1
 
 
 def test_many_lanes(tmp_path: Path) -> None:

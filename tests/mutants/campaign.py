@@ -173,12 +173,12 @@ def _attack(steps: Sequence[tuple[str, list[Mutant], list[AnyMutant]]]) -> dict[
     """Runs mutants, switched and static ones, against targets by name, in turn, until they are caught."""
     fates: dict[AnyMutant, Fate] = {}
 
-    def left(mutants: Iterable[AnyMutant]) -> list[AnyMutant]:
-        return [m for m in mutants if m not in fates or fates[m].verdict != Verdict.CAUGHT]
+    def is_left(mutant: AnyMutant) -> bool:
+        return mutant not in fates or fates[mutant].verdict != Verdict.CAUGHT
 
-    for name, switched, static in steps:
+    for name, all_switched, all_static in steps:
         target = all_targets()[name]
-        switched, static = left(switched), left(static)  # type: ignore[assignment, arg-type]
+        switched, static = list(filter(is_left, all_switched)), list(filter(is_left, all_static))
         found: dict[AnyMutant, Fate] = {}
         limit = _FIRST_LIMIT
         if switched:

@@ -260,9 +260,9 @@ class _Rewriter(ast.NodeTransformer):
 
     # Expressions
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         if type(node.op) not in _BINARY:
-            return self.generic_visit(node)  # type: ignore[return-value]
+            return self.generic_visit(node)
         sign, original = _BINARY[type(node.op)]
         swap = _SWAPS[type(node.op)]
         left, right = ast.unparse(node.left), ast.unparse(node.right)
@@ -296,9 +296,9 @@ class _Rewriter(ast.NodeTransformer):
             variants.append(("operand dropped", f"{old} → {right}", _without_numbers(_second)))
         return self._value(node, [node.left, node.right], original, variants)
 
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
         if len(node.ops) != 1 or type(node.ops[0]) not in _COMPARES:
-            return self.generic_visit(node)  # type: ignore[return-value]
+            return self.generic_visit(node)
         right = node.comparators[0]
         sign, original = _COMPARES[type(node.ops[0])]
         variants: list[tuple[Any, ...]] = [
@@ -318,7 +318,7 @@ class _Rewriter(ast.NodeTransformer):
             ]
         return self._value(node, [node.left, right], original, variants)
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         change = f"{ast.unparse(node)} → {ast.unparse(node.operand)}"
         match node.op:
             case ast.Invert():
@@ -327,11 +327,11 @@ class _Rewriter(ast.NodeTransformer):
             case ast.USub() if not isinstance(node.operand, ast.Constant):
                 variants = [("negation dropped", change, _hardware(lambda a: a))]
                 return self._value(node, [node.operand], lambda a: -a, variants)
-        return self.generic_visit(node)  # type: ignore[return-value]
+        return self.generic_visit(node)
 
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         if not isinstance(node.ctx, ast.Load):
-            return self.generic_visit(node)  # type: ignore[return-value]
+            return self.generic_visit(node)
         whole, part = ast.unparse(node.value), ast.unparse(node.slice)
         variants = [
             ("slice", f"{whole}[{part}] → one up", _moved(1)),
@@ -357,7 +357,7 @@ class _Rewriter(ast.NodeTransformer):
         variants = [("choice of the build", f"{text} → not ({text})", lambda a: not a, True)]
         return self._at(test, self._point(Kind.VALUE, test, bool, variants), self.visit(test))
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         plain = not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args)
         match node.func:
             case ast.Name("Mux") if plain and len(node.args) == 3:
@@ -399,7 +399,7 @@ class _Rewriter(ast.NodeTransformer):
                 return self._value(
                     node, [whole, *node.args], lambda a, i, width: getattr(a, name)(i, width), variants
                 )
-        return self.generic_visit(node)  # type: ignore[return-value]
+        return self.generic_visit(node)
 
     def _mux(self, node: ast.Call) -> ast.expr:
         test, first, second = map(ast.unparse, node.args)
@@ -483,14 +483,14 @@ class _Rewriter(ast.NodeTransformer):
         node.value = self.visit(node.value)
         return node
 
-    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
         match node.value:
             case ast.Call(ast.Name("connect") | ast.Attribute(_, "connect") as function, arguments):
                 variants = [("statement dropped", f"{ast.unparse(node)} dropped", None)]
                 number = ast.Constant(self._point(Kind.CONNECT, node, lambda: None, variants))
                 node.value = self._call(node, "connect", number, function, *arguments)
                 return node
-        return self.generic_visit(node)  # type: ignore[return-value]
+        return self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> ast.stmt:
         node.test = self._made_when(node.test)
