@@ -43,7 +43,7 @@ lint: $(VENV)/.test  ## ruff and mypy
 
 docs: $(VENV)/.test  ## the parts of docs/ that are made from the sources
 	$(BIN)/python -m zipsgd.protocol.registers > docs/registers.md
-	$(BIN)/python tests/components/table.py
+	$(BIN)/python tests/components/write_table.py
 
 BENCHES := identity cycles draws unbiased convergence wire link faults recovery simulation emulator levels packing less-data quality \
 	losses momentum automatic-step refetch one-pass gateware netlists fuzz

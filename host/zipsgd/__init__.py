@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from zipsgd.driver import Device, DeviceError
     from zipsgd.model import ClassifierResult, Result, load_model
     from zipsgd.protocol.formats import Build, BuildError
-    from zipsgd.report import Comparison, compare, save_report, summary
     from zipsgd.training import EpochReport, Options, float_sgd, train
-    from zipsgd.verification import Verification, verify
+    from zipsgd.training.report import Comparison, compare, save_report, summary
+    from zipsgd.training.verification import Verification, verify
 
 __version__ = "0.1.0"
 
@@ -60,9 +60,9 @@ _MODULES = {
     "driver": ("Device", "DeviceError"),
     "model": ("ClassifierResult", "Result", "load_model"),
     "protocol.formats": ("Build", "BuildError"),
-    "report": ("Comparison", "compare", "save_report", "summary"),
+    "training.report": ("Comparison", "compare", "save_report", "summary"),
     "training": ("EpochReport", "Options", "float_sgd", "train"),
-    "verification": ("Verification", "verify"),
+    "training.verification": ("Verification", "verify"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

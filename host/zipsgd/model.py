@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError
-from zipsgd.epochs import OVERFLOW
 from zipsgd.rows import Rows, walk
+from zipsgd.training.epochs import OVERFLOW
 
 __all__ = ["ClassifierResult", "Model", "Result", "class_name", "load_model", "winners"]
 
@@ -104,7 +104,7 @@ class Model(ABC):
     def check(self) -> None:
         """Raises ValueError unless the fields, whatever they hold, are those of a model that can predict."""
 
-    def rate(self, features: Rows, labels: npt.NDArray[np.floating]) -> None:
+    def evaluate(self, features: Rows, labels: npt.NDArray[np.floating]) -> None:
         """Set the score on rows that were held out."""
         score = self.score(features, labels)
         self.held_out, self.held_out_score = labels.size, None if math.isnan(score) else score
@@ -117,7 +117,7 @@ class Model(ABC):
         Path(path).write_text(json.dumps({"format": self.FORMAT, **self.as_dict()}, indent=1) + "\n")
 
     @classmethod
-    def of(cls, content: dict[str, Any]) -> Self:
+    def from_dict(cls, content: dict[str, Any]) -> Self:
         """The model that :meth:`as_dict` gave. Raises ValueError for anything else."""
         missing = [
             f.name
@@ -187,7 +187,7 @@ class Result(Model):
 class ClassifierResult(Model):
     """A classifier: linear models of +-1, one for each class, or for two classes one alone that is above 0 for the second.
 
-    ``loss``: the mean of ``loss_name`` (of :data:`zipsgd.objective.CLASS_LOSSES`) over rows and models. ``flags``: of the last
+    ``loss``: the mean of ``loss_name`` (of :data:`zipsgd.training.objective.CLASS_LOSSES`) over rows and models. ``flags``: of the last
     epoch.
     ``accuracy``: of the final model on the unquantised rows that it was trained on. ``classes``: labels, ascending. ``coef``:
     models x columns, and ``intercept``: models, for features in their own units. ``model_words``: models x (columns + 1), the
@@ -254,7 +254,7 @@ def load_model(path: str | Path) -> Model:
             raise ValueError(
                 f"it does not say that it is a {' or a '.join(repr(kind.FORMAT) for kind in _KINDS)}"
             )
-        return kind.of(content)
+        return kind.from_dict(content)
     except FileNotFoundError:
         raise DataError(f"no model file {path}; 'zipsgd train --save' writes one") from None
     except (OSError, ValueError, RecursionError) as error:

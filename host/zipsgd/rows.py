@@ -10,7 +10,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Chosen", "Columns", "Ranges", "Rows", "column", "in_memory", "pick", "ranges", "walk"]
+__all__ = [
+    "ColumnSelection",
+    "Ranges",
+    "RowSelection",
+    "Rows",
+    "column",
+    "in_memory",
+    "pick",
+    "ranges",
+    "walk",
+]
 
 _Float = npt.NDArray[np.float64]
 _Index = npt.NDArray[np.int64]
@@ -35,8 +45,8 @@ def _index(columns: Sequence[int]) -> slice | list[int]:
     return slice(first, last) if list(columns) == list(range(first, last)) else list(columns)
 
 
-class Columns:
-    """Columns of an array that stays where it is, such as in a file: rows are read when they are asked for.
+class ColumnSelection:
+    """ColumnSelection of an array that stays where it is, such as in a file: rows are read when they are asked for.
 
     They come as float32 if the array holds that, else as float64.
 
@@ -61,12 +71,12 @@ class Columns:
     def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> npt.NDArray[np.floating]:
         return self._view[rows][:, self._index].astype(self._kind, copy=False)
 
-    def pick(self, places: Sequence[int]) -> "Columns":
+    def pick(self, places: Sequence[int]) -> "ColumnSelection":
         """Some of the columns, by their numbers among these."""
-        return Columns(self._array, [self._columns[place] for place in places])
+        return ColumnSelection(self._array, [self._columns[place] for place in places])
 
 
-class Chosen:
+class RowSelection:
     """Some rows, maybe more than once, of a matrix that stays as it is; what is asked for comes dense.
 
     Parameters
@@ -88,14 +98,18 @@ class Chosen:
         dense: npt.NDArray[np.floating] = block.toarray() if hasattr(block, "toarray") else block
         return dense
 
-    def pick(self, places: Sequence[int]) -> "Chosen":
+    def pick(self, places: Sequence[int]) -> "RowSelection":
         """Some of the columns, where the matrix is :class:`Rows`."""
-        return Chosen(pick(self._matrix, places), self._index)
+        return RowSelection(pick(self._matrix, places), self._index)
 
 
 def pick(rows: Rows, columns: Sequence[int]) -> Rows:
     """Some columns, at least one: of an array a view where they follow each other, else a copy."""
-    return rows.pick(columns) if isinstance(rows, Columns | Chosen) else np.asarray(rows)[:, _index(columns)]
+    return (
+        rows.pick(columns)
+        if isinstance(rows, ColumnSelection | RowSelection)
+        else np.asarray(rows)[:, _index(columns)]
+    )
 
 
 def walk(rows: Rows) -> Iterator[tuple[slice, npt.NDArray[np.floating]]]:

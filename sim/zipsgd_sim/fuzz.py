@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from zipsgd.golden.levels import table_words
 from zipsgd.golden.lfsr import seed_words
+from zipsgd.golden.run import model_words, step_registers
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build, Loss
@@ -24,7 +25,6 @@ from zipsgd.protocol.registers import (
     identification,
     registers_of,
 )
-from zipsgd.run import model_words, step_registers
 
 from .designs import Design
 from .random_runs import random_run

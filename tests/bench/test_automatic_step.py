@@ -2,8 +2,8 @@
 
 import pytest
 
-from zipsgd.bench import automatic_step
 from zipsgd.data import Table, load_set
+from zipsgd_bench import automatic_step
 
 
 @pytest.mark.parametrize(("near", "met"), [(100.0, True), (-1.0, False)])

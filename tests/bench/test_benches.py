@@ -10,7 +10,8 @@ import pytest
 from zipsgd.backends import RunConfig
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.backends.golden import GoldenBackend
-from zipsgd.bench import (
+from zipsgd.protocol.formats import Build
+from zipsgd_bench import (
     BENCHES,
     cycles,
     describe,
@@ -23,10 +24,9 @@ from zipsgd.bench import (
     unbiased,
     wire,
 )
-from zipsgd.bench.extras import extra
-from zipsgd.bench.progress import Steps
-from zipsgd.bench.registry import Bench
-from zipsgd.protocol.formats import Build
+from zipsgd_bench.extras import extra
+from zipsgd_bench.progress import Steps
+from zipsgd_bench.registry import Bench
 from zipsgd_sim.options import build_array, run_array
 
 

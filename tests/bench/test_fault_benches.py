@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from zipsgd.bench import faults, recovery
 from zipsgd.protocol.formats import Build
+from zipsgd_bench import faults, recovery
 
 
 def test_faults_at_a_small_size(small_build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

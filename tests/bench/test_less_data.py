@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from zipsgd.bench import less_data
 from zipsgd.data import Table
+from zipsgd_bench import less_data
 
 
 def test_small_run(small_table: Table, tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from zipsgd.bench import levels
-from zipsgd.bench.registry import describe, save
+from zipsgd_bench import levels
+from zipsgd_bench.registry import describe, save
 
 
 def test_small_run(tmp_path: Path) -> None:

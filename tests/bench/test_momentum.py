@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from zipsgd.bench import momentum
 from zipsgd.data import Table
+from zipsgd_bench import momentum
 
 
 def test_small_run(small_table: Table, monkeypatch: pytest.MonkeyPatch) -> None:

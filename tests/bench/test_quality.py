@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.linear_model import RidgeClassifier, SGDClassifier
 
-from zipsgd.bench.quality import EXACT, Contest, contest
 from zipsgd.estimators import ZipClassifier
+from zipsgd_bench.quality import EXACT, Contest, contest
 
 
 def split():

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from zipsgd.bench import (
+from zipsgd.data import Table
+from zipsgd.protocol.formats import Build
+from zipsgd_bench import (
     bitstream,
     convergence,
     cycles,
@@ -22,8 +24,6 @@ from zipsgd.bench import (
     quality,
     unbiased,
 )
-from zipsgd.data import Table
-from zipsgd.protocol.formats import Build
 from zipsgd_sim.designs import rtl
 from zipsgd_sim.fuzz import fuzz as hostile_bytes
 

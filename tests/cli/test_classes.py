@@ -8,8 +8,8 @@ import pytest
 
 import zipsgd
 from zipsgd.estimators import ZipClassifier
-from zipsgd.losses import logistic
-from zipsgd.objective import CLASS_LOSSES, class_objective
+from zipsgd.training.losses import logistic
+from zipsgd.training.objective import CLASS_LOSSES, class_objective
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(150, 4)) * [1, 10, 0.1, 3] + [0, 4, 0, -7]

@@ -502,7 +502,7 @@ def test_bench(run, tmp_path):
         ("zipsgd_sim.board", ("train", "diabetes", "--backend", "sim"), "sim"),
         ("zipsgd_sim.board", ("sim",), "sim"),
         ("zipsgd_hw.boards", ("boards",), "build"),
-        ("zipsgd.bench", ("bench", "--list"), "bench"),
+        ("zipsgd_bench", ("bench", "--list"), "bench"),
     ],
 )
 def test_what_is_not_installed_is_named(module, words, extra, run, monkeypatch):

@@ -19,7 +19,7 @@ from typing import Any
 from coverage import Coverage
 from still import reason_for
 
-from zipsgd.bench import describe
+from zipsgd_bench import describe
 from zipsgd_sim.toggles import Component, read_toggles
 
 GOAL = 95.0

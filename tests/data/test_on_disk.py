@@ -9,7 +9,7 @@ import pytest
 
 from zipsgd.data import DataError, Scaling, Table, load, load_rows
 from zipsgd.memory import amount, default_memory
-from zipsgd.rows import Columns, column, in_memory, pick, ranges, walk
+from zipsgd.rows import ColumnSelection, column, in_memory, pick, ranges, walk
 
 KINDS = (np.float32, np.float64, np.uint8, np.int32, np.dtype(">f4"), np.float16)
 
@@ -43,7 +43,7 @@ def test_npy(kind: npt.DTypeLike, label: int | None, order: str, tmp_path: Path)
     np.save(tmp_path / "t.npy", np.asarray(numbers(kind), order=order))
     whole = load(tmp_path / "t.npy", label=label)
     table = load(tmp_path / "t.npy", label=label, memory=1000)
-    assert isinstance(table.features, Columns)
+    assert isinstance(table.features, ColumnSelection)
     assert isinstance(whole.features, np.ndarray)
     same(table, whole)
 
@@ -76,7 +76,7 @@ def test_npz(kind: npt.DTypeLike, order: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", **arrays)
     np.savez_compressed(tmp_path / "c.npz", **arrays)
     table = load(tmp_path / "t.npz", memory=500)
-    assert isinstance(table.features, Columns)
+    assert isinstance(table.features, ColumnSelection)
     same(table, load(tmp_path / "t.npz"))
     compressed = load(tmp_path / "c.npz", memory=500)
     assert isinstance(compressed.features, np.ndarray)
@@ -125,7 +125,7 @@ def test_constant_columns(tmp_path: Path) -> None:
     values[:, [1, 2]] = 7
     np.save(tmp_path / "t.npy", values)
     table = load(tmp_path / "t.npy", memory=1).without_constant_columns()
-    assert isinstance(table.features, Columns)
+    assert isinstance(table.features, ColumnSelection)
     same(table, load(tmp_path / "t.npy").without_constant_columns())
     np.save(tmp_path / "c.npy", np.full((9, 3), 2.0))
     table = load(tmp_path / "c.npy", memory=1)
@@ -138,7 +138,7 @@ def test_arrays_that_are_mapped_stay_mapped(tmp_path: Path) -> None:
         np.save(tmp_path / "t.npy", numbers(kind))
         mapped = np.load(tmp_path / "t.npy", mmap_mode="r")
         table = Table.from_arrays(mapped[:, 1:], mapped[:, 0])
-        assert isinstance(table.features, Columns)
+        assert isinstance(table.features, ColumnSelection)
         same(table, Table.from_arrays(np.array(mapped[:, 1:]), np.array(mapped[:, 0])))
 
 
@@ -148,7 +148,7 @@ def test_rows_to_predict_for(tmp_path: Path) -> None:
     for name, label in (("t.npy", 3), ("t.npz", None)):
         table = load(tmp_path / name, label=label)
         features, labels = load_rows(tmp_path / name, table.names, table.label_name, memory=1)
-        assert isinstance(features, Columns)
+        assert isinstance(features, ColumnSelection)
         np.testing.assert_array_equal(features[:], table.features[:], strict=True)
         np.testing.assert_array_equal(labels, table.labels)
 
@@ -170,8 +170,8 @@ def test_no_layout_changes_a_bit(kind: type[np.floating]) -> None:
     for rows in (
         np.asfortranarray(values),
         wide[::2, 1::2],
-        Columns(values),
-        Columns(wide[::2], range(1, 14, 2)),
+        ColumnSelection(values),
+        ColumnSelection(wide[::2], range(1, 14, 2)),
     ):
         for one, other in zip(ranges(rows), expected):
             np.testing.assert_array_equal(one, other)
@@ -184,7 +184,7 @@ def test_walks_cover_every_row_once() -> None:
     assert max(block.size for _, block in parts) <= 100
     np.testing.assert_array_equal(np.concatenate([block for _, block in parts]), values)
     assert [part.start for part, _ in parts] == [0, *(part.stop for part, _ in parts)][:-1]
-    np.testing.assert_array_equal(in_memory(Columns(values)), values, strict=True)
+    np.testing.assert_array_equal(in_memory(ColumnSelection(values)), values, strict=True)
     np.testing.assert_array_equal(column(values, 4), values[:, 4].astype(np.float64), strict=True)
     assert len(list(walk(np.zeros((3, 1000))))) == 3  # rows longer than a block
 
@@ -194,8 +194,8 @@ def test_picking_columns() -> None:
     for places in ([0], [1, 2, 3], [4, 1], [0, 1, 2, 3, 4, 5], [2, 2]):
         expected = values[:, places]
         np.testing.assert_array_equal(pick(values, places)[:], expected)
-        np.testing.assert_array_equal(pick(Columns(values), places)[:], expected)
-        twice = pick(pick(Columns(values), [5, 4, 3, 2, 1, 0]), places)
+        np.testing.assert_array_equal(pick(ColumnSelection(values), places)[:], expected)
+        twice = pick(pick(ColumnSelection(values), [5, 4, 3, 2, 1, 0]), places)
         np.testing.assert_array_equal(twice[:], values[:, ::-1][:, places])
     assert np.shares_memory(pick(values, [1, 2])[:], values)
 

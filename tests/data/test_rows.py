@@ -15,7 +15,7 @@ def csv(path, header, grid):
 
 @pytest.fixture
 def trained(tmp_path):
-    """Columns and label of a file with header a, b, y."""
+    """ColumnSelection and label of a file with header a, b, y."""
     table = load(csv(tmp_path / "train.csv", "a,b,y", GRID))
     return table.names, table.label_name
 

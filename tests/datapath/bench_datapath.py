@@ -13,10 +13,10 @@ from datapath_runs import CORNERS, codes_of, golden_of, parse_build, random_run,
 
 from zipsgd.golden.levels import table_words
 from zipsgd.golden.lfsr import seed_words
+from zipsgd.golden.run import model_words, step_registers
 from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.registers import Control, registers_of
-from zipsgd.run import model_words, step_registers
 from zipsgd_sim.random_runs import RandomRun
 
 

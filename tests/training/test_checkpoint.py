@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zipsgd import Build, DataError, Options, Table, train
-from zipsgd.checkpoint import load_checkpoint
+from zipsgd.training.checkpoint import load_checkpoint
 
 OPTIONS = Options(epochs=6, batch_size=8, seed=5)
 

@@ -13,7 +13,7 @@ from zipsgd import Build, Options, Table, train
 from zipsgd.backends import EpochSamples, LimitError
 from zipsgd.golden.levels import LevelTable, transcode
 from zipsgd.levels import levels, variance
-from zipsgd.levels.table import level_scale, level_table
+from zipsgd.levels.placement import level_scale, level_table
 from zipsgd.training import float_sgd, prepare
 
 OPTIONS = Options(epochs=3, batch_size=8, seed=5, levels="optimal")

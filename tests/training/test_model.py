@@ -58,7 +58,7 @@ POINTS = np.array([[3.0, 0.0], [0.0, 3.0], [1.0, 1.5], [5.0, 4.5]])
 
 
 def test_round_trip_of_a_classifier(classifier, tmp_path):
-    classifier.rate(POINTS, np.array([-7.0, 0.5, 1e10, -7.0]))
+    classifier.evaluate(POINTS, np.array([-7.0, 0.5, 1e10, -7.0]))
     assert (classifier.held_out, classifier.held_out_score) == (4, 0.75)
     classifier.save(tmp_path / "m.json")
     loaded = load_model(tmp_path / "m.json")

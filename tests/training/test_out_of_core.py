@@ -14,7 +14,7 @@ import pytest
 import zipsgd
 from zipsgd import Options, Table, load, train
 from zipsgd.cli import main
-from zipsgd.rows import Columns
+from zipsgd.rows import ColumnSelection
 from zipsgd.training import float_sgd, prepare
 from zipsgd_sim.board import VirtualBoard
 
@@ -60,7 +60,7 @@ def test_a_file_that_stays_on_disk_gives_the_same_bits(options, backend, on_disk
             pytest.skip("the board's table is smaller")
         backend = level_board.url
     table = load(on_disk, label=3, memory=LITTLE)
-    assert isinstance(table.features, Columns)
+    assert isinstance(table.features, ColumnSelection)
     assert not isinstance(prepare(table, options, memory=LITTLE).values, np.ndarray)
     assert isinstance(prepare(table, options).values, np.ndarray)
     expected = outcome(train(small_table, options, backend=backend))

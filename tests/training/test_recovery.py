@@ -13,11 +13,11 @@ import pytest
 
 from zipsgd import Options, train
 from zipsgd.backends.device import DeviceBackend
-from zipsgd.checkpoint import load_checkpoint
 from zipsgd.cli import main
 from zipsgd.driver import Device, LinkLost, WrongBuild
 from zipsgd.protocol.frames import Frame, Kind, encode
 from zipsgd.protocol.registers import REGISTERS
+from zipsgd.training.checkpoint import load_checkpoint
 from zipsgd_sim.board import VirtualBoard
 from zipsgd_sim.faults import Fault, Faults, random_faults
 from zipsgd_sim.faulty_link import FaultyLink

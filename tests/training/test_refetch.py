@@ -8,9 +8,9 @@ import pytest
 from zipsgd.backends import Backend, EpochResult, EpochSamples, open_backend
 from zipsgd.backends.base import Progress
 from zipsgd.golden.loss import Step
+from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import LABEL_ONE, Build, Loss, Refetch
-from zipsgd.refetch import FetchedEpoch, epoch_with_refetching, samples_at_once
-from zipsgd.run import RunConfig
+from zipsgd.training.refetching import FetchedEpoch, epoch_with_refetching, samples_at_once
 
 ROWS, FEATURES = 150, 9
 LISTED = 64

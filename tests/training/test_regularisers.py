@@ -8,8 +8,8 @@ import pytest
 from zipsgd import Options, train
 from zipsgd.backends import LimitError, build_for
 from zipsgd.data import Scaling, Table
-from zipsgd.regularise import Regulariser
 from zipsgd.training import float_sgd
+from zipsgd.training.regulariser import Regulariser
 
 FEATURES = 6
 

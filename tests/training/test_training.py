@@ -9,8 +9,8 @@ import zipsgd
 from zipsgd import Build, Options, Table, train
 from zipsgd.backends import BACKENDS, EpochSamples, LimitError, RunConfig, build_for
 from zipsgd.golden.loss import Step
-from zipsgd.steps import SCHEDULES, default_step_size
 from zipsgd.training import float_sgd
+from zipsgd.training.steps import SCHEDULES, default_step_size
 from zipsgd_sim.board import VirtualBoard
 
 OPTIONS = Options(epochs=3, batch_size=8, seed=5)

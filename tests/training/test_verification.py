@@ -10,8 +10,8 @@ import zipsgd
 from zipsgd import Options, Table, train, verify
 from zipsgd.backends import LimitError
 from zipsgd.driver import WrongBuild
-from zipsgd.report import compare, save_report, summary
-from zipsgd.verification import compare_results
+from zipsgd.training.report import compare, save_report, summary
+from zipsgd.training.verification import compare_results
 
 OPTIONS = Options(epochs=2, batch_size=8, base_bits=3)
 

@@ -1,6 +1,6 @@
 """What can carry out a training run: golden model, emulator, virtual board, or a board on a port. All give the same bits."""
 
-from zipsgd.run import LimitError, RunConfig
+from zipsgd.golden.run import LimitError, RunConfig
 
 from .base import Backend, EpochResult, EpochSamples
 from .builds import build_for, load_build

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.quantise import Codes, codes_of, fixed_point
+from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.rows import Rows
-from zipsgd.run import RunConfig
 
 __all__ = ["Backend", "EpochResult", "EpochSamples", "Progress"]
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from zipsgd.driver import Device, DeviceReset, EpochCounts
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
+from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
-from zipsgd.run import RunConfig
 
 from .base import EpochResult, EpochSamples, Progress
 
@@ -60,7 +60,7 @@ class DeviceBackend:
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         self._config, self._model = config, model.copy()
         self._seed, self._epoch = seed, epoch
-        self._flags = self._in_spite_of_resets(self._begin).flags
+        self._flags = self._with_restarts(self._begin).flags
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         size = max(16, min(512, _BLOCK_VALUES // self._config.features))
@@ -86,7 +86,7 @@ class DeviceBackend:
 
         before = self.device.link.counts.sent
         bytes_before = self.device.link.counts.samples
-        counts, self._model = self._in_spite_of_resets(run)
+        counts, self._model = self._with_restarts(run)
         self._epoch += 1
         self._flags |= counts.flags
         return EpochResult(
@@ -104,7 +104,7 @@ class DeviceBackend:
         self.device.begin(self._model, self._config)
         return self.device.counts()
 
-    def _in_spite_of_resets(self, work: Callable[[], _T]) -> _T:
+    def _with_restarts(self, work: Callable[[], _T]) -> _T:
         """Do ``work``, where need be again from the beginning of the epoch."""
         for attempt in range(_MOST_RESTARTS + 1):
             try:

@@ -5,9 +5,9 @@ import numpy.typing as npt
 
 from zipsgd.emulator import Emulator
 from zipsgd.golden.loss import Step
+from zipsgd.golden.run import RunConfig
 from zipsgd.packing import unpack
 from zipsgd.protocol.formats import Build
-from zipsgd.run import RunConfig
 
 from .base import EpochResult, EpochSamples, Progress
 

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.loss import Step
+from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.protocol.formats import Build, Refetch
-from zipsgd.run import RunConfig
 
 from .base import EpochResult, EpochSamples, Progress
 

@@ -35,7 +35,7 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     try:
-        from zipsgd.bench import BENCHES, describe, save
+        from zipsgd_bench import BENCHES, describe, save
     except ImportError as error:
         raise ModuleNotFoundError(
             f"the measurements need {error.name}, which is not installed: pip install 'zipsgd[bench]'"

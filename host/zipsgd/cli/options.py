@@ -13,10 +13,10 @@ from typing import Any
 from zipsgd.backends import BACKENDS, build_for, load_build
 from zipsgd.data import SETS, Table, load
 from zipsgd.memory import amount, default_memory
-from zipsgd.objective import class_objective
 from zipsgd.protocol.formats import Build
-from zipsgd.steps import SCHEDULES
 from zipsgd.training import LEVELS, Options, Task
+from zipsgd.training.objective import class_objective
+from zipsgd.training.steps import SCHEDULES
 
 __all__ = [
     "Commands",
@@ -315,7 +315,7 @@ def build_of_heads(
 
     Raises ValueError as :func:`named_build`, ModuleNotFoundError without scikit-learn.
     """
-    from zipsgd.estimators.heads import build_of
+    from zipsgd.training.heads import build_of
 
     build = named_build(arguments, backend)
     if build is not None or backend not in BACKENDS:

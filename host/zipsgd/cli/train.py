@@ -8,10 +8,10 @@ from pathlib import Path
 from zipsgd.data import SETS, DataError, Table
 from zipsgd.driver import DeviceError
 from zipsgd.model import ClassifierResult, Result
-from zipsgd.objective import CLASS_LOSSES
 from zipsgd.protocol.formats import Refetch
-from zipsgd.report import compare, need_plots, save_report, summary
 from zipsgd.training import Options, train
+from zipsgd.training.objective import CLASS_LOSSES
+from zipsgd.training.report import compare, need_plots, save_report, summary
 
 from .options import (
     Commands,
@@ -148,7 +148,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress.begin(table.labels.size)
         result = train_it(arguments, table, options, memory, progress)
         if held is not None:
-            result.rate(held.features, held.labels)
+            result.evaluate(held.features, held.labels)
         if arguments.save is not None:
             result.save(arguments.save)
             written.append(arguments.save)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from zipsgd.verification import verify
+from zipsgd.training.verification import verify
 
 from .options import (
     Commands,

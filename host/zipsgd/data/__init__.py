@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .errors import DataError
 from .files import load_file
-from .rows import load_rows
+from .matching import load_rows
 from .scaling import Scaling
 from .sets import SETS, load_set
 from .table import Table

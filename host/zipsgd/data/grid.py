@@ -12,7 +12,7 @@ __all__ = ["Grid"]
 
 @dataclass(frozen=True)
 class Grid:
-    """Columns of a file. ``values``: float32 or float64; ``headed``: the names are the file's own."""
+    """ColumnSelection of a file. ``values``: float32 or float64; ``headed``: the names are the file's own."""
 
     values: Rows
     names: tuple[str, ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.rows import Chosen, Columns, Rows, pick, ranges, walk
+from zipsgd.rows import ColumnSelection, Rows, RowSelection, pick, ranges, walk
 
 from .errors import DataError
 
@@ -39,7 +39,7 @@ def as_rows(array: npt.NDArray[np.generic], what: str) -> Rows:
     """
     _check_numbers(array, what)
     if isinstance(array, np.memmap) and array.ndim == 2:
-        return Columns(array)
+        return ColumnSelection(array)
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)  # type: ignore[return-value]
 
 
@@ -64,7 +64,7 @@ def check_finite(features: Rows, names: Sequence[str], source: str) -> None:
 class Table:
     """A data set in its own units.
 
-    ``features``: float32 or float64, shape (rows, columns), an array or :class:`zipsgd.rows.Columns` of a file that is larger
+    ``features``: float32 or float64, shape (rows, columns), an array or :class:`zipsgd.rows.ColumnSelection` of a file that is larger
     than memory. ``labels``: float64, shape (rows,). ``names``: of the columns. ``source``: what messages call it.
     ``label_name``: of the label's column.
 
@@ -144,7 +144,7 @@ class Table:
             )
         drawn = np.random.default_rng(seed).permutation(rows)
         held, kept = (
-            replace(self, features=Chosen(self.features, index), labels=self.labels[index])
+            replace(self, features=RowSelection(self.features, index), labels=self.labels[index])
             for index in (np.sort(drawn[:count]), np.sort(drawn[count:]))
         )
         return kept, held

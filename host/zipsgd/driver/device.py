@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from zipsgd.golden.levels import table_words
 from zipsgd.golden.loss import Step
+from zipsgd.golden.run import RunConfig, model_words, step_registers
 from zipsgd.protocol.formats import Build, Refetch
 from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
 from zipsgd.protocol.registers import (
@@ -23,10 +24,9 @@ from zipsgd.protocol.registers import (
     parse_identification,
     registers_of,
 )
-from zipsgd.run import RunConfig, model_words, step_registers
 
 from .errors import DeviceReset, LinkLost, WrongBuild, WrongDevice
-from .link import PATIENCE, Link
+from .host_link import PATIENCE, Link
 
 __all__ = ["Device", "EpochCounts"]
 

@@ -5,8 +5,8 @@ import numpy.typing as npt
 
 from zipsgd.compiled import compiled
 
+from .doubts import in_doubt, score_bounds
 from .polynomial import train_polynomial
-from .refetch import in_doubt, score_bounds
 from .sample import (
     code_row,
     code_score,

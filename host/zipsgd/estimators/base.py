@@ -20,20 +20,20 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from zipsgd.backends import BACKENDS, Backend, open_backend
 from zipsgd.data import Scaling, Table
 from zipsgd.data.table import column_names
-from zipsgd.epochs import OVERFLOW, EpochReport, advice
 from zipsgd.golden.loss import Step
-from zipsgd.objective import Objective
 from zipsgd.protocol.formats import Build, Flag
-from zipsgd.refetch import samples_at_once
-from zipsgd.rows import Chosen, ranges
+from zipsgd.rows import RowSelection, ranges
 from zipsgd.training import Options, Task, prepare
+from zipsgd.training.content_order import content_order
+from zipsgd.training.epochs import OVERFLOW, EpochReport, advice
+from zipsgd.training.heads import Heads, build_of, translate
+from zipsgd.training.objective import Objective
+from zipsgd.training.refetching import samples_at_once
+from zipsgd.training.weights import copies, draw
 
 from . import history
 from .checks import number, whole
-from .heads import Heads, build_of, translate
 from .penalty import regulariser
-from .rows import content_order
-from .weights import copies, draw
 
 __all__ = ["BaseZip", "Data"]
 
@@ -59,8 +59,8 @@ class Data:
     weights: _Float | None
 
     def order(self) -> _Int:
-        """Of :func:`zipsgd.estimators.rows.content_order`."""
-        return content_order(Chosen(self.X, np.arange(self.X.shape[0])), self.targets)
+        """Of :func:`zipsgd.training.content_order.content_order`."""
+        return content_order(RowSelection(self.X, np.arange(self.X.shape[0])), self.targets)
 
     def part(self, rows: _Int) -> "Data":
         weights = None if self.weights is None else self.weights[rows]
@@ -315,7 +315,7 @@ class BaseZip(BaseEstimator, ABC):
         objective = self._objective()
         options = self._options(schedule, before + passes, index.size, objective.samples_per_value)
         targets = data.targets[index]
-        table = Table(Chosen(data.X, index), targets[:, 0], self._names(), self._source)
+        table = Table(RowSelection(data.X, index), targets[:, 0], self._names(), self._source)
         scalings = self._scalings(table, targets, options, fresh_scaling)
         task = prepare(
             table,

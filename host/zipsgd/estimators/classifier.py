@@ -12,10 +12,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from zipsgd.data import Scaling
-from zipsgd.losses import CompiledLoss
 from zipsgd.model import winners
-from zipsgd.objective import Objective, class_objective
 from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE, Refetch
+from zipsgd.training.losses import CompiledLoss
+from zipsgd.training.objective import Objective, class_objective
 
 from .base import BaseZip, Data
 from .parameters import documented
@@ -58,7 +58,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
     loss : "squared_hinge", "hinge", "logistic", "squared_error" or a compiled loss, default "squared_hinge"
         All but the last need a device that has them. Least squares has a gradient without any bias at two samples per value;
         that of hinges has a little, where a sample's noise takes it over the margin. "logistic" stands for
-        :func:`zipsgd.losses.logistic` of degree 5, which is without bias at six, and :func:`zipsgd.losses.compile_loss` makes
+        :func:`zipsgd.training.losses.logistic` of degree 5, which is without bias at six, and :func:`zipsgd.training.losses.compile_loss` makes
         losses of other functions ``of="margin"``.
     class_weight : {{class: weight}}, "balanced" or None
         Weights of classes, above 0, by which sample weights are multiplied. "balanced": inverse to a class's weight among the

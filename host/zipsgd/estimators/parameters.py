@@ -21,7 +21,7 @@ levels : "uniform" or "optimal", default "uniform"
 batch_size : "auto" or int, default "auto"
     Samples of a mini-batch. "auto": 16, fewer where rows are fewer than 512.
 step_size : "auto" or float, default "auto"
-    Of the first epoch, for features in [-1, 1]. "auto" follows from the data: :func:`zipsgd.steps.default_step_size`.
+    Of the first epoch, for features in [-1, 1]. "auto" follows from the data: :func:`zipsgd.training.steps.default_step_size`.
 schedule : str or list of float, default "linear"
     How the step shrinks by epoch: "linear" to 0 at the end of each fit, "constant", "sqrt" (1 / sqrt t) or "inverse"
     (1 / t) by epochs since training began; or a factor for each epoch, of which the last one goes on.

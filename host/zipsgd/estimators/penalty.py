@@ -1,6 +1,6 @@
 """Regularisers by scikit-learn's names."""
 
-from zipsgd.regularise import Regulariser
+from zipsgd.training.regulariser import Regulariser
 
 from .checks import number
 

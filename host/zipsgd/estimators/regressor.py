@@ -8,7 +8,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from zipsgd.data import DataError, Scaling
-from zipsgd.objective import Objective, regression_objective
+from zipsgd.training.objective import Objective, regression_objective
 
 from .base import BaseZip, Data
 from .parameters import documented
@@ -29,8 +29,8 @@ class ZipRegressor(RegressorMixin, BaseZip):
 
     {parameters}
     loss : "squared_error", "huber" or a compiled loss, default "squared_error"
-        "huber" grows linearly from about half the targets' range on (:func:`zipsgd.losses.pseudo_huber`), and
-        :func:`zipsgd.losses.compile_loss` makes losses of other functions ``of="residual"``, of targets in [-1, 1].
+        "huber" grows linearly from about half the targets' range on (:func:`zipsgd.training.losses.pseudo_huber`), and
+        :func:`zipsgd.training.losses.compile_loss` makes losses of other functions ``of="residual"``, of targets in [-1, 1].
 
     {attributes}
 

@@ -12,13 +12,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from zipsgd.backends import BACKENDS, Backend, open_backend
 from zipsgd.data import DataError, Table
-from zipsgd.epochs import EpochReport
 from zipsgd.model import ClassifierResult, class_name
 from zipsgd.protocol.formats import Build
 from zipsgd.training import Options, Task, about_run
+from zipsgd.training.epochs import EpochReport
+from zipsgd.training.heads import build_of
 
 from .classifier import ZipClassifier
-from .heads import build_of
 
 __all__ = ["train_classifier"]
 
@@ -48,7 +48,7 @@ def train_classifier(
     ----------
     table : each different label is a class.
     options, baud, trace, memory, progress, on_samples, on_epoch : as of :func:`zipsgd.training.train`.
-    loss : of :data:`zipsgd.objective.CLASS_LOSSES`.
+    loss : of :data:`zipsgd.training.objective.CLASS_LOSSES`.
     refetch : of :class:`ZipClassifier`.
     backend : by name.
     build : or what makes one for a task and a number of models; the default has as many heads as builds can, and of a device is
@@ -64,7 +64,7 @@ def train_classifier(
     classes = _classes(table)
 
     def build_for(task: Task, heads: int) -> Build | None:
-        task.tell_of_size(table.source, progress)
+        task.report_streaming(table.source, progress)
         if build is None:
             return build_of(task, heads) if backend in BACKENDS else None
         return build if isinstance(build, Build) else build(task, heads)

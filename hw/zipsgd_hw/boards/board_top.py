@@ -6,8 +6,8 @@ from amaranth.lib import io
 from zipsgd_hw.datapath.datapath import Datapath
 from zipsgd_hw.top import UartAccelerator
 
+from .catalogue import Board
 from .clock_generator import ClockGenerator
-from .table import Board
 
 __all__ = ["BoardTop"]
 

@@ -11,11 +11,11 @@ from typing import Any
 from zipsgd import __version__
 from zipsgd.protocol.formats import Build, BuildError
 
+from .catalogue import BOARDS, Board
 from .memory_blocks import memory_blocks
 from .prediction import predict_epoch
 from .report import clocks, fmax_margin, utilisation
 from .synthesis import AFTER_READ, AFTER_SYNTHESIS, STATISTICS
-from .table import BOARDS, Board
 from .toolchain import BuildFailed, run_tool, tool_version
 
 __all__ = ["BuildFailed", "build_board"]

@@ -13,9 +13,9 @@ from amaranth import (
 )
 from amaranth.lib import io
 
+from .catalogue import Board
 from .pll import Ecp5Pll, Ice40Pll
 from .power_on_reset import PowerOnReset
-from .table import Board
 
 __all__ = ["ClockGenerator"]
 

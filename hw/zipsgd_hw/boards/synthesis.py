@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from .table import BOARDS, Board
+from .catalogue import BOARDS, Board
 from .toolchain import run_tool
 
 __all__ = [

@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import mean
 
 from zipsgd.data import Table
-from zipsgd.epochs import advice
 from zipsgd.model import ClassifierResult, Model, Result
 from zipsgd.protocol.formats import Build
 from zipsgd.training import Options, float_sgd, train
+from zipsgd.training.epochs import advice
 
 __all__ = ["Comparison", "compare", "need_plots", "plot_losses", "save_report", "summary"]
 

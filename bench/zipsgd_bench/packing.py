@@ -17,7 +17,7 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.quantise import codes_of, fixed_point
 from zipsgd.golden.weave import sample_bytes, weave
 from zipsgd.packing import ScaledRows, pack, stream, unpack
-from zipsgd.rows import Columns
+from zipsgd.rows import ColumnSelection
 from zipsgd.training import Options, train
 
 from .progress import Steps
@@ -158,7 +158,7 @@ def _traced(work: Callable[[], object]) -> float:
 
 def _from_disk(path: Path, labels: _Labels, repeats: int) -> list[dict[str, Any]]:
     """Epochs in shuffled order from a file, scaled on the way: speed of packing, and memory."""
-    features = Columns(np.load(path, mmap_mode="r"), range(FEATURES - 1))
+    features = ColumnSelection(np.load(path, mmap_mode="r"), range(FEATURES - 1))
     scaled = ScaledRows(features, np.zeros(FEATURES - 1), np.ones(FEATURES - 1))
     order = np.random.default_rng(SEED).permutation(labels.size)
     total = order.size * sample_bytes(FEATURES, P, M, LANES)

@@ -13,16 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import BACKENDS, Backend, EpochSamples, RunConfig, build_for, open_backend
-from zipsgd.checkpoint import Checkpoint, data_of, take_up
 from zipsgd.data import Scaling, Table
-from zipsgd.epochs import EpochReport
 from zipsgd.golden.loss import Step
 from zipsgd.memory import default_memory
 from zipsgd.model import Result
 from zipsgd.protocol.formats import LABEL_FRAC, MOST_DEGREE, Build, Flag
-from zipsgd.regularise import Regulariser
 from zipsgd.rows import Rows, in_memory, walk
-from zipsgd.steps import check_schedule, default_step_size, factor
+from zipsgd.training.checkpoint import Checkpoint, data_of, take_up
+from zipsgd.training.epochs import EpochReport
+from zipsgd.training.regulariser import Regulariser
+from zipsgd.training.steps import check_schedule, default_step_size, factor
 
 __all__ = ["LEVELS", "EpochReport", "Options", "Result", "Task", "about_run", "float_sgd", "prepare", "train"]
 
@@ -42,8 +42,8 @@ class Options:
         quantiser, 0 truncation; d + 1 for a loss whose derivative is a polynomial of degree d.
     batch_size : samples of a mini-batch.
     step_size : of the first epoch, for features in [-1, 1]; None for one that follows from the data, see
-        :func:`zipsgd.steps.default_step_size`.
-    schedule : how the step shrinks by epoch: of :data:`zipsgd.steps.SCHEDULES`, or a factor for each epoch, of which the last
+        :func:`zipsgd.training.steps.default_step_size`.
+    schedule : how the step shrinks by epoch: of :data:`zipsgd.training.steps.SCHEDULES`, or a factor for each epoch, of which the last
         one goes on.
     epochs : passes over the data.
     seed : decides order, up bits and all rounding.
@@ -53,7 +53,7 @@ class Options:
         base_bits may then be 0, for two levels.
     level_bits : of an optimal level.
     shared_levels : the same optimal levels for all columns, rather than each its own.
-    l2, l1, bound, radius : of :class:`zipsgd.regularise.Regulariser`, for a device with a proximal step.
+    l2, l1, bound, radius : of :class:`zipsgd.training.regulariser.Regulariser`, for a device with a proximal step.
 
     Raises
     ------
@@ -211,7 +211,7 @@ class Task:
         """Of one of the steps, for features in [-1, 1], as the device rounded it."""
         return step.value * self.options.batch_size * self.scale**2
 
-    def tell_of_size(self, source: str, progress: Callable[[str], None]) -> None:
+    def report_streaming(self, source: str, progress: Callable[[str], None]) -> None:
         """Say so if the values, which came from ``source``, are not held in memory."""
         if not isinstance(self.values, np.ndarray):
             progress(
@@ -250,7 +250,7 @@ def prepare(
     """Scale the table and place its levels.
 
     ``memory``: as of :func:`train`. ``scaling``: one that encloses the table, by default its own. ``curvature``,
-    ``loss_scale``: of :class:`zipsgd.objective.Objective`. Raises DataError, ValueError.
+    ``loss_scale``: of :class:`zipsgd.training.objective.Objective`. Raises DataError, ValueError.
     """
     memory = default_memory() if memory is None else memory
     optimal = options.levels == "optimal"
@@ -258,7 +258,7 @@ def prepare(
     sizes = step_sizes(options, scaling.rows(table.features), curvature, loss_scale)
     scale, levels = 1.0, None
     if optimal:
-        from zipsgd.levels.table import level_scale, level_table  # numba takes a second to import
+        from zipsgd.levels.placement import level_scale, level_table  # numba takes a second to import
 
         scale = level_scale(options.level_bits)
     values = _fitting(scaling.rows(table.features, scale), memory)
@@ -347,7 +347,7 @@ def train(
     if resume and checkpoint is None:
         raise ValueError("to resume a run, name its checkpoint (on the command line: --checkpoint FILE)")
     task = prepare(table, options or Options(), memory=memory)
-    task.tell_of_size(table.source, progress)
+    task.report_streaming(table.source, progress)
     path = None if checkpoint is None else Path(checkpoint)
     begun = Checkpoint(asdict(task.options), {})
     if path is not None:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from zipsgd.checkpoint import load_checkpoint
 from zipsgd.data import Table, load_set
 from zipsgd.driver import DeviceError
 from zipsgd.protocol.formats import Build
 from zipsgd.training import train
+from zipsgd.training.checkpoint import load_checkpoint
 
 from .extras import extra
 from .faults import BUILD, BYTE_CYCLES, OPTIONS, SET, bits

@@ -41,7 +41,7 @@ def load_rows(
 ) -> tuple[Rows, _Floats | None]:
     """Features for a model trained on ``columns``, and labels where ``source`` has them.
 
-    Columns are found by their names; other columns are passed over. Where the model or the file has no names, they are
+    ColumnSelection are found by their names; other columns are passed over. Where the model or the file has no names, they are
     those that :func:`.load_file` gives to a file with its label; a file without the label's column may have the others in
     order.
 

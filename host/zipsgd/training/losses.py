@@ -1,7 +1,7 @@
 """The loss compiler: any smooth derivative as a polynomial that the device evaluates (ZipML, section 4).
 
     >>> import numpy as np
-    >>> from zipsgd.losses import compile_loss
+    >>> from zipsgd.training.losses import compile_loss
     >>> soft = compile_loss("soft", lambda r: np.tanh(2 * r) / 2, of="residual", degree=5, radius=1)
     >>> print(soft)
     soft: a polynomial of degree 5 in the residual from -1 to 1, off by at most 0.0065
@@ -81,7 +81,7 @@ class CompiledLoss:
     def plot(self, axes: Any = None) -> Any:
         """Draw function, fit and error with Matplotlib, on two ``axes`` or a new figure; returns the axes."""
         if axes is None:
-            from zipsgd.report import need_plots  # which imports what trains
+            from zipsgd.training.report import need_plots  # which imports what trains
 
             need_plots()
             from matplotlib import pyplot

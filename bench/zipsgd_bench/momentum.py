@@ -14,7 +14,7 @@ import numpy.typing as npt
 from zipsgd.data import Scaling, Table, load_set
 from zipsgd.golden.quantise import quantise
 from zipsgd.protocol.formats import LABEL_FRAC
-from zipsgd.steps import default_step_size
+from zipsgd.training.steps import default_step_size
 
 from .progress import Steps
 from .registry import Bench, Result

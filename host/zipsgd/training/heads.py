@@ -12,8 +12,8 @@ from zipsgd.backends import Backend, EpochResult, build_for
 from zipsgd.data import Scaling
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import LABEL_BITS, MOST_FEATURES, MOST_HEADS, Build, Refetch
-from zipsgd.refetch import epoch_with_refetching
 from zipsgd.training import Task
+from zipsgd.training.refetching import epoch_with_refetching
 
 __all__ = ["HeadEpoch", "Heads", "build_of", "translate"]
 

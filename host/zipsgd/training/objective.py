@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from zipsgd.golden.polynomial import Polynomial
-from zipsgd.losses import CompiledLoss, logistic, pseudo_huber
 from zipsgd.protocol.formats import Loss, Refetch
+from zipsgd.training.losses import CompiledLoss, logistic, pseudo_huber
 
 __all__ = ["CLASS_LOSSES", "REGRESSION_LOSSES", "Objective", "class_objective", "regression_objective"]
 
@@ -31,9 +31,9 @@ diverge. Twice the step of the others is good; four times takes models to the en
 class Objective:
     """A loss of the device's own, or one that was compiled for it.
 
-    ``loss``, ``polynomial``: of :class:`zipsgd.run.RunConfig`. ``samples_per_value``: that an estimate without bias takes;
+    ``loss``, ``polynomial``: of :class:`zipsgd.golden.run.RunConfig`. ``samples_per_value``: that an estimate without bias takes;
     hinges are nearest to it at 2.
-    ``curvature``: of :func:`zipsgd.steps.default_step_size`. ``scale``: of :class:`zipsgd.losses.CompiledLoss`. ``refetch``:
+    ``curvature``: of :func:`zipsgd.training.steps.default_step_size`. ``scale``: of :class:`zipsgd.training.losses.CompiledLoss`. ``refetch``:
     which samples of a hinge come twice.
     """
 
@@ -67,7 +67,7 @@ def _objective(asked: Any, named: _Losses, kind: Loss, of: str) -> Objective:
     found = named.get(asked) if isinstance(asked, str) else None
     if found is None:
         raise ValueError(
-            f"loss must be one of {', '.join(named)}, or one of zipsgd.losses.compile_loss, not {asked!r}"
+            f"loss must be one of {', '.join(named)}, or one of zipsgd.training.losses.compile_loss, not {asked!r}"
         )
     if not isinstance(found, Loss):
         return Objective.compiled(found())
