@@ -7,6 +7,7 @@ import numpy as np
 
 from zipsgd.emulator import Emulator
 from zipsgd.golden.loss import Step
+from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 
 from .extras import extra
@@ -39,14 +40,14 @@ def run(rows: int = 5000, epochs: int = 10, repeats: int = 9) -> Result:
     build = Build()
 
     def emulate(p: int, m: int) -> Callable[[], None]:
-        emulator = Emulator(build, np.zeros(FEATURES), seed=SEED, batch=BATCH)
+        emulator = Emulator(build, np.zeros(FEATURES), RunConfig(FEATURES, p, m, BATCH), seed=SEED)
         clock = iter(range(1 << 30))
 
         def epochs_of_training() -> None:
             for _ in range(epochs):
                 epoch = next(clock)
                 order = np.random.default_rng((SEED, epoch)).permutation(rows)
-                emulator.epoch_rows(values, labels, order, p, m, seed=SEED, epoch=epoch, step=step)
+                emulator.epoch_rows(values, labels, order, seed=SEED, epoch=epoch, step=step)
 
         return epochs_of_training
 

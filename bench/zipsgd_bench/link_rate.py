@@ -59,8 +59,6 @@ def measure(
         np.arange(count),
         SEED,
         0,
-        P,
-        M,
     )
     with simulated(build, uart=uart, baud=baud, note=note) as (board, device):
         device.begin(RunConfig(features, P, M, BATCH), np.zeros(features, dtype=np.int64), SEED)

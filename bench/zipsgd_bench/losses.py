@@ -105,7 +105,7 @@ def _quantised(
     backend.begin(config, np.zeros(values.shape[1], dtype=np.int64), seed)
     for epoch in range(EPOCHS):
         order = _order(len(labels), seed, epoch)
-        samples = EpochSamples(values, labels, order, seed, epoch, way.p, way.m)
+        samples = EpochSamples(values, labels, order, seed, epoch)
         backend.epoch(samples, Step.nearest(_step(size, epoch) / BATCH), lambda done: None)
     return np.asarray(backend.model() * (2.0**-backend.build.model_frac * loss.scale))
 

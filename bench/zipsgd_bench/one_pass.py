@@ -42,7 +42,7 @@ def _train(
     backend.begin(config, np.zeros(config.model_shape(), dtype=np.int64), SEED)
     order = np.random.default_rng(SEED).permutation(len(labels))
     result = backend.epoch(
-        EpochSamples(values, labels, order, SEED, 0, P, M), Step.nearest(0.01 / BATCH), lambda done: None
+        EpochSamples(values, labels, order, SEED, 0), Step.nearest(0.01 / BATCH), lambda done: None
     )
     return backend.model(), result.sample_bytes, result.cycles
 

@@ -60,7 +60,7 @@ def _measure(
     with _on(board_core), simulated(build, note=note) as (_, device), _on(host_core):
         device.begin(RunConfig(features, P, M, BATCH), np.zeros(features, dtype=np.int64), SEED)
         for epoch in range(epochs + 1):
-            part = EpochSamples(values, labels, rng.permutation(samples), SEED, epoch, P, M)
+            part = EpochSamples(values, labels, rng.permutation(samples), SEED, epoch)
             start = time.perf_counter()
             result = device.epoch(part, Step.nearest(2.0**-12), lambda done: None)
             seconds = time.perf_counter() - start

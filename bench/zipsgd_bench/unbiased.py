@@ -15,6 +15,7 @@ from zipsgd.golden.gradient import gradient
 from zipsgd.golden.lfsr import Lfsr, seed_words
 from zipsgd.golden.loss import Step, deltas, residuals
 from zipsgd.golden.quantise import Codes, quantise
+from zipsgd.golden.run import RunConfig
 from zipsgd.golden.update import update
 from zipsgd.protocol.formats import LABEL_FRAC, Build
 
@@ -176,11 +177,12 @@ def solutions(epochs: int) -> list[dict[str, object]]:
         ("double sampling, one-sided", 2, True, "least squares"),
         ("naive", 1, False, "naive"),
     ):
-        emulator = Emulator(build, np.zeros(features), seed=SEED, batch=batch, one_sided=one_sided)
+        config = RunConfig(features, 1, m, batch, one_sided)
+        emulator = Emulator(build, np.zeros(features), config, seed=SEED)
         late = np.zeros(features)
         for epoch in range(epochs):
             order = np.random.default_rng((SEED, epoch)).permutation(rows)
-            emulator.epoch_rows(inputs, labels, order, 1, m, seed=SEED, epoch=epoch, step=step)
+            emulator.epoch_rows(inputs, labels, order, seed=SEED, epoch=epoch, step=step)
             if epoch >= epochs // 5:
                 late += emulator.master * 2.0**-build.model_frac
         late /= epochs - epochs // 5

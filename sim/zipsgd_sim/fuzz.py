@@ -84,18 +84,7 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
     run = random_run(build, rng, bytes_limit=1500)
     config = run.config
     levels = config.levels
-    golden = GoldenTrainer(
-        build,
-        run.model,
-        seed=run.seed,
-        batch=config.batch,
-        one_sided=config.one_sided,
-        levels=levels,
-        loss=config.loss,
-        polynomial=config.polynomial,
-        refetch=config.refetch,
-        one_against_all=config.one_against_all,
-    )
+    golden = GoldenTrainer(build, run.model, config, seed=run.seed)
     yield from _write_register("control", Control.ABORT)
     yield from _write_register("features", *config.registers().values())
     if levels is not None:
@@ -104,7 +93,6 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
         yield from _write(COEFFICIENT_WINDOW, config.polynomial.window_words(build))
     yield from _write(MODEL_WINDOW, model_words(run.model, build).tolist())
     for number, (samples, step) in enumerate(zip(run.epochs, run.steps, strict=True)):
-        golden.flags = 0  # those of an epoch alone, as the device's
         golden.start_epoch(number)
         yield from _write_register("shrink_shift", *step_registers(step).values())
         for word in reversed(seed_words(run.seed, number, build.update_lanes)):
@@ -112,7 +100,7 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
         yield from _write_register("control", Control.CLEAR | Control.LOAD)
         yield from _write_register("samples", samples.order.size)
         loss = 0
-        for codes in samples.blocks(samples.order.size):
+        for codes in samples.blocks(config, samples.order.size):
             loss += golden.epoch(codes, step)
             data = weave(codes, build.lanes).tobytes()
             for start in range(0, len(data), MAX_PAYLOAD):

@@ -186,7 +186,7 @@ def random_run(
             wide = numbers.choice([-LABEL_ONE, LABEL_ONE], (count, outputs))
         labels = wide.astype(np.int16).reshape((count,) if outputs == 1 else (count, outputs))
         order = numbers.permutation(count)
-        epochs.append(EpochSamples(values.astype(np.float32), labels, order, seed, epoch, p, m, levels))
+        epochs.append(EpochSamples(values.astype(np.float32), labels, order, seed, epoch))
     scale = (build.model_bits - 1) if wild else rng.randint(1, build.model_frac)
     gamma = 2.0 ** rng.uniform(-3, -0.01) if wild else 2.0 ** rng.uniform(-14, -4)
     ball = build.ball == 1 and heads == 1 and kind.get("ball", "yes") == "yes"

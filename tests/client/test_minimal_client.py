@@ -12,6 +12,7 @@ import pytest
 
 from zipsgd.golden.loss import Step
 from zipsgd.golden.quantise import Codes
+from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.protocol.formats import Build
 from zipsgd_sim.board import VirtualBoard
@@ -37,16 +38,15 @@ def run(url):
 def check(result, build, monkeypatch):
     """The golden model, given the same samples and seeds, has the same losses, flags and model."""
     p, m = result["p"], result["m"]
-    epochs = result["epochs"]
+    epochs, features = result["epochs"], len(result["model"])
     monkeypatch.setattr("zipsgd.golden.trainer.seed_words", lambda seed, epoch, lanes: epochs[epoch]["seeds"])
-    trainer = GoldenTrainer(build, [0] * len(result["model"]), seed=0, batch=result["batch"])
+    trainer = GoldenTrainer(build, [0] * features, RunConfig(features, p, m, result["batch"]), seed=0)
     for number, epoch in enumerate(epochs):
         base = np.array([[k for k, _ in row] for row in epoch["codes"]], dtype=np.int8)
         ups = np.array([[bits for _, bits in row] for row in epoch["codes"]], dtype=np.uint8)
         up = (ups << np.arange(m, dtype=np.uint8)).sum(axis=2, dtype=np.uint8)
         labels = np.array(epoch["labels"], dtype=np.int16)
         trainer.start_epoch(number)
-        trainer.flags = 0  # the client clears them
         assert trainer.epoch(Codes(base, up, labels, p, m), Step(*result["step"])) == epoch["loss_sum"]
         assert trainer.flags == epoch["flags"]
     assert trainer.master.tolist() == result["model"]

@@ -97,8 +97,10 @@ async def identity(dut: Any) -> None:
         board.stall = random_stall(rng)
         golden = golden_of(build, run)
         await with_timeout(board.begin(run), 10, "ms")
+        saturated = 0
         for epoch, samples in enumerate(run.epochs):
             expected = golden.epoch(samples, run.steps[epoch], lambda done: None)
+            saturated |= expected.flags
             loss = await with_timeout(board.epoch(run, epoch), 20, "ms")
             model = await board.read_model(run.config.model_shape())
             where = f"run {number} {kind} {run} stall {board.stall} epoch {epoch}"
@@ -106,6 +108,4 @@ async def identity(dut: Any) -> None:
             assert (model == golden.model()).all(), (
                 f"{where}: model differs at {np.flatnonzero(model != golden.model())[:9]}"
             )
-            assert int(dut.flags.value) == expected.flags, (
-                f"{where}: flags {dut.flags.value}, golden {expected.flags}"
-            )
+            assert int(dut.flags.value) == saturated, f"{where}: flags {dut.flags.value}, golden {saturated}"

@@ -81,7 +81,7 @@ def parse_build(text: str) -> Build:
 
 def codes_of(run: RandomRun, epoch: int) -> Codes:
     """The epoch's quantised samples, all in one."""
-    (codes,) = run.epochs[epoch].blocks(run.epochs[epoch].order.size)
+    (codes,) = run.epochs[epoch].blocks(run.config, run.epochs[epoch].order.size)
     return codes
 
 

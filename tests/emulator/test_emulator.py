@@ -14,6 +14,7 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.prox import Prox
 from zipsgd.golden.quantise import codes_of, quantise
+from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.protocol.formats import LABEL_ONE, Build, BuildError, Flag, Loss
 from zipsgd.rows import ColumnSelection
@@ -92,9 +93,10 @@ def test_every_bit_is_that_of_the_golden_model() -> None:
     for number in range(CONFIGURATIONS):
         c = random_configuration(number)
         values, labels, model = random_set(number, c)
-        golden = GoldenTrainer(c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided)
-        from_codes = Emulator(c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided)
-        from_rows = Emulator(c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided)
+        config = RunConfig(c.features, c.p, c.m, c.batch, c.one_sided)
+        golden = GoldenTrainer(c.build, model, config, seed=number)
+        from_codes = Emulator(c.build, model, config, seed=number)
+        from_rows = Emulator(c.build, model, config, seed=number)
         np.testing.assert_array_equal(from_codes.q3, golden.q3)
         for epoch in range(2):
             order = np.random.default_rng((number, epoch)).permutation(c.rows)
@@ -102,8 +104,7 @@ def test_every_bit_is_that_of_the_golden_model() -> None:
             loss = golden.epoch(codes, c.step)
             assert from_codes.epoch_codes(codes, c.step) == loss, c
             assert (
-                from_rows.epoch_rows(values, labels, order, c.p, c.m, seed=number, epoch=epoch, step=c.step)
-                == loss
+                from_rows.epoch_rows(values, labels, order, seed=number, epoch=epoch, step=c.step) == loss
             ), c
             for emulator in (from_codes, from_rows):
                 np.testing.assert_array_equal(emulator.master, golden.master, err_msg=str(c))
@@ -131,11 +132,10 @@ def test_levels_give_the_bits_of_the_golden_model() -> None:
         values = np.clip(rng.uniform(low, np.maximum(low, high), (c.rows, c.features)), low, high)
         values = values.astype(np.float32).clip(low, high).astype(np.float64)
         _, labels, model = random_set(number, c)
-        golden = GoldenTrainer(
-            c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided, levels=table
-        )
-        from_codes = Emulator(c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided, levels=table)
-        from_rows = Emulator(c.build, model, seed=number, batch=c.batch, one_sided=c.one_sided, levels=table)
+        config = RunConfig(c.features, p, m, c.batch, c.one_sided, levels=table)
+        golden = GoldenTrainer(c.build, model, config, seed=number)
+        from_codes = Emulator(c.build, model, config, seed=number)
+        from_rows = Emulator(c.build, model, config, seed=number)
         for epoch in range(2):
             order = rng.permutation(c.rows)
             codes = codes_of(
@@ -144,32 +144,38 @@ def test_levels_give_the_bits_of_the_golden_model() -> None:
             loss = golden.epoch(codes, c.step)
             assert from_codes.epoch_codes(codes, c.step) == loss, c
             assert (
-                from_rows.epoch_rows(values, labels, order, p, m, seed=number, epoch=epoch, step=c.step)
-                == loss
+                from_rows.epoch_rows(values, labels, order, seed=number, epoch=epoch, step=c.step) == loss
             ), c
             for emulator in (from_codes, from_rows):
                 np.testing.assert_array_equal(emulator.master, golden.master, err_msg=str(c))
                 assert emulator.flags == golden.flags, c
             words.add(from_codes._state.q3.dtype)
     assert words == {np.dtype(np.int32), np.dtype(np.int64)}
-    with pytest.raises(ValueError, match=f"p must be {p}, as the table has"):
-        from_rows.epoch_rows(values, labels, order, p + 1, 2, seed=1, epoch=0, step=c.step)
 
 
-def test_p_and_m_may_change_between_epochs() -> None:
+def test_runs_at_other_planes_follow_each_other() -> None:
+    """On the same values, of which each emulator keeps fixed-point numbers for the next."""
     rng = np.random.default_rng(1)
     build = Build(max_features=2048, q3_bits=18, model_bits=24)
     values = rng.uniform(-1, 1, (40, 700)).astype(np.float32)
     labels = rng.integers(-(1 << 15), 1 << 15, 40).astype(np.int16)
-    golden = GoldenTrainer(build, np.zeros(700, dtype=int), seed=3, batch=16)
-    emulator = Emulator(build, np.zeros(700, dtype=int), seed=3, batch=16)
+    model = np.zeros(700, dtype=np.int64)
     order = np.arange(40)
-    for epoch, (p, m) in enumerate([(1, 2), (8, 2), (2, 1), (5, 0), (3, 2)]):
+    previous = None
+    for epoch, (p, m) in enumerate([(1, 2), (8, 2), (2, 1), (5, 0), (1, 2)]):
         step = Step.nearest(0.01 / 16)
+        config = RunConfig(700, p, m, batch=16)
+        golden = GoldenTrainer(build, model, config, seed=3, epoch=epoch)
+        emulator = Emulator(build, model, config, seed=3, epoch=epoch)
+        if previous is not None:
+            emulator.adopt(previous)
         codes = quantise(values, labels, p, m, seed=9, epoch=epoch, rows=order)
         loss = golden.epoch(codes, step)
-        assert emulator.epoch_rows(values, labels, order, p, m, seed=9, epoch=epoch, step=step) == loss
-    np.testing.assert_array_equal(emulator.master, golden.master)
+        assert emulator.epoch_rows(values, labels, order, seed=9, epoch=epoch, step=step) == loss
+        np.testing.assert_array_equal(emulator.master, golden.master)
+        previous, model = emulator, golden.master
+    with pytest.raises(ValueError, match="the codes have p = 2 and m = 2, the run p = 1 and m = 2"):
+        emulator.epoch_codes(quantise(values, labels, 2, 2, seed=9, epoch=0, rows=order), step)
 
 
 def test_loss_sum_is_exact_beyond_64_bits() -> None:
@@ -177,20 +183,23 @@ def test_loss_sum_is_exact_beyond_64_bits() -> None:
     build = Build(q3_bits=18, model_bits=24)
     limit = 1 << (build.residual_bits - 1)
     rows = 1 << 18
-    emulator = Emulator(build, [-(1 << 23)], seed=1, batch=1)
     values = np.full((1, 1), 1, dtype=np.float32)
     labels = np.zeros(1, dtype=np.int16)
     order = np.zeros(rows, dtype=int)
-    loss = emulator.epoch_rows(values, labels, order, 1, 0, seed=1, epoch=0, step=Step(0, 0))
+
+    def loss(m: int) -> int:
+        emulator = Emulator(build, [-(1 << 23)], RunConfig(1, 1, m), seed=1)
+        total = emulator.epoch_rows(values, labels, order, seed=1, epoch=0, step=Step(0, 0))
+        assert emulator.flags == (Flag.RESIDUAL if m else 0)
+        return total
+
     # m = 0 truncates +1 to 0 at p = 1, so nothing is lost there; with up bits the residual saturates at -4
-    assert loss == 0
-    loss = emulator.epoch_rows(values, labels, order, 1, 2, seed=1, epoch=0, step=Step(0, 0))
-    assert loss == rows * limit**2 > 1 << 63
-    assert emulator.flags == Flag.RESIDUAL
+    assert loss(0) == 0
+    assert loss(2) == rows * limit**2 > 1 << 63
 
 
 def test_the_attributes_are_copies() -> None:
-    emulator = Emulator(Build(), [1, 2, 3], seed=1, batch=1)
+    emulator = Emulator(Build(), [1, 2, 3], RunConfig(3), seed=1)
     emulator.master[:] = 0
     np.testing.assert_array_equal(emulator.master, [1, 2, 3])
 
@@ -198,15 +207,17 @@ def test_the_attributes_are_copies() -> None:
 def test_bad_arguments_are_named() -> None:
     build = Build(max_features=8, max_batch=4)
     with pytest.raises(ValueError, match="1 to 8 features"):
-        Emulator(build, np.zeros(9), seed=1, batch=1)
+        Emulator(build, np.zeros(9), RunConfig(9), seed=1)
     with pytest.raises(ValueError, match=r"batch must be in 1\.\.4, not 5"):
-        Emulator(build, np.zeros(8), seed=1, batch=5)
-    emulator = Emulator(build, np.zeros(8), seed=1, batch=4)
+        Emulator(build, np.zeros(8), RunConfig(8, batch=5), seed=1)
+    with pytest.raises(ValueError, match=r"p must be in 1\.\.8"):
+        Emulator(build, np.zeros(8), RunConfig(8, p=9), seed=1)
+    emulator = Emulator(build, np.zeros(8), RunConfig(8, 1, batch=4), seed=1)
     step = Step.nearest(0.01)
     labels = np.zeros(2, dtype=np.int16)
 
-    def epoch(values: np.ndarray, order: list[int], p: int = 1) -> None:
-        emulator.epoch_rows(values.astype(np.float32), labels, order, p, 2, seed=1, epoch=0, step=step)
+    def epoch(values: np.ndarray, order: list[int]) -> None:
+        emulator.epoch_rows(values.astype(np.float32), labels, order, seed=1, epoch=0, step=step)
 
     with pytest.raises(ValueError, match=r"shape \(rows, 8\)"):
         epoch(np.zeros((2, 7)), [0])
@@ -216,8 +227,6 @@ def test_bad_arguments_are_named() -> None:
         epoch(np.zeros((2, 8)), [-1])
     with pytest.raises(ValueError, match=r"scaled to \[-1, 1\]"):
         epoch(np.full((2, 8), math.nan), [0])
-    with pytest.raises(ValueError, match=r"p must be in 1\.\.8"):
-        epoch(np.zeros((2, 8)), [0], p=9)
     with pytest.raises(ValueError, match="the codes have 7 features, the model 8"):
         emulator.epoch_codes(quantise(np.zeros((2, 7)), labels, 1, 2, seed=1, epoch=0, rows=[0, 1]), step)
 
@@ -279,21 +288,20 @@ def test_a_head_has_the_bits_of_a_run_of_its_own() -> None:
     start = rng.integers(-(1 << 18), 1 << 18, (5, 30))
     step = Step.nearest(0.01, Prox(shrink_shift=6, shrink_rate=30000, threshold=1 << 21))
     both = [
-        Emulator(build, start, seed=3, batch=8, loss=loss, one_against_all=True)
+        Emulator(build, start, RunConfig(30, batch=8, loss=loss, heads=5, one_against_all=True), seed=3)
         for loss in (Loss.SQUARED, Loss.SQUARED_HINGE)
     ]
     for together in both:
-        alone = [Emulator(build, model, seed=3, batch=8, loss=together.loss) for model in start]
+        config = RunConfig(30, batch=8, loss=together.config.loss)
+        alone = [Emulator(build, model, config, seed=3) for model in start]
         for epoch in range(2):
             order = rng.permutation(90)
-            one_pass = together.epoch_rows(values, classes, order, 2, 2, seed=1, epoch=epoch, step=step)
+            one_pass = together.epoch_rows(values, classes, order, seed=1, epoch=epoch, step=step)
             losses = [
                 each.epoch_rows(
                     values,
                     np.where(classes == number, LABEL_ONE, -LABEL_ONE).astype(np.int16),
                     order,
-                    2,
-                    2,
                     seed=1,
                     epoch=epoch,
                     step=step,

@@ -17,6 +17,7 @@ from zipsgd.golden.lfsr import Lfsr, advance, seed_words
 from zipsgd.golden.loss import Step, deltas, loss_sum, residuals
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, quantise, row_keys, uniform16
 from zipsgd.golden.rounding import align_draw, saturate, stochastic_round
+from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.update import update
 from zipsgd.golden.weave import planes, sample_bytes, unweave, weave
@@ -429,7 +430,7 @@ def test_training_reaches_least_squares() -> None:
     values = rng.uniform(-1, 1, (256, 6))
     target = values @ rng.uniform(-0.2, 0.2, 6)
     labels = np.round(target * 2**15).astype(np.int16)
-    trainer = GoldenTrainer(build, np.zeros(6, dtype=int), seed=1, batch=16)
+    trainer = GoldenTrainer(build, np.zeros(6, dtype=int), RunConfig(6, batch=16), seed=1)
     losses = []
     for epoch in range(30):
         order = rng.permutation(256)
@@ -444,6 +445,6 @@ def test_training_reaches_least_squares() -> None:
 def test_a_step_of_zero_leaves_the_model() -> None:
     build = Build()
     model = [5, -5, 1 << 20]
-    trainer = GoldenTrainer(build, model, seed=1, batch=2)
+    trainer = GoldenTrainer(build, model, RunConfig(len(model), batch=2), seed=1)
     trainer.epoch(random_codes(1, 7, 3, 2, 2), Step(0, 0))
     assert trainer.master.tolist() == model

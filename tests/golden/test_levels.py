@@ -9,6 +9,7 @@ from zipsgd.golden.gradient import pair_gradient
 from zipsgd.golden.levels import LevelTable, transcode
 from zipsgd.golden.loss import Step
 from zipsgd.golden.quantise import Codes, codes_of, quantise
+from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.weave import unweave, weave
 from zipsgd.protocol.formats import Build
@@ -83,8 +84,8 @@ def test_even_levels_are_those_of_the_plain_quantiser() -> None:
     coded = codes_of(table.fixed_point(values), labels, p, 2, seed=1, epoch=0, rows=rows)
     np.testing.assert_array_equal(weave(plain, 8), weave(coded, 8))
     build = Build()
-    first = GoldenTrainer(build, np.arange(5) << 17, seed=2, batch=8)
-    second = GoldenTrainer(build, np.arange(5) << 17, seed=2, batch=8, levels=table)
+    first = GoldenTrainer(build, np.arange(5) << 17, RunConfig(5, batch=8), seed=2)
+    second = GoldenTrainer(build, np.arange(5) << 17, RunConfig(5, table.p, batch=8, levels=table), seed=2)
     step = Step.nearest(0.01)
     assert first.epoch(plain, step) == second.epoch(coded, step)
     np.testing.assert_array_equal(first.master, second.master)

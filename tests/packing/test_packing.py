@@ -10,6 +10,7 @@ from zipsgd.backends import EpochSamples
 from zipsgd.data import Scaling
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, codes_of, fixed_point
+from zipsgd.golden.run import RunConfig
 from zipsgd.golden.weave import sample_bytes, unweave, weave
 from zipsgd.packing import ScaledRows, pack, shuffled, stream, unpack
 from zipsgd.packing.kernels import SEGMENT
@@ -273,9 +274,10 @@ def test_an_epoch_may_take_its_rows_from_disk() -> None:
     scaling = Scaling(np.zeros(5), np.full(5, 6.0), 0.0, 1.0)
     labels, order = random_labels(rng, 40), rng.permutation(40)
     rows = ScaledRows(features, scaling.centre, scaling.spread)
+    config = RunConfig(6, 3, 2)
     for one, other in zip(
-        EpochSamples(scaling.features(features), labels, order, 1, 2, 3, 2).blocks(16),
-        EpochSamples(rows, labels, order, 1, 2, 3, 2).blocks(16),
+        EpochSamples(scaling.features(features), labels, order, 1, 2).blocks(config, 16),
+        EpochSamples(rows, labels, order, 1, 2).blocks(config, 16),
     ):
         assert same_codes(one, other)
 

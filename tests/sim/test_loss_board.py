@@ -43,7 +43,7 @@ def test_doubts_come_over_the_link(refetch: Refetch, loss_board: VirtualBoard) -
         board = DeviceBackend(device)
         for number, count in enumerate((64, 1, 32, 33, 63, 64)):
             order = rng.permutation(ROWS)[:count]
-            samples = EpochSamples(X, LABELS, order, 5, number, config.p, config.m)
+            samples = EpochSamples(X, LABELS, order, 5, number)
             results = []
             for backend in (emulator, board):
                 backend.begin(config, model, 5, number)

@@ -116,8 +116,8 @@ def test_the_ends_and_the_intercept_are_exact(level_bits, shared, skewed):
         np.testing.assert_array_equal(table.values[:, -1], places.max(axis=0))
         np.testing.assert_array_equal(table.values[-1], top)
     rows = np.arange(task.labels.size)
-    samples = EpochSamples(task.values, task.labels, rows, 1, 0, task.config.p, task.config.m, table)
-    for codes in samples.blocks():
+    samples = EpochSamples(task.values, task.labels, rows, 1, 0)
+    for codes in samples.blocks(task.config):
         for quantised in transcode(codes, table):
             np.testing.assert_array_equal(quantised.base[:, -1], top)
 

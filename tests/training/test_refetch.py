@@ -28,7 +28,7 @@ MODEL = np.rint(0.4 * WEIGHTS * 2**BUILD.model_frac).astype(np.int64)
 
 def samples_of(config: RunConfig, number: int = 0) -> EpochSamples:
     order = np.random.default_rng(number).permutation(ROWS)
-    return EpochSamples(VALUES, LABELS, order, SEED, number, config.p, config.m)
+    return EpochSamples(VALUES, LABELS, order, SEED, number)
 
 
 def fetched(backend: Backend, config: RunConfig, model: np.ndarray, number: int) -> FetchedEpoch:

@@ -273,7 +273,7 @@ def test_the_backends_agree_that_a_run_begins_anew(small_table):
     assert bits(first) == bits(second)
     backend.begin(RunConfig(7, 2, 2, 8), np.zeros(7, dtype=np.int64), seed=1)
     values = np.zeros((3, 7), dtype=np.float32)
-    samples = EpochSamples(values, np.full(3, 1 << 14, dtype=np.int16), np.arange(3), 1, 0, 2, 2)
+    samples = EpochSamples(values, np.full(3, 1 << 14, dtype=np.int16), np.arange(3), 1, 0)
     result = backend.epoch(samples, Step.nearest(0.01), lambda done: None)
     assert (
         result.loss_sum == 3 * (1 << backend.build.residual_frac - 1) ** 2

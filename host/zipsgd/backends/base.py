@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.quantise import Codes, codes_of, fixed_point
 from zipsgd.golden.run import RunConfig
@@ -30,7 +29,7 @@ class EpochSamples:
 
     ``values``: float32 in [-1, 1], shape (rows, features), an array or rows that are read when they are asked for; ``labels``:
     int16, shape (rows,) or, of several heads, (rows, heads); ``order``: row numbers. ``seed`` and ``epoch`` decide the up bits.
-    ``levels``: what bases number, None for even levels. ``memory``: bytes for packed samples that are yet to be trained on, if
+    ``memory``: bytes for packed samples that are yet to be trained on, if
     the values are no array.
     """
 
@@ -39,22 +38,18 @@ class EpochSamples:
     order: npt.NDArray[np.int64]
     seed: int
     epoch: int
-    p: int
-    m: int
-    levels: LevelTable | None = None
     memory: int = 1 << 28
 
-    def blocks(self, size: int = 512) -> Iterator[Codes]:
-        """Quantised samples in training order, ``size`` at a time."""
+    def blocks(self, config: RunConfig, size: int = 512) -> Iterator[Codes]:
+        """Quantised samples in training order, ``size`` at a time, at the planes and levels of ``config``."""
+        p, m, levels = config.p, config.m, config.levels
         for start in range(0, self.order.size, size):
             rows = self.order[start : start + size]
             values = self.values[rows]
-            fixed = fixed_point(values, self.p) if self.levels is None else self.levels.fixed_point(values)
-            yield codes_of(
-                fixed, self.labels[rows], self.p, self.m, seed=self.seed, epoch=self.epoch, rows=rows
-            )
+            fixed = fixed_point(values, p) if levels is None else levels.fixed_point(values)
+            yield codes_of(fixed, self.labels[rows], p, m, seed=self.seed, epoch=self.epoch, rows=rows)
 
-    def packed(self, lanes: int, size: int = 512) -> Iterator[npt.NDArray[np.uint8]]:
+    def packed(self, config: RunConfig, lanes: int, size: int = 512) -> Iterator[npt.NDArray[np.uint8]]:
         """The same as they go to a device of ``lanes``: uint8, shape (size, bytes of a sample), in the end maybe fewer."""
         from zipsgd.packing import pack, stream  # numba takes a second to import
 
@@ -63,12 +58,12 @@ class EpochSamples:
                 self.values,
                 self.labels,
                 self.order,
-                self.p,
-                self.m,
+                config.p,
+                config.m,
                 lanes,
                 seed=self.seed,
                 epoch=self.epoch,
-                levels=self.levels,
+                levels=config.levels,
                 threads=_THREADS,
                 memory=self.memory,
                 size=size,
@@ -79,19 +74,19 @@ class EpochSamples:
             yield pack(
                 self.values[rows],
                 self.labels[rows],
-                self.p,
-                self.m,
+                config.p,
+                config.m,
                 lanes,
                 seed=self.seed,
                 epoch=self.epoch,
                 rows=rows,
-                levels=self.levels,
+                levels=config.levels,
             )
 
 
 @dataclass(frozen=True)
 class EpochResult:
-    """``loss_sum`` in units of :meth:`.RunConfig.loss_unit`; ``flags``: sticky, since the run began.
+    """``loss_sum`` in units of :meth:`.RunConfig.loss_unit`; ``flags``: what saturated in the epoch.
 
     The rest is None where there is no device. ``cycles``: with the epoch under way; ``plane_cycles``: of these, with a plane
     taken; ``starved_cycles``: of these, in which one could have been taken and none had come; ``sample_bytes`` and

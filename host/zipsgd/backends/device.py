@@ -51,7 +51,6 @@ class DeviceBackend:
         self._progress = progress
         self.name = name or device.link.url
         self._resources = resources or ExitStack()
-        self._flags = 0
 
     @property
     def build(self) -> Build:
@@ -60,13 +59,13 @@ class DeviceBackend:
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         self._config, self._model = config, model.copy()
         self._seed, self._epoch = seed, epoch
-        self._flags = self._with_restarts(self._begin).flags
+        self._with_restarts(self._begin)
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         size = max(16, min(512, _BLOCK_VALUES // self._config.features))
 
         def run() -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-            packed = samples.packed(self.build.lanes, size)
+            packed = samples.packed(self._config, self.build.lanes, size)
             # Before the epoch begins: compiling takes a while, and so may a disk
             first = list(islice(packed, 1))
 
@@ -88,10 +87,9 @@ class DeviceBackend:
         bytes_before = self.device.link.counts.samples
         counts, self._model = self._with_restarts(run)
         self._epoch += 1
-        self._flags |= counts.flags
         return EpochResult(
             loss_sum=counts.loss,
-            flags=self._flags,
+            flags=counts.flags,
             cycles=counts.cycles,
             plane_cycles=counts.plane_cycles,
             sample_bytes=self.device.link.counts.samples - bytes_before,

@@ -31,21 +31,10 @@ class EmulatorBackend:
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         config.check(self.build)
+        self._config = config
         self._epoch = epoch
         previous = getattr(self, "_emulator", None)
-        self._emulator = Emulator(
-            self.build,
-            model,
-            seed=seed,
-            batch=config.batch,
-            one_sided=config.one_sided,
-            levels=config.levels,
-            loss=config.loss,
-            polynomial=config.polynomial,
-            refetch=config.refetch,
-            one_against_all=config.one_against_all,
-            epoch=epoch,
-        )
+        self._emulator = Emulator(self.build, model, config, seed=seed, epoch=epoch)
         if (
             previous is not None
         ):  # runs on the same values follow each other: one for each head, one for each epoch
@@ -57,8 +46,10 @@ class EmulatorBackend:
         loss = done = 0
         if not isinstance(samples.values, np.ndarray):
             features = samples.values.shape[1]
-            for part in samples.packed(_LANES, self._whole_batches(_CODES, features)):
-                codes = unpack(part, features, samples.p, samples.m, _LANES, labels=samples.labels[0].size)
+            for part in samples.packed(self._config, _LANES, self._whole_batches(_CODES, features)):
+                codes = unpack(
+                    part, features, self._config.p, self._config.m, _LANES, labels=samples.labels[0].size
+                )
                 loss += self._emulator.epoch_codes(codes, step)
                 done += len(part)
                 progress(done)
@@ -69,8 +60,6 @@ class EmulatorBackend:
                 samples.values,
                 samples.labels,
                 samples.order[start : start + size],
-                samples.p,
-                samples.m,
                 seed=samples.seed,
                 epoch=samples.epoch,
                 step=step,
@@ -80,7 +69,7 @@ class EmulatorBackend:
 
     def _whole_batches(self, values: int, features: int) -> int:
         """Samples of about so many values, and of whole mini-batches."""
-        batch = self._emulator.batch
+        batch = self._config.batch
         return max(1, values // features // batch) * batch
 
     def model(self) -> npt.NDArray[np.int64]:

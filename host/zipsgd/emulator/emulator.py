@@ -3,13 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
-from zipsgd.golden.polynomial import Polynomial
 from zipsgd.golden.prox import NO_PROX
 from zipsgd.golden.quantise import Codes, fixed_point, level_offset, row_keys
-from zipsgd.protocol.formats import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX, Build, Loss, Refetch
+from zipsgd.golden.run import RunConfig
+from zipsgd.protocol.formats import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX, Build
 
 from .epochs import epoch_codes, epoch_rows, polynomial_codes, polynomial_rows
 from .state import FLAGS, LOSS_HIGH, LOSS_LOW, Int, Run, State, Vector
@@ -17,43 +16,36 @@ from .update import update
 
 __all__ = ["Emulator"]
 
+_Prepared = dict[int, tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]
+"""Values and the same as fixed-point numbers, by p."""
+
 
 class Emulator:
     """The device's state between epochs, and epochs of training: the same bits as golden.GoldenTrainer.
 
     Parameters
     ----------
-    build : widths and limits.
-    model : integers, shape (features,) or, of several heads, (heads, features): the master model to start from.
-    seed : of the device's LFSRs.
-    batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
-    one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
-    levels : what the codes number; None for even levels.
-    loss : what is minimised; polynomial : its derivative, of a polynomial loss.
-    refetch : which samples are left out.
-    one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
-    epoch : number of the first one.
+    build : Build
+        Widths and limits.
+    model : npt.ArrayLike of shape (features,) or (heads, features)
+        Integers: the master model to start from.
+    config : RunConfig
+        What the run is.
+    seed : int
+        Of the device's random generators.
+    epoch : int
+        Number of the first epoch.
 
     Attributes
     ----------
-    master, q3 : int64, shaped as ``model``: the model, and its rounded copy (copies of the emulator's own).
-    flags : sticky overflow flags, bits of :class:`~zipsgd.protocol.formats.Flag`.
+    master, q3 : Int
+        The model, and its rounded copy, shaped as ``model`` (copies of the emulator's own).
+    flags : int
+        Bits of :class:`~zipsgd.protocol.formats.Flag`: what saturated since the epoch began.
     """
 
     def __init__(
-        self,
-        build: Build,
-        model: npt.ArrayLike,
-        *,
-        seed: int,
-        batch: int,
-        one_sided: bool = False,
-        levels: LevelTable | None = None,
-        loss: Loss = Loss.SQUARED,
-        polynomial: Polynomial | None = None,
-        refetch: Refetch = Refetch.NEVER,
-        one_against_all: bool = False,
-        epoch: int = 0,
+        self, build: Build, model: npt.ArrayLike, config: RunConfig, *, seed: int, epoch: int = 0
     ) -> None:
         start = np.array(model, dtype=np.int64)
         if start.ndim not in (1, 2) or not 1 <= start.size <= build.max_features:
@@ -61,21 +53,19 @@ class Emulator:
                 f"the model must have 1 to {build.max_features} features, in a vector or one for each head, not the shape "
                 f"{start.shape}"
             )
-        if not 1 <= batch <= build.max_batch:
-            raise ValueError(f"batch must be in 1..{build.max_batch}, not {batch}")
+        if not 1 <= config.batch <= build.max_batch:
+            raise ValueError(f"batch must be in 1..{build.max_batch}, not {config.batch}")
+        p, m = config.p, config.m
+        if config.levels is None and not (1 <= p <= build.p_max and 0 <= m <= build.m_max):
+            raise ValueError(f"p must be in 1..{build.p_max} and m in 0..{build.m_max}, not {p} and {m}")
         self.build = build
-        self.batch = batch
-        self.one_sided = one_sided
-        self.levels = levels
+        self.config = config
+        levels, polynomial = config.levels, config.polynomial
         self._table = np.zeros((1, 2), np.int16) if levels is None else levels.values
-        self.loss = loss
-        self._polynomial = polynomial
-        self._refetch = refetch
         words = None if polynomial is None else polynomial.words(build)
-        self._one_against_all = one_against_all
         self._shape = start.shape
         self._heads, self._features = np.atleast_2d(start).shape
-        self._prepared: dict[int, tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]] = {}  # by p
+        self._prepared: _Prepared = {}
         self._room = build.chunks(self._features) * build.lanes
         padded = self._heads * self._room
         self._seed = seed
@@ -100,8 +90,9 @@ class Emulator:
         self._state.update_lfsr[:] = words[:-1]
         self._state.loss_lfsr[:] = words[-1:]
         self._state.phases[:] = 0
+        self._state.totals[FLAGS] = 0
         self._doubts: list[npt.NDArray[np.bool_]] = []
-        update(self._begin(1 if self.levels is None else self.levels.p, 0, Step(0, 0)), self._state)
+        update(self._begin(Step(0, 0)), self._state)
 
     @property
     def master(self) -> Int:
@@ -123,14 +114,15 @@ class Emulator:
     @property
     def doubts(self) -> npt.NDArray[np.bool_] | None:
         """Which samples of the epoch were left out, or None of a run that leaves none."""
-        return np.concatenate(self._doubts) if self._refetch else None
+        return np.concatenate(self._doubts) if self.config.refetch else None
 
-    def prepare(self, values: npt.NDArray[np.float32], p: int) -> None:
-        """Keep ``values`` as fixed-point numbers for ``p`` base planes; :meth:`epoch_rows` does it when it has to.
+    def prepare(self, values: npt.NDArray[np.float32]) -> None:
+        """Keep ``values`` as fixed-point numbers of the run's base planes; :meth:`epoch_rows` calls this when needed.
 
         The array is remembered by identity: do not change its contents between epochs.
         Raises ValueError where a value is not in [-1, 1].
         """
+        p, levels = self.config.p, self.config.levels
         if p in self._prepared and self._prepared[p][0] is values:
             return
         if values.ndim != 2 or values.shape[1] != self._features:
@@ -142,7 +134,7 @@ class Emulator:
         for start in range(0, values.shape[0], block):
             part = values[start : start + block]
             fixed[start : start + block] = (
-                fixed_point(part, p) if self.levels is None else self.levels.fixed_point(part)
+                fixed_point(part, p) if levels is None else levels.fixed_point(part)
             )
         # Of other values nothing is kept; the same at another p are those of samples that are fetched again
         same = {other: kept for other, kept in self._prepared.items() if kept[0] is values}
@@ -150,15 +142,19 @@ class Emulator:
 
     def adopt(self, other: "Emulator") -> None:
         """Take over what ``other`` keeps of its values, where both have the same levels."""
-        if other.levels is self.levels:
+        if other.config.levels is self.config.levels:
             self._prepared = other._prepared
 
     def epoch_codes(self, codes: Codes, step: Step) -> int:
         """Train on ``codes`` in order; returns the epoch's loss sum, in units of 2^-(2 * residual_frac)."""
         if codes.base.shape[1] != self._features:
             raise ValueError(f"the codes have {codes.base.shape[1]} features, the model {self._features}")
-        run = self._begin(codes.p, codes.m, step, len(codes.labels))
-        train = epoch_codes if self._polynomial is None else polynomial_codes
+        if (codes.p, codes.m) != (self.config.p, self.config.m):
+            raise ValueError(
+                f"the codes have p = {codes.p} and m = {codes.m}, the run p = {self.config.p} and m = {self.config.m}"
+            )
+        run = self._begin(step, len(codes.labels))
+        train = epoch_codes if self.config.polynomial is None else polynomial_codes
         train(
             np.ascontiguousarray(codes.base),
             np.ascontiguousarray(codes.up),
@@ -174,8 +170,6 @@ class Emulator:
         values: npt.NDArray[np.float32],
         labels: npt.NDArray[np.int16],
         order: npt.ArrayLike,
-        p: int,
-        m: int,
         *,
         seed: int,
         epoch: int,
@@ -188,7 +182,6 @@ class Emulator:
         values : features in [-1, 1], shape (rows, features).
         labels : shape (rows,), in units of 2^-15 or numbers of classes; or (rows, heads), one for each head.
         order : row numbers, the samples of the epoch in order.
-        p, m : base and up planes, at most as many as the build takes.
         seed, epoch : decide the up bits, with the row numbers.
         step : step size over mini-batch size.
 
@@ -199,9 +192,10 @@ class Emulator:
         rows = np.asarray(order, dtype=np.int64)
         if rows.size and not 0 <= rows.min() <= rows.max() < len(labels) == values.shape[0]:
             raise ValueError(f"order must name rows of {values.shape[0]} values and as many labels")
-        run = self._begin(p, m, step, rows.size)
-        self.prepare(values, p)
-        train = epoch_rows if self._polynomial is None else polynomial_rows
+        p, m = self.config.p, self.config.m
+        run = self._begin(step, rows.size)
+        self.prepare(values)
+        train = epoch_rows if self.config.polynomial is None else polynomial_rows
         pairs = range((max(1, m) + 1) // 2)
         train(
             self._prepared[p][1],
@@ -218,19 +212,16 @@ class Emulator:
     def _labels(self, labels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """As the compiled functions take them: shape (samples, labels of a sample)."""
         return np.ascontiguousarray(labels, dtype=np.int16).reshape(
-            len(labels), 1 if self._one_against_all else self._heads
+            len(labels), 1 if self.config.one_against_all else self._heads
         )
 
-    def _begin(self, p: int, m: int, step: Step, samples: int = 0) -> Run:
-        """Constants for ``samples`` at ``p`` and ``m``; also fits the state's words and its room for doubts to them."""
-        build = self.build
-        if not (1 <= p <= build.p_max and 0 <= m <= build.m_max) and self.levels is None:
-            raise ValueError(f"p must be in 1..{build.p_max} and m in 0..{build.m_max}, not {p} and {m}")
-        if self.levels is not None and p != self.levels.p:
-            raise ValueError(f"p must be {self.levels.p}, as the table has 2^p + 1 levels, not {p}")
-        value_bits = p if self.levels is None else self.levels.bits
+    def _begin(self, step: Step, samples: int = 0) -> Run:
+        """Constants of a run on ``samples``; also fits the state's words and its room for doubts to them."""
+        build, config = self.build, self.config
+        levels, polynomial = config.levels, config.polynomial
+        value_bits = config.p if levels is None else levels.bits
         # |z| <= n 2^(q3_bits-1) 2^(p-1), |G| < batch 2^delta_bits 2^(p-1)
-        largest = max(self._features << (build.q3_bits - 1), self.batch << build.delta_bits) << (
+        largest = max(self._features << (build.q3_bits - 1), config.batch << build.delta_bits) << (
             value_bits - 1
         )
         word = np.int32 if largest < 1 << 31 else np.int64
@@ -245,17 +236,17 @@ class Emulator:
         return Run(
             features=self._features,
             heads=self._heads,
-            one_against_all=self._one_against_all,
-            m=m,
-            batch=self.batch,
-            symmetric=m >= 2 and not self.one_sided,
-            loss=int(self.loss),
+            one_against_all=config.one_against_all,
+            m=config.m,
+            batch=config.batch,
+            symmetric=config.m >= 2 and not config.one_sided,
+            loss=int(config.loss),
             one=1 << build.residual_frac,
-            degree=0 if self._polynomial is None else self._polynomial.degree,
-            refetch=int(self._refetch),
-            reach_shift=0 if self._polynomial is None else REACH_MAX - self._polynomial.reach,
+            degree=config.degree,
+            refetch=int(config.refetch),
+            reach_shift=0 if polynomial is None else REACH_MAX - polynomial.reach,
             argument_bits=build.residual_bits - 1,
-            level_offset=-1 if self.levels is None else level_offset(p),
+            level_offset=-1 if levels is None else level_offset(config.p),
             z_shift=build.z_shift(value_bits),
             label_shift=build.residual_frac - LABEL_FRAC,
             residual_limit=1 << (build.residual_bits - 1),

@@ -31,9 +31,9 @@ class RunConfig:
     """
 
     features: int
-    p: int
-    m: int
-    batch: int
+    p: int = 2
+    m: int = 2
+    batch: int = 1
     one_sided: bool = False
     levels: LevelTable | None = None
     loss: Loss = Loss.SQUARED

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import Build, Loss, Refetch
+from zipsgd.protocol.formats import Build, Refetch
 
 from .bound import score_bounds
 from .dot import dot
 from .gradient import gradient, pair_gradient
-from .levels import LevelTable, transcode
+from .levels import transcode
 from .lfsr import Lfsr, seed_words
 from .loss import (
     Step,
@@ -23,10 +23,10 @@ from .loss import (
     residuals,
     targets,
 )
-from .polynomial import Polynomial
 from .prox import NO_PROX, Phases, Prox, apply_prox, ball_shift
 from .quantise import Codes
 from .rounding import Int
+from .run import RunConfig
 from .update import update
 
 __all__ = ["GoldenTrainer"]
@@ -39,47 +39,32 @@ class GoldenTrainer:
 
     Parameters
     ----------
-    build : widths and limits.
-    model : integers, shape (features,) or, of several heads, (heads, features): the master model to start from.
-    seed : of the device's LFSRs.
-    batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
-    one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
-    levels : what the codes number; None for even levels.
-    loss : what is minimised; polynomial : its derivative, of a polynomial loss.
-    refetch : which samples are left out.
-    one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
+    build : Build
+        Widths and limits.
+    model : npt.ArrayLike of shape (features,) or (heads, features)
+        Integers: the master model to start from.
+    config : RunConfig
+        What the run is. Of ``p`` and ``m``, the codes of an epoch have their own.
+    seed : int
+        Of the device's random generators.
+    epoch : int
+        Number of the first epoch.
 
     Attributes
     ----------
-    master : the model, shaped as ``model``. flags : sticky, bits of :class:`.Flag`.
-    doubts : which samples of the epoch were left out.
-    epoch : number of the first one.
+    master : Int
+        The model, shaped as ``model``.
+    flags : int
+        Bits of :class:`.Flag`: what saturated since the epoch began.
+    doubts : list of bool
+        Which samples of the epoch were left out.
     """
 
     def __init__(
-        self,
-        build: Build,
-        model: npt.ArrayLike,
-        *,
-        seed: int,
-        batch: int,
-        one_sided: bool = False,
-        levels: LevelTable | None = None,
-        loss: Loss = Loss.SQUARED,
-        polynomial: Polynomial | None = None,
-        refetch: Refetch = Refetch.NEVER,
-        one_against_all: bool = False,
-        epoch: int = 0,
+        self, build: Build, model: npt.ArrayLike, config: RunConfig, *, seed: int, epoch: int = 0
     ) -> None:
         self.build = build
-        self.levels = levels
-        self.batch = batch
-        self.one_sided = one_sided
-        self.loss = loss
-        self._polynomial = polynomial
-        self._refetch = refetch
-        self.one_against_all = one_against_all
-        self.flags = 0
+        self.config = config
         self.master: Int = np.array(model, dtype=np.int64)
         self._q3: Int = np.zeros_like(np.atleast_2d(self.master))
         self._seed = seed
@@ -91,6 +76,7 @@ class GoldenTrainer:
         self._update_lfsr = Lfsr(words[:-1])
         self._loss_lfsr = Lfsr(words[-1:])
         self._phases = Phases()
+        self.flags = 0
         self.doubts: list[bool] = []
         self._update(np.zeros_like(np.atleast_2d(self.master)), NO_PROX)
 
@@ -119,21 +105,22 @@ class GoldenTrainer:
     def _derivatives(self, z: Int, samples: Codes, labels: Int, p: int, prox: Prox) -> tuple[Int, int, int]:
         """Of the dot products ``z`` of a mini-batch's ``samples``, shape (samples, heads, m): derivatives, the sum of the loss,
         and flags."""
-        if self._polynomial is None:
+        config = self.config
+        if config.polynomial is None:
             r, flags = residuals(z, labels, p, self.build)
-            within, derivative = derivatives(r, labels, self.loss, self.build)
-            if self._refetch:
+            within, derivative = derivatives(r, labels, config.loss, self.build)
+            if config.refetch:
                 spared = prox.spare_last and prox.ball_square > 0
-                bounds = score_bounds(self._q3[0], self._refetch, spared)
-                certain = self._refetch == Refetch.CERTAIN
+                bounds = score_bounds(self._q3[0], config.refetch, spared)
+                certain = config.refetch == Refetch.CERTAIN
                 reference = dot(replace(samples, m=0), self._q3[0]) if certain else z[:, 0]
                 doubt = doubtful(reference[:, 0], labels[:, 0], p, bounds, self.build)
                 self.doubts += doubt.tolist()
                 within[doubt], derivative[doubt] = 0, 0
             return derivative, loss_sum(within, derivative), flags
-        t, flags = arguments(z, labels, p, self._polynomial.reach, self.loss, self.build)
-        words = self._polynomial.words(self.build)
-        return *polynomial_loss(t, labels, self.loss, words, self.build), flags
+        t, flags = arguments(z, labels, p, config.polynomial.reach, config.loss, self.build)
+        words = config.polynomial.words(self.build)
+        return *polynomial_loss(t, labels, config.loss, words, self.build), flags
 
     @property
     def q3(self) -> Int:
@@ -143,17 +130,17 @@ class GoldenTrainer:
     def epoch(self, codes: Codes, step: Step) -> int:
         """Train on ``codes`` in order; returns their loss sum, in units of 2^-(2 * residual_frac)."""
         total = 0
-        heads = len(self._q3)
-        for start in range(0, len(codes.labels), self.batch):
-            part = slice(start, start + self.batch)
+        config, levels, heads = self.config, self.config.levels, len(self._q3)
+        for start in range(0, len(codes.labels), config.batch):
+            part = slice(start, start + config.batch)
             samples = Codes(codes.base[part], codes.up[part], codes.labels[part], codes.p, codes.m)
-            labels = targets(samples.labels.astype(np.int64), heads, self.one_against_all)
-            if self.levels is None:
+            labels = targets(samples.labels.astype(np.int64), heads, config.one_against_all)
+            if levels is None:
                 p = codes.p
                 z = np.stack([dot(samples, q3) for q3 in self._q3], axis=1)
             else:
-                p = self.levels.bits
-                quantised = transcode(samples, self.levels)
+                p = levels.bits
+                quantised = transcode(samples, levels)
                 z = np.stack(
                     [np.concatenate([dot(each, q3) for each in quantised], axis=1) for q3 in self._q3], axis=1
                 )
@@ -161,13 +148,13 @@ class GoldenTrainer:
             total += loss
             delta, more = deltas(derivative, step, self._loss_lfsr, self.build)
             self.flags |= flags | more
-            if self.levels is None:
+            if levels is None:
                 accumulated = [
-                    gradient(samples, delta[:, h], self.one_sided, self.build) for h in range(heads)
+                    gradient(samples, delta[:, h], config.one_sided, self.build) for h in range(heads)
                 ]
             else:
                 accumulated = [
-                    pair_gradient(quantised, delta[:, h], self.one_sided, self.build) for h in range(heads)
+                    pair_gradient(quantised, delta[:, h], config.one_sided, self.build) for h in range(heads)
                 ]
             self._update(np.array(accumulated), step.prox)
         return total

@@ -57,7 +57,7 @@ def epoch_with_refetching(
 
     def train(run: RunConfig, order: _Int, part: int, before: int, told: bool) -> EpochResult:
         backend.begin(run, model, seed, number + (part << 32))
-        taken = replace(samples, order=order, p=run.p)
+        taken = replace(samples, order=order)
         return backend.epoch(taken, step, lambda count: progress(before + (count if told else 0)))
 
     size = samples_at_once(config, build, samples.order.size)

@@ -201,9 +201,6 @@ class Task:
             _order(len(self.labels), options.seed, epoch) if order is None else order,
             options.seed,
             epoch if options.fresh else 0,
-            self.config.p,
-            self.config.m,
-            self.config.levels,
             self.memory,
         )
 
