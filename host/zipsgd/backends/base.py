@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
-from zipsgd.golden.quantise import Codes, codes_of, fixed_point
+from zipsgd.golden.quantise import Codes, fixed_point, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.rows import Rows
@@ -50,7 +50,7 @@ class EpochSamples:
             rows = self.order[start : start + size]
             values = self.values[rows]
             fixed = fixed_point(values, self.p) if self.levels is None else self.levels.fixed_point(values)
-            yield codes_of(
+            yield quantise_fixed_point(
                 fixed, self.labels[rows], self.p, self.m, seed=self.seed, epoch=self.epoch, rows=rows
             )
 
