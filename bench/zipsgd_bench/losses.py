@@ -40,7 +40,7 @@ _Float = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Way:
+class _Method:
     """``degree`` of the polynomial, ``p`` and ``m`` planes of a value; ``nearest``: rounded to p bits, with m = 0."""
 
     name: str
@@ -55,12 +55,12 @@ class _Way:
         return self.p + self.m
 
 
-WAYS = (
-    *(_Way("independent samples", 3, p, 4, held=p > 1) for p in (1, 2, 4)),
-    *(_Way("one sample for all", 3, p, 1, held=False) for p in (1, 2, 4)),
-    *(_Way("rounded to nearest", 3, p, 0, nearest=True, held=p == 8) for p in (1, 2, 4, 8)),
-    *(_Way("independent samples", 7, p, 8, held=p > 1) for p in (1, 2)),
-    _Way("rounded to nearest", 7, 8, 0, nearest=True),
+METHODS = (
+    *(_Method("independent samples", 3, p, 4, held=p > 1) for p in (1, 2, 4)),
+    *(_Method("one sample for all", 3, p, 1, held=False) for p in (1, 2, 4)),
+    *(_Method("rounded to nearest", 3, p, 0, nearest=True, held=p == 8) for p in (1, 2, 4, 8)),
+    *(_Method("independent samples", 7, p, 8, held=p > 1) for p in (1, 2)),
+    _Method("rounded to nearest", 7, 8, 0, nearest=True),
 )
 
 
@@ -91,16 +91,16 @@ def _order(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
 def _quantised(
     values: npt.NDArray[np.float32],
     labels: npt.NDArray[np.int16],
-    way: _Way,
+    method: _Method,
     loss: CompiledLoss,
     size: float,
     seed: int,
 ) -> _Float:
     """The model, in margins, after training on the emulator."""
-    backend = EmulatorBackend(build_for(values.shape[1], polynomial=way.degree))
-    config = RunConfig(values.shape[1], way.p, way.m, BATCH, loss=loss.loss, polynomial=loss.polynomial)
-    if way.nearest:
-        unit = 2.0 ** (1 - way.p)
+    backend = EmulatorBackend(build_for(values.shape[1], polynomial=method.degree))
+    config = RunConfig(values.shape[1], method.p, method.m, BATCH, loss=loss.loss, polynomial=loss.polynomial)
+    if method.nearest:
+        unit = 2.0 ** (1 - method.p)
         values = np.clip(np.rint(values / unit) * unit, -1, 1 - unit).astype(np.float32)
     backend.begin(config, np.zeros(values.shape[1], dtype=np.int64), seed)
     for epoch in range(EPOCHS):
@@ -148,21 +148,21 @@ def _compare(name: str, begin: Any) -> list[dict[str, Any]]:
         exact[degree] = [_log_loss(values, signs, model) for model in models]
         right = [float(np.mean(values @ model * signs > 0)) for model in models]
         rows.append(_row(name, "float64 SGD", degree, None, exact, exact[degree], right))
-    for way in WAYS:
-        begin(f"{name}: {way.name}, degree {way.degree}, p = {way.p}, m = {way.m}")
-        loss = logistic(way.degree)
-        models = [_quantised(values, labels, way, loss, size, seed) for seed in SEEDS]
+    for method in METHODS:
+        begin(f"{name}: {method.name}, degree {method.degree}, p = {method.p}, m = {method.m}")
+        loss = logistic(method.degree)
+        models = [_quantised(values, labels, method, loss, size, seed) for seed in SEEDS]
         found = [_log_loss(values, signs, model) for model in models]
         right = [float(np.mean(values @ model * signs > 0)) for model in models]
-        rows.append(_row(name, way.name, way.degree, way, exact, found, right))
+        rows.append(_row(name, method.name, method.degree, method, exact, found, right))
     return rows
 
 
 def _row(
     name: str,
-    method: str,
+    method_name: str,
     degree: int,
-    way: _Way | None,
+    method: _Method | None,
     exact: dict[int, list[float]],
     found: list[float],
     right: list[float],
@@ -173,14 +173,14 @@ def _row(
         return float(np.median([a / b for a, b in zip(found, yardstick, strict=True)]))
 
     ratio = over(exact[degree])
-    held = way is not None and way.held
+    held = method is not None and method.held
     return {
         "set": name,
-        "method": method,
+        "method": method_name,
         "degree": degree or None,
-        "p": None if way is None else way.p,
-        "m": None if way is None else way.m,
-        "bits a value": 64 if way is None else way.bits,
+        "p": None if method is None else method.p,
+        "m": None if method is None else method.m,
+        "bits a value": 64 if method is None else method.bits,
         "log loss": float(np.median(found)),
         "over float64, the loss itself": over(exact[0]),
         "over float64, the polynomial": ratio,
@@ -208,7 +208,7 @@ def _fits() -> list[dict[str, Any]]:
 
 def run() -> Result:
     """Both sets, all ways."""
-    with Steps(len(SETS) * (1 + len(WAYS))) as steps:
+    with Steps(len(SETS) * (1 + len(METHODS))) as steps:
         rows = [row for name in SETS for row in _compare(name, steps.next)]
     return {
         "goal": f"logistic loss on the unquantised set over that after float64 SGD on the same polynomial, median of "

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from zipsgd.data import load
 from zipsgd.golden.levels import LevelTable
-from zipsgd.golden.quantise import codes_of, fixed_point
+from zipsgd.golden.quantise import fixed_point, quantise_fixed_point
 from zipsgd.golden.weave import sample_bytes, weave
 from zipsgd.packing import ScaledRows, pack, stream, unpack
 from zipsgd.rows import ColumnSelection
@@ -110,7 +110,9 @@ class _Work:
         """The golden model's way, for a few of the samples."""
         p, m, samples = self.case.p, self.case.m, self.samples[self.few]
         fixed = fixed_point(samples, p) if self.levels is None else self.levels.fixed_point(samples)
-        codes = codes_of(fixed, self.labels[self.few], p, m, seed=SEED, epoch=0, rows=self.rows[self.few])
+        codes = quantise_fixed_point(
+            fixed, self.labels[self.few], p, m, seed=SEED, epoch=0, rows=self.rows[self.few]
+        )
         weave(codes, self.case.lanes)
 
     def unpack(self) -> None:

@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["amount", "default_memory"]
+__all__ = ["default_memory", "parse_memory_size"]
 
 _SHARE = 4
 """A set in memory is there up to three times: as it was read, scaled, and in fixed point."""
@@ -33,7 +33,7 @@ def default_memory() -> int:
     return max(1 << 20, _free() // _SHARE)
 
 
-def amount(text: str) -> int:
+def parse_memory_size(text: str) -> int:
     """Bytes, of a number with or without a unit: ``2G``, ``1.5 GiB``, ``500M``, ``65536``. Raises ValueError."""
     match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([kmgt]?)(i?b)?", text.strip().lower())
     size = int(float(match[1]) * _UNITS[match[2] or " "]) if match else 0

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError
-from zipsgd.rows import Rows, walk
+from zipsgd.rows import Rows, iterate_blocks
 from zipsgd.training.epochs import OVERFLOW
 
 __all__ = ["ClassifierResult", "Model", "Result", "class_name", "load_model", "winners"]
@@ -135,7 +135,7 @@ class Model(ABC):
         if len(features.shape) != 2 or features.shape[1] != len(coef):
             raise DataError(f"the model takes {len(coef)} columns, and the data have shape {features.shape}")
         outputs = np.empty((features.shape[0], coef.shape[1]))
-        for part, block in walk(features):
+        for part, block in iterate_blocks(features):
             outputs[part] = block @ coef + intercept
         return outputs
 

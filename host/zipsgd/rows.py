@@ -17,9 +17,9 @@ __all__ = [
     "Rows",
     "column",
     "in_memory",
-    "pick",
+    "iterate_blocks",
     "ranges",
-    "walk",
+    "select_columns",
 ]
 
 _Float = npt.NDArray[np.float64]
@@ -71,7 +71,7 @@ class ColumnSelection:
     def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> npt.NDArray[np.floating]:
         return self._view[rows][:, self._index].astype(self._kind, copy=False)
 
-    def pick(self, places: Sequence[int]) -> "ColumnSelection":
+    def select_columns(self, places: Sequence[int]) -> "ColumnSelection":
         """Some of the columns, by their numbers among these."""
         return ColumnSelection(self._array, [self._columns[place] for place in places])
 
@@ -98,21 +98,21 @@ class RowSelection:
         dense: npt.NDArray[np.floating] = block.toarray() if hasattr(block, "toarray") else block
         return dense
 
-    def pick(self, places: Sequence[int]) -> "RowSelection":
+    def select_columns(self, places: Sequence[int]) -> "RowSelection":
         """Some of the columns, where the matrix is :class:`Rows`."""
-        return RowSelection(pick(self._matrix, places), self._index)
+        return RowSelection(select_columns(self._matrix, places), self._index)
 
 
-def pick(rows: Rows, columns: Sequence[int]) -> Rows:
+def select_columns(rows: Rows, columns: Sequence[int]) -> Rows:
     """Some columns, at least one: of an array a view where they follow each other, else a copy."""
     return (
-        rows.pick(columns)
+        rows.select_columns(columns)
         if isinstance(rows, ColumnSelection | RowSelection)
         else np.asarray(rows)[:, _index(columns)]
     )
 
 
-def walk(rows: Rows) -> Iterator[tuple[slice, npt.NDArray[np.floating]]]:
+def iterate_blocks(rows: Rows) -> Iterator[tuple[slice, npt.NDArray[np.floating]]]:
     """Blocks of all rows in order, contiguous, and where each one is."""
     count, columns = rows.shape
     size = max(1, _BLOCK_VALUES // max(1, columns))
@@ -123,13 +123,15 @@ def walk(rows: Rows) -> Iterator[tuple[slice, npt.NDArray[np.floating]]]:
 
 def column(rows: Rows, number: int) -> _Float:
     """One column as a vector."""
-    return np.concatenate([block[:, 0].astype(np.float64) for _, block in walk(pick(rows, [number]))])
+    return np.concatenate(
+        [block[:, 0].astype(np.float64) for _, block in iterate_blocks(select_columns(rows, [number]))]
+    )
 
 
 def in_memory(rows: Rows) -> npt.NDArray[np.float32]:
     """All of ``rows`` as one array."""
     array = np.empty(rows.shape, dtype=np.float32)
-    for part, block in walk(rows):
+    for part, block in iterate_blocks(rows):
         array[part] = block
     return array
 
@@ -147,7 +149,7 @@ def ranges(rows: Rows) -> Ranges:
     low, high = np.full((2, rows.shape[1]), [[np.inf], [-np.inf]])
     total = np.zeros(rows.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
-        for _, block in walk(rows):
+        for _, block in iterate_blocks(rows):
             low = np.minimum(low, block.min(axis=0))
             high = np.maximum(high, block.max(axis=0))
             total += block.sum(axis=0, dtype=np.float64)

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 
 from zipsgd.data import DataError, Scaling, Table, load, load_rows
-from zipsgd.memory import amount, default_memory
-from zipsgd.rows import ColumnSelection, column, in_memory, pick, ranges, walk
+from zipsgd.memory import default_memory, parse_memory_size
+from zipsgd.rows import ColumnSelection, column, in_memory, iterate_blocks, ranges, select_columns
 
 KINDS = (np.float32, np.float64, np.uint8, np.int32, np.dtype(">f4"), np.float16)
 
@@ -56,11 +56,13 @@ def test_split(memory: int | None, tmp_path: Path) -> None:
     table = load(tmp_path / "t.npy", memory=memory)
     kept, held = table.split(0.25, 7)
     assert (kept.labels.size, held.labels.size) == (76, 25)
-    for part in (kept, held, kept.pick([0, 1, 2, 3, 4])):
+    for part in (kept, held, kept.select_columns([0, 1, 2, 3, 4])):
         assert (np.diff(part.labels) > 0).all()
         np.testing.assert_array_equal(part.features[:], numbered[part.labels.astype(int), :5])
-        np.testing.assert_array_equal(part.pick([4, 1]).features[3:9], part.features[3:9][:, [4, 1]])
-        assert part.pick([4, 1]).names == ("column 4", "column 1")
+        np.testing.assert_array_equal(
+            part.select_columns([4, 1]).features[3:9], part.features[3:9][:, [4, 1]]
+        )
+        assert part.select_columns([4, 1]).names == ("column 4", "column 1")
     assert sorted([*kept.labels, *held.labels]) == list(range(101))
     np.testing.assert_array_equal(table.split(0.25, 7)[1].labels, held.labels)
     assert table.split(0.25, 8)[1].labels.tolist() != held.labels.tolist()
@@ -180,24 +182,24 @@ def test_no_layout_changes_a_bit(kind: type[np.floating]) -> None:
 
 def test_walks_cover_every_row_once() -> None:
     values = np.asarray(numbers(np.float32))
-    parts = [(part, block.copy()) for part, block in walk(values)]
+    parts = [(part, block.copy()) for part, block in iterate_blocks(values)]
     assert max(block.size for _, block in parts) <= 100
     np.testing.assert_array_equal(np.concatenate([block for _, block in parts]), values)
     assert [part.start for part, _ in parts] == [0, *(part.stop for part, _ in parts)][:-1]
     np.testing.assert_array_equal(in_memory(ColumnSelection(values)), values, strict=True)
     np.testing.assert_array_equal(column(values, 4), values[:, 4].astype(np.float64), strict=True)
-    assert len(list(walk(np.zeros((3, 1000))))) == 3  # rows longer than a block
+    assert len(list(iterate_blocks(np.zeros((3, 1000))))) == 3  # rows longer than a block
 
 
 def test_picking_columns() -> None:
     values = np.asarray(numbers(np.float32))
     for places in ([0], [1, 2, 3], [4, 1], [0, 1, 2, 3, 4, 5], [2, 2]):
         expected = values[:, places]
-        np.testing.assert_array_equal(pick(values, places)[:], expected)
-        np.testing.assert_array_equal(pick(ColumnSelection(values), places)[:], expected)
-        twice = pick(pick(ColumnSelection(values), [5, 4, 3, 2, 1, 0]), places)
+        np.testing.assert_array_equal(select_columns(values, places)[:], expected)
+        np.testing.assert_array_equal(select_columns(ColumnSelection(values), places)[:], expected)
+        twice = select_columns(select_columns(ColumnSelection(values), [5, 4, 3, 2, 1, 0]), places)
         np.testing.assert_array_equal(twice[:], values[:, ::-1][:, places])
-    assert np.shares_memory(pick(values, [1, 2])[:], values)
+    assert np.shares_memory(select_columns(values, [1, 2])[:], values)
 
 
 # Memory
@@ -216,13 +218,13 @@ def test_picking_columns() -> None:
     ],
 )
 def test_amounts_of_memory(text: str, size: int) -> None:
-    assert amount(text) == size
+    assert parse_memory_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "G", "2X", "-1G", "0", "1.2.3M", "2 G B", "nan"])
 def test_what_is_no_amount_of_memory(text: str) -> None:
     with pytest.raises(ValueError, match="is written as 2G or 500M, not "):
-        amount(text)
+        parse_memory_size(text)
 
 
 def test_some_memory_is_there() -> None:

@@ -7,7 +7,7 @@ import cocotb
 import numpy as np
 from bench_datapath import Board, kinds
 from cocotb.triggers import RisingEdge, with_timeout
-from datapath_runs import codes_of, golden_of, parse_build, random_run, random_stall
+from datapath_runs import golden_of, parse_build, quantise_fixed_point, random_run, random_stall
 
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import targets
@@ -60,7 +60,7 @@ class CoreBoard(Board):
 
     async def epoch(self, run: RandomRun, number: int) -> int:
         dut = self.dut
-        codes = codes_of(run, number)
+        codes = quantise_fixed_point(run, number)
         dut.run.value = run_word(self.build, run.config, run.steps[number])
         for word in reversed(seed_words(run.seed, number, self.build.update_lanes)):
             dut.seed.value = word

@@ -9,7 +9,7 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
-from datapath_runs import CORNERS, codes_of, golden_of, parse_build, random_run, random_stall
+from datapath_runs import CORNERS, golden_of, parse_build, quantise_fixed_point, random_run, random_stall
 
 from zipsgd.golden.levels import table_words
 from zipsgd.golden.lfsr import seed_words
@@ -173,7 +173,7 @@ class Board:
         return self.loss() - before
 
     def epoch_bytes(self, run: RandomRun, number: int) -> bytes:
-        return weave(codes_of(run, number), self.build.lanes).tobytes()
+        return weave(quantise_fixed_point(run, number), self.build.lanes).tobytes()
 
     async def broken_epoch(self, run: RandomRun, number: int) -> None:
         """Comes to a reset, somewhere behind its samples' first byte; the model is what it was."""

@@ -12,10 +12,10 @@ __all__ = [
     "CORNERS",
     "FULL",
     "Corner",
-    "codes_of",
     "format_build",
     "golden_of",
     "parse_build",
+    "quantise_fixed_point",
     "random_run",
     "random_stall",
 ]
@@ -79,7 +79,7 @@ def parse_build(text: str) -> Build:
     return Build(**{name: int(value) for name, value in (item.split("=") for item in text.split(":"))})
 
 
-def codes_of(run: RandomRun, epoch: int) -> Codes:
+def quantise_fixed_point(run: RandomRun, epoch: int) -> Codes:
     """The epoch's quantised samples, all in one."""
     (codes,) = run.epochs[epoch].blocks(run.config, run.epochs[epoch].order.size)
     return codes

@@ -13,7 +13,7 @@ from zipsgd.emulator import Emulator
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.prox import Prox
-from zipsgd.golden.quantise import codes_of, quantise
+from zipsgd.golden.quantise import quantise, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.protocol.formats import LABEL_ONE, Build, BuildError, Flag, Loss
@@ -138,7 +138,7 @@ def test_levels_give_the_bits_of_the_golden_model() -> None:
         from_rows = Emulator(c.build, model, config, seed=number)
         for epoch in range(2):
             order = rng.permutation(c.rows)
-            codes = codes_of(
+            codes = quantise_fixed_point(
                 table.fixed_point(values[order]), labels[order], p, m, seed=number, epoch=epoch, rows=order
             )
             loss = golden.epoch(codes, c.step)

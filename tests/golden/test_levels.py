@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipsgd.golden.gradient import pair_gradient
+from zipsgd.golden.gradient import transcoded_gradient
 from zipsgd.golden.levels import LevelTable, transcode
 from zipsgd.golden.loss import Step
-from zipsgd.golden.quantise import Codes, codes_of, quantise
+from zipsgd.golden.quantise import Codes, quantise, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.weave import unweave, weave
@@ -41,7 +41,7 @@ def test_quantisations_are_levels_around_the_value(seed: int, p: int, bits: int,
     table = random_table(rng, 7, p, bits)
     values = inside(rng, table, 9)
     fixed = table.fixed_point(values)
-    codes = codes_of(fixed, np.zeros(9, np.int16), p, m, seed=seed, epoch=0, rows=np.arange(9))
+    codes = quantise_fixed_point(fixed, np.zeros(9, np.int16), p, m, seed=seed, epoch=0, rows=np.arange(9))
     back = unweave(weave(codes, 8), 7, p, m, 8)
     np.testing.assert_array_equal(back.base, codes.base)
     scaled = values * (1 << (bits - 1))
@@ -81,7 +81,7 @@ def test_even_levels_are_those_of_the_plain_quantiser() -> None:
     labels = rng.integers(-(1 << 14), 1 << 14, 40).astype(np.int16)
     rows = np.arange(40)
     plain = quantise(values, labels, p, 2, seed=1, epoch=0, rows=rows)
-    coded = codes_of(table.fixed_point(values), labels, p, 2, seed=1, epoch=0, rows=rows)
+    coded = quantise_fixed_point(table.fixed_point(values), labels, p, 2, seed=1, epoch=0, rows=rows)
     np.testing.assert_array_equal(weave(plain, 8), weave(coded, 8))
     build = Build()
     first = GoldenTrainer(build, np.arange(5) << 17, RunConfig(5, batch=8), seed=2)
@@ -106,7 +106,7 @@ def test_gradient_is_exact(seed: int, p: int, bits: int, m: int, one_sided: bool
     )
     quantised = transcode(codes, table)
     delta = rng.integers(-(1 << 17) + 1, 1 << 17, (4, max(1, m)))
-    got = pair_gradient(quantised, delta, one_sided, build)
+    got = transcoded_gradient(quantised, delta, one_sided, build)
     for j in range(6):
         total = 0
         for i in range(4):

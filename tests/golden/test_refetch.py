@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from zipsgd.golden.bound import score_bounds
 from zipsgd.golden.dot import dot
 from zipsgd.golden.loss import doubtful
-from zipsgd.golden.quantise import FRACTION_BITS, Codes, codes_of, fixed_point, quantise
+from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, quantise, quantise_fixed_point
 from zipsgd.golden.rounding import Int
 from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE, Build, Refetch
 
@@ -77,7 +77,7 @@ def samples(draw: st.DrawFn) -> Sample:
     )
     fixed, q3 = (np.array(each) for each in zip(*pairs, strict=True))
     labels = np.zeros(1, dtype=np.int16)
-    codes = codes_of(
+    codes = quantise_fixed_point(
         fixed[None].astype(np.int32), labels, p, m, seed=draw(st.integers(0, 99)), epoch=0, rows=[0]
     )
     against = draw(st.sampled_from([0, 1, -1]))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zipsgd.levels import Levels, levels, solver, variance
 from zipsgd.levels.api import Method
 from zipsgd.levels.brackets import tighten
-from zipsgd.levels.greedy import compared_count
+from zipsgd.levels.greedy import guaranteed_count
 
 Values = npt.NDArray[np.float64]
 
@@ -426,13 +426,13 @@ def test_greedy_is_within_its_factor(seed: int, count: int) -> None:
     values = small_values(rng, 300)
     weights = small_weights(rng, values.size)
     got = levels(values, count, weights=weights, method="greedy")
-    fewer = levels(values, compared_count(count), weights=weights)
+    fewer = levels(values, guaranteed_count(count), weights=weights)
     assert levels(values, count, weights=weights).variance <= got.variance * (1 + 1e-12)
     assert got.least <= fewer.variance * (1 + 1e-12)
     assert got.variance == pytest.approx(variance(values, got.levels, weights=weights), rel=1e-12)
     assert got.levels.size <= count
     if got.variance:
-        assert got.least_count == compared_count(count)
+        assert got.least_count == guaranteed_count(count)
         assert got.least == got.variance / 2
 
 

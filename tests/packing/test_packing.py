@@ -9,7 +9,7 @@ import pytest
 from zipsgd.backends import EpochSamples
 from zipsgd.data import Scaling
 from zipsgd.golden.levels import LevelTable
-from zipsgd.golden.quantise import FRACTION_BITS, Codes, codes_of, fixed_point
+from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
 from zipsgd.golden.weave import sample_bytes, unweave, weave
 from zipsgd.packing import ScaledRows, pack, shuffled, stream, unpack
@@ -91,7 +91,7 @@ def check_configuration(seed: int, tables: bool) -> dict[str, object]:
         "rows": rng.integers(0, 1 << 32, rows),
     }
     fixed = fixed_point(values, p) if table is None else table.fixed_point(values)
-    codes = codes_of(fixed, labels, p, m, **draws)
+    codes = quantise_fixed_point(fixed, labels, p, m, **draws)
     packed = pack(values, labels, p, m, lanes, levels=table, threads=int(rng.integers(1, 4)), **draws)
     what = {"p": p, "m": m, "lanes": lanes, "type": str(values.dtype), "segments": -(-features // SEGMENT)}
     np.testing.assert_array_equal(packed, weave(codes, lanes), err_msg=f"{what}, {features} features")
@@ -126,7 +126,7 @@ def test_rounding_at_every_half_step(p: int) -> None:
     for kind in (np.float32, np.float64):
         exact = halves.astype(kind)
         for values in (exact, np.nextafter(exact, kind(-2)), np.nextafter(exact, kind(2))):
-            codes = codes_of(fixed_point(values, p), labels, p, 2, seed=1, epoch=2, rows=rows)
+            codes = quantise_fixed_point(fixed_point(values, p), labels, p, 2, seed=1, epoch=2, rows=rows)
             packed = pack(values, labels, p, 2, 64, seed=1, epoch=2, rows=rows)
             np.testing.assert_array_equal(packed, weave(codes, 64))
 

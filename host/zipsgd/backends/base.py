@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.loss import Step
-from zipsgd.golden.quantise import Codes, codes_of, fixed_point
+from zipsgd.golden.quantise import Codes, fixed_point, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.rows import Rows
@@ -47,7 +47,9 @@ class EpochSamples:
             rows = self.order[start : start + size]
             values = self.values[rows]
             fixed = fixed_point(values, p) if levels is None else levels.fixed_point(values)
-            yield codes_of(fixed, self.labels[rows], p, m, seed=self.seed, epoch=self.epoch, rows=rows)
+            yield quantise_fixed_point(
+                fixed, self.labels[rows], p, m, seed=self.seed, epoch=self.epoch, rows=rows
+            )
 
     def packed(self, config: RunConfig, lanes: int, size: int = 512) -> Iterator[npt.NDArray[np.uint8]]:
         """The same as they go to a device of ``lanes``: uint8, shape (size, bytes of a sample), in the end maybe fewer."""

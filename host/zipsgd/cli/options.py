@@ -12,7 +12,7 @@ from typing import Any
 
 from zipsgd.backends import BACKENDS, build_for, load_build
 from zipsgd.data import SETS, Table, load
-from zipsgd.memory import amount, default_memory
+from zipsgd.memory import default_memory, parse_memory_size
 from zipsgd.protocol.formats import Build
 from zipsgd.training import LEVELS, Options, Task
 from zipsgd.training.objective import class_objective
@@ -93,7 +93,7 @@ def add_memory(command: argparse.ArgumentParser) -> None:
 
 def memory_of(arguments: argparse.Namespace) -> int:
     """Bytes. Raises ValueError."""
-    return default_memory() if arguments.memory is None else amount(arguments.memory)
+    return default_memory() if arguments.memory is None else parse_memory_size(arguments.memory)
 
 
 def table_of(arguments: argparse.Namespace, memory: int, progress: Callable[[str], None]) -> Table:

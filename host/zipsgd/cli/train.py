@@ -199,7 +199,7 @@ def _split(arguments: argparse.Namespace, table: Table, seed: int) -> tuple[Tabl
     if not arguments.drop_constant:
         return table, held
     varying = table.without_constant_columns()  # fewer, where a column varies in the rows held out alone
-    return varying, held.pick([table.names.index(name) for name in varying.names])
+    return varying, held.select_columns([table.names.index(name) for name in varying.names])
 
 
 def _regress(

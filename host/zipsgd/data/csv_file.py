@@ -9,7 +9,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from .errors import DataError
-from .grid import Grid
+from .raw_table import RawTable
 from .table import column_names
 
 __all__ = ["read_csv"]
@@ -85,7 +85,7 @@ def _explain(path: Path, layout: _Layout, reason: str) -> NoReturn:
     raise DataError(f"{path}: {reason}")
 
 
-def read_csv(path: Path) -> Grid:
+def read_csv(path: Path) -> RawTable:
     """A table separated by comma, semicolon, tab or blanks, with or without a header line.
 
     Lines that are blank or begin with # or @ are passed over. Raises :class:`DataError` naming line and column.
@@ -114,4 +114,4 @@ def read_csv(path: Path) -> Grid:
     except csv.Error as error:
         raise DataError(f"{path} is no table: {error}") from None
     names = tuple(layout.header) if layout.header is not None else column_names(values.shape[1])
-    return Grid(values, names, str(path), headed=layout.header is not None)
+    return RawTable(values, names, str(path), headed=layout.header is not None)

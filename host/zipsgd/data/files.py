@@ -6,12 +6,12 @@ from zipsgd.memory import default_memory
 
 from .csv_file import read_csv
 from .errors import DataError
-from .grid import Grid
 from .libsvm_file import read_libsvm
 from .numpy_file import npz_table, read_npy
+from .raw_table import RawTable
 from .table import Table
 
-__all__ = ["LIBSVM_SUFFIXES", "check_file", "load_file", "read_grid"]
+__all__ = ["LIBSVM_SUFFIXES", "check_file", "load_file", "read_raw_table"]
 
 LIBSVM_SUFFIXES = (".libsvm", ".svm", ".svmlight")
 
@@ -26,7 +26,7 @@ def check_file(path: Path) -> None:
         raise DataError(f"{path} is {'a folder' if path.is_dir() else 'empty'}; a data file is needed")
 
 
-def read_grid(path: Path, memory: int) -> Grid:
+def read_raw_table(path: Path, memory: int) -> RawTable:
     """A file that is one table: NPY or text."""
     return read_npy(path, memory) if path.suffix.lower() == ".npy" else read_csv(path)
 
@@ -55,7 +55,7 @@ def load_file(path: str | Path, *, label: str | int | None = None, memory: int |
     check_file(path)
     suffix = path.suffix.lower()
     if suffix != ".npz" and suffix not in LIBSVM_SUFFIXES:
-        return read_grid(path, memory).split(label)
+        return read_raw_table(path, memory).split(label)
     if label is not None:
         raise DataError(f"{path}: the label's place is fixed in this kind of file; name no column for it")
     return npz_table(path, memory) if suffix == ".npz" else read_libsvm(path)

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.memory import default_memory
-from zipsgd.rows import Rows, column, pick
+from zipsgd.rows import Rows, column, select_columns
 
 from .errors import DataError
-from .files import LIBSVM_SUFFIXES, check_file, read_grid
-from .grid import Grid
+from .files import LIBSVM_SUFFIXES, check_file, read_raw_table
 from .libsvm_file import read_libsvm
 from .numpy_file import read_npz
+from .raw_table import RawTable
 from .sets import SETS, load_set
 from .table import Table, check_finite, column_names
 
@@ -60,7 +60,7 @@ def load_rows(
         memory = default_memory()
     source, path = str(source), Path(source)
     suffix = path.suffix.lower()
-    grid: Grid | None = None
+    raw: RawTable | None = None
     labels: _Floats | None = None
     values: Rows
     if source not in SETS:
@@ -79,16 +79,16 @@ def load_rows(
         table = read_libsvm(path, max((int(index) for index in indices if index.isdigit()), default=0))
         values, labels, names = table.features, table.labels, table.names
     else:
-        grid = read_grid(path, memory)
-        values, names = grid.values, grid.names
+        raw = read_raw_table(path, memory)
+        values, names = raw.values, raw.names
 
     places = _by_name(names, columns)
     if places is None:
-        if (grid is not None and grid.headed) or len(names) != len(columns):
+        if (raw is not None and raw.headed) or len(names) != len(columns):
             raise _missing(source, names, columns)
         places = list(range(len(columns)))
-    elif grid is not None and label in names:
+    elif raw is not None and label in names:
         labels = column(values, names.index(label))
-    features = pick(values, places)
+    features = select_columns(values, places)
     check_finite(features, columns, source)
     return features, labels

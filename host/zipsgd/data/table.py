@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.rows import ColumnSelection, Rows, RowSelection, pick, ranges, walk
+from zipsgd.rows import ColumnSelection, Rows, RowSelection, iterate_blocks, ranges, select_columns
 
 from .errors import DataError
 
@@ -46,7 +46,7 @@ def as_rows(array: npt.NDArray[np.generic], what: str) -> Rows:
 def check_finite(features: Rows, names: Sequence[str], source: str) -> None:
     """Raises :class:`DataError` that names the first NaN or infinity."""
     first, count = "", 0
-    for part, block in walk(features):
+    for part, block in iterate_blocks(features):
         bad = ~np.isfinite(block)
         if not bad.any():
             continue
@@ -122,12 +122,14 @@ class Table:
         kept = np.flatnonzero(low < high).tolist()
         if not kept:
             raise DataError(f"{self.source}: no column ever varies; there is nothing to learn from")
-        return self.pick(kept)
+        return self.select_columns(kept)
 
-    def pick(self, places: Sequence[int]) -> "Table":
+    def select_columns(self, places: Sequence[int]) -> "Table":
         """The table with some of its columns, by their numbers."""
         return replace(
-            self, features=pick(self.features, places), names=tuple(self.names[place] for place in places)
+            self,
+            features=select_columns(self.features, places),
+            names=tuple(self.names[place] for place in places),
         )
 
     def split(self, share: float, seed: int) -> tuple["Table", "Table"]:

@@ -4,7 +4,7 @@ from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS
 
 from .window import MOST_FRAMES
 
-__all__ = ["Pace", "Size"]
+__all__ = ["AdaptiveSize", "Pace"]
 
 _FEWEST_FRAMES = 4
 _SMALL = 128
@@ -14,7 +14,7 @@ _SHORTEST, _FIRST, _LONGEST = 0.01, 0.1, 0.5
 """Seconds to wait for a sign of life: at least, before any has come, and at most."""
 
 
-class Size:
+class AdaptiveSize:
     """A size that each loss halves and a row of successes doubles.
 
     Parameters
@@ -51,8 +51,8 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self.payload = Size(16, MAX_PAYLOAD)
-        self.words = Size(4, READ_WORDS)
+        self.payload = AdaptiveSize(16, MAX_PAYLOAD)
+        self.words = AdaptiveSize(4, READ_WORDS)
         self.frames = MOST_FRAMES
         self._row = 0
         self._mean: float | None = None

@@ -8,10 +8,10 @@ from zipsgd.compiled import compiled
 from .doubts import in_doubt, score_bounds
 from .polynomial import train_polynomial
 from .sample import (
+    base_score,
     code_row,
-    code_score,
     draw_row,
-    look_up,
+    look_up_levels,
     prefetch_row,
     train_heads,
     train_sample,
@@ -40,10 +40,10 @@ def epoch_codes(
     for i in range(len(labels)):
         z1, z2 = code_row(base, up, i, 0, q1, q2, q3)
         if run.level_offset >= 0:
-            z1, z2 = look_up(table, run.level_offset, q1, q2, q3)
+            z1, z2 = look_up_levels(table, run.level_offset, q1, q2, q3)
         if single:
             if run.refetch:
-                reference = code_score(base, i, q3) if run.refetch == CERTAIN else z1
+                reference = base_score(base, i, q3) if run.refetch == CERTAIN else z1
                 doubts[i] = in_doubt(reference, labels[i, 0], bounds, run)
             train_sample(q1, q2, z1, z2, labels[i, 0], run, accumulated, loss_lfsr, totals, doubts[i])
         else:
@@ -80,7 +80,7 @@ def epoch_rows(
         if run.level_offset >= 0:
             if run.m == 0:
                 q2[:] = q1
-            z1, z2 = look_up(table, run.level_offset, q1, q2, q3)
+            z1, z2 = look_up_levels(table, run.level_offset, q1, q2, q3)
         if single:
             label = labels[order[i], 0]
             if run.refetch:
@@ -112,7 +112,7 @@ def _train_pairs(
         if run.m == 0:
             quantised[1] = quantised[0]
         q3 = state.q3[: quantised.shape[1]]
-        z[0], z[1] = look_up(table, run.level_offset, quantised[0], quantised[1], q3)
+        z[0], z[1] = look_up_levels(table, run.level_offset, quantised[0], quantised[1], q3)
     train_polynomial(quantised, z, labels, t, run, state)
 
 

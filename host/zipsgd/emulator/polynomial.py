@@ -8,7 +8,7 @@ import numpy.typing as npt
 from zipsgd.compiled import compiled
 from zipsgd.protocol.formats import LABEL_ONE
 
-from .sample import add, add_both, delta, exact_residual, products
+from .sample import accumulate, accumulate_pair, delta, exact_residual, products
 from .state import FLAGS, LOSS_HIGH, LOSS_LOW, POLYNOMIAL_MARGIN, RESIDUAL, Int, Matrix, Run, State, advance
 
 __all__ = ["train_polynomial"]
@@ -78,6 +78,6 @@ def train_polynomial(
         state.totals[LOSS_HIGH] += loss >> 32
         state.totals[FLAGS] |= flags
         if run.symmetric:
-            add_both(state.accumulated[part], quantised[0], delta2, quantised[last], delta1)
+            accumulate_pair(state.accumulated[part], quantised[0], delta2, quantised[last], delta1)
         else:
-            add(state.accumulated[part], quantised[0], 2 * delta2)
+            accumulate(state.accumulated[part], quantised[0], 2 * delta2)

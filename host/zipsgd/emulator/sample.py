@@ -26,18 +26,18 @@ from .state import (
     State,
     Vector,
     advance,
-    align,
+    align_draw,
 )
 
 __all__ = [
-    "add",
-    "add_both",
+    "accumulate",
+    "accumulate_pair",
+    "base_score",
     "code_row",
-    "code_score",
     "delta",
     "draw_row",
     "exact_residual",
-    "look_up",
+    "look_up_levels",
     "prefetch_row",
     "products",
     "train_heads",
@@ -121,7 +121,7 @@ def code_row(
 
 
 @compiled
-def code_score(base: Matrix, row: int, q3: Vector) -> Any:
+def base_score(base: Matrix, row: int, q3: Vector) -> Any:
     """The product of q3 with the base of a row of codes."""
     word = q3.dtype.type
     z = word(0)
@@ -131,7 +131,7 @@ def code_score(base: Matrix, row: int, q3: Vector) -> Any:
 
 
 @compiled
-def look_up(table: Matrix, offset: int, q1: Vector, q2: Vector, q3: Vector) -> tuple[Any, Any]:
+def look_up_levels(table: Matrix, offset: int, q1: Vector, q2: Vector, q3: Vector) -> tuple[Any, Any]:
     """Numbers of levels, less ``offset``, to the levels of ``table``, in place; returns both products with q3."""
     word = q3.dtype.type
     z1, z2 = word(0), word(0)
@@ -184,13 +184,13 @@ def _derivative(residual: int, label: Any, run: Run) -> tuple[int, int]:
 def delta(derivative: int, lfsr: int, run: Run) -> tuple[int, int]:
     """step * derivative, rounded by the draw of the loss unit's LFSR and saturated, and the flag."""
     product = (derivative * run.mantissa) << run.step_shift
-    rounded = (product + align(lfsr, run.delta_drop)) >> run.delta_drop
+    rounded = (product + align_draw(lfsr, run.delta_drop)) >> run.delta_drop
     clamped = min(max(rounded, -run.delta_limit), run.delta_limit)
     return clamped, DELTA if clamped != rounded else 0
 
 
 @compiled
-def add(accumulated: Vector, q: Vector, delta: int) -> None:
+def accumulate(accumulated: Vector, q: Vector, delta: int) -> None:
     word = accumulated.dtype.type
     weight = word(delta)
     for j in range(q.size):
@@ -198,7 +198,7 @@ def add(accumulated: Vector, q: Vector, delta: int) -> None:
 
 
 @compiled
-def add_both(accumulated: Vector, q1: Vector, delta1: int, q2: Vector, delta2: int) -> None:
+def accumulate_pair(accumulated: Vector, q1: Vector, delta1: int, q2: Vector, delta2: int) -> None:
     word = accumulated.dtype.type
     weight1, weight2 = word(delta1), word(delta2)
     for j in range(q1.size):
@@ -247,9 +247,9 @@ def train_sample(
     totals[LOSS_HIGH] += product >> 32
     totals[FLAGS] |= flags
     if run.symmetric:
-        add_both(accumulated, q1, delta2, q2, delta1)
+        accumulate_pair(accumulated, q1, delta2, q2, delta1)
     else:
-        add(accumulated, q1, 2 * delta2)
+        accumulate(accumulated, q1, 2 * delta2)
 
 
 @compiled

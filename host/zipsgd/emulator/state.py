@@ -28,7 +28,7 @@ __all__ = [
     "State",
     "Vector",
     "advance",
-    "align",
+    "align_draw",
     "bit_length",
 ]
 
@@ -120,6 +120,6 @@ def bit_length(number: int) -> int:
 
 
 @compiled
-def align(bits: int, drop: int) -> int:
+def align_draw(bits: int, drop: int) -> int:
     """Of a draw, the random bits to add below a cut of ``drop`` bits."""
     return bits << (drop - LFSR_BITS) if drop > LFSR_BITS else bits & ((1 << drop) - 1)

@@ -7,7 +7,7 @@ from zipsgd.protocol.formats import Build
 from .quantise import Codes
 from .rounding import Int
 
-__all__ = ["gate_weights", "gradient", "pair_gradient"]
+__all__ = ["gate_weights", "gradient", "transcoded_gradient"]
 
 
 def gate_weights(delta: Int, m: int, one_sided: bool) -> tuple[Int, Int]:
@@ -39,7 +39,7 @@ def gradient(codes: Codes, delta: Int, one_sided: bool, build: Build) -> Int:
     return total << (build.p_max - codes.p)
 
 
-def pair_gradient(quantised: list[Codes], delta: Int, one_sided: bool, build: Build) -> Int:
+def transcoded_gradient(quantised: list[Codes], delta: Int, one_sided: bool, build: Build) -> Int:
     """The same of transcoded samples (:func:`zipsgd.golden.levels.transcode`), whose planes gate what an up plane else does."""
     if len(quantised) == 2:
         weights = gate_weights(delta, 2, one_sided)[1]

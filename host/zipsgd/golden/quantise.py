@@ -18,10 +18,10 @@ import numpy.typing as npt
 __all__ = [
     "FRACTION_BITS",
     "Codes",
-    "codes_of",
     "fixed_point",
     "level_offset",
     "quantise",
+    "quantise_fixed_point",
     "row_keys",
     "uniform16",
 ]
@@ -82,7 +82,7 @@ def level_offset(p: int) -> int:
     return 1 << p >> 1
 
 
-def codes_of(
+def quantise_fixed_point(
     fixed: npt.NDArray[np.int32],
     labels: npt.NDArray[np.int16],
     p: int,
@@ -118,4 +118,4 @@ def quantise(
 
     ``rows`` are the samples' row numbers in the set, which with ``seed`` and ``epoch`` decide the up bits.
     """
-    return codes_of(fixed_point(values, p), labels, p, m, seed=seed, epoch=epoch, rows=rows)
+    return quantise_fixed_point(fixed_point(values, p), labels, p, m, seed=seed, epoch=epoch, rows=rows)

@@ -9,7 +9,7 @@ from zipsgd.protocol.formats import Build, Refetch
 
 from .bound import score_bounds
 from .dot import dot
-from .gradient import gradient, pair_gradient
+from .gradient import gradient, transcoded_gradient
 from .levels import transcode
 from .lfsr import Lfsr, seed_words
 from .loss import (
@@ -154,7 +154,8 @@ class GoldenTrainer:
                 ]
             else:
                 accumulated = [
-                    pair_gradient(quantised, delta[:, h], config.one_sided, self.build) for h in range(heads)
+                    transcoded_gradient(quantised, delta[:, h], config.one_sided, self.build)
+                    for h in range(heads)
                 ]
             self._update(np.array(accumulated), step.prox)
         return total

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from zipsgd.compiled import compiled
 
-from .greedy import compared_count, merged
+from .greedy import guaranteed_count, merge_greedily
 from .histogram import near_optimal
 from .problem import Floats, make_problem
 from .solver import solve
@@ -118,7 +118,7 @@ def _exact(x: Floats, w: Floats, count: int) -> Floats:
 def _greedy(x: Floats, w: Floats, count: int) -> Floats:
     start = np.flatnonzero(np.diff(x, prepend=-np.inf))
     mass = np.add.reduceat(w, start) if w.size else np.diff(start, append=x.size).astype(np.float64)
-    return merged(x[start], mass, count)
+    return merge_greedily(x[start], mass, count)
 
 
 def levels(
@@ -178,7 +178,7 @@ def levels(
     total = total_variance(x, w, found)
     if method == "exact":
         return Levels(found, total, total / weight, total, count)
-    return Levels(found, total, total / weight, total / 2, compared_count(count))
+    return Levels(found, total, total / weight, total / 2, guaranteed_count(count))
 
 
 def variance(values: npt.ArrayLike, levels: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -> float:

@@ -17,7 +17,7 @@ from zipsgd.compiled import compiled
 
 from .problem import Floats, Indices, Problem, first_reaching, position, sums_at
 
-__all__ = ["settle", "tighten", "widest"]
+__all__ = ["improve", "initial_brackets", "tighten"]
 
 _SLACK = 2.0**-49
 """Relative error of the terms of T: some roundings of 2^-53 each."""
@@ -26,7 +26,7 @@ _NARROW, _UNKNOWN = 2.0**-900, 2.0**1000
 """Distance of levels below which T is not computed, and the error bound it then has."""
 
 
-def widest(problem: Problem, count: int) -> tuple[Indices, Indices]:
+def initial_brackets(problem: Problem, count: int) -> tuple[Indices, Indices]:
     """Brackets, as first and last point of each level, that exclude nothing. At least ``count`` points are distinct."""
     low, high = np.zeros(count, dtype=np.int64), np.full(count, problem.x.size - 1)
     if not problem.moment.size:  # then the levels are distinct points
@@ -57,10 +57,10 @@ def _balance(problem: Problem, levels: Indices, sums: Floats, j: int) -> tuple[f
 
 
 @compiled
-def _sweep(problem: Problem, levels: Indices, sums: Floats, way: int) -> bool:
+def _sweep(problem: Problem, levels: Indices, sums: Floats, direction: int) -> bool:
     """Move each level in turn to the best point between its neighbours; whether one moved.
 
-    With ``way`` 1 or -1 they are upper or lower ends of brackets, and move inwards only.
+    With ``direction`` 1 or -1 they are upper or lower ends of brackets, and move inwards only.
     """
     spread = 1 if problem.moment.size else 0  # the best place is then between points m - 1 and m
     moved = False
@@ -69,10 +69,10 @@ def _sweep(problem: Problem, levels: Indices, sums: Floats, way: int) -> bool:
         if after >= last:
             continue
         target, error = _balance(problem, levels, sums, j)
-        m = first_reaching(problem, target + way * error, after, last)
-        if way < 0:
+        m = first_reaching(problem, target + direction * error, after, last)
+        if direction < 0:
             m -= spread
-        if m != levels[j] and (levels[j] - m) * way >= 0:
+        if m != levels[j] and (levels[j] - m) * direction >= 0:
             levels[j] = m
             sums[j, 0], sums[j, 1], sums[j, 2], sums[j, 3] = sums_at(problem, m)
             moved = True
@@ -82,15 +82,15 @@ def _sweep(problem: Problem, levels: Indices, sums: Floats, way: int) -> bool:
 @compiled
 def tighten(problem: Problem, low: Indices, high: Indices, sweeps: int) -> None:
     """Tighten brackets in place, ``low`` and ``high`` of shape (count,), by at most ``sweeps`` sweeps of O(count) each."""
-    for levels, way in ((high, 1), (low, -1)):
+    for levels, direction in ((high, 1), (low, -1)):
         sums = _sums(problem, levels)
         for _ in range(sweeps):
-            if not _sweep(problem, levels, sums, way):
+            if not _sweep(problem, levels, sums, direction):
                 break
 
 
 @compiled
-def settle(problem: Problem, levels: Indices, sweeps: int) -> None:
+def improve(problem: Problem, levels: Indices, sweeps: int) -> None:
     """Improve a solution in place, shape (count,), by at most ``sweeps`` sweeps of O(count) each."""
     sums = _sums(problem, levels)
     for _ in range(sweeps):

@@ -61,22 +61,22 @@ def _collect(x: Floats, least: float, found: Indices) -> int:
 
 
 @compiled
-def _reach(problem: Problem, before: int, way: int, known: float, most: int) -> int:
+def _reach(problem: Problem, before: int, direction: int, known: float, most: int) -> int:
     """The last point on one side from which an interval across the gap may have a variance of ``known``.
 
-    The side is the left one with ``way`` -1, the right one with 1. Returns -1 for more than ``most`` distinct points.
+    The side is the left one with ``direction`` -1, the right one with 1. Returns -1 for more than ``most`` distinct points.
     """
     length = position(problem, before + 1) - position(problem, before)
-    i = before if way < 0 else before + 1
+    i = before if direction < 0 else before + 1
     mass, moment = 0.0, 0.0  # of the points between i and the gap, the moment about i
     distinct = 1
-    while 0 <= i + way < problem.x.size:
-        step = abs(position(problem, i + way) - position(problem, i))
+    while 0 <= i + direction < problem.x.size:
+        step = abs(position(problem, i + direction) - position(problem, i))
         mass += problem.mass[i] if problem.mass.size else 1.0
         moment += mass * step
         if length * moment > known:
             break
-        i += way
+        i += direction
         if step:
             distinct += 1
             if distinct > most:

@@ -13,15 +13,15 @@ import numpy as np
 
 from .problem import Floats
 
-__all__ = ["compared_count", "merged"]
+__all__ = ["guaranteed_count", "merge_greedily"]
 
 
-def compared_count(count: int) -> int:
-    """How many levels have a least variance of at least half that of ``count`` merged ones."""
+def guaranteed_count(count: int) -> int:
+    """How many levels have a least variance of at least half that of ``count`` merge_greedily ones."""
     return (count - 2) // 4 + 2
 
 
-def merged(x: Floats, mass: Floats, count: int) -> Floats:
+def merge_greedily(x: Floats, mass: Floats, count: int) -> Floats:
     """The ``count`` levels that are left of the increasing ``x``, more than ``count``. O(N log N) time."""
     kept = (count - 2) // 2
     # Of each interval: mass inside, its moments from the lower and to the upper end, variance. Merging only adds to them

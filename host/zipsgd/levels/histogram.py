@@ -1,4 +1,4 @@
-"""Near-optimal levels from a histogram: one pass over the values in any order, after one for their range.
+"""NearOptimal-optimal levels from a histogram: one pass over the values in any order, after one for their range.
 
 The bins are equal, and keep mass and moment. So the variance between levels at the bins' edges is exact, and the best such
 levels are found as in the exact solver. By the rounding lemma (:mod:`.solver`) their variance exceeds that of the optimal
@@ -22,7 +22,7 @@ from .problem import Floats, Indices, Problem, make_problem
 from .solver import solve
 from .variance import total_variance
 
-__all__ = ["Near", "count_whole", "near_optimal", "whole_levels"]
+__all__ = ["NearOptimal", "count_whole", "near_optimal", "whole_levels"]
 
 _Block = npt.NDArray[np.floating]
 
@@ -30,7 +30,7 @@ _FINE = 2.0**26
 """Floats a bin must hold so that its edges' rounding to floats does not count."""
 
 
-class Near(NamedTuple):
+class NearOptimal(NamedTuple):
     """Levels at edges, their variance, and a lower bound on that of any as many levels; up to rounding."""
 
     levels: Floats
@@ -63,7 +63,7 @@ def _edge_problem(table: Floats) -> Problem:
     return make_problem(edges, mass, moment)
 
 
-def near_optimal(x: Floats, weights: Floats, count: int, bins: int) -> Near:
+def near_optimal(x: Floats, weights: Floats, count: int, bins: int) -> NearOptimal:
     """At most ``count`` levels of values ``x``, not all equal, at edges of ``bins`` bins; ``weights`` may be empty: all 1."""
     low, high = float(x.min()), float(x.max())
     per_unit = bins / (high - low)
@@ -84,7 +84,7 @@ def near_optimal(x: Floats, weights: Floats, count: int, bins: int) -> Near:
     if per_unit * np.spacing(max(abs(low), abs(high))) * _FINE > 1:
         levels = np.unique(levels)
         variance = total_variance(x, weights, levels)
-    return Near(levels, variance, min(least, variance))
+    return NearOptimal(levels, variance, min(least, variance))
 
 
 @compiled

@@ -19,14 +19,16 @@ __all__ = ["backward", "forward", "trace"]
 
 
 @compiled
-def _entry(grid: Floats, values: Floats, base: int, row: int, column: int, way: int) -> tuple[float, float]:
+def _entry(
+    grid: Floats, values: Floats, base: int, row: int, column: int, direction: int
+) -> tuple[float, float]:
     """The value at grid point ``column``, kept at values[base + column], and the cost between there and point ``row``.
 
-    Infinite where the column is past the row. ``way``: 1 if the columns are left of the rows, else -1.
+    Infinite where the column is past the row. ``direction``: 1 if the columns are left of the rows, else -1.
     """
-    if (column - row) * way > 0:
+    if (column - row) * direction > 0:
         return np.inf, 0.0
-    a, c = (column, row) if way > 0 else (row, column)
+    a, c = (column, row) if direction > 0 else (row, column)
     high, low = cost(
         grid[a, 0],
         (grid[a, 1], grid[a, 2], grid[a, 3], grid[a, 4]),
@@ -44,12 +46,12 @@ def _row_minima(
     base: int,
     rows: tuple[int, int],
     columns: tuple[int, int],
-    way: int,
+    direction: int,
     into: Floats,
     into_base: int,
     best: Indices,
 ) -> None:
-    """Minima over the points ``columns`` for the points ``rows``; both (first, number), counted on in direction ``way``.
+    """Minima over the points ``columns`` for the points ``rows``; both (first, number), counted on in direction ``direction``.
 
     Writes the minimum of row point p to into[into_base + p], its column to best[into_base + p]: the first of equal ones.
     """
@@ -66,16 +68,16 @@ def _row_minima(
         candidates = begins[depth] - source if depth else column_count
         stack, size = begins[depth], 0
         for candidate in range(candidates):
-            column = column0 + way * candidate if depth == 0 else kept[source + candidate]
+            column = column0 + direction * candidate if depth == 0 else kept[source + candidate]
             while size:
-                row = row0 + way * (start + (size - 1) * step)
-                high, low = _entry(grid, values, base, row, column, way)
+                row = row0 + direction * (start + (size - 1) * step)
+                high, low = _entry(grid, values, base, row, column, direction)
                 if not less(high, low, highs[size - 1], lows[size - 1]):
                     break
                 size -= 1
             if size < count:
-                row = row0 + way * (start + size * step)
-                highs[size], lows[size] = _entry(grid, values, base, row, column, way)
+                row = row0 + direction * (start + size * step)
+                highs[size], lows[size] = _entry(grid, values, base, row, column, direction)
                 kept[stack + size] = column
                 size += 1
         depth += 1
@@ -86,15 +88,15 @@ def _row_minima(
         count, start, step = row_count >> depth, (1 << depth) - 1, 1 << depth
         at = begins[depth]
         for i in range(0, count, 2):
-            row = row0 + way * (start + i * step)
+            row = row0 + direction * (start + i * step)
             final = kept[begins[depth + 1] - 1]
             if i + 1 < count:
-                final = best[into_base + row + way * step]
-            least, least_low = _entry(grid, values, base, row, kept[at], way)
+                final = best[into_base + row + direction * step]
+            least, least_low = _entry(grid, values, base, row, kept[at], direction)
             where = kept[at]
             while kept[at] != final:
                 at += 1
-                high, low = _entry(grid, values, base, row, kept[at], way)
+                high, low = _entry(grid, values, base, row, kept[at], direction)
                 if less(high, low, least, least_low):
                     least, least_low, where = high, low, kept[at]
             into[into_base + row, 0], into[into_base + row, 1] = least, least_low

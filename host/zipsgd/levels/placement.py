@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.levels import LevelTable
-from zipsgd.rows import Rows, walk
+from zipsgd.rows import Rows, iterate_blocks
 
 from .histogram import count_whole, whole_levels
 
@@ -36,7 +36,7 @@ def level_table(values: Rows, p: int, bits: int, *, shared: bool = False) -> Lev
     """
     count, low = (1 << p) + 1, -(1 << (bits - 1))
     tables = np.zeros((values.shape[1], -2 * low, 2))
-    for _, block in walk(values):
+    for _, block in iterate_blocks(values):
         if not np.all(np.abs(block) <= level_scale(bits)):  # also catches NaN
             raise ValueError(
                 f"values must lie within +-{level_scale(bits)}, where levels of {bits} bits are placed"

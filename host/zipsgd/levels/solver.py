@@ -33,7 +33,7 @@ import numpy as np
 
 from zipsgd.compiled import compiled
 
-from .brackets import settle, tighten, widest
+from .brackets import improve, initial_brackets, tighten
 from .double_double import fast_two_sum, less, two_sum
 from .gaps import find_gaps
 from .grid import Grid, make_grid
@@ -74,8 +74,8 @@ def _slopes(inside: Floats, first: Indices, last: Indices) -> Floats:
 def _narrow(
     grid: Grid,
     slopes: Floats,
-    there: Floats,
-    back: Floats,
+    from_start: Floats,
+    to_end: Floats,
     limit: tuple[float, float],
     inwards: int,
     low: Indices,
@@ -90,8 +90,8 @@ def _narrow(
         left, right = last + 1, first - 1
         for g in range(first, last + 1):
             at = grid.offset[j] + g - first
-            value, error = two_sum(there[at, 0], back[at, 0])
-            error += there[at, 1] + back[at, 1] + slopes[j] * grid.places[g, 5]  # the bonus is in both
+            value, error = two_sum(from_start[at, 0], to_end[at, 0])
+            error += from_start[at, 1] + to_end[at, 1] + slopes[j] * grid.places[g, 5]  # the bonus is in both
             value, error = fast_two_sum(value, error)
             if not less(limit[0], limit[1], value, error):
                 left, right = min(left, g), g
@@ -107,35 +107,35 @@ def solve(problem: Problem, count: int) -> Solution:
     Where the mass is spread: the best levels at points, within brackets that hold all optimal ones, which may be anywhere.
     """
     spread = problem.moment.size > 0
-    low, high = widest(problem, count)
-    about: Indices | None = None
+    low, high = initial_brackets(problem, count)
+    estimate: Indices | None = None
     cells = max(_CELLS * count, _LEAST) * count
     gaps = find_gaps(problem, count, cells)
     while True:
         tighten(problem, low, high, 2 * count)
         width = int(np.sum(high - low))
-        grid = make_grid(problem, gaps, low, high, (low + high) // 2 if about is None else about, cells)
+        grid = make_grid(problem, gaps, low, high, (low + high) // 2 if estimate is None else estimate, cells)
         slopes = _slopes(grid.inside, grid.first, grid.last)
-        there = np.empty((grid.offset[-1], 2))
+        from_start = np.empty((grid.offset[-1], 2))
         best = np.empty(grid.offset[-1], dtype=np.int64)
-        forward(grid.places, grid.first, grid.last, grid.offset, slopes, there, best)
+        forward(grid.places, grid.first, grid.last, grid.offset, slopes, from_start, best)
         if grid.full or not np.any(slopes):
             break
-        about = grid.points[trace(grid.first, grid.offset, best)]
+        estimate = grid.points[trace(grid.first, grid.offset, best)]
         if not spread:
-            settle(problem, about, 2 * count)
-        back = np.empty_like(there)
-        backward(grid.places, grid.first, grid.last, grid.offset, slopes, back, best)
-        known, known_low = path_cost(problem, about)
+            improve(problem, estimate, 2 * count)
+        to_end = np.empty_like(from_start)
+        backward(grid.places, grid.first, grid.last, grid.offset, slopes, to_end, best)
+        known, known_low = path_cost(problem, estimate)
         mass = float(grid.places[-1, 1])
         margin = count * (_MARGIN * problem.x.size * mass + _TILT * float(np.max(np.abs(slopes))))
         limit = two_sum(known, known_low + margin)
-        _narrow(grid, slopes, there, back, limit, 0 if spread else 1, low, high)
+        _narrow(grid, slopes, from_start, to_end, limit, 0 if spread else 1, low, high)
         if 2 * np.sum(high - low) > width:
             cells *= 4
     slack = 0.0
     if np.any(slopes):
-        bound = there[-1].copy()
-        forward(grid.places, grid.first, grid.last, grid.offset, np.zeros(count), there, best)
-        slack = float((there[-1, 0] - bound[0]) + (there[-1, 1] - bound[1]))
+        bound = from_start[-1].copy()
+        forward(grid.places, grid.first, grid.last, grid.offset, np.zeros(count), from_start, best)
+        slack = float((from_start[-1, 0] - bound[0]) + (from_start[-1, 1] - bound[1]))
     return Solution(grid.points[trace(grid.first, grid.offset, best)], slack)

@@ -67,7 +67,7 @@ def pack(
 ) -> _Bytes:
     """Samples as bytes: ``golden.weave(golden.quantise(values, labels, p, m, ...), lanes)`` in one pass.
 
-    With ``levels``, golden.codes_of(levels.fixed_point(values), ...) in place of golden.quantise.
+    With ``levels``, golden.quantise_fixed_point(levels.fixed_point(values), ...) in place of golden.quantise.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from zipsgd.data import DataError
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
-from zipsgd.rows import Rows, walk
+from zipsgd.rows import Rows, iterate_blocks
 
 from .epochs import EpochReport
 
@@ -105,7 +105,7 @@ def data_of(
     ``values``: scaled, shape (rows, features); ``labels``: shape (rows,); ``steps``: of each epoch.
     """
     digest = hashlib.sha256()
-    for _, block in walk(values):
+    for _, block in iterate_blocks(values):
         digest.update(block.astype("<f4", copy=False).tobytes())
     digest.update(labels.astype("<i2", copy=False).tobytes())
     digest.update(repr([(step.mantissa, step.exponent) for step in steps]).encode())

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from zipsgd.compiled import compiled
 from zipsgd.packing.kernels import read_only
-from zipsgd.rows import RowSelection, walk
+from zipsgd.rows import RowSelection, iterate_blocks
 
 __all__ = ["content_order"]
 
@@ -30,7 +30,7 @@ def content_order(rows: RowSelection, targets: npt.NDArray[np.float64]) -> _Inde
     there twice, and a seed means the same for all of these.
     """
     hashes = np.zeros(rows.shape[0], dtype=np.uint64)
-    for part, block in walk(rows):
+    for part, block in iterate_blocks(rows):
         both = np.concatenate([block.astype(np.float64), targets[part]], axis=1) + 0.0  # -0.0 becomes 0.0
         _mix(read_only(both.view(np.uint64)), hashes[part])
     return np.argsort(hashes, kind="stable")

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.protocol.formats import PHASE_BITS, THRESHOLD_BITS, Build
-from zipsgd.rows import Rows, walk
+from zipsgd.rows import Rows, iterate_blocks
 
 __all__ = ["SCHEDULES", "check_schedule", "default_step_size", "factor"]
 
@@ -91,7 +91,7 @@ def default_step_size(
     """
     unit = 2.0 ** (1 - base_bits)
     squared = variance = 0.0
-    for _, block in walk(values):
+    for _, block in iterate_blocks(values):
         squared += float(np.einsum("ij,ij->", block, block, dtype=np.float64))
         if samples_per_value:
             above = (block + 1) / np.float32(unit)  # from the lowest level

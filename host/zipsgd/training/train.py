@@ -18,7 +18,7 @@ from zipsgd.golden.loss import Step
 from zipsgd.memory import default_memory
 from zipsgd.model import Result
 from zipsgd.protocol.formats import LABEL_FRAC, MOST_DEGREE, Build, Flag
-from zipsgd.rows import Rows, in_memory, walk
+from zipsgd.rows import Rows, in_memory, iterate_blocks
 from zipsgd.training.checkpoint import Checkpoint, data_of, take_up
 from zipsgd.training.epochs import EpochReport
 from zipsgd.training.regulariser import Regulariser
@@ -137,7 +137,7 @@ def step_sizes(
 def _mean_squared(values: Rows, labels: npt.NDArray[np.int16], model: _Float) -> float:
     total = sum(
         float(np.sum((block.astype(np.float64) @ model - labels[part] * 2.0**-LABEL_FRAC) ** 2))
-        for part, block in walk(values)
+        for part, block in iterate_blocks(values)
     )
     return total / labels.size
 

@@ -10,7 +10,7 @@ import numpy as np
 from component_bench import Case, ComponentBench
 from plane_runs import PlaneRun, Ports, Position, plane_words, random_parts, random_plane_run, weighted
 
-from zipsgd.golden.gradient import gradient, pair_gradient
+from zipsgd.golden.gradient import gradient, transcoded_gradient
 from zipsgd.golden.quantise import Codes
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.gradient_unit import GradientUnit
@@ -37,7 +37,7 @@ _SHAPES = {
 
 BENCH = ComponentBench(
     (GradientUnit,),
-    "zipsgd.golden.gradient.gradient and pair_gradient",
+    "zipsgd.golden.gradient.gradient and transcoded_gradient",
     tuple(
         Case(name, partial(GradientUnit, build, fast_memory=fast), {"case": name})
         for name, (build, fast) in _SHAPES.items()
@@ -65,7 +65,7 @@ def sample_gradient(run: PlaneRun, parts: list[Codes], deltas: tuple[int, int]) 
     """Of one sample, shape (chunks, lanes)."""
     pair = np.array([deltas], dtype=np.int64)
     if run.transcoded:
-        total = pair_gradient(parts, pair[:, : len(parts)], run.one_sided, run.build)
+        total = transcoded_gradient(parts, pair[:, : len(parts)], run.one_sided, run.build)
     else:
         total = gradient(parts[0], pair, run.one_sided, run.build)
     padded = np.zeros(run.chunks * run.build.lanes, dtype=np.int64)

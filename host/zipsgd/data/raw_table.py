@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
-from zipsgd.rows import Rows, column, pick
+from zipsgd.rows import Rows, column, select_columns
 
 from .errors import DataError
 from .table import Table
 
-__all__ = ["Grid"]
+__all__ = ["RawTable"]
 
 
 @dataclass(frozen=True)
-class Grid:
+class RawTable:
     """ColumnSelection of a file. ``values``: float32 or float64; ``headed``: the names are the file's own."""
 
     values: Rows
@@ -53,7 +53,7 @@ class Grid:
         index = self.index(label)
         kept = [i for i in range(len(self.names)) if i != index]
         return Table(
-            pick(self.values, kept),
+            select_columns(self.values, kept),
             column(self.values, index),
             tuple(self.names[i] for i in kept),
             self.source,
