@@ -77,7 +77,7 @@ def _load(name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
     else:
         table = load_set(name)
     labels = np.where(table.labels == table.labels.max(), LABEL_ONE, -LABEL_ONE).astype(np.int16)
-    return Scaling.fit(table, constant=True).features(table.features), labels
+    return Scaling.fit(table).features(table.features), labels
 
 
 def _step(size: float, epoch: int) -> float:

@@ -3,7 +3,7 @@
     import zipsgd
 
     table = zipsgd.load("cadata")
-    result = zipsgd.train(table, zipsgd.Options(base_bits=2, samples_per_value=2), backend="sim")
+    result = zipsgd.train(table, base_bits=2, backend="sim")
     result.save("model.json")
 
 What the package offers is imported when it is first used.
@@ -13,13 +13,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zipsgd.backends import BACKENDS, build_for, load_build, open_backend
+    from zipsgd.backends import BACKENDS, BackendOptions, build_for, load_build, open_backend
     from zipsgd.data import SETS, DataError, Scaling, Table, load, load_rows
     from zipsgd.driver import Device, DeviceError
-    from zipsgd.model import ClassifierResult, Result, load_model
+    from zipsgd.golden.run import LimitError, RunConfig
     from zipsgd.protocol.formats import Build, BuildError
-    from zipsgd.training import EpochReport, Options, float_sgd, train
-    from zipsgd.training.report import Comparison, compare, save_report, summary
+    from zipsgd.training.api import train
+    from zipsgd.training.callbacks import Callback, CsvLog, StopTraining, TensorBoardLog
+    from zipsgd.training.comparison import Comparison, compare, save_report, summary
+    from zipsgd.training.epochs import EpochReport
+    from zipsgd.training.float_sgd import float_sgd
+    from zipsgd.training.losses import CompiledLoss, compile_loss
+    from zipsgd.training.options import Options
+    from zipsgd.training.plots import plot
+    from zipsgd.training.result import ClassifierResult, RegressionResult, Result, load_model
+    from zipsgd.training.sweep import Sweep, sweep
+    from zipsgd.training.task import Task, prepare
     from zipsgd.training.verification import Verification, verify
 
 __version__ = "0.1.0"
@@ -27,41 +36,65 @@ __version__ = "0.1.0"
 __all__ = [
     "BACKENDS",
     "SETS",
+    "BackendOptions",
     "Build",
     "BuildError",
+    "Callback",
     "ClassifierResult",
     "Comparison",
+    "CompiledLoss",
+    "CsvLog",
     "DataError",
     "Device",
     "DeviceError",
     "EpochReport",
+    "LimitError",
     "Options",
+    "RegressionResult",
     "Result",
+    "RunConfig",
     "Scaling",
+    "StopTraining",
+    "Sweep",
     "Table",
+    "Task",
+    "TensorBoardLog",
     "Verification",
     "build_for",
     "compare",
+    "compile_loss",
     "float_sgd",
     "load",
     "load_build",
     "load_model",
     "load_rows",
     "open_backend",
+    "plot",
+    "prepare",
     "save_report",
     "summary",
+    "sweep",
     "train",
     "verify",
 ]
 
 _MODULES = {
-    "backends": ("BACKENDS", "build_for", "load_build", "open_backend"),
+    "backends": ("BACKENDS", "BackendOptions", "build_for", "load_build", "open_backend"),
     "data": ("SETS", "DataError", "Scaling", "Table", "load", "load_rows"),
     "driver": ("Device", "DeviceError"),
-    "model": ("ClassifierResult", "Result", "load_model"),
+    "golden.run": ("LimitError", "RunConfig"),
     "protocol.formats": ("Build", "BuildError"),
-    "training.report": ("Comparison", "compare", "save_report", "summary"),
-    "training": ("EpochReport", "Options", "float_sgd", "train"),
+    "training.api": ("train",),
+    "training.callbacks": ("Callback", "CsvLog", "StopTraining", "TensorBoardLog"),
+    "training.comparison": ("Comparison", "compare", "save_report", "summary"),
+    "training.epochs": ("EpochReport",),
+    "training.float_sgd": ("float_sgd",),
+    "training.losses": ("CompiledLoss", "compile_loss"),
+    "training.options": ("Options",),
+    "training.plots": ("plot",),
+    "training.result": ("ClassifierResult", "RegressionResult", "Result", "load_model"),
+    "training.sweep": ("Sweep", "sweep"),
+    "training.task": ("Task", "prepare"),
     "training.verification": ("Verification", "verify"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

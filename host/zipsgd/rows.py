@@ -93,13 +93,20 @@ class RowSelection:
     def shape(self) -> tuple[int, int]:
         return self._index.size, self._matrix.shape[1]
 
+    @property
+    def sparse(self) -> bool:
+        """Whether the matrix is a sparse one."""
+        return hasattr(self._matrix, "toarray") or getattr(self._matrix, "sparse", False)
+
     def __getitem__(self, rows: slice | _Index, /) -> npt.NDArray[np.floating]:
         block = self._matrix[self._index[rows]]
         dense: npt.NDArray[np.floating] = block.toarray() if hasattr(block, "toarray") else block
         return dense
 
     def select_columns(self, places: Sequence[int]) -> "RowSelection":
-        """Some of the columns, where the matrix is :class:`Rows`."""
+        """Some of the columns, by their numbers among these."""
+        if hasattr(self._matrix, "toarray"):
+            return RowSelection(self._matrix[:, list(places)], self._index)
         return RowSelection(select_columns(self._matrix, places), self._index)
 
 

@@ -4,11 +4,12 @@ from zipsgd.golden.run import LimitError, RunConfig
 
 from .base import Backend, EpochResult, EpochSamples
 from .builds import build_for, load_build
-from .choose import BACKENDS, is_port, open_backend
+from .choose import BACKENDS, BackendOptions, is_port, open_backend
 
 __all__ = [
     "BACKENDS",
     "Backend",
+    "BackendOptions",
     "EpochResult",
     "EpochSamples",
     "LimitError",

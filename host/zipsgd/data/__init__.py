@@ -5,12 +5,24 @@ from pathlib import Path
 
 from .errors import DataError
 from .files import load_file
+from .inputs import as_features, as_table
 from .matching import load_rows
 from .scaling import Scaling
 from .sets import SETS, load_set
 from .table import Table
 
-__all__ = ["SETS", "DataError", "Scaling", "Table", "load", "load_file", "load_rows", "load_set"]
+__all__ = [
+    "SETS",
+    "DataError",
+    "Scaling",
+    "Table",
+    "as_features",
+    "as_table",
+    "load",
+    "load_file",
+    "load_rows",
+    "load_set",
+]
 
 
 def load(

@@ -1,6 +1,7 @@
 """Scaling to the datapath's range, and back to the data's units."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from zipsgd.packing import ScaledRows
 
 __all__ = ["Scaling"]
+
+_log = logging.getLogger(__name__)
 
 _Float = npt.NDArray[np.float64]
 LABEL_TOP = (1 << LABEL_FRAC) - 1
@@ -35,24 +38,34 @@ class Scaling:
     label_spread: float
 
     @classmethod
-    def fit(cls, table: Table, steps: int | None = None, *, constant: bool = False) -> "Scaling":
+    def fit(cls, table: Table, steps: int | None = None) -> "Scaling":
         """The scaling of a table.
 
-        With ``constant``, columns and labels may be constant: they are scaled to 0, so that such a column's weight stays 0.
+        Columns that never vary are scaled to 0, so that their weights stay 0; they are logged. So are constant labels.
 
-        With ``steps``, a column's least and greatest value are scaled to multiples of 1 / steps, for which its centre moves by
-        half a step at most: levels on that grid then enclose the column exactly.
+        Parameters
+        ----------
+        table : Table
+            Features and labels; of several columns of labels, one scaling for all.
+        steps : int or None
+            Scale a column's least and greatest value to multiples of 1 / steps, so that levels on that grid enclose the column
+            exactly. Its centre moves by half a step at most.
 
-        Raises :class:`DataError` where a column or the labels never vary otherwise.
+        Raises
+        ------
+        DataError
+            Values near the largest float64.
         """
         low, high, mean = ranges(table.features)
         never = np.flatnonzero(low == high)
-        if never.size and not constant:
-            names = ", ".join(repr(table.names[column]) for column in never[:5])
-            more = ", ..." if never.size > 5 else ""
-            raise DataError(
-                f"{table.source}: {never.size} of {len(table.names)} columns never vary ({names}{more}): they can teach "
-                f"nothing; leave them out (on the command line: --drop-constant)"
+        if never.size:
+            _log.info(
+                "%s: %d of %d columns never vary (%s%s): their weights stay 0",
+                table.source,
+                never.size,
+                len(table.names),
+                ", ".join(repr(table.names[column]) for column in never[:5]),
+                ", ..." if never.size > 5 else "",
             )
         with np.errstate(over="ignore", invalid="ignore"):
             centre = np.clip(mean, low, high)
@@ -70,9 +83,11 @@ class Scaling:
             raise DataError(
                 f"{table.source}: values near the largest float64; divide the columns (or the labels) by a constant first"
             )
-        if lowest == highest and not constant:
-            raise DataError(f"{table.source}: every label is {lowest:g}; there is nothing to learn")
         return cls(centre, spread, float(label_centre), float(label_spread))
+
+    def with_labels(self, centre: float, spread: float) -> "Scaling":
+        """The same scaling of columns, with another one of labels."""
+        return replace(self, label_centre=centre, label_spread=spread)
 
     def rows(self, values: Rows, scale: float = 1.0) -> "ScaledRows":
         """Features in [-1, 1] with the constant column, all times ``scale``; each row is scaled when it is asked for.

@@ -1,6 +1,7 @@
 """Features and labels as they come from a file or from arrays."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,23 +79,24 @@ class Table:
     label_name: str = "label"
 
     def __post_init__(self) -> None:
-        if len(self.features.shape) != 2 or self.labels.shape != self.features.shape[:1]:
+        shape = self.features.shape
+        if len(shape) != 2 or self.labels.ndim not in (1, 2) or self.labels.shape[0] != shape[0]:
             raise DataError(
-                f"{self.source}: features of shape {self.features.shape} and labels of shape {self.labels.shape} do not go "
-                f"together; features must be (rows, columns) and labels (rows,): one label a row"
+                f"{self.source}: features of shape {shape} and labels of shape {self.labels.shape} do not go together; features "
+                f"must be (rows, columns) and labels (rows,): one label a row; or (rows, outputs)"
             )
-        if 0 in self.features.shape:
+        if 0 in shape or 0 in self.labels.shape:
             raise DataError(
                 f"{self.source} holds no data: {self.features.shape[0]} rows of {self.features.shape[1]} features"
             )
         if len(self.names) != self.features.shape[1]:
             raise DataError(f"{self.source}: {len(self.names)} names for {self.features.shape[1]} columns")
         check_finite(self.features, self.names, self.source)
-        bad = np.flatnonzero(~np.isfinite(self.labels))
+        bad = np.argwhere(~np.isfinite(self.labels))
         if bad.size:
             raise DataError(
-                f"{self.source}: the label is {self.labels[bad[0]]} in row {bad[0] + 1} ({bad.size} such labels in all): leave "
-                f"those rows out"
+                f"{self.source}: the label is {self.labels[tuple(bad[0])]} in row {bad[0][0] + 1} ({len(bad)} such labels in "
+                f"all): leave those rows out"
             )
 
     @classmethod
@@ -137,7 +139,7 @@ class Table:
 
         Raises :class:`DataError` unless there are rows for both.
         """
-        rows = self.labels.size
+        rows = len(self.labels)
         count = round(rows * share) if 0 < share < 1 else 0
         if not 0 < count < rows:
             raise DataError(
@@ -145,8 +147,11 @@ class Table:
                 f"is not"
             )
         drawn = np.random.default_rng(seed).permutation(rows)
-        held, kept = (
-            replace(self, features=RowSelection(self.features, index), labels=self.labels[index])
-            for index in (np.sort(drawn[:count]), np.sort(drawn[count:]))
-        )
-        return kept, held
+        return self.take(np.sort(drawn[count:])), self.take(np.sort(drawn[:count]))
+
+    def take(self, index: npt.NDArray[np.int64]) -> "Table":
+        """The rows of ``index``, maybe more than once. No row is copied, or checked again."""
+        taken = copy(self)
+        object.__setattr__(taken, "features", RowSelection(self.features, index))
+        object.__setattr__(taken, "labels", self.labels[index])
+        return taken

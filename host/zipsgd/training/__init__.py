@@ -1,17 +1,6 @@
-"""Training: from a table to a model in the data's own units."""
+"""Training: options, the task made of data, the run loop, and what is told of a run.
 
-from .epochs import EpochReport
-from .train import LEVELS, Options, Result, Task, about_run, float_sgd, prepare, step_sizes, train
-
-__all__ = [
-    "LEVELS",
-    "EpochReport",
-    "Options",
-    "Result",
-    "Task",
-    "about_run",
-    "float_sgd",
-    "prepare",
-    "step_sizes",
-    "train",
-]
+The parts, in the order of their use: :mod:`.options` (how to train), :mod:`.objective` and :mod:`.losses` (what is minimised),
+:mod:`.targets` and :mod:`.task` (data made ready for a device), :mod:`.opening` (the backend), :mod:`.loop` with :mod:`.heads` and
+:mod:`.refetching` (epochs), :mod:`.checkpoint`, :mod:`.result`. :mod:`.api` has :func:`zipsgd.train`, which puts them together.
+"""

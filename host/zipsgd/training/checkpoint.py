@@ -1,74 +1,77 @@
 """A run on disk, as it stands after an epoch: what it takes to go on with it, bit for bit.
 
-An epoch depends on the model it begins with, on its number, and on what the run is of: options, data, and the widths of the
-build. So these are what a file holds, beside what there is to report of the epochs before.
+An epoch depends on the model that it begins with, on its number, and on the run's options, data and build widths. A file holds
+these, and the reports of the epochs before.
 """
 
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from zipsgd.backends import EpochResult
 from zipsgd.data import DataError
-from zipsgd.golden.levels import LevelTable
-from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
-from zipsgd.rows import Rows, iterate_blocks
+from zipsgd.rows import iterate_blocks
 
 from .epochs import EpochReport
+from .loop import Best, Run
+from .measuring import Validation
+from .state import State
+from .task import Task
 
-__all__ = ["Checkpoint", "data_of", "load_checkpoint", "take_up"]
+__all__ = ["Checkpoint", "data_of", "load_checkpoint", "resume"]
 
-_FORMAT = "zipsgd checkpoint 2"
-_COUNTED = tuple(field.name for field in fields(EpochResult))
+_FORMAT = "zipsgd checkpoint 3"
 _DECISIVE = ("lanes", "update_lanes", "p_max", "model_bits", "q3_bits", "delta_bits", "gradient_bits")
-"""What of a build decides a run's bits. The rest decides whether it can do the run."""
+"""The build parameters that determine a run's bits. The others determine whether a build can do the run. With refetching, the
+length of the device's list counts, too."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run after some epochs.
+    """A run after some epochs, as a file has it.
 
     Parameters
     ----------
-    options : of the run, by name.
-    data : of :func:`data_of`.
-    build : parameters of the one it ran on, by name; none before the first epoch.
-    model_words : the master model.
-    epochs : those that are over.
+    options : dict
+        Of the run, see :meth:`zipsgd.training.options.Options.as_dict`.
+    data : dict
+        See :func:`data_of`.
+    build : dict
+        Parameters of the build it ran on; empty before the first epoch.
+    state : dict
+        The model, see :meth:`zipsgd.training.state.State.as_dict`; empty before the first epoch.
+    best : dict
+        Score, epoch and state of the best epoch, where models are measured on validation rows.
+    epochs : list of dict
+        Reports of the epochs that are over.
     """
 
     options: dict[str, Any]
     data: dict[str, Any]
     build: dict[str, Any] = field(default_factory=dict)
-    model_words: list[int] = field(default_factory=list)
-    epochs: list[EpochReport] = field(default_factory=list)
+    state: dict[str, Any] = field(default_factory=dict)
+    best: dict[str, Any] = field(default_factory=dict)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
 
-    @property
-    def flags(self) -> int:
-        """Sticky overflow flags of the run so far."""
-        return self.epochs[-1].result.flags if self.epochs else 0
+    def after(self, run: Run, build: Build) -> "Checkpoint":
+        """The same run as it stands now."""
+        best = run.best
+        kept = {"score": best.score, "epoch": best.epoch, "state": best.state.as_dict()} if best.state else {}
+        reports = [report.as_dict() for report in run.reports]
+        return replace(self, build=build.as_dict(), state=run.state.as_dict(), best=kept, epochs=reports)
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, data only. At any moment ``path`` holds the whole of this or of what was there before."""
-        results = [report.result for report in self.epochs]
-        run = {
-            "options": self.options,
-            "data": self.data,
-            "build": self.build,
-            "model_words": self.model_words,
-            "loss": [report.loss for report in self.epochs],
-            "seconds": [report.seconds for report in self.epochs],
-            "results": {name: [getattr(result, name) for result in results] for name in _COUNTED},
-        }
-        text = json.dumps(run, sort_keys=True)
+        """Write it as JSON, data only. At any moment ``path`` holds all of this or all of what was there before."""
+        text = json.dumps(vars(self), sort_keys=True)
         part = path.with_name(path.name + ".part")
         with part.open("w") as file:
             file.write(f'{{"format": "{_FORMAT}", "sha256": "{_digest(text)}",\n"run": {text}}}\n')
@@ -79,8 +82,22 @@ class Checkpoint:
     def check_build(self, build: Build) -> None:
         """Raises ValueError if ``build`` would go on with other bits than the one that the run was begun on."""
         if self.build:
+            decisive = _DECISIVE + (("refetch",) if self.options["refetch"] != "never" else ())
             cure = "go on with a build that has the same ones"
-            _compare("a build with", self.build, build.as_dict(), _DECISIVE, cure)
+            _compare("a build with", self.build, build.as_dict(), decisive, cure)
+
+    def run(self, task: Task, validation: Validation | None) -> Run:
+        """The run as it stood, to go on with."""
+        if not self.state:
+            return Run(task, task.new_state(), validation)
+        unit = task.scale * 2.0 ** -Build(**self.build).model_frac
+        best = Best()
+        if self.best:
+            state = State.from_dict(self.best["state"], task.scalings, unit)
+            best = Best(self.best["score"], self.best["epoch"], state)
+        reports = [EpochReport.from_dict(report) for report in self.epochs]
+        state = State.from_dict(self.state, task.scalings, unit)
+        return Run(task, state, validation, reports=reports, best=best)
 
 
 def _digest(run: str) -> str:
@@ -97,26 +114,30 @@ def _compare(
         raise ValueError(f"the checkpoint is of a run on {of} {', '.join(differing)}: {cure}")
 
 
-def data_of(
-    values: Rows, labels: npt.NDArray[np.int16], steps: list[Step], levels: LevelTable | None
-) -> dict[str, Any]:
-    """The size of what a device is given to train on, and a fingerprint of it all.
-
-    ``values``: scaled, shape (rows, features); ``labels``: shape (rows,); ``steps``: of each epoch.
-    """
+def data_of(task: Task) -> dict[str, Any]:
+    """The size of what a device is given to train on, and a fingerprint of all of it."""
     digest = hashlib.sha256()
-    for _, block in iterate_blocks(values):
+    for _, block in iterate_blocks(task.values):
         digest.update(block.astype("<f4", copy=False).tobytes())
-    digest.update(labels.astype("<i2", copy=False).tobytes())
-    digest.update(repr([(step.mantissa, step.exponent) for step in steps]).encode())
-    if levels is not None:
-        digest.update(levels.values.astype("<i2", copy=False).tobytes())
-    rows, features = values.shape
+    digest.update(task.labels.astype("<i2", copy=False).tobytes())
+    digest.update(repr([(step.mantissa, step.exponent) for step in task.steps]).encode())
+    if task.config.levels is not None:
+        digest.update(task.config.levels.values.astype("<i2", copy=False).tobytes())
+    if task.shares is not None:
+        digest.update(task.shares.astype("<f8", copy=False).tobytes())
+    digest.update(np.array(task.classes, dtype="<f8").tobytes())
+    rows, features = task.values.shape
     return {"rows": rows, "features": features, "sha256": digest.hexdigest()}
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """What :meth:`Checkpoint.save` wrote. Raises :class:`DataError` for anything else."""
+    """What :meth:`Checkpoint.save` wrote.
+
+    Raises
+    ------
+    DataError
+        For anything else.
+    """
     try:
         content = json.loads(path.read_text())
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
@@ -124,10 +145,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         run = content["run"]
         if content["sha256"] != _digest(json.dumps(run, sort_keys=True)):
             raise ValueError("it was damaged or changed, as its checksum says")
-        columns = zip(*(run["results"][name] for name in _COUNTED), strict=True)
-        results = [EpochResult(*row) for row in columns]
-        epochs = map(EpochReport, range(1, len(results) + 1), run["loss"], run["seconds"], results)
-        return Checkpoint(run["options"], run["data"], run["build"], run["model_words"], list(epochs))
+        return Checkpoint(**run)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path} is no checkpoint of 'zipsgd train --checkpoint' ({error}): name another file, or begin anew without "
@@ -135,34 +153,36 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from None
 
 
-def take_up(
-    path: Path,
-    options: dict[str, Any],
-    data: dict[str, Any],
-    *,
-    resume: bool,
-    progress: Callable[[str], None],
-) -> Checkpoint:
+def resume(path: Path | None, task: Task, *, go_on: bool) -> Checkpoint:
     """The run that ``path`` holds or, where there is no such file yet, one at its beginning.
 
     Parameters
     ----------
-    options, data : of the run.
-    resume : to go on with a run; else there must be no such file, so that none is lost.
-    progress : is told where the run begins.
+    path : Path or None
+        None: the run is kept nowhere.
+    task : Task
+        What the run trains on.
+    go_on : bool
+        To go on with a run. Otherwise there must be no such file, so that none is lost.
 
     Raises
     ------
     ValueError
-        The file is there and is not to be resumed, or holds another run.
+        The file exists and is not to be resumed, or it holds another run.
     DataError
         It is no checkpoint.
     """
+    options = task.options.as_dict()
+    if path is None:
+        if go_on:
+            raise ValueError("to resume a run, name its checkpoint (on the command line: --checkpoint FILE)")
+        return Checkpoint(options, {})
+    data = data_of(task)
     if not path.exists():
-        if resume:
-            progress(f"no checkpoint {path} yet: beginning with the first epoch")
+        if go_on:
+            _log.info("no checkpoint %s yet: beginning with the first epoch", path)
         return Checkpoint(options, data)
-    if not resume:
+    if not go_on:
         raise ValueError(
             f"{path} is there already: go on with the run in it with --resume (in Python: resume=True), or remove it to begin "
             f"anew"
@@ -174,5 +194,5 @@ def take_up(
         _compare("other data:", kept.data, data, ("sha256",), "values, labels or their order have changed")
     except ValueError as error:
         raise ValueError(f"{path}: {error}, or name another file to begin anew") from None
-    progress(f"going on after epoch {len(kept.epochs)} of {options['epochs']}, from {path}")
+    _log.info("going on after epoch %d of %d, from %s", len(kept.epochs), options["epochs"], path)
     return kept

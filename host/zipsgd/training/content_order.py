@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from zipsgd.compiled import compiled
 from zipsgd.packing.kernels import read_only
-from zipsgd.rows import RowSelection, iterate_blocks
+from zipsgd.rows import Rows, iterate_blocks
 
 __all__ = ["content_order"]
 
@@ -23,7 +23,7 @@ def _mix(words: npt.NDArray[np.uint64], hashes: npt.NDArray[np.uint64]) -> None:
         hashes[i] = h
 
 
-def content_order(rows: RowSelection, targets: npt.NDArray[np.float64]) -> _Index:
+def content_order(rows: Rows, targets: npt.NDArray[np.float64]) -> _Index:
     """An order of rows, shape (rows,), by a hash of what is in them, features and targets (shape (rows, outputs)).
 
     The same rows in any order, format or precision that holds them exactly come out in the same order. So does a row that is

@@ -3,19 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.backends import Backend, EpochResult, build_for
-from zipsgd.data import Scaling
-from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import LABEL_BITS, MOST_FEATURES, MOST_HEADS, Build, Refetch
-from zipsgd.training import Task
-from zipsgd.training.refetching import epoch_with_refetching
+from zipsgd.backends import Backend, EpochResult
+from zipsgd.golden.run import RunConfig
+from zipsgd.protocol.formats import LABEL_BITS
 
-__all__ = ["HeadEpoch", "Heads", "build_of", "translate"]
+from .refetching import epoch_with_refetching
+from .task import Task
+
+__all__ = ["HeadEpoch", "Heads"]
 
 _Int = npt.NDArray[np.int64]
 
@@ -24,8 +23,18 @@ _Int = npt.NDArray[np.int64]
 class HeadEpoch:
     """An epoch of all heads.
 
-    ``loss``: mean while training, of scaled targets and over heads. ``samples``: of the epoch. ``sample_bits``: that went to
-    the device. ``result``: what the backend says of all heads together. ``again``: samples that they fetched again.
+    Parameters
+    ----------
+    loss : float
+        Mean while training, of scaled targets, over samples and heads, in units of the loss that the device minimises.
+    samples : int
+        Of the epoch.
+    sample_bits : int
+        Bits of samples that went to the device, or would have gone to one.
+    result : EpochResult
+        What the backend says of all heads together.
+    again : int
+        Samples that heads fetched again.
     """
 
     loss: float
@@ -35,117 +44,107 @@ class HeadEpoch:
     again: int
 
 
-def build_of(task: Task, models: int, **described: Any) -> Build:
-    """A build to emulate or simulate that can do the task, and takes as many of the models as builds can in one pass.
+@dataclass(frozen=True)
+class _Pass:
+    """Heads that are trained in one pass over the rows, and their labels."""
 
-    ``described``: what is to be otherwise, or beyond what the task takes: of :func:`zipsgd.backends.build_for`.
-    """
-    config = task.config
-    if config.refetch or config.ball:  # for one model at a time
-        described.setdefault("heads", 1)
-    if "heads" not in described:
-        one = build_for(config.features, **described)
-        room = described.get("max_features", MOST_FEATURES) // (one.chunks(config.features) * one.lanes)
-        described["heads"] = max(1, min(models, MOST_HEADS, room))
-    return build_for(config.features, **{**task.parts, **described})
-
-
-def translate(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: float, limit: int) -> _Int:
-    """A model's words for another scaling, or a device of another precision; as they are where nothing changes.
-
-    ``unit``: of a word, in scaled units. ``limit``: what a new word stays below.
-    """
-    same = unit == new_unit and all(
-        np.array_equal(a, b) for a, b in zip(vars(old).values(), vars(new).values())
-    )
-    if same:
-        return words
-    moved = np.rint(new.model(*old.coefficients(words * np.float64(unit))) / new_unit)
-    return np.clip(moved, -limit, limit - 1).astype(np.int64)
+    heads: slice
+    config: RunConfig
+    labels: npt.NDArray[np.int16]
 
 
 class Heads:
-    """All heads on one open backend, an epoch at a time.
+    """All heads of a task on one open backend, an epoch at a time.
 
-    As many as its build holds are trained in one pass over the rows, and the rest take turns. The bits are the same: all heads
-    share order, up bits and seeds, and every epoch begins from a model, a seed and its number alone.
+    As many heads as the backend's build holds are trained in one pass over the rows, and the rest take turns. The bits are the
+    same: all heads share order, up bits and seeds, and every epoch depends on its model, the seed and its number alone.
 
     Parameters
     ----------
-    task : of the rows, with one head.
-    labels : int16, shape (rows, heads).
-    words : shape (heads, features), models to start from.
-    backend : open, of a build that can do the task.
-    classes : int16, shape (rows,): the head whose class a row is, where the labels say no more than that. Or None.
+    task : Task
+        What to train on.
+    backend : Backend
+        Open, of a build that can do the task.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        labels: npt.NDArray[np.int16],
-        words: _Int,
-        backend: Backend,
-        classes: npt.NDArray[np.int16] | None = None,
-    ) -> None:
-        self._backend = backend
-        self.words = words.copy()
-        count, features = words.shape
-        build = backend.build
+    def __init__(self, task: Task, backend: Backend) -> None:
+        self._task, self._backend = task, backend
+        count, features, build = task.targets.heads, task.config.features, backend.build
         size = max(1, min(count, build.heads, build.max_chunks // build.chunks(features)))
-        self.refetches = task.config.refetch != Refetch.NEVER
+        self.refetches = bool(task.config.refetch)
         if self.refetches or task.config.ball:
             size = 1
-        self._passes: list[tuple[slice, Task]] = []
-        for start in range(0, count, size):
-            part = slice(start, min(start + size, count))
-            heads = part.stop - start
-            own: npt.NDArray[np.int16] = labels[:, start] if heads == 1 else labels[:, part]
-            together = classes is not None and heads == count > 1
-            if together and classes is not None:  # a number rather than a label for each head
-                own = classes
-            config = replace(task.config, heads=heads, one_against_all=together)
-            self._passes.append((part, replace(task, labels=own, config=config)))
+        self._passes = [self._pass(slice(start, min(start + size, count))) for start in range(0, count, size)]
+        self._goes_on = False  # whether the backend holds the model that the next epoch begins with
+
+    def _pass(self, part: slice) -> _Pass:
+        task, heads = self._task, part.stop - part.start
+        labels: npt.NDArray[np.int16] = task.labels[:, part.start] if heads == 1 else task.labels[:, part]
+        together = task.targets.numbers is not None and heads == task.targets.heads > 1
+        if (
+            together and task.targets.numbers is not None
+        ):  # a class's number rather than a label for each head
+            labels = task.targets.numbers
+        return _Pass(part, replace(task.config, heads=heads, one_against_all=together), labels)
 
     def epoch(
-        self,
-        number: int,
-        step: Step,
-        order: _Int | None = None,
-        progress: Callable[[int], None] = lambda samples: None,
-    ) -> HeadEpoch:
-        """Train all heads on epoch ``number``, in its order or another one.
+        self, number: int, words: _Int, step: int, progress: Callable[[int], None] = lambda samples: None
+    ) -> tuple[HeadEpoch, _Int]:
+        """Train all heads on an epoch.
 
-        ``progress``: told how many of its samples have gone in; where heads take turns, in the mean over them.
+        Parameters
+        ----------
+        number : int
+            Of the epoch, from 0: decides order, up bits and seeds.
+        words : _Int of shape (heads, features)
+            The models it begins with; those that the last call returned, if there was one.
+        step : int
+            Number of the task's step.
+        progress : callable
+            Told how many of its samples have gone in; where heads take turns, the mean over them.
+
+        Returns
+        -------
+        tuple of HeadEpoch and _Int
+            What was seen, and the models after it.
         """
+        task, backend = self._task, self._backend
+        size = task.step(step, backend.build)
         bits = count = again = 0
         total = EpochResult(0, 0, 0, 0, 0, 0, 0)
-        for turn, (part, task) in enumerate(self._passes):
-            config = task.config
-            samples = task.samples(number, order)
+        words = words.copy()
+        for turn, part in enumerate(self._passes):
+            config = part.config
+            samples = task.samples(number, part.labels)
             count = samples.order.size
-            model = self.words[part].reshape(config.model_shape())
+            model = words[part.heads].reshape(config.model_shape())
             seed, told = task.options.seed, partial(self._progress, progress, turn, count)
             twice = 0
             if self.refetches:
-                fetched = epoch_with_refetching(
-                    self._backend, config, samples, model, seed, number, step, told
-                )
+                fetched = epoch_with_refetching(backend, config, samples, model, seed, number, size, told)
                 result, model, twice = fetched.result, fetched.model, fetched.again
             else:
-                self._backend.begin(config, model, seed, number)
-                result = self._backend.epoch(samples, step, told)
-                model = self._backend.model()
-            self.words[part] = model.reshape(config.heads, config.features)
+                if not self._goes_on:
+                    backend.begin(config, model, seed, number)
+                result = backend.epoch(samples, size, told)
+                model = backend.model()
+                self._goes_on = len(self._passes) == 1
+            words[part.heads] = model.reshape(config.heads, config.features)
             total += result
             again += twice
-            if result.sample_bytes is None:
-                labels = LABEL_BITS * config.labels
-                bits += count * (config.features * (config.p + config.m) + labels)
-                bits += twice * (config.features * (self._backend.build.p_max + config.m) + labels)
-            else:
-                bits += 8 * result.sample_bytes
-        mean = total.loss_sum * config.loss_unit(self._backend.build) / (count * len(self.words))
-        return HeadEpoch(mean, count, bits, total, again)
+            bits += (
+                self._sample_bits(config, count, twice)
+                if result.sample_bytes is None
+                else 8 * result.sample_bytes
+            )
+        loss = total.loss_sum * task.config.loss_unit(backend.build) / (count * len(words))
+        return HeadEpoch(loss, count, bits, total, again), words
+
+    def _sample_bits(self, config: RunConfig, samples: int, twice: int) -> int:
+        """Bits of so many samples and labels, of which some come twice."""
+        labels = LABEL_BITS * config.labels
+        first = samples * (config.features * (config.p + config.m) + labels)
+        return first + twice * (config.features * (self._backend.build.p_max + config.m) + labels)
 
     def _progress(self, progress: Callable[[int], None], turn: int, samples: int, done: int) -> None:
         progress((turn * samples + done) // len(self._passes))

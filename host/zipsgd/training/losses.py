@@ -81,7 +81,7 @@ class CompiledLoss:
     def plot(self, axes: Any = None) -> Any:
         """Draw function, fit and error with Matplotlib, on two ``axes`` or a new figure; returns the axes."""
         if axes is None:
-            from zipsgd.training.report import need_plots  # which imports what trains
+            from .plots import need_plots
 
             need_plots()
             from matplotlib import pyplot

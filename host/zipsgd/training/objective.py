@@ -1,15 +1,20 @@
-"""What is minimised, from what a user asked for."""
+"""What a run minimises: its loss on the device, and the same loss in float64."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from zipsgd.golden.polynomial import Polynomial
-from zipsgd.protocol.formats import Loss, Refetch
-from zipsgd.training.losses import CompiledLoss, logistic, pseudo_huber
+from zipsgd.protocol.formats import Loss
+
+from .losses import CompiledLoss, logistic, pseudo_huber
 
 __all__ = ["CLASS_LOSSES", "REGRESSION_LOSSES", "Objective", "class_objective", "regression_objective"]
 
+_Float = npt.NDArray[np.float64]
 _Losses = Mapping[str, Loss | Callable[[], CompiledLoss]]
 
 CLASS_LOSSES: _Losses = {
@@ -18,44 +23,110 @@ CLASS_LOSSES: _Losses = {
     "logistic": logistic,
     "squared_error": Loss.SQUARED,
 }
-"""Of classifiers, by the names that users choose them by; the first is the default."""
+"""Losses of classifiers, by the names that users choose them by. The first is the default."""
 REGRESSION_LOSSES: _Losses = {"squared_error": Loss.SQUARED, "huber": pseudo_huber}
 """The same of regression."""
 
 _HINGE_CURVATURE = 0.5
-"""A hinge has none to speak of: its derivative is 1 at most, however far a sample is from its margin, so that no step makes it
-diverge. Twice the step of the others is good; four times takes models to the end of their range."""
+"""A hinge has no curvature, and its derivative is at most 1 however far a sample is from its margin, so that no step makes it
+diverge. Twice the step of the other losses is good; four times takes models to the end of their range."""
 
 
 @dataclass(frozen=True)
 class Objective:
     """A loss of the device's own, or one that was compiled for it.
 
-    ``loss``, ``polynomial``: of :class:`zipsgd.golden.run.RunConfig`. ``samples_per_value``: that an estimate without bias takes;
-    hinges are nearest to it at 2.
-    ``curvature``: of :func:`zipsgd.training.steps.default_step_size`. ``scale``: of :class:`zipsgd.training.losses.CompiledLoss`. ``refetch``:
-    which samples of a hinge come twice.
+    Parameters
+    ----------
+    name : str
+        As a user chose it.
+    loss : Loss
+        What the device evaluates.
+    compiled : CompiledLoss or None
+        The polynomial loss, where ``loss`` is one.
+    curvature : float
+        See :func:`zipsgd.training.steps.default_step_size`.
     """
 
+    name: str
     loss: Loss
-    polynomial: Polynomial | None = None
-    samples_per_value: int = 2
+    compiled: CompiledLoss | None = None
     curvature: float = 1.0
-    scale: float = 1.0
-    refetch: Refetch = Refetch.NEVER
 
     @classmethod
-    def compiled(cls, of: CompiledLoss) -> "Objective":
-        return cls(of.loss, of.polynomial, of.samples_per_value, of.curvature, of.scale)
+    def from_compiled(cls, compiled: CompiledLoss) -> "Objective":
+        """The objective of a compiled loss."""
+        return cls(compiled.name, compiled.loss, compiled, compiled.curvature)
+
+    @property
+    def polynomial(self) -> Polynomial | None:
+        """The derivative's polynomial, None for a loss of the device's own."""
+        return None if self.compiled is None else self.compiled.polynomial
+
+    @property
+    def samples_per_value(self) -> int:
+        """Independent quantisations that make the gradient unbiased; hinges come nearest to that at 2."""
+        return 2 if self.compiled is None else self.compiled.samples_per_value
+
+    @property
+    def scale(self) -> float:
+        """The device minimises 1 / scale of the loss; see :class:`zipsgd.training.losses.CompiledLoss`."""
+        return 1.0 if self.compiled is None else self.compiled.scale
+
+    @property
+    def estimates_odds(self) -> bool:
+        """Whether outputs are logarithms of odds."""
+        return self.compiled is not None and self.compiled.odds
+
+    def values(self, outputs: _Float, labels: _Float) -> _Float:
+        """The loss of each output z with its label b, both in the device's units, as a user counts it.
+
+        Squared losses are not halved, as the device does not halve them.
+        """
+        if self.loss == Loss.SQUARED:
+            return (outputs - labels) ** 2
+        if self.compiled is not None:
+            return self.compiled.value(self._argument(outputs, labels))
+        within = np.maximum(0, 1 - np.sign(labels) * outputs)
+        return within**2 if self.loss == Loss.SQUARED_HINGE else within
+
+    def derivatives(self, outputs: _Float, labels: _Float) -> _Float:
+        """dl/dz of the loss that the device minimises: of a squared loss the residual, else of 1 / scale of the loss."""
+        if self.loss == Loss.SQUARED:
+            return outputs - labels
+        signs = np.sign(labels)
+        if self.compiled is not None:
+            slopes = self.compiled.derivative(self._argument(outputs, labels))
+            return signs * slopes if self.loss == Loss.POLYNOMIAL_MARGIN else slopes
+        within = np.maximum(0, 1 - signs * outputs)
+        return np.asarray(-signs * (within if self.loss == Loss.SQUARED_HINGE else within > 0))
+
+    def _argument(self, outputs: _Float, labels: _Float) -> _Float:
+        """A compiled loss's t: the margin or the residual."""
+        if self.loss == Loss.POLYNOMIAL_MARGIN:
+            return self.scale * np.sign(labels) * outputs
+        return outputs - labels
 
 
-def class_objective(asked: Any) -> Objective:
-    """Of a name, or of a loss compiled of the margin. Raises ValueError for anything else."""
+def class_objective(asked: Any = None) -> Objective:
+    """The objective of a classifier's loss, by its name or compiled ``of="margin"``; None is the default.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
     return _objective(asked, CLASS_LOSSES, Loss.POLYNOMIAL_MARGIN, "margin")
 
 
-def regression_objective(asked: Any) -> Objective:
-    """Of a name, or of a loss compiled of the residual. Raises ValueError for anything else."""
+def regression_objective(asked: Any = None) -> Objective:
+    """The objective of a regression's loss, by its name or compiled ``of="residual"``; None is the default.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
     return _objective(asked, REGRESSION_LOSSES, Loss.POLYNOMIAL_RESIDUAL, "residual")
 
 
@@ -63,12 +134,13 @@ def _objective(asked: Any, named: _Losses, kind: Loss, of: str) -> Objective:
     if isinstance(asked, CompiledLoss):
         if asked.loss != kind:
             raise ValueError(f'the loss {asked.name!r} must be compiled of="{of}" here')
-        return Objective.compiled(asked)
-    found = named.get(asked) if isinstance(asked, str) else None
+        return Objective.from_compiled(asked)
+    name = next(iter(named)) if asked is None else asked
+    found = named.get(name) if isinstance(name, str) else None
     if found is None:
         raise ValueError(
-            f"loss must be one of {', '.join(named)}, or one of zipsgd.training.losses.compile_loss, not {asked!r}"
+            f"loss must be one of {', '.join(named)}, or a loss of zipsgd.training.losses.compile_loss, not {asked!r}"
         )
     if not isinstance(found, Loss):
-        return Objective.compiled(found())
-    return Objective(found, curvature=_HINGE_CURVATURE if found == Loss.HINGE else 1.0)
+        return Objective.from_compiled(found())
+    return Objective(name, found, curvature=_HINGE_CURVATURE if found == Loss.HINGE else 1.0)

@@ -1,22 +1,38 @@
 """The project's promise, checked: two backends give the same bits."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import chain
+from typing import Any
 
-from zipsgd.backends import BACKENDS, Backend, open_backend
-from zipsgd.data import Table
-from zipsgd.model import Result
+import numpy as np
+
+from zipsgd.backends import BACKENDS, Backend, BackendOptions
 from zipsgd.protocol.formats import Build
-from zipsgd.training import EpochReport, Options, prepare, train
+
+from .api import train_task
+from .opening import opened
+from .options import Options
+from .result import Result
+from .task import prepare
 
 __all__ = ["Verification", "compare_results", "verify"]
 
 
 @dataclass(frozen=True)
 class Verification:
-    """Two runs of the same training. ``losses``, ``words``: how many differ; ``flags``: whether they do."""
+    """Two runs of the same training.
+
+    Parameters
+    ----------
+    first, second : Result
+        Of the two backends.
+    losses, words : int
+        How many losses of epochs, and how many words of the model, differ.
+    flags : bool
+        Whether the flags differ.
+    """
 
     first: Result
     second: Result
@@ -26,32 +42,30 @@ class Verification:
 
     @property
     def identical(self) -> bool:
+        """Whether nothing differs."""
         return not (self.losses or self.words or self.flags)
 
 
 def compare_results(first: Result, second: Result) -> Verification:
     """Compare every loss, every word of the model, and the flags."""
+    words = np.array(first.model_words) != np.array(second.model_words)
     return Verification(
         first,
         second,
         losses=sum(a != b for a, b in zip(first.loss, second.loss, strict=True)),
-        words=sum(a != b for a, b in zip(first.model_words, second.model_words, strict=True)),
-        flags=first.flags != second.flags,
+        words=int(words.sum()),
+        flags=(first.flags, first.last_flags) != (second.flags, second.last_flags),
     )
 
 
 def verify(
-    table: Table,
-    options: Options,
-    backends: tuple[str, str],
+    X: Any,
+    y: Any = None,
+    options: Options | None = None,
+    backends: Iterable[str | BackendOptions] = ("emulator", "golden"),
     *,
-    build: Build | None = None,
-    baud: int = 0,
-    trace: Path | None = None,
-    memory: int | None = None,
-    progress: Callable[[str], None] = lambda message: None,
-    on_samples: Callable[[int, int], None] = lambda epoch, samples: None,
-    on_epoch: Callable[[EpochReport], None] = lambda report: None,
+    callbacks: Iterable[Any] = (),
+    **prepared: Any,
 ) -> Verification:
     """Train the same thing on two backends and compare the results bit for bit.
 
@@ -59,49 +73,37 @@ def verify(
 
     Parameters
     ----------
-    table, options : what to train.
-    backends : two names, as of :func:`zipsgd.backends.open_backend`.
-    build, baud, trace, progress : of the same. ``baud`` and ``trace`` go to the backends that have a use for them.
-    memory, on_samples, on_epoch : as of :func:`zipsgd.training.train`, for both runs.
+    X, y, options
+        What to train, as of :func:`zipsgd.train`.
+    backends : two of str or BackendOptions
+        As of :func:`zipsgd.train`. A build of either holds for both.
+    callbacks : iterable of Callback or callable
+        Told of both runs.
+    prepared
+        ``weights`` and ``memory`` of :func:`zipsgd.train`.
 
     Raises
     ------
     WrongBuild
         Both are devices, and their builds differ.
     DataError, LimitError, ValueError, DeviceError
-        As of :func:`zipsgd.training.train`.
+        As of :func:`zipsgd.train`.
     """
-    task = prepare(table, options, memory=memory)
+    task = prepare(X, y, options, **prepared)
+    wanted = [BackendOptions(each) if isinstance(each, str) else each for each in backends]
+    if len(wanted) != 2:
+        raise ValueError(f"two backends are compared, not {len(wanted)}")
+    build = next((each.build for each in wanted if each.build is not None), None)
     used: dict[int, Backend] = {}
-    with ExitStack() as opened:
+    with ExitStack() as stack:
         for place in sorted(
-            (0, 1), key=lambda place: backends[place] in BACKENDS
-        ):  # devices first: they bring a build
-            name = backends[place]
-            if build is None and name in BACKENDS:
-                build = task.build()
-            if build is not None:  # before a virtual board is compiled
-                task.config.check(build, table.labels.size)
-            used[place] = open_backend(
-                name,
-                build,
-                baud=0 if name in ("emulator", "golden") else baud,
-                trace=trace if name == "sim" else None,
-                progress=progress,
-            )
-            opened.callback(used[place].close)
+            (0, 1), key=lambda place: wanted[place].name in BACKENDS
+        ):  # devices bring a build
+            choice = wanted[place]
+            if isinstance(build, Build) or choice.name in BACKENDS:
+                choice = choice.with_build(build if isinstance(build, Build) else task.build(build))
+            used[place] = stack.enter_context(opened(choice, task))
             build = used[place].build
-        results = []
-        for place, name in enumerate(backends):
-            progress(f"training on {name}")
-            results.append(
-                train(
-                    table,
-                    options,
-                    backend=used[place],
-                    memory=memory,
-                    on_samples=on_samples,
-                    on_epoch=on_epoch,
-                )
-            )
+        told = list(chain(callbacks))
+        results = [train_task(task, backend=used[place], callbacks=told) for place in (0, 1)]
     return compare_results(*results)

@@ -1,65 +1,95 @@
-"""What a run was worth: against full precision and against naive quantisation, in words, numbers and a figure."""
+"""What a run was worth: against full precision and against naive quantisation, in words and numbers."""
 
 import json
-from collections.abc import Callable
+import logging
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
-from zipsgd.data import Table
-from zipsgd.model import ClassifierResult, Model, Result
+from zipsgd.backends import BackendOptions
 from zipsgd.protocol.formats import Build
-from zipsgd.training import Options, float_sgd, train
-from zipsgd.training.epochs import advice
 
-__all__ = ["Comparison", "compare", "need_plots", "plot_losses", "save_report", "summary"]
+from .api import train_task
+from .epochs import advice
+from .float_sgd import float_sgd
+from .options import Options
+from .plots import plot_comparison
+from .result import Result
+from .task import Task, prepare
+
+__all__ = ["Comparison", "compare", "compare_task", "save_report", "summary"]
 
 _FLOAT_BITS = 32
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Yardsticks of a run, with its steps and its order of samples.
 
-    ``float_loss``: of float64 SGD after each epoch. ``naive_loss``: of naive quantisation (m = 1), per epoch while training;
-    ``naive_final_loss``: of its final model on the unquantised set. ``over_float``, ``naive_over_float``: final losses of the
-    run and of the naive one over that of float64 SGD.
+    Parameters
+    ----------
+    float_loss : list of float
+        Loss of float64 SGD after each epoch.
+    float_score : float
+        Score of its final model.
+    naive_loss : list of float
+        Of naive quantisation (m = 1), per epoch while training.
+    naive_final_loss, naive_score : float
+        Of its final model on the unquantised rows.
+    over_float, naive_over_float : float
+        Final losses of the run and of the naive one over that of float64 SGD.
     """
 
     float_loss: list[float]
+    float_score: float
     over_float: float
     naive_loss: list[float]
     naive_final_loss: float
+    naive_score: float
     naive_over_float: float
 
 
-def compare(
-    table: Table,
-    options: Options,
-    result: Result,
-    on_step: Callable[[str], None] = lambda what: None,
-    *,
-    memory: int | None = None,
-) -> Comparison:
+def compare(X: Any, y: Any, options: Options, result: Result, **prepared: Any) -> Comparison:
     """Float64 SGD, and naive quantisation on the emulator, on what ``result`` was trained on.
 
-    ``on_step`` is told what begins. ``memory``: as of :func:`zipsgd.training.train`.
+    Parameters
+    ----------
+    X, y, options : as of :func:`zipsgd.train`
+        What ``result`` was trained on; ``y`` is None for a table.
+    result : Result
+        Of the run.
+    prepared
+        ``weights`` and ``memory`` of :func:`zipsgd.train`.
     """
-    on_step("comparing with float64 SGD")
-    float_loss, _ = float_sgd(table, options, memory=memory)
-    on_step("comparing with naive quantisation")
-    naive = train(table, replace(options, samples_per_value=1), build=Build(**result.build), memory=memory)
+    return compare_task(prepare(X, y, options, **prepared), result)
+
+
+def compare_task(task: Task, result: Result) -> Comparison:
+    """The same for a task that was prepared already."""
+    _log.info("comparing with float64 SGD")
+    exact = float_sgd(task)
+    _log.info("comparing with naive quantisation")
+    config = replace(task.config, m=1)
+    plain = replace(task.options, samples_per_value=1, patience=0)
+    naive = train_task(
+        replace(task, options=plain, config=config),
+        backend=BackendOptions("emulator", Build(**result.build)),
+    )
     return Comparison(
-        float_loss,
-        result.final_loss / float_loss[-1],
+        exact.losses,
+        exact.scores[-1],
+        result.final_loss / exact.losses[-1],
         naive.loss,
         naive.final_loss,
-        naive.final_loss / float_loss[-1],
+        naive.train_score,
+        naive.final_loss / exact.losses[-1],
     )
 
 
-def summary(result: Model, comparison: Comparison | None = None) -> list[str]:
+def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
     """A run in a few lines."""
     epochs = len(result.loss)
     lines = [f"{result.outcome()} after {epochs} epoch{'s' * (epochs > 1)} in {result.seconds:.1f} s"]
@@ -72,8 +102,9 @@ def summary(result: Model, comparison: Comparison | None = None) -> list[str]:
         )
     bits: float = result.bits_per_value
     told = f"{bits} bits a value"
-    if isinstance(result, ClassifierResult) and result.refetched:
-        share, more = mean(result.refetched), result.build["p_max"] + result.options["samples_per_value"]
+    if result.refetched:
+        share = mean(result.refetched)
+        more = result.build["p_max"] + result.bits_per_value - result.options["base_bits"]
         bits += share * more
         told += f", and {more} more of the {share:.1%} of samples that came again"
     lines.append(f"{told}; float32 moves {_FLOAT_BITS}, {_FLOAT_BITS / bits:.1f} times as many")
@@ -98,36 +129,11 @@ def summary(result: Model, comparison: Comparison | None = None) -> list[str]:
     return lines
 
 
-def need_plots() -> None:
-    """Raises ModuleNotFoundError, with what to install, where figures cannot be drawn."""
-    if find_spec("matplotlib") is None:
-        raise ModuleNotFoundError("figures need matplotlib: pip install 'zipsgd[plot]'")
-
-
-def plot_losses(result: Result, comparison: Comparison, title: str, path: Path) -> None:
-    """The loss by epoch, against float64 SGD and naive quantisation, as a PNG file."""
-    need_plots()
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.subplots()
-    epochs = range(1, len(result.loss) + 1)
-    p, m = result.options["base_bits"], result.options["samples_per_value"]
-    naive = f"naive, p = {p}, m = 1: final model"
-    axes.plot(epochs, comparison.float_loss, "k--", label="float64 SGD, after the epoch")
-    axes.plot(epochs, result.loss, "o-", label=f"p = {p}, m = {m}, while training ({p + m} bits a value)")
-    axes.axhline(comparison.naive_final_loss, color="C3", linestyle=":", label=naive)
-    axes.axhline(result.final_loss, color="C0", linestyle=":", label=f"p = {p}, m = {m}: final model")
-    axes.set(xlabel="epoch", ylabel="mean squared residual", title=title, yscale="log")
-    axes.legend()
-    figure.savefig(path, dpi=120)
-
-
 def save_report(folder: Path, title: str, result: Result, comparison: Comparison) -> list[Path]:
     """Write ``report.json`` and ``loss.png`` into ``folder``; the files' paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "report.json", folder / "loss.png"]
     content = {"title": title, **result.as_dict(), "comparison": asdict(comparison)}
     paths[0].write_text(json.dumps(content, indent=1) + "\n")
-    plot_losses(result, comparison, title, paths[1])
+    plot_comparison(result, comparison, title, paths[1])
     return paths

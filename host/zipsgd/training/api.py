@@ -1,0 +1,225 @@
+"""Training: from data to a model in the data's own units."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.backends import Backend, BackendOptions
+from zipsgd.data import DataError, Table, as_table
+from zipsgd.protocol.formats import Build, Flag
+
+from .callbacks import Callback, Callbacks
+from .checkpoint import resume as resume_run
+from .epochs import EpochReport
+from .loop import Run
+from .measuring import Validation, measure_task
+from .opening import opened
+from .options import Options
+from .result import ClassifierResult, RegressionResult, Result
+from .targets import Targets, targets_of_classes
+from .task import Task, prepare
+
+__all__ = ["hold_out", "train", "train_task"]
+
+
+def train(
+    X: Any,
+    y: Any = None,
+    options: Options | None = None,
+    *,
+    weights: npt.ArrayLike | None = None,
+    validation: Any = None,
+    backend: str | BackendOptions | Backend = "emulator",
+    memory: int | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    callbacks: Iterable[Any] = (),
+    **words: Any,
+) -> Result:
+    """Train a linear model by SGD on quantised samples.
+
+    Parameters
+    ----------
+    X : array, data frame, sparse matrix or Table, of shape (rows, columns)
+        The features, in their own units. A table, such as of :func:`zipsgd.load`, has its labels with it.
+    y : array or series of shape (rows,) or (rows, outputs)
+        The labels: numbers, or classes with ``classify=True``. Left out of a table.
+    options : Options or None
+        How to train; default ``Options()``.
+    weights : array of shape (rows,) or None
+        Not negative: how often rows are trained on. Whole numbers are copies of a row, and 0 leaves it out. With any others, each
+        epoch draws as many rows as there are, in proportion to weight, by the run's seed.
+    validation : float, Table, pair (X, y) or None
+        Rows that the model is measured on and not trained on: a share of the rows to hold out, or other rows. The result's
+        ``held_out_score`` tells how good the model is on them.
+    backend : str, BackendOptions or Backend
+        "emulator", "golden", "sim", or a serial port or URL; :class:`zipsgd.BackendOptions` to say more, such as the build; or an
+        open backend, which stays open.
+    memory : int or None
+        Bytes. A set that takes more, scaled, stays where it is, and each epoch reads, scales and packs it within so much memory.
+        The bits do not depend on it. Default: a quarter of what is free.
+    checkpoint : str, Path or None
+        A file that keeps the run as it stands after each epoch. It must not exist yet, except to be resumed.
+    resume : bool
+        Go on with the run in ``checkpoint``, on any backend, with the bits of a run that was never interrupted; from the beginning
+        where there is no such file yet. The default build is then the run's.
+    callbacks : iterable of Callback or callable
+        Told how the run goes; a function is told of each :class:`EpochReport`.
+    words
+        Fields of :class:`Options`, in place of those of ``options``: ``train(X, y, base_bits=3)``.
+
+    Returns
+    -------
+    RegressionResult or ClassifierResult
+        The model, and what the run was.
+
+    Raises
+    ------
+    DataError, LimitError, ValueError
+        Before anything is built or streamed: data, build, options or checkpoint that do not fit.
+    DeviceError
+        No device, a wrong one, or one that was lost.
+    """
+    options = replace(options or Options(), **words)
+    table = as_table(X, y)
+    held = None
+    if isinstance(validation, float):
+        if weights is not None:
+            raise ValueError(
+                "a share to hold out does not go with weights: give the rows themselves as (X, y)"
+            )
+        table, held = hold_out(table, validation, options.seed)
+    elif validation is not None:
+        held = validation if isinstance(validation, Table) else as_table(*validation, source="validation")
+    task = prepare(table, None, options, weights=weights, memory=memory)
+    return train_task(
+        task,
+        held,
+        backend=backend,
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+        resume=resume,
+        callbacks=callbacks,
+    )
+
+
+def hold_out(table: Table, share: float, seed: int) -> tuple[Table, Table]:
+    """Rows to train on, and a ``share`` of them held out, which the seed draws.
+
+    Raises
+    ------
+    DataError
+        Unless there are rows for both.
+    """
+    return table.split(share, seed)
+
+
+def train_task(
+    task: Task,
+    held: Table | None = None,
+    *,
+    backend: str | BackendOptions | Backend = "emulator",
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    callbacks: Iterable[Callback | Any] = (),
+) -> Result:
+    """Train a task that :func:`zipsgd.training.prepare` made; parameters are those of :func:`train`.
+
+    Parameters
+    ----------
+    held : Table or None
+        Rows to measure the model on.
+    """
+    begun = resume_run(checkpoint, task, go_on=resume)
+    run = begun.run(task, None if held is None else _validation(task, held))
+    if task.options.patience and held is None:
+        raise ValueError("patience needs rows to measure models on: say validation=0.2, for one")
+    build = Build(**begun.build) if begun.build else None
+    with (
+        Callbacks(callbacks) as told,
+        opened(backend, task, begun.check_build, build) as device,
+    ):
+        told.begin(task, device.build)
+
+        def keep(run: Run) -> None:
+            if checkpoint is not None:
+                begun.after(run, device.build).save(checkpoint)
+
+        run.train(device, told, keep)
+        result = _result(run, device)
+        if held is not None:
+            result.evaluate(held.features, held.labels)
+        told.result = result
+    return result
+
+
+def _validation(task: Task, held: Table) -> Validation:
+    """The rows of ``held``, with targets as the task has them."""
+    columns = len(task.table.names)
+    if held.features.shape[1] != columns:
+        raise DataError(
+            f"{held.source} has {held.features.shape[1]} columns, and the rows to train on {columns}"
+        )
+    if not task.options.classify:
+        values = held.labels.reshape(len(held.labels), -1)
+        if values.shape[1] != task.targets.heads:
+            raise DataError(
+                f"{held.source} has {values.shape[1]} outputs, and the rows to train on {task.targets.heads}"
+            )
+        return Validation(held.features, Targets(values, task.targets.centre, task.targets.spread))
+    places = np.searchsorted(task.classes, held.labels)
+    known = np.append(np.array(task.classes), np.nan)[places] == held.labels
+    numbers = np.where(known, places, -1)  # a class that was not there to train on is always predicted wrong
+    targets = targets_of_classes(numbers, len(task.classes), task.options.objective)
+    return Validation(held.features, targets)
+
+
+def _measured(reports: Sequence[EpochReport], name: str) -> list[float]:
+    return [value for report in reports if (value := getattr(report, name)) is not None]
+
+
+def _result(run: Run, backend: Backend) -> Result:
+    """The result of a run that is over."""
+    task, reports, state = run.task, run.reports, run.state
+    cost = reduce(add, (report.result for report in reports))
+    found, models = measure_task(task, state), state.models()
+    flags = {name for report in reports for name in report.flags}
+    table, single = task.table, not task.options.classify and task.table.labels.ndim == 1
+    fields: dict[str, Any] = {
+        "loss": [report.loss for report in reports],
+        "final_loss": found.loss,
+        "train_score": found.score,
+        "loss_name": task.options.objective.name,
+        "bits_per_value": task.config.p + task.config.m,
+        "flags": [name for name in Flag.NAMES.values() if name in flags],
+        "last_flags": reports[-1].flags,
+        "cycles": cost.cycles,
+        "plane_cycles": cost.plane_cycles,
+        "starved_cycles": cost.starved_cycles,
+        "sample_bytes": cost.sample_bytes,
+        "link_bytes": cost.link_bytes,
+        "rows": task.rows,
+        "seconds": sum(report.seconds for report in reports),
+        "step_sizes": [report.step_size for report in reports],
+        "columns": list(table.names),
+        "label": table.label_name,
+        "coef": (models[0, :-1] if single else models[:, :-1]).tolist(),
+        "intercept": (models[0, -1] if single else models[:, -1]).tolist(),
+        "model_words": (state.words[0] if single else state.words).tolist(),
+        "backend": backend.name,
+        "build": backend.build.as_dict(),
+        "options": task.options.as_dict(),
+        "refetched": _measured(reports, "refetched"),
+        "exact_losses": _measured(reports, "exact_loss"),
+        "scores": _measured(reports, "score"),
+        "validation_losses": _measured(reports, "validation_loss"),
+        "validation_scores": _measured(reports, "validation_score"),
+    }
+    if task.options.classify:
+        return ClassifierResult(**fields, classes=list(task.classes))
+    return RegressionResult(**fields)

@@ -1,0 +1,57 @@
+"""SGD in float64, the yardstick of every comparison."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.protocol.formats import LABEL_FRAC
+
+from .measuring import measure
+from .task import Task
+
+__all__ = ["FloatRun", "float_sgd"]
+
+_Float = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FloatRun:
+    """What SGD in float64 does with a task.
+
+    Parameters
+    ----------
+    losses, scores : list of float
+        Of the model after each epoch, on the unquantised rows.
+    models : _Float of shape (heads, features)
+        The final models, in scaled units.
+    """
+
+    losses: list[float]
+    scores: list[float]
+    models: _Float
+
+
+def float_sgd(task: Task) -> FloatRun:
+    """Full-precision SGD with the order, the steps, the loss and the regularisers of a task."""
+    from zipsgd.packing import shuffled  # numba takes a second to import
+
+    options, objective = task.options, task.options.objective
+    penalty = options.regulariser.scaled(objective.scale)
+    values, target = task.exact_values(), task.labels * np.float64(2.0**-LABEL_FRAC)
+    models = np.zeros((task.targets.heads, values.shape[1]))
+    losses, scores = [], []
+    for epoch, size in enumerate(task.step_sizes):
+        order = task.order(epoch)
+        done = 0
+        for samples in shuffled(values, order, memory=task.memory, size=options.batch_size):
+            exact = samples.astype(np.float64)
+            rows = order[done : done + options.batch_size]
+            slopes = objective.derivatives(exact @ models.T, target[rows])
+            models -= size / options.batch_size * (slopes.T @ exact)
+            models = np.stack([penalty.apply(model, size) for model in models])
+            done += rows.size
+        found = measure(values, models, task.labels, objective, task.targets.numbers)
+        losses.append(found.loss)
+        scores.append(found.score)
+    return FloatRun(losses, scores, models)

@@ -1,0 +1,134 @@
+"""The run loop: epochs of a task on a backend, from a model to a model."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from zipsgd.backends import Backend
+
+from .callbacks import Callbacks
+from .epochs import EpochModel, EpochReport
+from .heads import Heads
+from .measuring import Validation, measure_task, measure_validation
+from .state import State
+from .task import Task
+
+__all__ = ["Best", "Run"]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best epoch so far by its validation score.
+
+    Parameters
+    ----------
+    score : float
+        Of the epoch's model on the validation rows.
+    epoch : int
+        Number of the epoch in this run, from 1; 0 before the first.
+    state : State or None
+        The model after it.
+    """
+
+    score: float = float("-inf")
+    epoch: int = 0
+    state: State | None = None
+
+
+@dataclass
+class Run:
+    """A task in training.
+
+    Parameters
+    ----------
+    task : Task
+        What is trained on.
+    state : State
+        The model to begin with; after each epoch the model there is.
+    validation : Validation or None
+        Rows to measure each epoch's model on.
+    first_step : int
+        Number of the task's step that the first epoch takes.
+    reports : list of EpochReport
+        Of epochs that are over, such as those of a checkpoint.
+    best : Best
+        Of the epochs that are over.
+    """
+
+    task: Task
+    state: State
+    validation: Validation | None = None
+    first_step: int = 0
+    reports: list[EpochReport] = field(default_factory=list)
+    best: Best = field(default_factory=Best)
+
+    @property
+    def over(self) -> bool:
+        """Whether all epochs are over, or none has improved the score for so long that it is time to stop."""
+        done, options = len(self.reports), self.task.options
+        early = (
+            options.patience and self.validation is not None and done - self.best.epoch >= options.patience
+        )
+        return self.first_step + done >= len(self.task.steps) or bool(early and done)
+
+    def train(
+        self, backend: Backend, callbacks: Callbacks, keep: Callable[["Run"], None] = lambda run: None
+    ) -> None:
+        """Train until the run is over, and leave the final model in ``state``.
+
+        Parameters
+        ----------
+        backend : Backend
+            Open, of a build that can do the task.
+        callbacks : Callbacks
+            Told of samples and epochs.
+        keep : callable
+            Called after each epoch, before the callbacks: it may write a checkpoint.
+        """
+        self.state = self.state.rescaled(self.task.scalings, self.task.scale, backend.build)
+        for report in self._epochs(backend, callbacks):
+            keep(self)
+            if not callbacks.epoch(report):
+                break
+        if self.best.state is not None and self.task.options.patience:
+            self.state = replace(self.best.state, epochs=self.state.epochs)
+
+    def _epochs(self, backend: Backend, callbacks: Callbacks) -> Iterator[EpochReport]:
+        task, options = self.task, self.task.options
+        heads = Heads(task, backend)
+        words = self.state.words
+        while not self.over:
+            number, step = self.state.epochs, self.first_step + len(self.reports)
+            start = time.perf_counter()
+            done, words = heads.epoch(number, words, step, partial(callbacks.samples, number + 1))
+            seconds = time.perf_counter() - start
+            self.state = self.state.trained(words, options.average)
+            models = self.state.models()
+            report = EpochReport(
+                number + 1,
+                done.loss * options.objective.scale,
+                seconds,
+                done.result,
+                task.rounded_size(task.steps[step]),
+                done.samples,
+                done.sample_bits,
+                done.again / done.samples / len(models) if heads.refetches else None,
+                EpochModel(models[:, :-1].copy(), models[:, -1].copy(), words),
+            )
+            report = self._measured(report)
+            self.reports.append(report)
+            yield report
+
+    def _measured(self, report: EpochReport) -> EpochReport:
+        """The report with what the options ask to measure; keeps the best model."""
+        options = self.task.options
+        if options.measure:
+            found = measure_task(self.task, self.state)
+            report = replace(report, exact_loss=found.loss, score=found.score)
+        if self.validation is not None and (options.measure or options.patience):
+            found = measure_validation(self.task, self.validation, self.state)
+            report = replace(report, validation_loss=found.loss, validation_score=found.score)
+            if not found.score < self.best.score + options.tolerance:
+                self.best = Best(found.score, len(self.reports) + 1, self.state)
+        return report

@@ -1,0 +1,101 @@
+"""Figures of runs, by Matplotlib."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .result import Result
+
+if TYPE_CHECKING:
+    from .comparison import Comparison
+    from .sweep import Sweep
+
+__all__ = ["need_plots", "plot", "plot_comparison"]
+
+
+def need_plots() -> None:
+    """Raises ModuleNotFoundError, with what to install, where figures cannot be drawn."""
+    if find_spec("matplotlib") is None:
+        raise ModuleNotFoundError("figures need matplotlib: pip install 'zipsgd[plot]'", name="matplotlib")
+
+
+def new_axes(**size: Any) -> Any:
+    """Axes of a new figure, which belongs to no window."""
+    need_plots()
+    from matplotlib.figure import Figure
+
+    return Figure(layout="constrained", **size).subplots()
+
+
+def plot(
+    results: "Result | Mapping[str, Result] | Sweep", axes: Any = None, path: str | Path | None = None
+) -> Any:
+    """Draw the loss by epoch of one run or of several.
+
+    Drawn is the exact loss where it was measured (``Options.measure``), otherwise the loss while training.
+
+    Parameters
+    ----------
+    results : Result, mapping of names to Result, or Sweep
+        What to draw; of a sweep also float64 SGD, dashed.
+    axes : matplotlib Axes or None
+        Where to draw; None for a new figure.
+    path : str, Path or None
+        Where to save the figure.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Matplotlib is not installed.
+    """
+    axes = new_axes(figsize=(7, 4.2)) if axes is None else axes
+    if isinstance(results, Result):
+        named: Mapping[str, Result] = {results.loss_name: results}
+    else:
+        named = results if isinstance(results, Mapping) else results.named()
+    exact = getattr(results, "float_loss", None)
+    if exact:
+        axes.plot(range(1, len(exact) + 1), exact, "k--", label="float64 SGD")
+    lowest = min(exact) if exact else float("inf")
+    for name, result in named.items():
+        losses = result.exact_losses or result.loss
+        lowest = min([lowest, *losses])
+        axes.plot(range(1, len(losses) + 1), losses, "o-", markersize=3, label=name)
+    # An unbiased estimate of a loss near 0 may be below it
+    axes.set(xlabel="epoch", ylabel="loss of scaled targets", yscale="log" if lowest > 0 else "linear")
+    axes.legend(fontsize="small")
+    if path is not None:
+        axes.figure.savefig(path, dpi=120)
+    return axes
+
+
+def plot_comparison(result: Result, comparison: "Comparison", title: str, path: Path) -> None:
+    """The loss by epoch, against float64 SGD and naive quantisation, as a PNG file."""
+    axes = new_axes(figsize=(7, 4.2))
+    epochs = range(1, len(result.loss) + 1)
+    p = result.options["base_bits"]
+    m = result.bits_per_value - p
+    naive = f"naive, p = {p}, m = 1: final model"
+    axes.plot(
+        range(1, len(comparison.float_loss) + 1),
+        comparison.float_loss,
+        "k--",
+        label="float64 SGD, after the epoch",
+    )
+    axes.plot(epochs, result.loss, "o-", label=f"p = {p}, m = {m}, while training ({p + m} bits a value)")
+    axes.axhline(comparison.naive_final_loss, color="C3", linestyle=":", label=naive)
+    axes.axhline(result.final_loss, color="C0", linestyle=":", label=f"p = {p}, m = {m}: final model")
+    positive = min([*comparison.float_loss, *result.loss]) > 0
+    axes.set(
+        xlabel="epoch",
+        ylabel=f"{result.loss_name}, labels scaled to [-1, 1]",
+        title=title,
+        yscale="log" if positive else "linear",
+    )
+    axes.legend()
+    axes.figure.savefig(path, dpi=120)

@@ -1,0 +1,328 @@
+"""A data set made ready for a device: scaled, its levels placed, its steps set."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.backends import EpochSamples, build_for
+from zipsgd.data import DataError, Scaling, Table, as_table
+from zipsgd.golden.loss import Step
+from zipsgd.golden.run import RunConfig
+from zipsgd.memory import default_memory
+from zipsgd.protocol.formats import MOST_FEATURES, MOST_HEADS, Build
+from zipsgd.rows import Rows, in_memory, ranges
+
+from .options import Options
+from .state import State
+from .steps import default_step_size, factor
+from .targets import Targets, classes_of, targets_of_classes, targets_of_outputs
+from .weights import copies, draw
+
+__all__ = ["Task", "make_task", "prepare"]
+
+_Float = npt.NDArray[np.float64]
+_Int = npt.NDArray[np.int64]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set made ready for a device.
+
+    Parameters
+    ----------
+    table : Table
+        The rows that are trained on, in their own units.
+    options : Options
+        How to train.
+    targets : Targets
+        What the heads learn.
+    scalings : tuple of Scaling
+        Of each head, all with the same columns.
+    scale : float
+        Values, and the device's models, are scaled by it for optimal levels; 1 for even ones.
+    values : Rows
+        float32 of shape (rows, features), the table's columns and the intercept's, scaled to [-1, 1] times ``scale``: an array
+        or, where that would take more than ``memory`` bytes, rows that are scaled when they are asked for.
+    labels : npt.NDArray[np.int16] of shape (rows, heads)
+        Targets in units of 2^-15.
+    step_sizes : list of float
+        Of each epoch, for features in [-1, 1].
+    config : RunConfig
+        The run of one head.
+    shares : _Float of shape (rows,) or None
+        How often each row is drawn in an epoch on average; None where each is trained on once.
+    classes : tuple of float
+        The labels of the classes, ascending; empty for numbers.
+    memory : int
+        Bytes for values, and for packed samples on their way.
+    """
+
+    table: Table
+    options: Options
+    targets: Targets
+    scalings: tuple[Scaling, ...]
+    scale: float
+    values: Rows
+    labels: npt.NDArray[np.int16]
+    step_sizes: list[float]
+    config: RunConfig
+    shares: _Float | None
+    classes: tuple[float, ...]
+    memory: int
+
+    @property
+    def rows(self) -> int:
+        """Rows trained on."""
+        return len(self.labels)
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """The device's step of each epoch, without its proximal part.
+
+        On a model in scaled units, a step of the device counts scale^2 times: once in its gradient, once in its model.
+        """
+        return [Step.nearest(size / self.options.batch_size / self.scale**2) for size in self.step_sizes]
+
+    def step(self, number: int, build: Build) -> Step:
+        """The step of epoch ``number``, counted from 0, with the proximal part that ``build`` takes."""
+        step = self.steps[number]
+        penalty = self.options.regulariser.scaled(self.options.objective.scale)
+        return replace(step, prox=penalty.prox(self.rounded_size(step), self.scale, build))
+
+    def rounded_size(self, step: Step) -> float:
+        """Size of one of the steps, for features in [-1, 1], as the device rounded it."""
+        return step.value * self.options.batch_size * self.scale**2
+
+    def order(self, epoch: int) -> _Int:
+        """Row numbers in the order of training of an epoch, counted from 0; the seed decides."""
+        if self.shares is not None:
+            return draw(self.shares, self.options.seed, epoch)
+        return np.random.default_rng((self.options.seed, epoch)).permutation(self.rows)
+
+    def samples(self, epoch: int, labels: npt.NDArray[np.int16]) -> EpochSamples:
+        """What an epoch, counted from 0, trains on, with the ``labels`` of the heads of a pass."""
+        options = self.options
+        return EpochSamples(
+            self.values,
+            labels,
+            self.order(epoch),
+            options.seed,
+            epoch if options.fresh else 0,
+            self.memory,
+        )
+
+    def exact_values(self) -> Rows:
+        """The values in [-1, 1], without ``scale``."""
+        if self.scale == 1:
+            return self.values
+        return _fitting(self.scalings[0].rows(self.table.features), self.memory)
+
+    def build(self, described: Mapping[str, Any] | None = None) -> Build:
+        """A build to emulate or simulate that can do the task, with as many heads as builds can train in one pass.
+
+        Parameters
+        ----------
+        described : mapping or None
+            Words of :func:`zipsgd.backends.build_for` that are to be otherwise, or beyond what the task takes.
+        """
+        config, described = self.config, dict(described or {})
+        if config.refetch or config.ball:  # for one model at a time
+            described.setdefault("heads", 1)
+        if "heads" not in described:
+            sizes = {name: described[name] for name in ("lanes", "max_features") if name in described}
+            one = build_for(config.features, **sizes)
+            most = sizes.get("max_features") or MOST_FEATURES
+            room = most // (one.chunks(config.features) * one.lanes)
+            described["heads"] = max(1, min(self.targets.heads, MOST_HEADS, room))
+        needed = {
+            "batch": config.batch,
+            "level_planes": None if config.levels is None else config.p,
+            "hinge": config.loss.hinge,
+            "polynomial": config.degree,
+            "refetch": bool(config.refetch),
+            "prox": config.prox,
+            "ball": config.ball,
+        }
+        return build_for(config.features, **{**needed, **described})
+
+    def new_state(self) -> State:
+        """Models of zeros."""
+        return State.new(self.targets.heads, self.config.features)
+
+
+def prepare(
+    X: Any,
+    y: Any = None,
+    options: Options | None = None,
+    *,
+    weights: npt.ArrayLike | None = None,
+    memory: int | None = None,
+) -> Task:
+    """Scale a data set, place its levels and set its steps.
+
+    Parameters are those of :func:`zipsgd.train`.
+
+    Raises
+    ------
+    DataError, ValueError
+        Data that cannot be trained on, or options that do not fit them.
+    """
+    table, options = as_table(X, y), options or Options()
+    classes: _Float = np.empty(0)
+    if options.classify:
+        classes, numbers = classes_of(table)
+        targets = targets_of_classes(numbers, classes.size, options.objective)
+    else:
+        targets = targets_of_outputs(table.labels.reshape(len(table.labels), -1))
+        _check_varies(table)
+    checked = None if weights is None else _checked_weights(np.asarray(weights, dtype=np.float64), table)
+    return make_task(table, targets, options, weights=checked, classes=tuple(classes.tolist()), memory=memory)
+
+
+def make_task(
+    table: Table,
+    targets: Targets,
+    options: Options,
+    *,
+    weights: _Float | None = None,
+    classes: tuple[float, ...] = (),
+    memory: int | None = None,
+    known: State | None = None,
+) -> Task:
+    """A task of a table whose targets are known.
+
+    Parameters
+    ----------
+    weights : _Float of shape (rows,) or None
+        Not negative: how often rows are trained on.
+    known : State or None
+        A model whose scaling is to be kept, made wider where the table needs it.
+    """
+    memory = default_memory() if memory is None else memory
+    index = np.arange(len(table.labels))
+    if options.sort_rows:
+        from .content_order import content_order  # numba takes a second to import
+
+        index = content_order(table.features, targets.values)
+    shares = None
+    if weights is not None:
+        index, shares = copies(index, weights[index])
+    if options.sort_rows or weights is not None:
+        table, targets = table.take(index), targets.take(index)
+    columns = Scaling.fit(table, options.level_steps)
+    if known is not None and known.scalings:
+        columns = _widened(columns, known, table.features)
+    scale, levels = 1.0, None
+    if options.levels == "optimal":
+        from zipsgd.levels.placement import level_scale, level_table  # numba takes a second to import
+
+        scale = level_scale(options.level_bits)
+    values = _fitting(columns.rows(table.features, scale), memory)
+    if options.levels == "optimal":
+        levels = level_table(values, options.base_bits, options.level_bits, shared=options.shared_levels)
+    objective, scalings = options.objective, targets.scalings(columns)
+    config = RunConfig(
+        values.shape[1],
+        options.base_bits,
+        options.quantisations,
+        options.batch_size,
+        options.one_sided,
+        levels,
+        loss=objective.loss,
+        prox=options.regulariser.any,
+        ball=options.radius > 0,
+        polynomial=objective.polynomial,
+        refetch=options.refetches,
+    )
+    labels = [scaling.labels(target) for scaling, target in zip(scalings, targets.values.T, strict=True)]
+    sizes = _step_sizes(options, columns.rows(table.features))
+    task = Task(
+        table,
+        options,
+        targets,
+        scalings,
+        scale,
+        values,
+        np.stack(labels, axis=1),
+        sizes,
+        config,
+        shares,
+        classes,
+        memory,
+    )
+    _report(task)
+    return task
+
+
+def _step_sizes(options: Options, values: Rows) -> list[float]:
+    """Step size of each epoch, on ``values`` in [-1, 1]."""
+    first = options.step_size
+    if first is None:
+        objective = options.objective
+        penalty = options.regulariser.scaled(objective.scale)
+        first = default_step_size(
+            values,
+            options.batch_size,
+            options.base_bits,
+            options.quantisations,
+            objective.curvature,
+            penalty.l2,
+            penalty.l1,
+        )
+    return [first * factor(options.schedule, epoch, options.epochs) for epoch in range(options.epochs)]
+
+
+def _fitting(rows: Rows, memory: int) -> Rows:
+    """``rows`` as a float32 array if that takes ``memory`` bytes at most, else as they are."""
+    return in_memory(rows) if 4 * rows.shape[0] * rows.shape[1] <= memory else rows
+
+
+def _widened(columns: Scaling, known: State, features: Rows) -> Scaling:
+    """The scaling of a known model's columns, made wider where ``features`` need it; of unused columns the new one."""
+    low, high, _ = ranges(features)
+    former, used = known.scalings[0], known.words[:, :-1].any(axis=0)
+    centre = np.where(used, former.centre, columns.centre)
+    needed = np.maximum(high - centre, centre - low)
+    spread = np.where(used, np.maximum(former.spread, needed), columns.spread)
+    return replace(columns, centre=centre, spread=spread)
+
+
+def _checked_weights(weights: _Float, table: Table) -> _Float:
+    """Raises DataError for weights that are not one finite number from 0 on for each row."""
+    if weights.shape != (len(table.labels),):
+        raise DataError(
+            f"weights must have shape ({len(table.labels)},), one for each row, not {weights.shape}"
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise DataError("weights must be finite numbers from 0 on")
+    return weights
+
+
+def _check_varies(table: Table) -> None:
+    """Raises DataError for an output that is the same in all rows."""
+    for output in table.labels.reshape(len(table.labels), -1).T:
+        if output.min() == output.max():
+            raise DataError(f"{table.source}: every label is {output[0]:g}; there is nothing to learn")
+
+
+def _report(task: Task) -> None:
+    """Log what a user should know of the data before training."""
+    table = task.table
+    if getattr(table.features, "sparse", False):
+        _log.info(
+            "%s: sparse rows are made dense, a block at a time: the device takes every feature of a sample",
+            table.source,
+        )
+    if not isinstance(task.values, np.ndarray):
+        _log.info(
+            "%s: more than %s MB in memory, so that every epoch reads, scales and packs it anew",
+            table.source,
+            f"{task.memory / 1e6:,.0f}",
+        )
