@@ -1,21 +1,17 @@
 """Linear classification by hinges, or by least squares, on labels of +-1."""
 
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from zipsgd.data import Scaling
-from zipsgd.model import winners
-from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE, Refetch
 from zipsgd.training.losses import CompiledLoss
-from zipsgd.training.objective import Objective, class_objective
+from zipsgd.training.scores import winners
+from zipsgd.training.targets import Labels
 
 from .base import BaseZip, Data
 from .parameters import documented
@@ -81,8 +77,6 @@ class ZipClassifier(ClassifierMixin, BaseZip):
     >>> ZipClassifier(base_bits=2, random_state=0).fit(X, y).score(X, y) > 0.94
     True
     """
-
-    _of_classes = True
 
     def __init__(
         self,
@@ -203,7 +197,8 @@ class ZipClassifier(ClassifierMixin, BaseZip):
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The classes of rows."""
-        return self._outcome(self._decide(X))
+        labels: npt.NDArray[Any] = self.classes_[winners(self._decide(X))]
+        return labels
 
     @available_if(_estimates_probabilities)
     def predict_proba(self, X: Any) -> _Float:
@@ -239,27 +234,11 @@ class ZipClassifier(ClassifierMixin, BaseZip):
                         f"is not to count"
                     )
             weights = of_class[numbers] if weights is None else weights * of_class[numbers]
-        ours = np.arange(self.classes_.size) if self.classes_.size > 2 else np.array([1])
-        targets = np.where(numbers[:, None] == ours, 1.0, -1.0)
-        return Data(X, y, targets, weights)
+        return Data(X, y, Labels.of_classes(numbers, self.classes_.size), weights)
 
-    def _target_scale(self, target: _Float, former: Scaling | None) -> tuple[float, float]:
-        objective = self._objective()
-        return 0.0, objective.scale if objective.polynomial else (1 << LABEL_FRAC) / LABEL_ONE
-
-    def _objective(self) -> Objective:
-        found = class_objective(self.loss)
-        kinds = {kind.name.lower(): kind for kind in Refetch}
-        if self.refetch not in kinds:
-            raise ValueError(f"refetch must be one of {', '.join(kinds)}, not {self.refetch!r}")
-        return replace(found, refetch=kinds[self.refetch])
-
-    def _outcome(self, decision: _Float) -> npt.NDArray[Any]:
-        labels: npt.NDArray[Any] = self.classes_[winners(decision)]
-        return labels
-
-    def _rate(self, y: Any, predicted: npt.NDArray[Any], weights: _Float | None) -> float:
-        return float(accuracy_score(y, predicted, sample_weight=weights))
+    @property
+    def _task_options(self) -> dict[str, Any]:
+        return {"classify": True, "loss": self.loss, "refetch": self.refetch}
 
     def _set_coefficients(self, coef: _Float, intercept: _Float) -> None:
         self.coef_, self.intercept_ = coef, intercept

@@ -2,9 +2,31 @@
 
 from typing import Any
 
-__all__ = ["describe", "plot"]
+from zipsgd.training.epochs import EpochReport
+from zipsgd.training.plots import new_axes
+
+__all__ = ["describe", "entry_of", "plot"]
 
 Entry = dict[str, Any]
+
+
+def entry_of(report: EpochReport, heads: int) -> Entry:
+    """What ``history_`` keeps of an epoch in which so many heads were trained."""
+    entry = {
+        "epoch": report.number,
+        "loss": report.loss,
+        "step_size": report.step_size,
+        "flags": report.flags,
+        "samples": report.samples,
+        "seconds": report.seconds,
+        "samples_per_second": report.samples * heads / report.seconds,
+        "bits": report.sample_bits,
+    }
+    if report.refetched is not None:
+        entry["refetched"] = report.refetched
+    if report.validation_score is not None:
+        entry["validation_score"] = report.validation_score
+    return entry
 
 
 def describe(entry: Entry) -> str:
@@ -24,15 +46,7 @@ def plot(history: list[Entry], axis: Any = None) -> Any:
 
     Raises ModuleNotFoundError without Matplotlib.
     """
-    if axis is None:
-        try:
-            from matplotlib import pyplot
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"a plot needs {error.name}, which is not installed: pip install 'zipsgd[plot]'",
-                name=error.name,
-            ) from None
-        axis = pyplot.subplots()[1]
+    axis = new_axes() if axis is None else axis
     epochs = [entry["epoch"] for entry in history]
     losses = [entry["loss"] for entry in history]
     axis.plot(epochs, losses, "o-", label="loss while training")

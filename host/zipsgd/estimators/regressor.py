@@ -5,10 +5,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 
-from zipsgd.data import DataError, Scaling
-from zipsgd.training.objective import Objective, regression_objective
+from zipsgd.training.targets import Labels
 
 from .base import BaseZip, Data
 from .parameters import documented
@@ -67,7 +65,8 @@ class ZipRegressor(RegressorMixin, BaseZip):
 
     def predict(self, X: Any) -> _Float:
         """Outputs in y's units: shape (rows,), or (rows, outputs) if y was that."""
-        return self._outcome(self._decide(X))
+        outputs = self._decide(X)
+        return outputs if self._several else outputs[:, 0]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -76,26 +75,13 @@ class ZipRegressor(RegressorMixin, BaseZip):
 
     def _data(self, X: Any, y: Any, weights: Any, *, reset: bool) -> Data:
         X, y = self._validated(X, y, reset=reset, multi_output=True, y_numeric=True)
-        targets = np.asarray(y, dtype=np.float64).reshape(X.shape[0], -1)
+        values = np.asarray(y, dtype=np.float64).reshape(X.shape[0], -1)
         self._several: bool = y.ndim == 2
-        return Data(X, y, targets, self._weights(weights, X))
+        return Data(X, y, Labels(values), self._weights(weights, X))
 
-    def _target_scale(self, target: _Float, former: Scaling | None) -> tuple[float, float]:
-        low, high = float(target.min()), float(target.max())
-        centre = float(np.clip(target.mean(), low, high)) if former is None else former.label_centre
-        spread = max(high - centre, centre - low, 0.0 if former is None else former.label_spread) or 1.0
-        if not np.isfinite(spread):
-            raise DataError("y: values near the largest float64; divide them by a constant first")
-        return centre, spread
-
-    def _objective(self) -> Objective:
-        return regression_objective(self.loss)
-
-    def _outcome(self, decision: _Float) -> _Float:
-        return decision if self._several else decision[:, 0]
-
-    def _rate(self, y: Any, predicted: _Float, weights: _Float | None) -> float:
-        return float(r2_score(y, predicted, sample_weight=weights))
+    @property
+    def _task_options(self) -> dict[str, Any]:
+        return {"loss": self.loss}
 
     def _set_coefficients(self, coef: _Float, intercept: _Float) -> None:
         self.coef_ = coef if self._several else coef[0]

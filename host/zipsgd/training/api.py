@@ -22,7 +22,7 @@ from .measuring import Validation, measure_task
 from .opening import opened
 from .options import Options
 from .result import ClassifierResult, RegressionResult, Result
-from .targets import Targets, targets_of_classes
+from .targets import Labels
 from .task import Task, prepare
 
 __all__ = ["hold_out", "train", "train_task"]
@@ -167,16 +167,15 @@ def _validation(task: Task, held: Table) -> Validation:
         )
     if not task.options.classify:
         values = held.labels.reshape(len(held.labels), -1)
-        if values.shape[1] != task.targets.heads:
+        if values.shape[1] != task.heads:
             raise DataError(
-                f"{held.source} has {values.shape[1]} outputs, and the rows to train on {task.targets.heads}"
+                f"{held.source} has {values.shape[1]} outputs, and the rows to train on {task.heads}"
             )
-        return Validation(held.features, Targets(values, task.targets.centre, task.targets.spread))
+        return Validation(held.features, Labels(values))
     places = np.searchsorted(task.classes, held.labels)
     known = np.append(np.array(task.classes), np.nan)[places] == held.labels
     numbers = np.where(known, places, -1)  # a class that was not there to train on is always predicted wrong
-    targets = targets_of_classes(numbers, len(task.classes), task.options.objective)
-    return Validation(held.features, targets)
+    return Validation(held.features, Labels.of_classes(numbers, len(task.classes)))
 
 
 def _measured(reports: Sequence[EpochReport], name: str) -> list[float]:

@@ -39,7 +39,7 @@ def float_sgd(task: Task) -> FloatRun:
     options, objective = task.options, task.options.objective
     penalty = options.regulariser.scaled(objective.scale)
     values, target = task.exact_values(), task.labels * np.float64(2.0**-LABEL_FRAC)
-    models = np.zeros((task.targets.heads, values.shape[1]))
+    models = np.zeros((task.heads, values.shape[1]))
     losses, scores = [], []
     for epoch, size in enumerate(task.step_sizes):
         order = task.order(epoch)
@@ -51,7 +51,7 @@ def float_sgd(task: Task) -> FloatRun:
             models -= size / options.batch_size * (slopes.T @ exact)
             models = np.stack([penalty.apply(model, size) for model in models])
             done += rows.size
-        found = measure(values, models, task.labels, objective, task.targets.numbers)
+        found = measure(values, models, task.labels, objective, task.numbers)
         losses.append(found.loss)
         scores.append(found.score)
     return FloatRun(losses, scores, models)

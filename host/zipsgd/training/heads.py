@@ -69,7 +69,7 @@ class Heads:
 
     def __init__(self, task: Task, backend: Backend) -> None:
         self._task, self._backend = task, backend
-        count, features, build = task.targets.heads, task.config.features, backend.build
+        count, features, build = task.heads, task.config.features, backend.build
         size = max(1, min(count, build.heads, build.max_chunks // build.chunks(features)))
         self.refetches = bool(task.config.refetch)
         if self.refetches or task.config.ball:
@@ -80,11 +80,9 @@ class Heads:
     def _pass(self, part: slice) -> _Pass:
         task, heads = self._task, part.stop - part.start
         labels: npt.NDArray[np.int16] = task.labels[:, part.start] if heads == 1 else task.labels[:, part]
-        together = task.targets.numbers is not None and heads == task.targets.heads > 1
-        if (
-            together and task.targets.numbers is not None
-        ):  # a class's number rather than a label for each head
-            labels = task.targets.numbers
+        together = task.numbers is not None and heads == task.heads > 1
+        if together and task.numbers is not None:  # a class's number rather than a label for each head
+            labels = task.numbers
         return _Pass(part, replace(task.config, heads=heads, one_against_all=together), labels)
 
     def epoch(

@@ -13,7 +13,7 @@ from zipsgd.rows import Rows, iterate_blocks
 from .objective import Objective
 from .scores import r2, winners
 from .state import State
-from .targets import Targets
+from .targets import Labels
 from .task import Task
 
 __all__ = ["Measured", "Validation", "measure", "measure_task", "measure_validation"]
@@ -45,14 +45,14 @@ class Validation:
     ----------
     features : Rows
         In their own units.
-    targets : Targets
-        Of these rows, scaled as those of the task.
+    labels : Labels
+        Of these rows.
     weights : _Float of shape (rows,) or None
         How much each row counts; None for all alike.
     """
 
     features: Rows
-    targets: Targets
+    labels: Labels
     weights: _Float | None = None
 
 
@@ -98,20 +98,18 @@ def measure(
 def measure_task(task: Task, state: State) -> Measured:
     """Loss and score of a model on the rows of its task, each counted once."""
     models = state.scaled_models() / task.scale
-    return measure(task.values, models, task.labels, task.options.objective, task.targets.numbers)
+    return measure(task.values, models, task.labels, task.options.objective, task.numbers)
 
 
 def measure_validation(task: Task, validation: Validation, state: State) -> Measured:
     """Loss and score of a model on validation rows, which may lie beyond the range of the task's rows."""
-    targets = validation.targets
-    labels = (targets.values - targets.centre) / targets.spread
     values = _Unclipped(validation.features, task.scalings[0])
     return measure(
         values,
         state.scaled_models(),
-        labels,
+        task.targets.scaled(validation.labels),
         task.options.objective,
-        targets.numbers,
+        validation.labels.numbers,
         validation.weights,
     )
 

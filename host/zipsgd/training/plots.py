@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .comparison import Comparison
     from .sweep import Sweep
 
-__all__ = ["need_plots", "plot", "plot_comparison"]
+__all__ = ["need_plots", "new_axes", "plot", "plot_comparison"]
 
 
 def need_plots() -> None:

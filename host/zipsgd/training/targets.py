@@ -12,7 +12,7 @@ from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE
 from .objective import Objective
 from .result import class_name
 
-__all__ = ["Targets", "classes_of", "targets_of_classes", "targets_of_outputs"]
+__all__ = ["Labels", "Targets", "classes_of"]
 
 _Float = npt.NDArray[np.float64]
 _Int = npt.NDArray[np.int64]
@@ -23,75 +23,92 @@ _FEW_CLASSES = 20
 
 
 @dataclass(frozen=True)
-class Targets:
-    """What the heads are to learn.
+class Labels:
+    """What rows are labelled with: numbers, or classes.
 
     Parameters
     ----------
     values : _Float of shape (rows, heads)
-        In the user's units.
-    centre, spread : tuple of float
-        Of each head: a target t is (t - centre) / spread for the device.
+        Of numbers, as they are; of classes +1 for a row of the head's class, else -1.
     numbers : npt.NDArray[np.int16] of shape (rows,) or None
         Of classes: the number of each row's class.
     """
 
     values: _Float
-    centre: tuple[float, ...]
-    spread: tuple[float, ...]
     numbers: npt.NDArray[np.int16] | None = None
+
+    @classmethod
+    def of_classes(cls, numbers: _Int, count: int) -> "Labels":
+        """Labels of class ``numbers``, shape (rows,), among ``count`` classes.
+
+        Two classes share one head, whose +1 is the second class.
+        """
+        heads = np.arange(count) if count > 2 else np.array([1])
+        # A device with as many heads as classes takes the class's number in place of a label for each head
+        return cls(np.where(numbers[:, None] == heads, 1.0, -1.0), numbers.astype(np.int16))
 
     @property
     def heads(self) -> int:
         """Models trained side by side."""
         return int(self.values.shape[1])
 
-    def take(self, rows: _Int) -> "Targets":
-        """The targets of some rows, scaled as these."""
-        numbers = None if self.numbers is None else self.numbers[rows]
-        return Targets(self.values[rows], self.centre, self.spread, numbers)
+    def take(self, rows: _Int) -> "Labels":
+        """The labels of some rows."""
+        return Labels(self.values[rows], None if self.numbers is None else self.numbers[rows])
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Labels, and how they are scaled for the device: a label t becomes (t - centre) / spread.
+
+    Parameters
+    ----------
+    labels : Labels
+        In the user's units.
+    centre, spread : tuple of float
+        Of each head.
+    """
+
+    labels: Labels
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, labels: Labels, objective: Objective, former: Sequence[Scaling] | None = None) -> "Targets":
+        """Scale numbers to [-1, 1], and classes as the loss has them.
+
+        Parameters
+        ----------
+        former : sequence of Scaling or None
+            Scalings that are to be kept, but made wider where these numbers need it.
+
+        Raises
+        ------
+        DataError
+            Numbers so large that their range is beyond float64.
+        """
+        if labels.numbers is not None:
+            spread = objective.scale if objective.polynomial else (1 << LABEL_FRAC) / LABEL_ONE
+            return cls(labels, (0.0,) * labels.heads, (spread,) * labels.heads)
+        centres, spreads = [], []
+        for head, target in enumerate(labels.values.T):
+            low, high = float(target.min()), float(target.max())
+            known = None if former is None else former[head]
+            centre = float(np.clip(target.mean(), low, high)) if known is None else known.label_centre
+            spread = max(high - centre, centre - low, 0.0 if known is None else known.label_spread) or 1.0
+            if not np.isfinite(spread):
+                raise DataError("y: values near the largest float64; divide them by a constant first")
+            centres.append(centre)
+            spreads.append(spread)
+        return cls(labels, tuple(centres), tuple(spreads))
+
+    def scaled(self, labels: Labels) -> _Float:
+        """Other labels, scaled as these, shape (rows, heads)."""
+        return np.asarray((labels.values - self.centre) / self.spread)
 
     def scalings(self, columns: Scaling) -> tuple[Scaling, ...]:
         """The scaling of each head, with the same ``columns``."""
         return tuple(columns.with_labels(*label) for label in zip(self.centre, self.spread, strict=True))
-
-
-def targets_of_outputs(values: _Float, former: Sequence[Scaling] | None = None) -> Targets:
-    """Targets of numbers, shape (rows, outputs), scaled to [-1, 1].
-
-    Parameters
-    ----------
-    former : sequence of Scaling or None
-        Scalings that are to be kept, but made wider where these numbers need it.
-
-    Raises
-    ------
-    DataError
-        Numbers so large that their range is beyond float64.
-    """
-    centres, spreads = [], []
-    for head, target in enumerate(values.T):
-        low, high = float(target.min()), float(target.max())
-        known = None if former is None else former[head]
-        centre = float(np.clip(target.mean(), low, high)) if known is None else known.label_centre
-        spread = max(high - centre, centre - low, 0.0 if known is None else known.label_spread) or 1.0
-        if not np.isfinite(spread):
-            raise DataError("y: values near the largest float64; divide them by a constant first")
-        centres.append(centre)
-        spreads.append(spread)
-    return Targets(values, tuple(centres), tuple(spreads))
-
-
-def targets_of_classes(numbers: _Int, count: int, objective: Objective) -> Targets:
-    """Targets of class ``numbers``, shape (rows,), among ``count`` classes: +1 for a row of the head's class, else -1.
-
-    Two classes share one head, whose +1 is the second class.
-    """
-    heads = np.arange(count) if count > 2 else np.array([1])
-    values = np.where(numbers[:, None] == heads, 1.0, -1.0)
-    spread = objective.scale if objective.polynomial else (1 << LABEL_FRAC) / LABEL_ONE
-    # A device with as many heads as classes takes the class's number in place of a label for each head
-    return Targets(values, (0.0,) * heads.size, (spread,) * heads.size, numbers.astype(np.int16))
 
 
 def classes_of(table: Table) -> tuple[_Float, _Int]:

@@ -20,7 +20,7 @@ from zipsgd.rows import Rows, in_memory, ranges
 from .options import Options
 from .state import State
 from .steps import default_step_size, factor
-from .targets import Targets, classes_of, targets_of_classes, targets_of_outputs
+from .targets import Labels, Targets, classes_of
 from .weights import copies, draw
 
 __all__ = ["Task", "make_task", "prepare"]
@@ -76,6 +76,16 @@ class Task:
     shares: _Float | None
     classes: tuple[float, ...]
     memory: int
+
+    @property
+    def heads(self) -> int:
+        """Models trained side by side."""
+        return self.targets.labels.heads
+
+    @property
+    def numbers(self) -> npt.NDArray[np.int16] | None:
+        """Of classes: the number of each row's class."""
+        return self.targets.labels.numbers
 
     @property
     def rows(self) -> int:
@@ -140,7 +150,7 @@ class Task:
             one = build_for(config.features, **sizes)
             most = sizes.get("max_features") or MOST_FEATURES
             room = most // (one.chunks(config.features) * one.lanes)
-            described["heads"] = max(1, min(self.targets.heads, MOST_HEADS, room))
+            described["heads"] = max(1, min(self.heads, MOST_HEADS, room))
         needed = {
             "batch": config.batch,
             "level_planes": None if config.levels is None else config.p,
@@ -154,7 +164,7 @@ class Task:
 
     def new_state(self) -> State:
         """Models of zeros."""
-        return State.new(self.targets.heads, self.config.features)
+        return State.new(self.heads, self.config.features)
 
 
 def prepare(
@@ -178,17 +188,17 @@ def prepare(
     classes: _Float = np.empty(0)
     if options.classify:
         classes, numbers = classes_of(table)
-        targets = targets_of_classes(numbers, classes.size, options.objective)
+        labels = Labels.of_classes(numbers, classes.size)
     else:
-        targets = targets_of_outputs(table.labels.reshape(len(table.labels), -1))
+        labels = Labels(table.labels.reshape(len(table.labels), -1))
         _check_varies(table)
     checked = None if weights is None else _checked_weights(np.asarray(weights, dtype=np.float64), table)
-    return make_task(table, targets, options, weights=checked, classes=tuple(classes.tolist()), memory=memory)
+    return make_task(table, labels, options, weights=checked, classes=tuple(classes.tolist()), memory=memory)
 
 
 def make_task(
     table: Table,
-    targets: Targets,
+    labels: Labels,
     options: Options,
     *,
     weights: _Float | None = None,
@@ -196,10 +206,12 @@ def make_task(
     memory: int | None = None,
     known: State | None = None,
 ) -> Task:
-    """A task of a table whose targets are known.
+    """A task of a table, with labels in place of the table's own.
 
     Parameters
     ----------
+    labels : Labels
+        Of the table's rows.
     weights : _Float of shape (rows,) or None
         Not negative: how often rows are trained on.
     known : State or None
@@ -210,14 +222,15 @@ def make_task(
     if options.sort_rows:
         from .content_order import content_order  # numba takes a second to import
 
-        index = content_order(table.features, targets.values)
+        index = content_order(table.features, labels.values)
     shares = None
     if weights is not None:
         index, shares = copies(index, weights[index])
     if options.sort_rows or weights is not None:
-        table, targets = table.take(index), targets.take(index)
+        table, labels = table.take(index), labels.take(index)
     columns = Scaling.fit(table, options.level_steps)
-    if known is not None and known.scalings:
+    former = known.scalings if known is not None and known.scalings else None
+    if known is not None and former is not None:
         columns = _widened(columns, known, table.features)
     scale, levels = 1.0, None
     if options.levels == "optimal":
@@ -227,7 +240,9 @@ def make_task(
     values = _fitting(columns.rows(table.features, scale), memory)
     if options.levels == "optimal":
         levels = level_table(values, options.base_bits, options.level_bits, shared=options.shared_levels)
-    objective, scalings = options.objective, targets.scalings(columns)
+    objective = options.objective
+    targets = Targets.fit(labels, objective, former)
+    scalings = targets.scalings(columns)
     config = RunConfig(
         values.shape[1],
         options.base_bits,
@@ -241,7 +256,7 @@ def make_task(
         polynomial=objective.polynomial,
         refetch=options.refetches,
     )
-    labels = [scaling.labels(target) for scaling, target in zip(scalings, targets.values.T, strict=True)]
+    words = [scaling.labels(target) for scaling, target in zip(scalings, labels.values.T, strict=True)]
     sizes = _step_sizes(options, columns.rows(table.features))
     task = Task(
         table,
@@ -250,7 +265,7 @@ def make_task(
         scalings,
         scale,
         values,
-        np.stack(labels, axis=1),
+        np.stack(words, axis=1),
         sizes,
         config,
         shares,
