@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from zipsgd.backends import open_backend
-from zipsgd.data import Scaling, Table, load_set
-from zipsgd.protocol.formats import LABEL_FRAC
-from zipsgd.training import EpochReport, Options, float_sgd, train
+from zipsgd.data import Table, load_set
+from zipsgd.training.api import train
+from zipsgd.training.full_precision import float_sgd
+from zipsgd.training.options import Options
+from zipsgd.training.task import prepare
 
 from .progress import Steps
 from .registry import Bench, Result
@@ -36,18 +37,7 @@ _Curve = list[float]
 
 def _quantised_curve(table: Table, options: Options) -> _Curve:
     """Full-precision training loss after each epoch on the emulator: the device's own arithmetic."""
-    scaling = Scaling.fit(table)
-    values = scaling.features(table.features).astype(np.float64)
-    target = scaling.labels(table.labels) * 2.0**-LABEL_FRAC
-    backend = open_backend("emulator")
-    curve = []
-
-    def judge(report: EpochReport) -> None:
-        model = backend.model() * 2.0**-backend.build.model_frac
-        curve.append(float(np.mean((values @ model - target) ** 2)))
-
-    train(table, options, backend=backend, on_epoch=judge)
-    return curve
+    return train(table, options=options, measure=True).exact_losses
 
 
 def compare(
@@ -62,7 +52,7 @@ def compare(
     ``begin`` is told what comes: float64 SGD, then each m.
     """
     begin(f"{name}: float64 SGD")
-    reference = [float_sgd(table, replace(options, seed=seed))[0] for seed in seeds]
+    reference = [float_sgd(prepare(table, options=replace(options, seed=seed))).losses for seed in seeds]
     rows, curves = [], {"float64 SGD": np.median(reference, axis=0).tolist()}
     for m in PLANES:
         begin(f"{name}: {METHODS[m]}")

@@ -12,11 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zipsgd.backends import BackendOptions
 from zipsgd.data import Table, load_set
 from zipsgd.driver import DeviceError
-from zipsgd.model import Result as Model
 from zipsgd.protocol.formats import Build
-from zipsgd.training import Options, train
+from zipsgd.training.api import train
+from zipsgd.training.options import Options
+from zipsgd.training.result import Result as Model
 
 from .extras import extra
 from .progress import Steps
@@ -59,7 +61,7 @@ def _timed(url: str, table: Table, faults: "Faults") -> tuple[float, Model | str
         begun = time.perf_counter()
         result: Model | str
         try:
-            result = train(table, OPTIONS, backend=line.url)
+            result = train(table, options=OPTIONS, backend=line.url)
         except DeviceError as error:
             result = str(error)
         seconds = time.perf_counter() - begun
@@ -131,7 +133,7 @@ def run(runs: int = RUNS, repeats: int = REPEATS, build: Build = BUILD) -> Resul
         from zipsgd_sim.faults import Faults, random_faults
 
     table = load_set(SET)
-    expected = bits(train(table, OPTIONS, build=build))
+    expected = bits(train(table, options=OPTIONS, backend=BackendOptions(build=build)))
     clean: list[float] = []
     each: list[_Row] = []
     speeds: list[_Row] = []

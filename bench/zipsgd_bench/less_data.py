@@ -18,7 +18,10 @@ import numpy.typing as npt
 from zipsgd.data import Scaling, Table, load_set
 from zipsgd.levels import variance
 from zipsgd.rows import in_memory
-from zipsgd.training import Options, Task, float_sgd, prepare, train
+from zipsgd.training.api import train
+from zipsgd.training.full_precision import float_sgd
+from zipsgd.training.options import Options
+from zipsgd.training.task import Task, prepare
 
 from .convergence import METHODS
 from .progress import Steps
@@ -72,7 +75,7 @@ def variances(table: Table) -> list[_Row]:
     rows: list[_Row] = []
     for p in _base_planes("optimal"):
         found = {
-            kind: _mean_variance(prepare(table, Options(base_bits=p, **options)))
+            kind: _mean_variance(prepare(table, options=Options(base_bits=p, **options)))
             for kind, options in KINDS.items()
             if p in _base_planes(kind)
         }
@@ -97,11 +100,11 @@ class Trials:
         options = replace(OPTIONS, step_size=step, epochs=epochs)
         self._table = table
         self._options = [replace(options, seed=seed) for seed in seeds]
-        self._exact = [float_sgd(table, each)[0][-1] for each in self._options]
+        self._exact = [float_sgd(prepare(table, options=each)).losses[-1] for each in self._options]
 
     def losses(self, **changes: Any) -> _Row:
         """Median of the final loss of runs with these options; median, least and greatest of its ratio to float64 SGD's."""
-        losses = [train(self._table, replace(each, **changes)).final_loss for each in self._options]
+        losses = [train(self._table, options=replace(each, **changes)).final_loss for each in self._options]
         ratios = [loss / exact for loss, exact in zip(losses, self._exact, strict=True)]
         return {
             "loss": statistics.median(losses),

@@ -18,7 +18,8 @@ from zipsgd.golden.quantise import fixed_point, quantise_fixed_point
 from zipsgd.golden.weave import sample_bytes, weave
 from zipsgd.packing import ScaledRows, pack, stream, unpack
 from zipsgd.rows import ColumnSelection
-from zipsgd.training import Options, train
+from zipsgd.training.api import train
+from zipsgd.training.options import Options
 
 from .progress import Steps
 from .registry import Bench, Result
@@ -199,7 +200,12 @@ def _training(path: Path, epochs: int) -> list[dict[str, Any]]:
             seconds: list[float] = []
             options = Options(base_bits=P, samples_per_value=M, epochs=epochs, seed=SEED)
             table = load(path, memory=memory)
-            train(table, options, memory=memory, on_epoch=lambda report: seconds.append(report.seconds))
+            train(
+                table,
+                options=options,
+                memory=memory,
+                callbacks=[lambda report: seconds.append(report.seconds)],
+            )
             return seconds
 
         best = min(run(epochs))

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from zipsgd.data import Table, load_set
 from zipsgd.driver import DeviceError
 from zipsgd.protocol.formats import Build
-from zipsgd.training import train
+from zipsgd.training.api import train
 from zipsgd.training.checkpoint import load_checkpoint
 
 from .extras import extra
@@ -72,11 +72,11 @@ def _kill_board(start: _Start, table: Table, path: Path, count: int, seconds: fl
     try:
         with after_bytes(board, count, act) as times:
             try:
-                result = train(table, OPTIONS, backend=board.url, checkpoint=path)
+                result = train(table, options=OPTIONS, backend=board.url, checkpoint=path)
             except DeviceError:
                 kept = _kept(path)
                 others.append(start(port))
-                result = train(table, OPTIONS, backend=board.url, checkpoint=path, resume=True)
+                result = train(table, options=OPTIONS, backend=board.url, checkpoint=path, resume=True)
                 how = "resumed"
             else:
                 kept, how = 0, "epoch begun again"
@@ -106,7 +106,7 @@ def _kill_host(board: "VirtualBoard", table: Table, path: Path, count: int) -> _
     if status == 0:
         return None
     kept = _kept(path)
-    result = train(table, OPTIONS, backend=board.url, checkpoint=path, resume=True)
+    result = train(table, options=OPTIONS, backend=board.url, checkpoint=path, resume=True)
     return {
         "killed": "host",
         "bytes": count,
@@ -142,7 +142,7 @@ def run(kills: int = KILLS, build: Build = BUILD) -> Result:
             points.append(found)
 
         with start(0) as board:
-            expected = bits(train(table, OPTIONS, backend=board.url))
+            expected = bits(train(table, options=OPTIONS, backend=board.url))
             total = board.statistics()["received"]
             for number in range(kills):
                 steps.next(f"host {number + 1}")

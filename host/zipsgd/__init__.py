@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zipsgd.training.callbacks import Callback, CsvLog, StopTraining, TensorBoardLog
     from zipsgd.training.comparison import Comparison, compare, save_report, summary
     from zipsgd.training.epochs import EpochReport
-    from zipsgd.training.float_sgd import float_sgd
+    from zipsgd.training.full_precision import float_sgd
     from zipsgd.training.losses import CompiledLoss, compile_loss
     from zipsgd.training.options import Options
     from zipsgd.training.plots import plot
@@ -88,7 +88,7 @@ _MODULES = {
     "training.callbacks": ("Callback", "CsvLog", "StopTraining", "TensorBoardLog"),
     "training.comparison": ("Comparison", "compare", "save_report", "summary"),
     "training.epochs": ("EpochReport",),
-    "training.float_sgd": ("float_sgd",),
+    "training.full_precision": ("float_sgd",),
     "training.losses": ("CompiledLoss", "compile_loss"),
     "training.options": ("Options",),
     "training.plots": ("plot",),

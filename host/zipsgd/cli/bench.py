@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from .options import Commands, add_command, check_output
+from .command import Commands, add_command, check_output
 
 __all__ = ["add"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zipsgd.data import load
 from zipsgd.protocol.formats import Build
 
-from .options import Commands, add_command, check_output
+from .command import Commands, add_command, check_output
 from .progress import messages
 from .text import aligned, described
 

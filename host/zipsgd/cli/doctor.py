@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .options import Commands, add_command
+from .command import Commands, add_command
 
 __all__ = ["add"]
 

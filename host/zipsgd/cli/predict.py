@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 from zipsgd.data import load_rows
-from zipsgd.model import load_model
+from zipsgd.training.result import load_model
 
-from .options import Commands, add_command, add_memory, check_output, memory_of
+from .command import Commands, add_command, check_output
+from .data_options import add_memory, memory_of
 
 __all__ = ["add"]
 

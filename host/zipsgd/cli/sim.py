@@ -6,7 +6,8 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from .options import Commands, add_build, add_command, build_of, check_output
+from .build_options import add_build, simulated_build
+from .command import Commands, add_command, check_output
 from .progress import messages
 
 __all__ = ["add"]
@@ -65,7 +66,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    build = build_of(arguments)
+    build = simulated_build(arguments)
     check_output(arguments.trace)
     try:
         from zipsgd_sim.board import VirtualBoard
@@ -73,7 +74,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise ModuleNotFoundError(
             f"the virtual board needs {error.name}, which is not installed: pip install 'zipsgd[sim]'"
         ) from None
-    assert build is not None
     if arguments.uart and not build.uart_baud:
         build = replace(build, uart_baud=3_000_000)
     console = messages()

@@ -2,22 +2,15 @@
 
 import argparse
 
+import numpy as np
+
 from zipsgd.training.verification import verify
 
-from .options import (
-    Commands,
-    add_backend,
-    add_build,
-    add_command,
-    add_data,
-    add_training,
-    build_of,
-    check_output,
-    memory_of,
-    options_of,
-    table_of,
-)
+from .build_options import add_backend, add_build, backends_of
+from .command import Commands, add_command, check_output
+from .data_options import add_data, memory_of, table_of
 from .progress import TrainingProgress, messages
+from .training_options import add_training, options_of
 
 __all__ = ["add"]
 
@@ -25,6 +18,7 @@ _EXAMPLES = """\
   zipsgd verify cadata                                     emulator against golden model
   zipsgd verify cadata --backend sim                       gateware, simulated, against golden model
   zipsgd verify cadata --backend sim --against emulator --base-bits 5 --one-sided
+  zipsgd verify digits --classify --loss hinge             classes, too
   zipsgd verify cadata --backend /dev/ttyUSB1              the board's own build against golden model
 """
 
@@ -50,28 +44,18 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Train twice, compare, say what differs."""
     options, memory = options_of(arguments), memory_of(arguments)
     names = (arguments.backend, arguments.against)
+    wanted = backends_of(arguments, *names)
     check_output(arguments.trace)
-    with TrainingProgress(messages()) as progress:
+    with TrainingProgress(messages(), arguments.verbose) as progress:
         progress.doing(f"reading {arguments.data}")
-        table = table_of(arguments, memory, progress.say)
-        progress.begin(table.labels.size)
-        found = verify(
-            table,
-            options,
-            names,
-            build=build_of(arguments, table.features.shape[1] + 1, *names),
-            baud=arguments.baud,
-            trace=arguments.trace,
-            memory=memory,
-            progress=progress.say,
-            on_samples=progress.on_samples,
-            on_epoch=progress.on_epoch,
-        )
+        table = table_of(arguments, memory)
+        found = verify(table, None, options, wanted, memory=memory, callbacks=[progress])
     print(
         f"{names[0]} against {names[1]}: {found.losses} of {len(found.first.loss)} losses, {found.words} of "
-        f"{len(found.first.model_words)} model words differ{', and the flags' * found.flags}"
+        f"{np.size(found.first.model_words)} model words differ{', and the flags' * found.flags}"
     )
     print("identical" if found.identical else "NOT identical")
     return 0 if found.identical else 1

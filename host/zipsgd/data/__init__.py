@@ -1,6 +1,7 @@
 """Where training data come from: named sets, files, arrays; and their scaling."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import DataError
@@ -24,20 +25,31 @@ __all__ = [
     "load_set",
 ]
 
+_log = logging.getLogger(__name__)
+
 
 def load(
     source: str | Path,
     *,
-    label: str | int | None = None,
+    label: str | int | Sequence[str | int] | None = None,
     memory: int | None = None,
-    progress: Callable[[str], None] = lambda message: None,
 ) -> Table:
-    """A named set or a file: whichever ``source`` names.
+    """A named set or a file: whichever ``source`` names. A set that is fetched for the first time is logged.
 
-    ``label``, ``memory``: as in :func:`load_file`. ``progress``: told before a set is fetched. Raises :class:`DataError`.
+    Parameters
+    ----------
+    source : str or Path
+        One of :data:`SETS`, or a file's path.
+    label, memory
+        As in :func:`load_file`.
+
+    Raises
+    ------
+    DataError
+        No such set or file, or nothing that can be trained on.
     """
     if str(source) not in SETS:
         return load_file(source, label=label, memory=memory)
-    if label is not None:
+    if label:
         raise DataError(f"the set {source} has its label; name no column for it")
-    return load_set(str(source), progress)
+    return load_set(str(source), _log.info)

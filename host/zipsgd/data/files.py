@@ -1,5 +1,6 @@
 """A user's own files: CSV, NPY, NPZ, LIBSVM."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from zipsgd.memory import default_memory
@@ -31,7 +32,9 @@ def read_raw_table(path: Path, memory: int) -> RawTable:
     return read_npy(path, memory) if path.suffix.lower() == ".npy" else read_csv(path)
 
 
-def load_file(path: str | Path, *, label: str | int | None = None, memory: int | None = None) -> Table:
+def load_file(
+    path: str | Path, *, label: str | int | Sequence[str | int] | None = None, memory: int | None = None
+) -> Table:
     """Features and labels from a file, by its suffix.
 
     ``.npy``
@@ -42,7 +45,8 @@ def load_file(path: str | Path, *, label: str | int | None = None, memory: int |
         ``label index:value ...``, indices from 1.
     any other (``.csv``, ``.tsv``, ``.txt``, ``.dat``, ...)
         One row a sample, separated by comma, semicolon, tab or blanks, with or without a header line. ``label`` names the
-        label's column, by its header or its index from 0 (negative from the end); by default the last.
+        label's column, by its header or its index from 0 (negative from the end); by default the last. Several of them are
+        several outputs.
 
     An NPY file's array, or X of an NPZ file that is not compressed, stays on disk if it would take more than ``memory`` bytes
     (default: of :func:`zipsgd.memory.default_memory`); its rows are then read when they are asked for.
@@ -55,7 +59,8 @@ def load_file(path: str | Path, *, label: str | int | None = None, memory: int |
     check_file(path)
     suffix = path.suffix.lower()
     if suffix != ".npz" and suffix not in LIBSVM_SUFFIXES:
-        return read_raw_table(path, memory).split(label)
-    if label is not None:
+        labels = [] if label is None else [label] if isinstance(label, str | int) else list(label)
+        return read_raw_table(path, memory).split(labels)
+    if label:
         raise DataError(f"{path}: the label's place is fixed in this kind of file; name no column for it")
     return npz_table(path, memory) if suffix == ".npz" else read_libsvm(path)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from zipsgd.rows import ColumnSelection, Rows, RowSelection
 
 from .errors import DataError
-from .table import Table, as_labels, as_rows, column_names
+from .table import LABEL_SEPARATOR, Table, as_labels, as_rows, column_names
 
 __all__ = ["as_features", "as_table"]
 
@@ -42,7 +42,7 @@ def as_table(X: Any, y: Any = None, *, source: str = "X") -> Table:
     labels = as_labels(np.asarray(y), "y")
     label = getattr(y, "name", None)
     if not isinstance(label, str):
-        label = ", ".join(map(str, getattr(y, "columns", ()))) or "label"
+        label = LABEL_SEPARATOR.join(map(str, getattr(y, "columns", ()))) or "label"
     return Table(features, labels, tuple(names), source, label)
 
 

@@ -15,7 +15,7 @@ from .libsvm_file import read_libsvm
 from .numpy_file import read_npz
 from .raw_table import RawTable
 from .sets import SETS, load_set
-from .table import Table, check_finite, column_names
+from .table import LABEL_SEPARATOR, Table, check_finite, column_names
 
 __all__ = ["load_rows"]
 
@@ -87,8 +87,11 @@ def load_rows(
         if (raw is not None and raw.headed) or len(names) != len(columns):
             raise _missing(source, names, columns)
         places = list(range(len(columns)))
-    elif raw is not None and label in names:
-        labels = column(values, names.index(label))
+    elif raw is not None:
+        wanted = [label] if label in names else label.split(LABEL_SEPARATOR)
+        if all(name in names for name in wanted):
+            found = [column(values, names.index(name)) for name in wanted]
+            labels = found[0] if len(found) == 1 else np.stack(found, axis=1)
     features = select_columns(values, places)
     check_finite(features, columns, source)
     return features, labels

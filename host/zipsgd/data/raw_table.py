@@ -1,11 +1,14 @@
 """One array of numbers with named columns, the label's among them or not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from zipsgd.rows import Rows, column, select_columns
 
 from .errors import DataError
-from .table import Table
+from .table import LABEL_SEPARATOR, Table
 
 __all__ = ["RawTable"]
 
@@ -26,11 +29,9 @@ class RawTable:
         if twice is not None:
             raise DataError(f"{self.source}: two columns are called {twice!r}; rename one")
 
-    def index(self, label: str | int | None) -> int:
-        """Index of a column by its name or number; of the last by None."""
+    def index(self, label: str | int) -> int:
+        """Index of a column by its name or number."""
         count = len(self.names)
-        if label is None:
-            return count - 1
         if isinstance(label, str):
             if label in self.names:
                 return self.names.index(label)
@@ -44,18 +45,24 @@ class RawTable:
             raise DataError(f"{self.source}: no column {label}; there are {count}, numbered from 0")
         return label % count
 
-    def split(self, label: str | int | None) -> Table:
-        """The label's column, and the others as features."""
+    def split(self, labels: Sequence[str | int]) -> Table:
+        """The columns of the labels, by name or number (none: the last column), and the others as features."""
         if len(self.names) < 2:
             raise DataError(
                 f"{self.source}: each row has one value; at least one feature and the label are needed"
             )
-        index = self.index(label)
-        kept = [i for i in range(len(self.names)) if i != index]
+        places = [self.index(label) for label in labels or [len(self.names) - 1]]
+        kept = [i for i in range(len(self.names)) if i not in places]
+        if len(set(places)) < len(places) or not kept:
+            raise DataError(
+                f"{self.source}: {len(places)} labels of {len(self.names)} columns; name each label once, and leave a column to "
+                f"learn from"
+            )
+        columns = [column(self.values, place) for place in places]
         return Table(
             select_columns(self.values, kept),
-            column(self.values, index),
+            columns[0] if len(columns) == 1 else np.stack(columns, axis=1),
             tuple(self.names[i] for i in kept),
             self.source,
-            self.names[index],
+            LABEL_SEPARATOR.join(self.names[place] for place in places),
         )

