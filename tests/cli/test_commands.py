@@ -67,7 +67,7 @@ def test_train_json_holds_what_is_promised(run, csv, tmp_path, small_table):
     assert {
         "loss", "coef", "intercept", "model_words", "bits_per_value", "cycles", "flags", "options", "build"
     } <= content.keys()  # fmt: skip
-    expected = zipsgd.train(small_table, zipsgd.Options(epochs=3))
+    expected = zipsgd.train(small_table, options=zipsgd.Options(epochs=3))
     assert content["model_words"] == expected.model_words
     assert content["loss"] == expected.loss
     assert content["columns"] == [f"x{i}" for i in range(6)]
@@ -95,7 +95,7 @@ def test_train_takes_every_kind_of_file(kind, run, tmp_path, small_table):
         path.write_text("\n".join(rows))
     status, _, _ = run("train", path, "--epochs", 1, "--json", tmp_path / "o.json")
     assert status == 0
-    expected = zipsgd.train(zipsgd.Table.from_arrays(features, labels), zipsgd.Options(epochs=1))
+    expected = zipsgd.train(zipsgd.Table.from_arrays(features, labels), options=zipsgd.Options(epochs=1))
     assert json.loads((tmp_path / "o.json").read_text())["model_words"] == expected.model_words
 
 
@@ -122,7 +122,7 @@ def test_levels(run, csv, tmp_path, small_table):
     content = json.loads((tmp_path / "o.json").read_text())
     options = zipsgd.Options(base_bits=0, epochs=2, levels="optimal", level_bits=6, shared_levels=True)
     assert zipsgd.Options(**content["options"]) == options
-    assert content["model_words"] == zipsgd.train(small_table, options).model_words
+    assert content["model_words"] == zipsgd.train(small_table, options=options).model_words
     assert content["bits_per_value"] == 2
     # A transcoder for as many planes as it takes, or as many as are asked for
     assert (content["build"]["level_bits"], content["build"]["level_p_max"]) == (8, 0)
@@ -198,7 +198,7 @@ def test_rows_held_out(run, csv, tmp_path, small_table):
     assert status == 0
     content = json.loads((tmp_path / "o.json").read_text())
     kept, held = small_table.split(0.1, 4)
-    expected = zipsgd.train(kept, zipsgd.Options(epochs=3, seed=4))
+    expected = zipsgd.train(kept, options=zipsgd.Options(epochs=3, seed=4))
     assert content["model_words"] == expected.model_words
     assert (content["rows"], content["held_out"]) == (189, 21)
     assert content["held_out_score"] == pytest.approx(expected.score(held.features, held.labels))
@@ -350,7 +350,7 @@ def test_link_errors_have_status_1(run, board, tmp_path):
     status, out, err = run("train", "diabetes", "--backend", "/dev/none")
     assert (status, out) == (1, "")
     assert err.startswith("zipsgd: cannot open /dev/none")
-    zipsgd.train(zipsgd.load("diabetes"), zipsgd.Options(epochs=1)).save(tmp_path / "m.json")
+    zipsgd.train(zipsgd.load("diabetes"), options=zipsgd.Options(epochs=1)).save(tmp_path / "m.json")
     status, out, err = run("train", "diabetes", "--backend", board.url, "--build", tmp_path / "m.json")
     assert (status, out) == (1, "")
     assert "holds another build: lanes 4 (wanted 8)" in err

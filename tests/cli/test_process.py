@@ -206,7 +206,7 @@ def test_sim_ends_on_sigterm_and_says_if_the_board_ends():
 
 
 def test_a_reader_that_goes_is_no_error_to_shout_about(tmp_path):
-    zipsgd.train(zipsgd.load("synthetic10"), zipsgd.Options(epochs=1)).save(tmp_path / "m.json")
+    zipsgd.train(zipsgd.load("synthetic10"), options=zipsgd.Options(epochs=1)).save(tmp_path / "m.json")
     process = start("predict", "synthetic10", "--model", tmp_path / "m.json")
     assert process.stdout.readline()
     process.stdout.close()

@@ -24,10 +24,10 @@ from zipsgd.estimators.classifier import _nearest_probabilities
 from zipsgd.estimators.penalty import PENALTIES
 from zipsgd.protocol.formats import LABEL_ONE
 from zipsgd.rows import RowSelection
-from zipsgd.training import prepare
 from zipsgd.training.content_order import content_order
 from zipsgd.training.heads import Heads, build_of
 from zipsgd.training.objective import CLASS_LOSSES
+from zipsgd.training.task import prepare
 from zipsgd.training.weights import copies, draw
 
 RNG = np.random.default_rng(3)
@@ -46,7 +46,7 @@ def test_the_bits_are_those_of_train():
     """Rows in the order of their contents, one run: what zipsgd.train makes of them."""
     order = content_order(RowSelection(X, np.arange(300)), Y[:, None])
     options = zipsgd.Options(base_bits=3, batch_size=9, epochs=4, seed=7, schedule="linear")
-    result = zipsgd.train(zipsgd.Table.from_arrays(X[order], Y[order]), options)
+    result = zipsgd.train(zipsgd.Table.from_arrays(X[order], Y[order]), options=options)
     ours = ZipRegressor(base_bits=3, batch_size=9, max_iter=4, random_state=7).fit(X, Y)
     assert words(ours) == [result.model_words]
     np.testing.assert_array_equal(ours.coef_, result.coef)
@@ -79,7 +79,7 @@ def task_of_three():
     order = content_order(RowSelection(X, np.arange(300)), Y[:, None])
     classes = CLASSES[order].astype(np.int16)
     task = prepare(
-        zipsgd.Table.from_arrays(X[order], Y[order]), zipsgd.Options(batch_size=9, epochs=3, seed=7)
+        zipsgd.Table.from_arrays(X[order], Y[order]), options=zipsgd.Options(batch_size=9, epochs=3, seed=7)
     )
     labels = np.where(classes[:, None] == np.arange(3), LABEL_ONE, -LABEL_ONE).astype(np.int16)
     return task, labels, classes

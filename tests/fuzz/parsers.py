@@ -17,10 +17,10 @@ import numpy as np
 
 from zipsgd.data import DataError, load
 from zipsgd.golden.levels import LevelTable
-from zipsgd.model import ClassifierResult, Result, load_model
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import Frame, FrameError, Kind, decode, encode
 from zipsgd.protocol.registers import identification, parse_identification
+from zipsgd.training.result import ClassifierResult, Result, load_model
 
 __all__ = ["TARGETS"]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from parsers import TARGETS
 
 from zipsgd.data import DataError, load
-from zipsgd.model import Result, load_model
+from zipsgd.training.result import Result, load_model
 
 EDITS = st.lists(
     st.tuples(

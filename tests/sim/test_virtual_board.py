@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from zipsgd import Options, train
+from zipsgd.backends import BackendOptions
 from zipsgd.driver import Device, LinkLost, NoDevice
 from zipsgd_sim.board import VirtualBoard
 from zipsgd_sim.mishaps import after_bytes
@@ -47,21 +48,21 @@ def in_mid_epoch(board, act):
 
 
 def test_tcp_serves_one_host_after_another(board, small_build, small_table):
-    expected = train(small_table, OPTIONS, build=small_build)
+    expected = train(small_table, options=OPTIONS, backend=BackendOptions(build=small_build))
     for _ in range(2):
-        assert train(small_table, OPTIONS, backend=board.url).model_words == expected.model_words
+        assert train(small_table, options=OPTIONS, backend=board.url).model_words == expected.model_words
     assert board.running
     board.close()
     assert not board.running
 
 
 def test_pseudo_terminal(small_build, small_table):
-    expected = train(small_table, OPTIONS, build=small_build)
+    expected = train(small_table, options=OPTIONS, backend=BackendOptions(build=small_build))
     with VirtualBoard(small_build, pty=True, optimise=1) as board:
         assert os.path.exists(board.url)
         assert not board.url.startswith("socket")
         for _ in range(2):
-            result = train(small_table, OPTIONS, backend=board.url)
+            result = train(small_table, options=OPTIONS, backend=board.url)
             assert (result.loss, result.model_words) == (expected.loss, expected.model_words)
         with Device(board.url), pytest.raises(NoDevice, match="in use by another program"):
             Device(board.url)
@@ -70,9 +71,9 @@ def test_pseudo_terminal(small_build, small_table):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_random_gaps_change_no_bit(seed, small_build, small_table):
-    expected = train(small_table, OPTIONS, build=small_build)
+    expected = train(small_table, options=OPTIONS, backend=BackendOptions(build=small_build))
     with VirtualBoard(small_build, stall_seed=seed, optimise=1) as board:
-        result = train(small_table, OPTIONS, backend=board.url)
+        result = train(small_table, options=OPTIONS, backend=board.url)
     assert (result.loss, result.model_words) == (expected.loss, expected.model_words)
 
 
@@ -80,7 +81,7 @@ def test_random_gaps_change_no_bit(seed, small_build, small_table):
 def test_the_link_takes_its_time_in_cycles(baud, small_build, small_table):
     byte_cycles = small_build.clock_hz * 10 // baud
     with VirtualBoard(small_build, baud=baud, optimise=1) as board:
-        result = train(small_table, OPTIONS, backend=board.url)
+        result = train(small_table, options=OPTIONS, backend=board.url)
         counts = board.statistics()
     assert counts["line_busy"] == byte_cycles * counts["received"]
     assert counts["cycles"] >= counts["line_busy"]
@@ -89,7 +90,7 @@ def test_the_link_takes_its_time_in_cycles(baud, small_build, small_table):
 
 
 def test_at_full_speed_the_link_takes_a_byte_a_cycle(board, small_table):
-    train(small_table, OPTIONS, backend=board.url)
+    train(small_table, options=OPTIONS, backend=board.url)
     counts = board.statistics()
     assert counts["line_busy"] == counts["received"]
 
@@ -97,7 +98,7 @@ def test_at_full_speed_the_link_takes_a_byte_a_cycle(board, small_table):
 def test_a_waveform_with_groups(small_build, small_table, tmp_path):
     trace = tmp_path / "board.vcd"
     with VirtualBoard(small_build, trace=trace, optimise=1) as board:
-        result = train(small_table, replace(OPTIONS, epochs=1), backend=board.url)
+        result = train(small_table, options=replace(OPTIONS, epochs=1), backend=board.url)
     lines = trace.read_text().splitlines()
     assert "$timescale 1ps $end" in [line.strip() for line in lines]
     last = max(int(line[1:]) for line in lines if line.startswith("#"))
@@ -176,7 +177,7 @@ def test_a_second_host_is_turned_away(board):
 def test_killed_in_mid_epoch(pty, small_build, small_table):
     with VirtualBoard(small_build, pty=pty, optimise=1) as board:
         with in_mid_epoch(board, board.kill) as times, pytest.raises(LinkLost, match="lost the board on"):
-            train(small_table, LONG, backend=board.url)
+            train(small_table, options=LONG, backend=board.url)
         assert times[1] - times[0] < LONGEST
         assert not board.running
         with pytest.raises(RuntimeError, match="has ended"):
@@ -188,7 +189,7 @@ def test_frozen_in_mid_epoch(small_build, small_table):
         pid = board._process.pid
         freeze = in_mid_epoch(board, lambda: os.kill(pid, signal.SIGSTOP))
         with freeze as times, pytest.raises(LinkLost, match="it no longer answers"):
-            train(small_table, LONG, backend=board.url)
+            train(small_table, options=LONG, backend=board.url)
         assert times[1] - times[0] < LONGEST
     assert not alive(pid)
 
@@ -213,8 +214,8 @@ def test_a_host_that_vanished_leaves_a_board_for_the_next(board, small_build, sm
     assert host.stdout.readline() == b"sent\n"
     host.kill()
     host.communicate()
-    expected = train(small_table, OPTIONS, build=small_build)
-    assert train(small_table, OPTIONS, backend=board.url).model_words == expected.model_words
+    expected = train(small_table, options=OPTIONS, backend=BackendOptions(build=small_build))
+    assert train(small_table, options=OPTIONS, backend=board.url).model_words == expected.model_words
 
 
 def test_the_board_goes_with_the_process_that_started_it(small_build):

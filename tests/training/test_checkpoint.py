@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from zipsgd import Build, DataError, Options, Table, train
+from zipsgd.backends import BackendOptions
 from zipsgd.training.checkpoint import load_checkpoint
 
 OPTIONS = Options(epochs=6, batch_size=8, seed=5)
@@ -30,14 +31,14 @@ def train_in_parts(table, options, path, parts, **arguments):
         with pytest.raises(Stopped):
             train(
                 table,
-                options,
+                options=options,
                 backend=backend,
                 checkpoint=path,
                 resume=True,
-                on_epoch=stop_after(epoch),
                 **arguments,
+                callbacks=[stop_after(epoch)],
             )
-    return train(table, options, backend=parts[-1][1], checkpoint=path, resume=True, **arguments)
+    return train(table, options=options, backend=parts[-1][1], checkpoint=path, resume=True, **arguments)
 
 
 def bits(result):
@@ -54,7 +55,7 @@ def bits(result):
     ids=["plain", "one-sided", "levels"],
 )
 def test_a_run_goes_on_with_the_same_bits_on_every_backend(options, small_table, level_board, tmp_path):
-    whole = train(small_table, options, build=level_board.build)
+    whole = train(small_table, options=options, backend=BackendOptions(build=level_board.build))
     for number, parts in enumerate(
         (
             [(1, "emulator"), (4, "emulator")],
@@ -68,14 +69,18 @@ def test_a_run_goes_on_with_the_same_bits_on_every_backend(options, small_table,
         assert bits(train_in_parts(small_table, options, path, parts, build=build)) == bits(whole)
     # a run that is over is not trained again
     again = train(
-        small_table, options, checkpoint=path, resume=True, on_epoch=lambda report: pytest.fail("trained")
+        small_table,
+        options=options,
+        checkpoint=path,
+        resume=True,
+        callbacks=[lambda report: pytest.fail("trained")],
     )
     assert bits(again) == bits(whole)
 
 
 def test_counts_add_up(board, small_table, tmp_path):
     path = tmp_path / "run.json"
-    whole = train(small_table, OPTIONS, backend=board.url)
+    whole = train(small_table, options=OPTIONS, backend=board.url)
     result = train_in_parts(small_table, OPTIONS, path, [(2, board.url), (3, board.url)])
     assert bits(result) == bits(whole)
     assert (result.plane_cycles, result.sample_bytes) == (whole.plane_cycles, whole.sample_bytes)
@@ -87,9 +92,9 @@ def test_a_set_on_disk_goes_on_with_a_run_in_memory(small_table, tmp_path):
     mapped = Table.from_arrays(np.load(tmp_path / "x.npy", mmap_mode="r"), small_table.labels)
     path = tmp_path / "run.json"
     with pytest.raises(Stopped):
-        train(small_table, OPTIONS, checkpoint=path, on_epoch=stop_after(3))
-    result = train(mapped, OPTIONS, checkpoint=path, resume=True, memory=1000)
-    assert bits(result) == bits(train(small_table, OPTIONS))
+        train(small_table, options=OPTIONS, checkpoint=path, callbacks=[stop_after(3)])
+    result = train(mapped, options=OPTIONS, checkpoint=path, resume=True, memory=1000)
+    assert bits(result) == bits(train(small_table, options=OPTIONS))
 
 
 def test_flags_stay(small_table, tmp_path):
@@ -100,7 +105,7 @@ def test_flags_stay(small_table, tmp_path):
     run = load_checkpoint(path)
     reports = [replace(report, result=replace(report.result, flags=5)) for report in run.epochs[:5]]
     replace(run, epochs=reports).save(path)
-    assert train(small_table, OPTIONS, checkpoint=path, resume=True).flags == ["residual", "gradient"]
+    assert train(small_table, options=OPTIONS, checkpoint=path, resume=True).flags == ["residual", "gradient"]
 
 
 def test_what_decides_no_bit_may_change(small_table, tmp_path):
@@ -114,9 +119,16 @@ def test_what_decides_no_bit_may_change(small_table, tmp_path):
     path = tmp_path / "run.json"
     for build, epoch in zip(builds, (2, 4, 5), strict=True):
         with pytest.raises(Stopped):
-            train(small_table, OPTIONS, build=build, checkpoint=path, resume=True, on_epoch=stop_after(epoch))
-    result = train(small_table, OPTIONS, backend="golden", checkpoint=path, resume=True)
-    assert bits(result) == bits(train(small_table, OPTIONS, build=builds[0]))
+            train(
+                small_table,
+                options=OPTIONS,
+                checkpoint=path,
+                resume=True,
+                backend=BackendOptions(build=build),
+                callbacks=[stop_after(epoch)],
+            )
+    result = train(small_table, options=OPTIONS, backend="golden", checkpoint=path, resume=True)
+    assert bits(result) == bits(train(small_table, options=OPTIONS, backend=BackendOptions(build=builds[0])))
     assert result.build == builds[2].as_dict()  # the last one is gone on with
 
 
@@ -125,7 +137,7 @@ def kept(small_table, tmp_path):
     """A checkpoint after two epochs."""
     path = tmp_path / "run.json"
     with pytest.raises(Stopped):
-        train(small_table, OPTIONS, checkpoint=path, on_epoch=stop_after(2))
+        train(small_table, options=OPTIONS, checkpoint=path, callbacks=[stop_after(2)])
     return path
 
 
@@ -134,11 +146,11 @@ def refused(kind, says, path, table, options=OPTIONS, resume=True, **arguments):
     with pytest.raises(kind, match=says):
         train(
             table,
-            options,
+            options=options,
             checkpoint=path,
             resume=resume,
-            on_epoch=lambda report: pytest.fail("trained"),
             **arguments,
+            callbacks=[lambda report: pytest.fail("trained")],
         )
     assert path.read_bytes() == before
 
@@ -175,14 +187,14 @@ def test_no_run_is_overwritten(kept, small_table):
         resume=False,
     )
     with pytest.raises(ValueError, match="name its checkpoint"):
-        train(small_table, OPTIONS, resume=True)
+        train(small_table, options=OPTIONS, resume=True)
 
 
 def test_a_run_that_has_not_begun(small_table, tmp_path):
     told = []
     path = tmp_path / "run.json"
-    result = train(small_table, OPTIONS, checkpoint=path, resume=True, progress=told.append)
-    assert bits(result) == bits(train(small_table, OPTIONS))
+    result = train(small_table, options=OPTIONS, checkpoint=path, resume=True, progress=told.append)
+    assert bits(result) == bits(train(small_table, options=OPTIONS))
     assert told == [f"no checkpoint {path} yet: beginning with the first epoch"]
 
 
@@ -202,7 +214,7 @@ def test_every_damage_is_noticed(kept, small_table):
         kept.write_text(whole[:at] + "9" + whole[at + 1 :])
         refused(DataError, "is no checkpoint of", kept, small_table)
     kept.write_text(whole)
-    assert len(train(small_table, OPTIONS, checkpoint=kept, resume=True).loss) == OPTIONS.epochs
+    assert len(train(small_table, options=OPTIONS, checkpoint=kept, resume=True).loss) == OPTIONS.epochs
 
 
 @pytest.mark.parametrize(
@@ -233,9 +245,9 @@ def test_an_interrupted_write_leaves_the_last_one(kept, small_table, monkeypatch
         with monkeypatch.context() as patched:
             patched.setattr(call, cut)
             with pytest.raises(KeyboardInterrupt):
-                train(small_table, OPTIONS, checkpoint=kept, resume=True)
+                train(small_table, options=OPTIONS, checkpoint=kept, resume=True)
         assert kept.read_bytes() == before
-    assert bits(train(small_table, OPTIONS, checkpoint=kept, resume=True)) == bits(
-        train(small_table, OPTIONS)
+    assert bits(train(small_table, options=OPTIONS, checkpoint=kept, resume=True)) == bits(
+        train(small_table, options=OPTIONS)
     )
     assert [path.name for path in kept.parent.iterdir()] == ["run.json"]

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 import zipsgd
 from zipsgd import Build, Options, Table, train
-from zipsgd.backends import EpochSamples, LimitError
+from zipsgd.backends import BackendOptions, EpochSamples, LimitError
 from zipsgd.golden.levels import LevelTable, transcode
 from zipsgd.levels import levels, variance
 from zipsgd.levels.placement import level_scale, level_table
-from zipsgd.training import float_sgd, prepare
+from zipsgd.training.full_precision import float_sgd
+from zipsgd.training.task import prepare
 
 OPTIONS = Options(epochs=3, batch_size=8, seed=5, levels="optimal")
 CONFIGURATIONS = [
@@ -92,7 +93,7 @@ def test_no_levels_on_the_grid_are_better(drawn, p):
 def test_a_fine_grid_loses_little(skewed):
     """Where values are many, the variance is within a few per cent of that of the best levels anywhere."""
     for p in range(4):
-        task = prepare(skewed, replace(OPTIONS, base_bits=p))
+        task = prepare(skewed, options=replace(OPTIONS, base_bits=p))
         places = task.values.astype(float) * 128
         for column in (0, 1, 3):
             best = levels(places[:, column], 2**p + 1).variance
@@ -106,7 +107,7 @@ def test_a_fine_grid_loses_little(skewed):
 @pytest.mark.parametrize("level_bits", [2, 5, 8])
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_ends_and_the_intercept_are_exact(level_bits, shared, skewed):
-    task = prepare(skewed, replace(OPTIONS, level_bits=level_bits, shared_levels=shared))
+    task = prepare(skewed, options=replace(OPTIONS, level_bits=level_bits, shared_levels=shared))
     table, top = task.config.levels, 2 ** (level_bits - 1) - 1
     assert isinstance(table, LevelTable)
     places = task.values.astype(float) * 2 ** (level_bits - 1)
@@ -128,13 +129,13 @@ def test_values_that_are_few_are_all_levels():
     features = np.column_stack([rng.random(100) < 0.3, 5 + 4 * (rng.random(100) < 0.9)])
     table = Table.from_arrays(features, features @ [1, 2] + rng.normal(size=100))
     options = replace(OPTIONS, base_bits=2, epochs=20)
-    task = prepare(table, options)
+    task = prepare(table, options=options)
     places = task.values.astype(float) * 128
     for column, row in zip(places.T, task.config.levels.values):
         assert set(column) <= set(row)
-    exact = float_sgd(table, options)[0][-1]
+    exact = float_sgd(prepare(table, options=options)).losses[-1]
     for m in (0, 1, 2):
-        result = train(table, replace(options, samples_per_value=m))
+        result = train(table, options=replace(options, samples_per_value=m))
         assert result.final_loss == pytest.approx(exact, rel=0.01)  # the model is still rounded
 
 
@@ -143,9 +144,9 @@ def test_values_that_are_few_are_all_levels():
 
 @pytest.mark.parametrize("options", CONFIGURATIONS, ids=str)
 def test_golden_emulator_and_virtual_board_give_the_same_bits(options, level_board, small_table):
-    golden = train(small_table, options, backend="golden", build=level_board.build)
-    emulator = train(small_table, options, build=level_board.build)
-    device = train(small_table, options, backend=level_board.url)
+    golden = train(small_table, options=options, backend=BackendOptions("golden", level_board.build))
+    emulator = train(small_table, options=options, backend=BackendOptions(build=level_board.build))
+    device = train(small_table, options=options, backend=level_board.url)
     assert bits(golden) == bits(emulator) == bits(device)
     p, m = options.base_bits, options.samples_per_value
     assert golden.bits_per_value == device.bits_per_value == p + m
@@ -155,9 +156,9 @@ def test_golden_emulator_and_virtual_board_give_the_same_bits(options, level_boa
 
 def test_even_levels_on_a_board_with_a_transcoder(level_board, small_table):
     options = replace(OPTIONS, levels="uniform")
-    expected = train(small_table, options, backend="golden", build=level_board.build)
+    expected = train(small_table, options=options, backend=BackendOptions("golden", level_board.build))
     for between in (options, OPTIONS, options):  # the table of the run before does not matter
-        result = train(small_table, between, backend=level_board.url)
+        result = train(small_table, options=between, backend=level_board.url)
     assert bits(result) == bits(expected)
 
 
@@ -165,7 +166,9 @@ def test_even_levels_on_a_board_with_a_transcoder(level_board, small_table):
 def test_golden_and_emulator_on_many_levels(p, small_table):
     """More than the virtual board of these tests has room for."""
     options = replace(OPTIONS, base_bits=p, epochs=1)
-    assert bits(train(small_table, options, backend="golden")) == bits(train(small_table, options))
+    assert bits(train(small_table, options=options, backend="golden")) == bits(
+        train(small_table, options=options)
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,7 +183,7 @@ def test_golden_and_emulator_on_many_levels(p, small_table):
 )
 def test_the_model_is_in_the_datas_units(options, off, small_table):
     """Least squares' predictions, but for the noise of ever fewer levels."""
-    result = train(small_table, replace(options, epochs=100, batch_size=4))
+    result = train(small_table, options=replace(options, epochs=100, batch_size=4))
     assert result.flags == []
     exact = np.column_stack([small_table.features, np.ones(210)])
     solution = np.linalg.lstsq(exact, small_table.labels, rcond=None)[0]
@@ -196,19 +199,21 @@ def test_the_model_is_in_the_datas_units(options, off, small_table):
 def test_steps_do_not_depend_on_the_levels_bits(level_bits, small_table):
     """A device's features are scaled by less than 1, which its steps make up for."""
     options = replace(OPTIONS, base_bits=2, level_bits=level_bits, step_size=0.05, epochs=8)
-    result = train(small_table, options)
+    result = train(small_table, options=options)
     assert result.step_sizes[0] == pytest.approx(0.05, rel=1e-3)
-    few = train(small_table, replace(options, epochs=1)).final_loss
-    assert few == pytest.approx(float_sgd(small_table, replace(options, epochs=1))[0][-1], rel=0.2)
+    few = train(small_table, options=replace(options, epochs=1)).final_loss
+    assert few == pytest.approx(
+        float_sgd(prepare(small_table, options=replace(options, epochs=1))).losses[-1], rel=0.2
+    )
 
 
 def test_fewer_bits_for_the_same_loss(skewed):
     """Of the biased estimator, where levels' variance is what is lost."""
     options = Options(epochs=30, batch_size=8, samples_per_value=1)
-    optimal = train(skewed, replace(options, base_bits=2, levels="optimal"))
-    uniform = train(skewed, replace(options, base_bits=3))
+    optimal = train(skewed, options=replace(options, base_bits=2, levels="optimal"))
+    uniform = train(skewed, options=replace(options, base_bits=3))
     assert optimal.bits_per_value < uniform.bits_per_value
-    assert float_sgd(skewed, options)[0][-1] < optimal.final_loss < uniform.final_loss
+    assert float_sgd(prepare(skewed, options=options)).losses[-1] < optimal.final_loss < uniform.final_loss
 
 
 # What cannot be
@@ -249,11 +254,11 @@ def test_limits_are_checked_before_anything_is_built(build, says, small_table, m
     monkeypatch.setattr("zipsgd.training.open_backend", lambda *_, **__: pytest.fail("opened"))
     for name in ("emulator", "sim"):
         with pytest.raises(LimitError, match=says):
-            train(small_table, OPTIONS, backend=name, build=build)
+            train(small_table, options=OPTIONS, backend=BackendOptions(name, build))
 
 
 def test_limits_of_a_board_hold(board, level_board, small_table):
     with pytest.raises(LimitError, match="no transcoder"):
-        train(small_table, OPTIONS, backend=board.url)
+        train(small_table, options=OPTIONS, backend=board.url)
     with pytest.raises(LimitError, match=r"base planes p must be in 0\.\.2"):
-        train(small_table, replace(OPTIONS, base_bits=3), backend=level_board.url)
+        train(small_table, options=replace(OPTIONS, base_bits=3), backend=level_board.url)

@@ -11,7 +11,7 @@ from zipsgd import ClassifierResult, DataError, Options, load_model, train
 
 @pytest.fixture(scope="module")
 def result(small_table):
-    return train(small_table, Options(epochs=2))
+    return train(small_table, options=Options(epochs=2))
 
 
 def test_round_trip(result, small_table, tmp_path):

@@ -15,7 +15,8 @@ import zipsgd
 from zipsgd import Options, Table, load, train
 from zipsgd.cli import main
 from zipsgd.rows import ColumnSelection
-from zipsgd.training import float_sgd, prepare
+from zipsgd.training.full_precision import float_sgd
+from zipsgd.training.task import prepare
 from zipsgd_sim.board import VirtualBoard
 
 OPTIONS = Options(epochs=3, batch_size=8, seed=5)
@@ -61,35 +62,39 @@ def test_a_file_that_stays_on_disk_gives_the_same_bits(options, backend, on_disk
         backend = level_board.url
     table = load(on_disk, label=3, memory=LITTLE)
     assert isinstance(table.features, ColumnSelection)
-    assert not isinstance(prepare(table, options, memory=LITTLE).values, np.ndarray)
-    assert isinstance(prepare(table, options).values, np.ndarray)
-    expected = outcome(train(small_table, options, backend=backend))
+    assert not isinstance(prepare(table, options=options, memory=LITTLE).values, np.ndarray)
+    assert isinstance(prepare(table, options=options).values, np.ndarray)
+    expected = outcome(train(small_table, options=options, backend=backend))
     told: list[tuple[int, int]] = []
     streamed = train(
-        table, options, backend=backend, memory=LITTLE, on_samples=lambda *numbers: told.append(numbers)
+        table,
+        options=options,
+        backend=backend,
+        memory=LITTLE,
+        on_samples=lambda *numbers: told.append(numbers),
     )
     assert outcome(streamed) == expected
-    assert outcome(train(table, options, backend=backend)) == expected
-    assert outcome(train(small_table, options, backend=backend, memory=LITTLE)) == expected
+    assert outcome(train(table, options=options, backend=backend)) == expected
+    assert outcome(train(small_table, options=options, backend=backend, memory=LITTLE)) == expected
     assert [done for epoch, done in told if epoch == 2][-1] == 210
 
 
 def test_memory_makes_no_difference(small_table: Table) -> None:
-    expected = outcome(train(small_table, OPTIONS))
+    expected = outcome(train(small_table, options=OPTIONS))
     for memory in (1, 300, 3000, 5879, 5880):  # 4 * 210 * 7 bytes
-        assert outcome(train(small_table, OPTIONS, memory=memory)) == expected
+        assert outcome(train(small_table, options=OPTIONS, memory=memory)) == expected
 
 
 def test_float_sgd_is_the_same(small_table: Table) -> None:
-    losses, model = float_sgd(small_table, OPTIONS)
+    losses, model = float_sgd(prepare(small_table, options=OPTIONS))
     for memory in (1, LITTLE):
-        again, same = float_sgd(small_table, OPTIONS, memory=memory)
+        again, same = float_sgd(prepare(small_table, options=OPTIONS, memory=memory))
         assert again == losses
         np.testing.assert_array_equal(same, model)
 
 
 def test_predicting_for_a_file_that_stays_on_disk(on_disk: Path, small_table: Table) -> None:
-    result = train(small_table, OPTIONS)
+    result = train(small_table, options=OPTIONS)
     table = load(on_disk, label=3, memory=LITTLE)
     np.testing.assert_array_equal(result.predict(table.features), result.predict(small_table.features))
     assert result.score(table.features, table.labels) == result.score(small_table.features, table.labels)
@@ -129,7 +134,7 @@ def test_no_thread_is_left_of_a_run_that_is_interrupted(
     with pytest.raises(KeyboardInterrupt):
         train(
             small_table,
-            OPTIONS,
+            options=OPTIONS,
             backend=board.url if backend == "device" else backend,
             memory=LITTLE,
             on_samples=stop,
@@ -178,6 +183,6 @@ def test_a_set_of_four_times_the_memory_trains(tmp_path: Path, monkeypatch: pyte
         [*script, str(array.nbytes // 4)], capture_output=True, text=True, timeout=120, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    result = train(Table.from_arrays(array[:, :-1], array[:, -1]), Options(epochs=2))
+    result = train(Table.from_arrays(array[:, :-1], array[:, -1]), options=Options(epochs=2))
     expected = [result.loss, result.final_loss, result.model_words, result.coef, result.step_sizes]
     assert json.loads(ended.stdout) == expected

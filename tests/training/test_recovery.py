@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from zipsgd import Options, train
+from zipsgd.backends import BackendOptions
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.cli import main
 from zipsgd.driver import Device, LinkLost, WrongBuild
@@ -48,12 +49,12 @@ def bits(result):
 
 @pytest.fixture(scope="module")
 def expected(small_build, small_table):
-    return bits(train(small_table, OPTIONS, build=small_build))
+    return bits(train(small_table, options=OPTIONS, backend=BackendOptions(build=small_build)))
 
 
 @pytest.fixture(scope="module")
 def expected_long(small_build, small_table):
-    return bits(train(small_table, LONG, build=small_build))
+    return bits(train(small_table, options=LONG, backend=BackendOptions(build=small_build)))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_a_bad_line_changes_no_bit(kind, served, small_table, expected):
     faults = KINDS[kind]
     with FaultyLink(served.url, faults) as line:
         begun = time.monotonic()
-        result = train(small_table, OPTIONS, backend=line.url)
+        result = train(small_table, options=OPTIONS, backend=line.url)
         assert time.monotonic() - begun < LONGEST
         assert all(line.hits[fault] > 0 for fault in Fault if faults.rate(fault))
     assert bits(result) == expected
@@ -78,14 +79,14 @@ def test_a_bad_line_changes_no_bit(kind, served, small_table, expected):
 @pytest.mark.parametrize("seed", range(4))
 def test_random_schedules_change_no_bit(seed, served, small_table, expected):
     with FaultyLink(served.url, random_faults(seed)) as line:
-        assert bits(train(small_table, OPTIONS, backend=line.url)) == expected
+        assert bits(train(small_table, options=OPTIONS, backend=line.url)) == expected
 
 
 def test_a_line_alone_never_begins_an_epoch_again(served, small_table):
     """However bad it is: that is for devices that were reset."""
     told = []
     with FaultyLink(served.url, Faults(corrupt=0.01, seed=2)) as line, Device(line.url) as device:
-        result = train(small_table, OPTIONS, backend=DeviceBackend(device, progress=told.append))
+        result = train(small_table, options=OPTIONS, backend=DeviceBackend(device, progress=told.append))
         assert device.link.pace.copies > 1
     assert told == []
     assert result.sample_bytes == 6 * 210 * 12
@@ -107,7 +108,7 @@ def test_a_device_reset_in_mid_epoch(count, board, small_table, expected_long):
     with Device(board.url) as device:
         backend = DeviceBackend(device, progress=told.append)
         with after_bytes(board, board.statistics()["received"] + count, board.reset) as times:
-            result = train(small_table, LONG, backend=backend)
+            result = train(small_table, options=LONG, backend=backend)
         assert len(times) == 2, "it was over before the reset"
     assert bits(result) == expected_long
     assert len(told) == 1
@@ -126,7 +127,7 @@ def test_a_board_killed_and_started_again(seconds, small_build, small_table, exp
             boards.append(VirtualBoard(small_build, port=urlsplit(board.url).port, optimise=1))
 
         with after_bytes(board, 50_000, exchange):
-            result = train(small_table, LONG, backend=board.url, progress=told.append)
+            result = train(small_table, options=LONG, backend=board.url, progress=told.append)
     boards[0].close()
     assert bits(result) == expected_long
     assert any("went away" in message for message in told)
@@ -146,7 +147,7 @@ def test_a_board_exchanged_for_another_build(small_build, small_table):
             after_bytes(board, 50_000, exchange),
             pytest.raises(WrongBuild, match=r"q3_bits 10 \(wanted 12\)"),
         ):
-            train(small_table, LONG, backend=board.url)
+            train(small_table, options=LONG, backend=board.url)
     boards[0].close()
 
 
@@ -156,9 +157,9 @@ def test_a_board_that_does_not_come_back(small_build, small_table, expected_long
     with VirtualBoard(small_build, optimise=1) as board:
         lost = pytest.raises(LinkLost, match=r"lost the board on .*plug it in or start it again")
         with after_bytes(board, 50_000, board.kill), lost:
-            train(small_table, LONG, backend=board.url, checkpoint=path)
+            train(small_table, options=LONG, backend=board.url, checkpoint=path)
     assert 1 <= len(load_checkpoint(path).epochs) <= 59
-    assert bits(train(small_table, LONG, checkpoint=path, resume=True)) == expected_long
+    assert bits(train(small_table, options=LONG, checkpoint=path, resume=True)) == expected_long
 
 
 def test_another_program_takes_the_board_over(small_build, small_table):
@@ -174,7 +175,7 @@ def test_another_program_takes_the_board_over(small_build, small_table):
             after_bytes(board, 9_000, intrude),
             pytest.raises(LinkLost, match="another program has taken over"),
         ):
-            train(small_table, replace(OPTIONS, epochs=10_000), backend=board.url)
+            train(small_table, options=replace(OPTIONS, epochs=10000), backend=board.url)
 
 
 # Hosts that are killed
@@ -215,7 +216,9 @@ def test_a_host_killed_and_started_again(board, csv, small_table, small_build, t
     assert 3 <= done < 400
     assert main([*words, "--resume", "--json", str(out)]) == 0
     result = json.loads(out.read_text())
-    whole = train(small_table, replace(OPTIONS, epochs=400), build=small_build)
+    whole = train(
+        small_table, options=replace(OPTIONS, epochs=400), backend=BackendOptions(build=small_build)
+    )
     assert (result["loss"], result["model_words"]) == (whole.loss, whole.model_words)
 
 

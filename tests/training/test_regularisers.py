@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from zipsgd import Options, train
-from zipsgd.backends import LimitError, build_for
+from zipsgd.backends import BackendOptions, LimitError, build_for
 from zipsgd.data import Scaling, Table
-from zipsgd.training import float_sgd
+from zipsgd.training.full_precision import float_sgd
 from zipsgd.training.regulariser import Regulariser
+from zipsgd.training.task import prepare
 
 FEATURES = 6
 
@@ -27,7 +28,7 @@ OPTIONS = Options(base_bits=4, batch_size=8, step_size=0.05, epochs=12, seed=1)
 
 def scaled(table: Table, options: Options, **arguments: object) -> np.ndarray:
     """The trained model of scaled features, and its intercept."""
-    result = train(table, options, **arguments)
+    result = train(table, options=options, **arguments)
     words = np.array(result.model_words)
     build = result.build
     return words * 2.0 ** -(build["model_bits"] - 4)
@@ -77,12 +78,16 @@ def test_a_ball_holds_the_model_at_the_projected_solution() -> None:
     model = scaled(table, replace(OPTIONS, radius=radius))
     np.testing.assert_allclose(model, held, atol=0.015)
     assert np.linalg.norm(model[:-1]) == pytest.approx(radius, rel=0.02)
-    exact = float_sgd(table, replace(OPTIONS, radius=radius))[1]
+    exact = float_sgd(prepare(table, options=replace(OPTIONS, radius=radius))).models[0]
     assert np.linalg.norm(exact[:-1]) <= radius * (1 + 1e-9)
     with pytest.raises(
         LimitError, match="this build has no ball for its model: take a build with prox=1 and ball=1"
     ):
-        train(table, replace(OPTIONS, radius=radius), build=build_for(7, prox=True))
+        train(
+            table,
+            options=replace(OPTIONS, radius=radius),
+            backend=BackendOptions(build=build_for(7, prox=True)),
+        )
 
 
 def test_a_bound_holds_and_spares_the_intercept() -> None:
@@ -98,16 +103,16 @@ def test_a_bound_holds_and_spares_the_intercept() -> None:
 def test_golden_model_and_emulator_agree(levels: str) -> None:
     table = noisy_table(200)
     options = replace(OPTIONS, epochs=2, l2=0.02, l1=0.001, bound=0.3, levels=levels)
-    golden, emulator = (train(table, options, backend=name) for name in ("golden", "emulator"))
+    golden, emulator = (train(table, options=options, backend=name) for name in ("golden", "emulator"))
     assert (golden.model_words, golden.loss) == (emulator.model_words, emulator.loss)
 
 
 def test_float_sgd_has_the_same_regulariser() -> None:
     table = noisy_table()
     options = replace(OPTIONS, l2=0.05, l1=0.01)
-    _, model = float_sgd(table, options)
+    _, model = float_sgd(prepare(table, options=options))
     np.testing.assert_allclose(scaled(table, options), model, atol=0.012)
-    assert np.abs(float_sgd(table, replace(OPTIONS, bound=0.1))[1][:-1]).max() == 0.1
+    assert np.abs(float_sgd(prepare(table, options=replace(OPTIONS, bound=0.1))).models[0][:-1]).max() == 0.1
 
 
 def test_what_cannot_be_is_named() -> None:
@@ -115,7 +120,11 @@ def test_what_cannot_be_is_named() -> None:
         with pytest.raises(ValueError, match=f"{name} must be 0 or a positive number, not -1"):
             Options(**{name: -1.0})
     with pytest.raises(LimitError, match="no proximal step for regularisers: take a build with prox=1"):
-        train(noisy_table(50), replace(OPTIONS, l2=0.1), build=build_for(FEATURES + 1))
+        train(
+            noisy_table(50),
+            options=replace(OPTIONS, l2=0.1),
+            backend=BackendOptions(build=build_for(FEATURES + 1)),
+        )
     with pytest.raises(ValueError, match="step size times L2 strength must be"):
-        train(noisy_table(50), replace(OPTIONS, l2=50.0))
+        train(noisy_table(50), options=replace(OPTIONS, l2=50.0))
     assert not Regulariser().any

@@ -7,10 +7,11 @@ import pytest
 
 import zipsgd
 from zipsgd import Build, Options, Table, train
-from zipsgd.backends import BACKENDS, EpochSamples, LimitError, RunConfig, build_for
+from zipsgd.backends import BACKENDS, BackendOptions, EpochSamples, LimitError, RunConfig, build_for
 from zipsgd.golden.loss import Step
-from zipsgd.training import float_sgd
+from zipsgd.training.full_precision import float_sgd
 from zipsgd.training.steps import SCHEDULES, default_step_size
+from zipsgd.training.task import prepare
 from zipsgd_sim.board import VirtualBoard
 
 OPTIONS = Options(epochs=3, batch_size=8, seed=5)
@@ -29,9 +30,9 @@ def bits(result: zipsgd.Result) -> tuple[list[float], list[int], list[str]]:
 
 @pytest.mark.parametrize("options", CONFIGURATIONS, ids=str)
 def test_golden_emulator_and_virtual_board_give_the_same_bits(options, small_build, small_table, board):
-    golden = train(small_table, options, backend="golden", build=small_build)
-    emulator = train(small_table, options, backend="emulator", build=small_build)
-    device = train(small_table, options, backend=board.url)
+    golden = train(small_table, options=options, backend=BackendOptions("golden", small_build))
+    emulator = train(small_table, options=options, backend=BackendOptions("emulator", small_build))
+    device = train(small_table, options=options, backend=board.url)
     assert bits(golden) == bits(emulator) == bits(device)
     assert (golden.backend, emulator.backend, device.backend) == ("golden", "emulator", board.url)
     assert golden.cycles is emulator.cycles is golden.link_bytes is None
@@ -44,9 +45,9 @@ def test_golden_emulator_and_virtual_board_give_the_same_bits(options, small_bui
 
 def test_the_same_through_uart_pins(small_build, small_table):
     build = replace(small_build, uart_baud=3_000_000)
-    expected = train(small_table, OPTIONS, build=build)
+    expected = train(small_table, options=OPTIONS, backend=BackendOptions(build=build))
     with VirtualBoard(build, uart=True, optimise=1) as board:
-        result = train(small_table, OPTIONS, backend=board.url, build=build)
+        result = train(small_table, options=OPTIONS, backend=BackendOptions(board.url, build))
         counts = board.statistics()
     assert bits(result) == bits(expected)
     # 80 cycles a byte of ten bits; the line is the bottleneck
@@ -55,7 +56,7 @@ def test_the_same_through_uart_pins(small_build, small_table):
 
 
 def test_the_model_is_in_the_datas_units(small_table):
-    result = train(small_table, Options(base_bits=6, epochs=40, batch_size=4))
+    result = train(small_table, options=Options(base_bits=6, epochs=40, batch_size=4))
     exact = np.column_stack([small_table.features, np.ones(210)])
     solution = np.linalg.lstsq(exact, small_table.labels, rcond=None)[0]
     predicted = result.predict(small_table.features)
@@ -73,21 +74,24 @@ def test_units_do_not_matter(small_table):
     """Columns and labels times powers of two give the same integers, and coefficients in the new units."""
     factors = 2.0 ** np.array([-9, 0, 3, 12, 1, -1])
     scaled = Table.from_arrays(small_table.features * factors, small_table.labels * 4)
-    first, second = train(small_table, OPTIONS), train(scaled, OPTIONS)
+    first, second = train(small_table, options=OPTIONS), train(scaled, options=OPTIONS)
     assert bits(first) == bits(second)
     np.testing.assert_allclose(np.array(second.coef) * factors / 4, first.coef, rtol=1e-12)
 
 
 def test_a_seed_decides_everything(small_table):
-    first, again = train(small_table, OPTIONS), train(small_table, OPTIONS)
-    other = train(small_table, replace(OPTIONS, seed=6))
+    first, again = train(small_table, options=OPTIONS), train(small_table, options=OPTIONS)
+    other = train(small_table, options=replace(OPTIONS, seed=6))
     assert bits(first) == bits(again)
     assert first.model_words != other.model_words
 
 
 def test_fresh_and_fixed_up_bits(small_table):
     """The first epoch is the same, later ones are not."""
-    fresh, fixed = train(small_table, OPTIONS), train(small_table, replace(OPTIONS, fresh=False))
+    fresh, fixed = (
+        train(small_table, options=OPTIONS),
+        train(small_table, options=replace(OPTIONS, fresh=False)),
+    )
     assert fresh.loss[0] == fixed.loss[0]
     assert fresh.loss[1:] != fixed.loss[1:]
 
@@ -109,7 +113,7 @@ class Listening:
 @pytest.mark.parametrize("fresh", [True, False])
 def test_every_row_once_an_epoch_in_an_order_of_its_own(small_table, fresh):
     backend = Listening()
-    train(small_table, replace(OPTIONS, fresh=fresh), backend=backend)
+    train(small_table, options=replace(OPTIONS, fresh=fresh), backend=backend)
     orders = [tuple(samples.order) for samples in backend.samples]
     assert all(sorted(order) == list(range(210)) for order in orders)
     assert len(set(orders)) == 3
@@ -118,12 +122,12 @@ def test_every_row_once_an_epoch_in_an_order_of_its_own(small_table, fresh):
 
 @pytest.mark.parametrize("name", ["emulator", "golden"])
 def test_progress_in_parts_changes_no_bit(name, small_table, monkeypatch):
-    whole = train(small_table, OPTIONS, backend=name)
+    whole = train(small_table, options=OPTIONS, backend=name)
     monkeypatch.setattr("zipsgd.backends.emulator._BLOCK_VALUES", 20 * 7)
     monkeypatch.setattr("zipsgd.backends.golden._BLOCK", 20)
     told = []
     parts = train(
-        small_table, OPTIONS, backend=name, on_samples=lambda epoch, done: told.append((epoch, done))
+        small_table, options=OPTIONS, backend=name, on_samples=lambda epoch, done: told.append((epoch, done))
     )
     assert bits(parts) == bits(whole)
     assert told[0][1] % OPTIONS.batch_size == 0
@@ -133,7 +137,7 @@ def test_progress_in_parts_changes_no_bit(name, small_table, monkeypatch):
 
 def test_callbacks_see_every_epoch(small_table):
     seen = []
-    result = train(small_table, OPTIONS, on_epoch=seen.append)
+    result = train(small_table, options=OPTIONS, callbacks=[seen.append])
     assert [report.number for report in seen] == [1, 2, 3]
     assert [report.loss for report in seen] == result.loss
     assert all(report.seconds > 0 for report in seen)
@@ -142,7 +146,7 @@ def test_callbacks_see_every_epoch(small_table):
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_step_sizes(schedule, small_table):
     options = Options(epochs=4, batch_size=8, step_size=0.04, schedule=schedule)
-    sizes = train(small_table, options).step_sizes
+    sizes = train(small_table, options=options).step_sizes
     assert sizes == pytest.approx([0.04 * SCHEDULES[schedule](epoch, 4) for epoch in range(4)], rel=1e-3)
     assert sizes[0] == pytest.approx(0.04, rel=1e-3)
     assert sizes == sorted(sizes, reverse=True)
@@ -150,7 +154,7 @@ def test_step_sizes(schedule, small_table):
 
 def test_a_factor_for_each_epoch(small_table):
     options = Options(epochs=4, batch_size=8, step_size=0.04, schedule=[1, 0.5, 0.25])
-    assert train(small_table, options).step_sizes == pytest.approx([0.04, 0.02, 0.01, 0.01], rel=1e-3)
+    assert train(small_table, options=options).step_sizes == pytest.approx([0.04, 0.02, 0.01, 0.01], rel=1e-3)
 
 
 def test_the_default_step_is_stable(small_table):
@@ -165,20 +169,23 @@ def test_the_default_step_is_stable(small_table):
     assert default_step_size(values, curvature=0.5) == pytest.approx(1 / (9 + 2 * 9), rel=0.05)
     result = train(small_table)
     assert result.flags == []
-    assert result.final_loss < 0.5 * float_sgd(small_table, Options(epochs=1, step_size=1e-9))[0][0]
+    assert (
+        result.final_loss
+        < 0.5 * float_sgd(prepare(small_table, options=Options(epochs=1, step_size=1e-09))).losses[0]
+    )
 
 
 def test_a_step_too_large_is_flagged(small_table):
-    result = train(small_table, Options(epochs=2, step_size=8.0))
+    result = train(small_table, options=Options(epochs=2, step_size=8.0))
     assert set(result.flags) <= {"residual", "delta", "gradient", "model", "q3"}
     assert result.flags
 
 
 def test_double_sampling_comes_near_float_and_naive_does_not(small_table):
     options = Options(base_bits=1, epochs=60, batch_size=8, step_size=0.1)
-    exact = float_sgd(small_table, options)[0][-1]
-    double = train(small_table, options).final_loss
-    naive = train(small_table, replace(options, samples_per_value=1)).final_loss
+    exact = float_sgd(prepare(small_table, options=options)).losses[-1]
+    double = train(small_table, options=options).final_loss
+    naive = train(small_table, options=replace(options, samples_per_value=1)).final_loss
     assert double < 1.5 * exact < naive
 
 
@@ -222,7 +229,7 @@ def test_limits_are_checked_before_anything_is_built(name, build, options, says,
     table = Table.from_arrays(np.random.default_rng(0).normal(size=(20, columns)), np.arange(20))
     monkeypatch.setattr("zipsgd.training.open_backend", lambda *_, **__: pytest.fail("opened"))
     with pytest.raises(LimitError, match=says):
-        train(table, options, backend=name, build=build)
+        train(table, options=options, backend=BackendOptions(name, build))
 
 
 def test_limits_are_checked_before_anything_is_streamed(board):
@@ -244,7 +251,7 @@ def test_a_build_for_the_data():
     wide = build_for(5000, lanes=16)
     assert wide.max_features == 5008
     table = Table.from_arrays(np.random.default_rng(0).normal(size=(12, 1500)), np.arange(12))
-    result = train(table, Options(base_bits=8, epochs=1))
+    result = train(table, options=Options(base_bits=8, epochs=1))
     assert result.build["max_features"] == 1504
     with pytest.raises(zipsgd.BuildError, match="max_features"):
         build_for(70_000)
@@ -269,7 +276,7 @@ def test_bad_backends_are_named(name, arguments, says):
 def test_the_backends_agree_that_a_run_begins_anew(small_table):
     """Two runs on one open backend: the second knows nothing of the first."""
     backend = zipsgd.open_backend("emulator")
-    first, second = (train(small_table, OPTIONS, backend=backend) for _ in range(2))
+    first, second = (train(small_table, options=OPTIONS, backend=backend) for _ in range(2))
     assert bits(first) == bits(second)
     backend.begin(RunConfig(7, 2, 2, 8), np.zeros(7, dtype=np.int64), seed=1)
     values = np.zeros((3, 7), dtype=np.float32)

@@ -8,16 +8,16 @@ import pytest
 
 import zipsgd
 from zipsgd import Options, Table, train, verify
-from zipsgd.backends import LimitError
+from zipsgd.backends import BackendOptions, LimitError
 from zipsgd.driver import WrongBuild
-from zipsgd.training.report import compare, save_report, summary
+from zipsgd.training.comparison import compare, save_report, summary
 from zipsgd.training.verification import compare_results
 
 OPTIONS = Options(epochs=2, batch_size=8, base_bits=3)
 
 
 def test_identical_backends(small_table):
-    found = verify(small_table, OPTIONS, ("emulator", "golden"))
+    found = verify(small_table, None, OPTIONS, ("emulator", "golden"))
     assert found.identical
     assert (found.first.backend, found.second.backend) == ("emulator", "golden")
     assert found.first.model_words == found.second.model_words
@@ -27,7 +27,7 @@ def test_identical_backends(small_table):
 def test_a_board_brings_its_build(small_table, small_build, board, port_first):
     names = (board.url, "emulator") if port_first else ("golden", board.url)
     said = []
-    found = verify(small_table, OPTIONS, names, progress=said.append)
+    found = verify(small_table, None, OPTIONS, names, progress=said.append)
     assert found.identical
     assert said == [f"training on {name}" for name in names]
     assert found.first.build == found.second.build == small_build.as_dict()
@@ -35,17 +35,17 @@ def test_a_board_brings_its_build(small_table, small_build, board, port_first):
 
 def test_a_board_of_another_build(small_table, small_build, board):
     with pytest.raises(WrongBuild, match=r"max_batch 32 \(wanted 16\)"):
-        verify(small_table, OPTIONS, ("golden", board.url), build=replace(small_build, max_batch=16))
+        verify(small_table, None, OPTIONS, ("golden", board.url), build=replace(small_build, max_batch=16))
 
 
 def test_limits_of_the_board_hold(board):
     table = Table.from_arrays(np.random.default_rng(0).normal(size=(20, 40)), np.arange(20))
     with pytest.raises(LimitError, match="features"):
-        verify(table, OPTIONS, ("golden", board.url))
+        verify(table, None, OPTIONS, ("golden", board.url))
 
 
 def test_differences_are_counted(small_table):
-    result = train(small_table, OPTIONS)
+    result = train(small_table, options=OPTIONS)
     words = list(result.model_words)
     words[2] += 1
     changed = replace(result, model_words=words, loss=[result.loss[0], 0.0], flags=["delta"])
@@ -56,20 +56,22 @@ def test_differences_are_counted(small_table):
 
 def test_the_yardsticks(small_table, small_build):
     options = Options(epochs=30, base_bits=1, batch_size=8)
-    result = train(small_table, options, build=small_build)
+    result = train(small_table, options=options, backend=BackendOptions(build=small_build))
     steps = []
-    found = compare(small_table, options, result, steps.append)
+    found = compare(small_table, None, options, result, steps.append)
     assert len(steps) == 2
     assert found.over_float == result.final_loss / found.float_loss[-1]
     assert found.over_float < found.naive_over_float
-    naive = train(small_table, replace(options, samples_per_value=1), build=small_build)
+    naive = train(
+        small_table, options=replace(options, samples_per_value=1), backend=BackendOptions(build=small_build)
+    )
     assert found.naive_loss == naive.loss
     assert len(found.float_loss) == 30
 
 
 def test_report_files(small_table, tmp_path):
-    result = train(small_table, OPTIONS)
-    paths = save_report(tmp_path / "a" / "b", "a title", result, compare(small_table, OPTIONS, result))
+    result = train(small_table, options=OPTIONS)
+    paths = save_report(tmp_path / "a" / "b", "a title", result, compare(small_table, None, OPTIONS, result))
     assert [path.name for path in paths] == ["report.json", "loss.png"]
     content = json.loads(paths[0].read_text())
     assert content["comparison"]["over_float"] > 0
@@ -78,8 +80,8 @@ def test_report_files(small_table, tmp_path):
 
 
 def test_summary(small_table, board):
-    result = train(small_table, OPTIONS, backend=board.url)
-    text = "\n".join(summary(result, compare(small_table, OPTIONS, result)))
+    result = train(small_table, options=OPTIONS, backend=board.url)
+    text = "\n".join(summary(result, compare(small_table, None, OPTIONS, result)))
     for part in (
         f"loss {result.final_loss:.6f}",
         "after 2 epochs",
@@ -95,7 +97,7 @@ def test_summary(small_table, board):
         assert part in text
     assert "warning" not in text
     assert "warning: values were saturated (delta, q3)" in summary(replace(result, flags=["delta", "q3"]))[-1]
-    assert len(summary(train(small_table, OPTIONS))) == 2  # no link, no cycles
+    assert len(summary(train(small_table, options=OPTIONS))) == 2  # no link, no cycles
 
 
 def test_the_package_says_what_it_offers():
