@@ -138,7 +138,7 @@ def test_what_cannot_be_is_named() -> None:
         Polynomial((1.0, 1.0), 3)
     with pytest.raises(ValueError, match="must be finite"):
         Polynomial((1.0, float("nan")))
-    with pytest.raises(ValueError, match=r"derivative add up to 4\.5 in size, and must stay below 4"):
+    with pytest.raises(ValueError, match=r"derivative add up to 4\.5, and must stay below 4"):
         Polynomial((0.5, 4.0)).words(BUILD)
     with pytest.raises(ValueError, match="loss add up to"):
         Polynomial((0.5, 1.0), 0, 3.5).words(BUILD)

@@ -1,4 +1,4 @@
-"""The accelerator as a whole: epochs of mini-batches over quantised samples."""
+"""The complete accelerator: epochs of mini-batches over quantised samples."""
 
 from dataclasses import replace
 
@@ -33,27 +33,43 @@ __all__ = ["GoldenTrainer"]
 
 
 class GoldenTrainer:
-    """State of the device between epochs, and what an epoch does to it.
+    """State of the device between epochs, and the effect of an epoch on it.
 
-    All heads draw the same random numbers, so that each has the bits of a run of its own.
+    All heads draw the same random numbers. So each head has the bits of a separate run.
 
     Parameters
     ----------
-    build : widths and limits.
-    model : integers, shape (features,) or, of several heads, (heads, features): the master model to start from.
-    seed : of the device's LFSRs.
-    batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
-    one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
-    levels : what the codes number; None for even levels.
-    loss : what is minimised; polynomial : its derivative, of a polynomial loss.
-    refetch : which samples are left out.
-    one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
+    build : Build
+        Widths and limits.
+    model : npt.ArrayLike of shape (features,) or (heads, features)
+        Initial master model, as integers.
+    seed : int
+        Seed of the device's LFSRs.
+    batch : int
+        Samples of a mini-batch. The last mini-batch of an epoch may be smaller; its step per sample is the same.
+    one_sided : bool
+        Use the gradient Q_1 l'(z_2) instead of the symmetric mean.
+    levels : LevelTable | None
+        The levels that bases refer to; None for evenly spaced levels.
+    loss : Loss
+        The loss that is minimised.
+    polynomial : Polynomial | None
+        Derivative of a polynomial loss.
+    refetch : Refetch
+        Which samples are left out.
+    one_against_all : bool
+        Labels are class indices, and each head separates one class from the others.
+    epoch : int
+        Number of the first epoch.
 
     Attributes
     ----------
-    master : the model, shaped as ``model``. flags : sticky, bits of :class:`.Flag`.
-    doubts : which samples of the epoch were left out.
-    epoch : number of the first one.
+    master : npt.NDArray[np.int64]
+        The model, with the shape of ``model``.
+    flags : int
+        Sticky flags, bits of :class:`zipsgd.protocol.formats.Flag`.
+    doubts : list[bool]
+        For each sample of the epoch, whether it was left out.
     """
 
     def __init__(
@@ -86,7 +102,13 @@ class GoldenTrainer:
         self.start_epoch(epoch)
 
     def start_epoch(self, number: int) -> None:
-        """Seed the LFSRs for an epoch, and draw Q3 from the master model. The first epoch has been started."""
+        """Seed the LFSRs for an epoch, and draw Q3 from the master model. The constructor has already started the first epoch.
+
+        Parameters
+        ----------
+        number : int
+            Number of the epoch.
+        """
         words = seed_words(self._seed, number, self.build.update_lanes)
         self._update_lfsr = Lfsr(words[:-1])
         self._loss_lfsr = Lfsr(words[-1:])
@@ -95,7 +117,7 @@ class GoldenTrainer:
         self._update(np.zeros_like(np.atleast_2d(self.master)), NO_PROX)
 
     def _update(self, accumulated: Int, prox: Prox) -> None:
-        """With gradients of shape (heads, features)."""
+        """Update all heads with gradients of shape (heads, features)."""
         inward = ball_shift(self._q3[0], prox, self.build) if prox.ball_square else 0  # of the model before
         shift, threshold = self._phases.next(prox, inward)
         start = self._update_lfsr.state
@@ -117,8 +139,7 @@ class GoldenTrainer:
             self.flags |= flags
 
     def _derivatives(self, z: Int, samples: Codes, labels: Int, p: int, prox: Prox) -> tuple[Int, int, int]:
-        """Of the dot products ``z`` of a mini-batch's ``samples``, shape (samples, heads, m): derivatives, the sum of the loss,
-        and flags."""
+        """Derivatives, loss sum and flags of a mini-batch with dot products ``z`` of shape (samples, heads, m)."""
         if self._polynomial is None:
             r, flags = residuals(z, labels, p, self.build)
             within, derivative = derivatives(r, labels, self.loss, self.build)
@@ -137,11 +158,24 @@ class GoldenTrainer:
 
     @property
     def q3(self) -> Int:
-        """What the dot product reads, shaped as ``master``."""
+        """npt.NDArray[np.int64]: The rounded model that the dot product reads, with the shape of ``master``."""
         return self._q3.reshape(self.master.shape)
 
     def epoch(self, codes: Codes, step: Step) -> int:
-        """Train on ``codes`` in order; returns their loss sum, in units of 2^-(2 * residual_frac)."""
+        """Train on samples in their order.
+
+        Parameters
+        ----------
+        codes : Codes
+            The samples of the epoch.
+        step : Step
+            Step size over mini-batch size, and proximal step.
+
+        Returns
+        -------
+        int
+            Loss sum of the epoch, in units of 2^-(2 * residual_frac).
+        """
         total = 0
         heads = len(self._q3)
         for start in range(0, len(codes.labels), self.batch):
