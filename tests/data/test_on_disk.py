@@ -223,7 +223,7 @@ def test_amounts_of_memory(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "G", "2X", "-1G", "0", "1.2.3M", "2 G B", "nan"])
 def test_what_is_no_amount_of_memory(text: str) -> None:
-    with pytest.raises(ValueError, match="is written as 2G or 500M, not "):
+    with pytest.raises(ValueError, match="is written like 2G or 500M, not "):
         parse_memory_size(text)
 
 
