@@ -152,7 +152,7 @@ def test_levels_give_the_bits_of_the_golden_model() -> None:
                 assert emulator.flags == golden.flags, c
             words.add(from_codes._state.q3.dtype)
     assert words == {np.dtype(np.int32), np.dtype(np.int64)}
-    with pytest.raises(ValueError, match=f"p must be {p}, as the table has"):
+    with pytest.raises(ValueError, match=f"p must be {p}, because the table has"):
         from_rows.epoch_rows(values, labels, order, p + 1, 2, seed=1, epoch=0, step=c.step)
 
 
@@ -210,15 +210,15 @@ def test_bad_arguments_are_named() -> None:
 
     with pytest.raises(ValueError, match=r"shape \(rows, 8\)"):
         epoch(np.zeros((2, 7)), [0])
-    with pytest.raises(ValueError, match="order must name rows of 2 values"):
+    with pytest.raises(ValueError, match="order must contain row numbers below 2"):
         epoch(np.zeros((2, 8)), [0, 2])
-    with pytest.raises(ValueError, match="order must name rows"):
+    with pytest.raises(ValueError, match="order must contain row numbers"):
         epoch(np.zeros((2, 8)), [-1])
     with pytest.raises(ValueError, match=r"scaled to \[-1, 1\]"):
         epoch(np.full((2, 8), math.nan), [0])
     with pytest.raises(ValueError, match=r"p must be in 1\.\.8"):
         epoch(np.zeros((2, 8)), [0], p=9)
-    with pytest.raises(ValueError, match="the codes have 7 features, the model 8"):
+    with pytest.raises(ValueError, match="the codes have 7 features, but the model has 8"):
         emulator.epoch_codes(quantise(np.zeros((2, 7)), labels, 1, 2, seed=1, epoch=0, rows=[0, 1]), step)
 
 

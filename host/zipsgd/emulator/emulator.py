@@ -1,4 +1,4 @@
-"""The emulator's state between epochs, and what it hands to the compiled functions."""
+"""The emulator's state between epochs, and the inputs of the compiled functions."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,25 +19,38 @@ __all__ = ["Emulator"]
 
 
 class Emulator:
-    """The device's state between epochs, and epochs of training: the same bits as golden.GoldenTrainer.
+    """The state of a device between epochs, and training epochs, with the same bits as
+    :class:`zipsgd.golden.trainer.GoldenTrainer`.
 
     Parameters
     ----------
-    build : widths and limits.
-    model : integers, shape (features,) or, of several heads, (heads, features): the master model to start from.
-    seed : of the device's LFSRs.
-    batch : samples of a mini-batch. The last one of an epoch may be smaller; its step per sample is the same.
-    one_sided : g = Q_1 l'(z_2) rather than the symmetric mean.
-    levels : what the codes number; None for even levels.
-    loss : what is minimised; polynomial : its derivative, of a polynomial loss.
-    refetch : which samples are left out.
-    one_against_all : a sample's label is the number of its class, and each head tells one class from the others.
-    epoch : number of the first one.
+    build : Build
+        Widths and limits.
+    model : npt.ArrayLike of shape (features,) or (heads, features)
+        Initial master model, as integers.
+    seed : int
+        Seed of the device's LFSRs.
+    batch : int
+        Samples of a mini-batch. The last mini-batch of an epoch may be smaller; its step per sample is the same.
+    one_sided : bool
+        Use the gradient Q_1 l'(z_2) instead of the symmetric mean.
+    levels : LevelTable | None
+        The levels that bases refer to; None for evenly spaced levels.
+    loss : Loss
+        The loss that is minimised.
+    polynomial : Polynomial | None
+        Derivative of a polynomial loss.
+    refetch : Refetch
+        Which samples are left out.
+    one_against_all : bool
+        Labels are class indices, and each head separates one class from the others.
+    epoch : int
+        Number of the first epoch.
 
-    Attributes
-    ----------
-    master, q3 : int64, shaped as ``model``: the model, and its rounded copy (copies of the emulator's own).
-    flags : sticky overflow flags, bits of :class:`~zipsgd.protocol.formats.Flag`.
+    Raises
+    ------
+    ValueError
+        The build does not support the shape of the model or the mini-batch size.
     """
 
     def __init__(
@@ -58,8 +71,8 @@ class Emulator:
         start = np.array(model, dtype=np.int64)
         if start.ndim not in (1, 2) or not 1 <= start.size <= build.max_features:
             raise ValueError(
-                f"the model must have 1 to {build.max_features} features, in a vector or one for each head, not the shape "
-                f"{start.shape}"
+                f"the model must have 1 to {build.max_features} features in total and the shape (features,) or "
+                f"(heads, features), not {start.shape}"
             )
         if not 1 <= batch <= build.max_batch:
             raise ValueError(f"batch must be in 1..{build.max_batch}, not {batch}")
@@ -95,7 +108,13 @@ class Emulator:
         self.start_epoch(epoch)
 
     def start_epoch(self, number: int) -> None:
-        """Seed the LFSRs for an epoch, and draw Q3 from the master model. The first epoch has been started."""
+        """Seed the LFSRs for an epoch, and draw Q3 from the master model. The constructor has already started the first epoch.
+
+        Parameters
+        ----------
+        number : int
+            Number of the epoch.
+        """
         words = seed_words(self._seed, number, self.build.update_lanes)
         self._state.update_lfsr[:] = words[:-1]
         self._state.loss_lfsr[:] = words[-1:]
@@ -105,58 +124,98 @@ class Emulator:
 
     @property
     def master(self) -> Int:
+        """npt.NDArray[np.int64]: A copy of the master model, with the shape of ``model``."""
         return self._unpadded(self._state.master)
 
     @property
     def q3(self) -> Int:
+        """npt.NDArray[np.int64]: A copy of the rounded model, with the shape of ``model``."""
         return self._unpadded(self._state.q3)
 
     def _unpadded(self, words: Vector) -> Int:
-        """A copy of the heads' features."""
+        """A copy of the heads' features, without padding."""
         heads = words.reshape(self._heads, self._room)[:, : self._features]
         return heads.reshape(self._shape).astype(np.int64)
 
     @property
     def flags(self) -> int:
+        """int: Sticky overflow flags, bits of :class:`zipsgd.protocol.formats.Flag`."""
         return int(self._state.totals[FLAGS])
 
     @property
     def doubts(self) -> npt.NDArray[np.bool_] | None:
-        """Which samples of the epoch were left out, or None of a run that leaves none."""
+        """npt.NDArray[np.bool_] of shape (samples,) | None: Samples of the epoch that were left out; None without refetching."""
         return np.concatenate(self._doubts) if self._refetch else None
 
     def prepare(self, values: npt.NDArray[np.float32], p: int) -> None:
-        """Keep ``values`` as fixed-point numbers for ``p`` base planes; :meth:`epoch_rows` does it when it has to.
+        """Store values in fixed point for ``p`` base planes. :meth:`epoch_rows` does this if necessary.
 
         The array is remembered by identity: do not change its contents between epochs.
-        Raises ValueError where a value is not in [-1, 1].
+
+        Parameters
+        ----------
+        values : npt.NDArray[np.float32] of shape (rows, features)
+            Features in [-1, 1].
+        p : int
+            Number of base planes.
+
+        Raises
+        ------
+        ValueError
+            The shape does not match the model, or a value is outside [-1, 1].
         """
         if p in self._prepared and self._prepared[p][0] is values:
             return
         if values.ndim != 2 or values.shape[1] != self._features:
             raise ValueError(
-                f"values must have shape (rows, {self._features}), as the model has features, not {values.shape}"
+                f"values must have the shape (rows, {self._features}) to match the model, not {values.shape}"
             )
         fixed = np.empty(values.shape, dtype=np.int32)
-        block = max(1, (1 << 20) // self._features)  # bounds the float64 copies
+        block = max(1, (1 << 20) // self._features)  # limits the size of the float64 copies
         for start in range(0, values.shape[0], block):
             part = values[start : start + block]
             fixed[start : start + block] = (
                 fixed_point(part, p) if self.levels is None else self.levels.fixed_point(part)
             )
-        # Of other values nothing is kept; the same at another p are those of samples that are fetched again
+        # Values of another array are dropped. The same values at another p belong to samples that are fetched again
         same = {other: kept for other, kept in self._prepared.items() if kept[0] is values}
         self._prepared = {**same, p: (values, fixed)}
 
     def adopt(self, other: "Emulator") -> None:
-        """Take over what ``other`` keeps of its values, where both have the same levels."""
+        """Reuse the fixed-point values that another emulator has stored, if both have the same levels.
+
+        Parameters
+        ----------
+        other : Emulator
+            The other emulator.
+        """
         if other.levels is self.levels:
             self._prepared = other._prepared
 
     def epoch_codes(self, codes: Codes, step: Step) -> int:
-        """Train on ``codes`` in order; returns the epoch's loss sum, in units of 2^-(2 * residual_frac)."""
+        """Train on quantised samples in their order.
+
+        Parameters
+        ----------
+        codes : Codes
+            The samples of the epoch.
+        step : Step
+            Step size over mini-batch size, and proximal step.
+
+        Returns
+        -------
+        int
+            Loss sum of the epoch, in units of 2^-(2 * residual_frac).
+
+        Raises
+        ------
+        ValueError
+            The codes do not match the model, or the build does not support their planes.
+        """
         if codes.base.shape[1] != self._features:
-            raise ValueError(f"the codes have {codes.base.shape[1]} features, the model {self._features}")
+            raise ValueError(
+                f"the codes have {codes.base.shape[1]} features, but the model has {self._features}"
+            )
         run = self._begin(codes.p, codes.m, step, len(codes.labels))
         train = epoch_codes if self._polynomial is None else polynomial_codes
         train(
@@ -181,24 +240,43 @@ class Emulator:
         epoch: int,
         step: Step,
     ) -> int:
-        """Quantise and train in one pass: as ``epoch_codes`` of golden.quantise(values[order], ..., rows=order).
+        """Quantise and train in one pass: as :meth:`epoch_codes` with the golden model's ``quantise(values[order], ...,
+        rows=order)``.
 
         Parameters
         ----------
-        values : features in [-1, 1], shape (rows, features).
-        labels : shape (rows,), in units of 2^-15 or numbers of classes; or (rows, heads), one for each head.
-        order : row numbers, the samples of the epoch in order.
-        p, m : base and up planes, at most as many as the build takes.
-        seed, epoch : decide the up bits, with the row numbers.
-        step : step size over mini-batch size.
+        values : npt.NDArray[np.float32] of shape (rows, features)
+            Features in [-1, 1].
+        labels : npt.NDArray[np.int16] of shape (rows,) or (rows, heads)
+            Labels in units of 2^-15, or class indices.
+        order : npt.ArrayLike of shape (samples,)
+            Row numbers of the epoch's samples, in order.
+        p : int
+            Number of base planes.
+        m : int
+            Number of up planes.
+        seed : int
+            Seed of the up bits.
+        epoch : int
+            Number of the epoch, which determines the up bits too.
+        step : Step
+            Step size over mini-batch size, and proximal step.
 
         Returns
         -------
-        The epoch's loss sum, in units of 2^-(2 * residual_frac).
+        int
+            Loss sum of the epoch, in units of 2^-(2 * residual_frac).
+
+        Raises
+        ------
+        ValueError
+            The shapes do not match, a row number or a value is out of range, or the build does not support ``p`` or ``m``.
         """
         rows = np.asarray(order, dtype=np.int64)
         if rows.size and not 0 <= rows.min() <= rows.max() < len(labels) == values.shape[0]:
-            raise ValueError(f"order must name rows of {values.shape[0]} values and as many labels")
+            raise ValueError(
+                f"order must contain row numbers below {values.shape[0]}, with one label per row"
+            )
         run = self._begin(p, m, step, rows.size)
         self.prepare(values, p)
         train = epoch_rows if self._polynomial is None else polynomial_rows
@@ -216,18 +294,20 @@ class Emulator:
         return self._loss()
 
     def _labels(self, labels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """As the compiled functions take them: shape (samples, labels of a sample)."""
+        """The labels in the form that the compiled functions take: shape (samples, labels per sample)."""
         return np.ascontiguousarray(labels, dtype=np.int16).reshape(
             len(labels), 1 if self._one_against_all else self._heads
         )
 
     def _begin(self, p: int, m: int, step: Step, samples: int = 0) -> Run:
-        """Constants for ``samples`` at ``p`` and ``m``; also fits the state's words and its room for doubts to them."""
+        """Constants for ``samples`` samples with ``p`` and ``m`` planes. Also adapts the state's integer types and its list of
+        doubts.
+        """
         build = self.build
         if not (1 <= p <= build.p_max and 0 <= m <= build.m_max) and self.levels is None:
             raise ValueError(f"p must be in 1..{build.p_max} and m in 0..{build.m_max}, not {p} and {m}")
         if self.levels is not None and p != self.levels.p:
-            raise ValueError(f"p must be {self.levels.p}, as the table has 2^p + 1 levels, not {p}")
+            raise ValueError(f"p must be {self.levels.p}, because the table has 2^p + 1 levels, not {p}")
         value_bits = p if self.levels is None else self.levels.bits
         # |z| <= n 2^(q3_bits-1) 2^(p-1), |G| < batch 2^delta_bits 2^(p-1)
         largest = max(self._features << (build.q3_bits - 1), self.batch << build.delta_bits) << (
