@@ -201,15 +201,15 @@ def test_copies_of_a_query_answer_no_other():
         while link.pace.payload.value > 16:
             link.pace.lost()
         for ahead in range(1, MOST_FRAMES + 1):
-            link._inquire()
+            link._send_query()
             assert link._query.copies == 3
             while link._query is not None:
-                link._take_in()
-            assert link._echoes <= 2
-            answered = link._last_query
+                link._receive()
+            assert link._late_answers <= 2
+            answered = link._answered_query
             before = link.window.next
             link.window.next = (before - ahead) % 256  # frames were taken back
-            link._inquire()
+            link._send_query()
             assert link._query.number != answered
             assert MOST_FRAMES <= (link._query.number - link.window.next) % 256 < 2 * MOST_FRAMES
             link.window.next = before
@@ -219,14 +219,14 @@ def test_credit_is_kept():
     """What is sent and not yet carried out never exceeds the receive buffer."""
     with FakeDevice() as device, Device(device.url) as host:
         most = 0
-        send = host.link._write
+        send = host.link._port.write
 
         def watched(data):
             nonlocal most
             most = max(most, host.link.window.used)
             send(data)
 
-        host.link._write = watched
+        host.link._port.write = watched
         for _ in range(200):
             host.link.send(Kind.SAMPLES, b"\x01" * 512)
         host.read("features")
@@ -344,7 +344,7 @@ def test_a_device_that_acknowledges_no_more():
 def test_a_device_that_answers_no_reads():
     with FakeDevice() as device, Device(device.url) as host:
         device.answers = {Kind.ACK}
-        with fails(LinkLost, "answers, but does not go on"):
+        with fails(LinkLost, "answers, but makes no progress"):
             host.read("features")
 
 

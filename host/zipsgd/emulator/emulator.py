@@ -144,7 +144,7 @@ class Emulator:
 
     @property
     def doubts(self) -> npt.NDArray[np.bool_] | None:
-        """npt.NDArray[np.bool_] of shape (samples,) | None: Samples of the epoch that were left out; None without refetching."""
+        """npt.NDArray[np.bool_] of shape (samples,) | None: Samples of the epoch left out; None without refetching."""
         return np.concatenate(self._doubts) if self._refetch else None
 
     def prepare(self, values: npt.NDArray[np.float32], p: int) -> None:
