@@ -273,9 +273,12 @@ def test_verify_tells_a_difference(run, csv, monkeypatch):
     ("words", "says"),
     [
         (("train", "nosuch"), "no file nosuch, and no set of that name; named sets: cadata"),
-        (("train", "diabetes", "--label", "y"), "the set diabetes has its label"),
-        (("train", "diabetes", "--validation", "1"), "of 442 rows, a share between 0 and 1"),
-        (("train", "diabetes", "--validation", "0.001"), "that is at least a row can be held out, and 0.001"),
+        (("train", "diabetes", "--label", "y"), "the set diabetes already has a label"),
+        (
+            ("train", "diabetes", "--validation", "1"),
+            "must be between 0 and 1 and leave at least one of the 442 rows",
+        ),
+        (("train", "diabetes", "--validation", "0.001"), "rows on either side, which 0.001 does not"),
         (("train", "diabetes", "--backend", "emulatr"), "no backend 'emulatr'; backends: emulator"),
         (("train", "diabetes", "--epochs", "0"), "epochs must be in"),
         (("train", "diabetes", "--base-bits", "9"), "base_bits must be in 1..8"),

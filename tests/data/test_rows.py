@@ -33,7 +33,7 @@ def test_in_order_where_there_is_no_header(tmp_path, trained):
     features, labels = load_rows(csv(tmp_path / "t.csv", "", [[1, 2]]), *trained)
     np.testing.assert_array_equal(features, [[1, 2]])
     assert labels is None
-    with pytest.raises(DataError, match="has 3 columns, and not all of the 2"):
+    with pytest.raises(DataError, match="has 3 columns, but not all of the 2"):
         load_rows(csv(tmp_path / "t.csv", "", GRID), *trained)
 
 

@@ -1,4 +1,4 @@
-"""Where training data come from: named sets, files, arrays; and their scaling."""
+"""Sources of training data (named sets, files and arrays), and the scaling of data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +20,31 @@ def load(
     memory: int | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Table:
-    """A named set or a file: whichever ``source`` names.
+    """Load a named set or a file.
 
-    ``label``, ``memory``: as in :func:`load_file`. ``progress``: told before a set is fetched. Raises :class:`DataError`.
+    Parameters
+    ----------
+    source : str | Path
+        Name of a set, or path of a file.
+    label : str | int, optional
+        Column of the label, as for :func:`load_file`.
+    memory : int, optional
+        Bytes that the features may take in memory, as for :func:`load_file`.
+    progress : Callable[[str], None]
+        Called with a message before a set is downloaded.
+
+    Returns
+    -------
+    Table
+        Features and labels.
+
+    Raises
+    ------
+    DataError
+        The set or the file cannot be loaded.
     """
     if str(source) not in SETS:
         return load_file(source, label=label, memory=memory)
     if label is not None:
-        raise DataError(f"the set {source} has its label; name no column for it")
+        raise DataError(f"the set {source} already has a label: leave out the name of the label's column")
     return load_set(str(source), progress)
