@@ -209,10 +209,8 @@ def contest(entered: Contest, begin: Callable[[str], None] = lambda what: None) 
         scores = []
         for split in entered.splits:
             X, y, test_x, test_y = split()
-            with (
-                warnings.catch_warnings(),
-                threadpool_limits(1),
-            ):  # on small sets, more threads slow each other down
+            # On small sets, more threads slow each other down
+            with warnings.catch_warnings(), threadpool_limits(1):
                 warnings.simplefilter("ignore")  # from candidates with which a solver does not converge
                 scores.append(_tuned(estimator, grid, X, y, entered.held_rows).score(test_x, test_y))
         points[name] = 100 * np.array(scores)

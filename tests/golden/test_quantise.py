@@ -72,7 +72,7 @@ def test_up_bit_compares_all_16_bits(fraction: int) -> None:
         np.testing.assert_array_equal(codes.up >> i & 1, uniform[i] < fraction)
 
 
-def test_up_bits_depend_on_the_row_and_not_on_its_place() -> None:
+def test_up_bits_depend_on_the_row_number_and_not_on_its_position() -> None:
     rng = np.random.default_rng(0)
     values = rng.uniform(-1, 1, (30, 9))
     labels = np.arange(30, dtype=np.int16)

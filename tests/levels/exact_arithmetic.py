@@ -20,7 +20,7 @@ Values = npt.NDArray[np.float64]
 
 
 def scaled_up(*arrays: Values) -> list[list[int]]:
-    """Floats as integers, all times the same power of two."""
+    """Floats as integers, all multiplied by the same power of two."""
     exact = [[Fraction(float(value)) for value in array] for array in arrays]
     unit = max(value.denominator for array in exact for value in array)
     return [[int(value * unit) for value in array] for array in exact]
@@ -38,9 +38,9 @@ def exact_variance(values: Values, places: Values, weights: Values | None = None
 
 
 def brute_force(values: Values, weights: Values | None, count: int) -> list[int]:
-    """All sets of levels tried, in integers; of the best sets, the one that is lowest in every level.
+    """Try all sets of levels in integer arithmetic. Of the best sets, return the one that is lowest in every level.
 
-    Returns indices into the distinct values of positive weight.
+    The result contains indices into the distinct values of positive weight.
     """
     (x, w) = scaled_up(values)[0], scaled_up(np.ones(values.size) if weights is None else weights)[0]
     masses: dict[int, int] = {}

@@ -17,7 +17,7 @@ from zipsgd.levels.brackets import tighten
 
 @pytest.fixture(params=["tightened", "from grids alone"])
 def coarse_grids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grids so coarse that small inputs take several rounds, too; counts the rounds that narrowed brackets."""
+    """Grids so coarse that even small inputs take several rounds. Counts the rounds that narrowed brackets."""
     if request.param == "from grids alone":
         monkeypatch.setattr(solver, "tighten", lambda *_: None)
     rounds = [0]

@@ -1,4 +1,4 @@
-"""Packing against the golden model, bit for bit; and sets larger than memory."""
+"""Packing against the golden model, bit for bit, and data sets larger than memory."""
 
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def test_every_bit_is_that_of_the_golden_model(tables: bool) -> None:
 
 @pytest.mark.parametrize("p", [1, 2, 8])
 def test_rounding_at_every_half_step(p: int) -> None:
-    """All float32 and float64 values where rounding turns, and their neighbours on both sides."""
+    """All float32 and float64 values at which the rounding changes, and their neighbours on both sides."""
     unit = float(1 << (p - 1 + FRACTION_BITS))
     steps = np.arange(-unit, unit) if p < 8 else np.random.default_rng(p).integers(-unit, unit, 1 << 18)
     halves = ((steps + 0.5) / unit).reshape(256, -1)

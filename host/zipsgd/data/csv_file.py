@@ -119,12 +119,12 @@ def read_csv(path: Path) -> RawTable:
         if not values.size:
             raise DataError(f"{path} holds no rows of numbers")
         if layout.header is not None and len(layout.header) != values.shape[1]:
-            _explain(path, layout, "the header does not fit the rows")
+            _explain(path, layout, "the header does not match the rows")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not text ({error.reason} at byte {error.start}); CSV, NPY, NPZ and LIBSVM files can be read"
         ) from None
     except csv.Error as error:
-        raise DataError(f"{path} is no table: {error}") from None
+        raise DataError(f"{path} is not a table: {error}") from None
     names = tuple(layout.header) if layout.header is not None else column_names(values.shape[1])
     return RawTable(values, names, str(path), headed=layout.header is not None)

@@ -72,8 +72,8 @@ class Scaling:
             names = ", ".join(repr(table.names[column]) for column in never[:5])
             more = ", ..." if never.size > 5 else ""
             raise DataError(
-                f"{table.source}: {never.size} of {len(table.names)} columns never vary ({names}{more}): they can teach "
-                f"nothing; leave them out (on the command line: --drop-constant)"
+                f"{table.source}: {never.size} of {len(table.names)} columns are constant ({names}{more}) and carry no "
+                f"information; leave them out (on the command line: --drop-constant)"
             )
         with np.errstate(over="ignore", invalid="ignore"):
             centre = np.clip(mean, low, high)
@@ -89,10 +89,10 @@ class Scaling:
             label_spread = max(highest - label_centre, label_centre - lowest) or 1.0
         if not np.isfinite([*spread, label_spread]).all():
             raise DataError(
-                f"{table.source}: values near the largest float64; divide the columns (or the labels) by a constant first"
+                f"{table.source}: some values are near the largest float64; divide columns or labels by a constant first"
             )
         if lowest == highest and not constant:
-            raise DataError(f"{table.source}: every label is {lowest:g}; there is nothing to learn")
+            raise DataError(f"{table.source}: all labels are {lowest:g}; there is nothing to learn")
         return cls(centre, spread, float(label_centre), float(label_spread))
 
     def rows(self, values: Rows, scale: float = 1.0) -> "ScaledRows":

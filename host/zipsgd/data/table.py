@@ -161,7 +161,9 @@ class Table:
                 f"{self.source} holds no data: {self.features.shape[0]} rows of {self.features.shape[1]} features"
             )
         if len(self.names) != self.features.shape[1]:
-            raise DataError(f"{self.source}: {len(self.names)} names for {self.features.shape[1]} columns")
+            raise DataError(
+                f"{self.source}: there are {len(self.names)} names for {self.features.shape[1]} columns"
+            )
         check_finite(self.features, self.names, self.source)
         bad = np.flatnonzero(~np.isfinite(self.labels))
         if bad.size:

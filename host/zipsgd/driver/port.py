@@ -117,12 +117,8 @@ class Port:
             while not (data := self._some()) and time.monotonic() < end:
                 time.sleep(_NAP)
             return data
-        except (
-            serial.SerialException,
-            OSError,
-            ValueError,
-            TypeError,
-        ) as error:  # the latter two: closed meanwhile
+        # ValueError and TypeError come from a port that was closed in the meantime
+        except (serial.SerialException, OSError, ValueError, TypeError) as error:
             raise PortGone(str(error)) from None
 
     def _some(self) -> bytes:

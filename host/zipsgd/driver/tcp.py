@@ -98,7 +98,7 @@ class Tcp:
                 left = left[self._socket.send(left) :]
             except BlockingIOError:
                 if (seconds := end - time.monotonic()) <= 0:
-                    raise TimeoutError("the other end takes no more bytes") from None
+                    raise TimeoutError("the other end accepts no more bytes") from None
                 select.select([], [self._socket], [], seconds)
 
     def close(self) -> None:

@@ -55,7 +55,7 @@ def _prefetch_intrinsic(typing_context: Any, address: Any) -> Any:
         word = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
         prefetch = builder.module.declare_intrinsic("llvm.prefetch", (pointer.type,), kind)
-        builder.call(prefetch, [pointer, word(0), word(3), word(1)])  # for reading, keep close, data
+        builder.call(prefetch, [pointer, word(0), word(3), word(1)])  # read access, high locality, data cache
         return context.get_dummy_value()
 
     return types.void(types.uintp), generate

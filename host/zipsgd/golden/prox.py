@@ -108,7 +108,7 @@ class Prox:
         if shrink:
             if not 2.0**-24 <= shrink <= 0.5:
                 raise ValueError(
-                    f"step size times L2 strength must be 0 or in [2^-24, 1/2], not {shrink:g}: choose another of the two"
+                    f"step size times L2 strength must be 0 or in [2^-24, 1/2], not {shrink:g}: change one of the two"
                 )
             shift = min(SHRINK_SHIFT_MAX, int(-np.log2(shrink)))
             rate = min(round(shrink * 2.0 ** (shift + PHASE_BITS)), (1 << PHASE_BITS) - 1)
@@ -116,8 +116,8 @@ class Prox:
         if threshold and not 1 << (PHASE_BITS - 8) <= units < 1 << THRESHOLD_BITS:
             raise ValueError(
                 f"step size times L1 strength must be 0 or in [{2.0 ** -(build.model_frac + 8):.2g}, "
-                f"{2.0 ** (THRESHOLD_BITS - PHASE_BITS - build.model_frac):.2g}) on this build, not {threshold:g}: choose "
-                f"another of the two"
+                f"{2.0 ** (THRESHOLD_BITS - PHASE_BITS - build.model_frac):.2g}) on this build, not {threshold:g}: change "
+                f"one of the two"
             )
         for name, value in (("bound", bound), ("radius", radius)):
             if not 0 <= value < float("inf"):

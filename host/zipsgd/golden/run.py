@@ -184,7 +184,7 @@ class RunConfig:
                     f"the loss needs a polynomial of degree {self.degree}, and this build has {has}: take a build with "
                     f"polynomial={self.degree}"
                 )
-            self.polynomial.words(build)  # raises for what could overflow
+            self.polynomial.words(build)  # raises if a sum could overflow
         elif self.loss.hinge and not build.hinge:
             raise LimitError("this build has no hinge losses: take a build with hinge=1")
         if self.refetch:

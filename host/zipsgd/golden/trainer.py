@@ -118,7 +118,9 @@ class GoldenTrainer:
 
     def _update(self, accumulated: Int, prox: Prox) -> None:
         """Update all heads with gradients of shape (heads, features)."""
-        inward = ball_shift(self._q3[0], prox, self.build) if prox.ball_square else 0  # of the model before
+        inward = (
+            ball_shift(self._q3[0], prox, self.build) if prox.ball_square else 0
+        )  # from the model before the update
         shift, threshold = self._phases.next(prox, inward)
         start = self._update_lfsr.state
         heads = []

@@ -103,9 +103,8 @@ def _narrow(
         for g in range(first, last + 1):
             at = grid.offset[j] + g - first
             value, error = two_sum(from_start[at, 0], to_end[at, 0])
-            error += (
-                from_start[at, 1] + to_end[at, 1] + slopes[j] * grid.places[g, 5]
-            )  # both contain the bonus
+            # Both contain the bonus of this level: add it once
+            error += from_start[at, 1] + to_end[at, 1] + slopes[j] * grid.places[g, 5]
             value, error = fast_two_sum(value, error)
             if not less(limit[0], limit[1], value, error):
                 left, right = min(left, g), g
