@@ -1,4 +1,4 @@
-"""Measurements with a goal: each module that has a BENCH is one, ``zipsgd bench NAME`` runs it."""
+"""Measurements with a goal. Each module with a BENCH is one, and ``zipsgd bench NAME`` runs it."""
 
 from . import (
     automatic_step,

@@ -1,6 +1,7 @@
-"""The HX8K board's bitstream itself, taken apart into cells and simulated from its pins: the golden model's bits.
+"""Compare a simulation of the HX8K board's bitstream with the golden model, bit by bit.
 
-Needs icebox_vlog of Project IceStorm, which PyPI does not have: ``make bitstream-test``.
+The bitstream is converted back to cells, and simulated from its pins. This needs icebox_vlog of Project IceStorm, which is not
+on PyPI (``apt-get install fpga-icestorm``). ``make bitstream-test`` runs the bench.
 """
 
 from pathlib import Path
@@ -23,11 +24,23 @@ BOARD = "ice40-hx8k-b-evn"
 FOLDER = Path("build/bitstream")
 SEED = 6
 POWER_UPS = (1, 2)
-"""Seeds of what flip-flops and memories hold at power-up."""
+"""Seeds of the contents of flip-flops and memories at power-up."""
 
 
 def run(runs: int = 6) -> Result:
-    """Build it, and do ``runs`` random runs from each state at power-up; the last state's are reset in each epoch."""
+    """Build the bitstream, and compare random runs from each power-up state. The device of the last state is reset in each
+    epoch.
+
+    Parameters
+    ----------
+    runs : int
+        Number of random runs for each power-up state.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     with extra("build"):
         from zipsgd_hw.boards import build_board
         from zipsgd_sim.bitstreams import bitstream_design
@@ -66,8 +79,8 @@ def run(runs: int = 6) -> Result:
             )
             differences += wrong
     return {
-        "goal": "no bit differs from the golden model where a board's bitstream, unpacked and taken apart, is simulated from "
-        "its pins: from any state at power-up, and through resets",
+        "goal": "a board's bitstream, converted back to cells and simulated from its pins, produces the bits of the golden "
+        "model from random power-up states and across resets",
         "met": not differences and all(row["losses compared"] > 0 for row in rows),
         "seeds": [SEED],
         "rows": rows,
@@ -77,4 +90,4 @@ def run(runs: int = 6) -> Result:
     }
 
 
-BENCH = Bench("bitstream", "the golden model's bits from a board's bitstream, taken apart", run)
+BENCH = Bench("bitstream", "a board's simulated bitstream against the golden model, bit by bit", run)

@@ -1,7 +1,8 @@
-"""Full-precision training loss after quantised training, over that of float64 SGD with the same schedule and order.
+"""Compare the full-precision training loss after quantised training with that of float64 SGD.
 
-Every run trains on features quantised afresh in each epoch and is judged on the features as they are. With m = 2 (double
-sampling) it should lose next to nothing; m = 1 (naive stochastic) and m = 0 (truncation) are there to show what it cures.
+Both use the same step sizes and the same order of rows. Every run quantises the features anew in each epoch, and is evaluated
+on the unquantised features. With m = 2 (double sampling), the loss should be nearly the same. m = 1 (naive stochastic
+quantisation) and m = 0 (truncation) show the bias that double sampling removes.
 """
 
 import statistics
@@ -25,12 +26,12 @@ __all__ = ["BENCH", "compare", "plot", "run"]
 
 SETS = ("cadata", "cpusmall")
 GOALS = {1: 1.05, 2: 1.02, 3: 1.01, 4: 1.01}
-"""Largest ratio of losses for double sampling, by p."""
+"""Largest ratio of the losses for double sampling, for each p."""
 PLANES = (2, 1, 0)
 METHODS = {2: "double sampling (m = 2)", 1: "naive stochastic (m = 1)", 0: "truncation (m = 0)"}
 SEEDS = (1, 2, 3, 4, 5)
 OPTIONS = Options(batch_size=16, step_size=0.1, schedule="linear", epochs=20)
-"""Of every run, float64 and quantised, beside seed, p and m. A seed decides order, up bits and the device's LFSRs."""
+"""Options of every run, without seed, p and m. A seed determines the order of rows, the up bits and the device's LFSRs."""
 
 _Curve = list[float]
 
@@ -47,9 +48,27 @@ def compare(
     seeds: Sequence[int] = SEEDS,
     begin: Callable[[str], None] = lambda what: None,
 ) -> tuple[list[dict[str, Any]], dict[str, _Curve]]:
-    """Table rows and loss curves by epoch (medians over the seeds) of one set.
+    """Compare all p and m on one set.
 
-    ``begin`` is told what comes: float64 SGD, then each m.
+    Parameters
+    ----------
+    name : str
+        Name of the set.
+    table : Table
+        Features and labels.
+    options : Options
+        Options of every run; seed, p and m are replaced.
+    seeds : Sequence[int]
+        Seeds of the runs.
+    begin : Callable[[str], None]
+        Called before each step: float64 SGD, then each m.
+
+    Returns
+    -------
+    rows : list[dict[str, Any]]
+        A row for each p and m.
+    curves : dict[str, list[float]]
+        Loss after each epoch, as the median over the seeds.
     """
     begin(f"{name}: float64 SGD")
     reference = [float_sgd(prepare(table, options=replace(options, seed=seed))).losses for seed in seeds]
@@ -84,7 +103,13 @@ def compare(
 
 
 def run() -> Result:
-    """Both sets, all p and m."""
+    """Compare all p and m on both sets.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     rows: list[dict[str, Any]] = []
     curves: dict[str, dict[str, _Curve]] = {}
     with Steps(len(SETS) * (1 + len(PLANES))) as steps:
@@ -94,8 +119,8 @@ def run() -> Result:
     goals = ", ".join(f"p={p}: {goal}" for p, goal in GOALS.items())
     varied = ("base_bits", "samples_per_value", "seed")
     return {
-        "goal": f"double sampling: final full-precision training loss over float64 SGD, median of {len(SEEDS)} seeds, at "
-        f"most {goals}",
+        "goal": f"with double sampling, the ratio of the final full-precision training loss to that of float64 SGD (median of "
+        f"{len(SEEDS)} seeds) is at most {goals}",
         "met": all(row["met"] for row in rows if row["goal"] is not None),
         "seeds": list(SEEDS),
         "options": {key: value for key, value in asdict(OPTIONS).items() if key not in varied},
@@ -105,7 +130,15 @@ def run() -> Result:
 
 
 def plot(result: Result, path: Path) -> None:
-    """Left: ratio of final losses by p. Right: loss by epoch at p = 1."""
+    """Plot the ratio of the final losses by p (left), and the loss by epoch for p = 1 (right).
+
+    Parameters
+    ----------
+    result : Result
+        From :func:`run`.
+    path : Path
+        PNG file to write.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullFormatter
 
@@ -140,6 +173,4 @@ def plot(result: Result, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-BENCH = Bench(
-    "convergence", "loss after quantised training over that of float64 SGD, on two real sets", run, plot
-)
+BENCH = Bench("convergence", "loss of quantised training relative to float64 SGD on two real sets", run, plot)

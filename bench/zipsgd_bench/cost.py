@@ -1,4 +1,4 @@
-"""What each optional part of a build costs: cells, memories and clock of placed and routed builds, each with one part more."""
+"""Measure the cost of each optional part of a build: cells, memories and clock of placed builds with one part more."""
 
 import json
 from pathlib import Path
@@ -12,10 +12,10 @@ __all__ = ["BENCH", "PARTS", "run"]
 
 BOARD = "ulx3s-85f"
 SHAPE = {"lanes": 32, "update_lanes": 16, "max_features": 2048}
-"""Half of what the board's own build has, for builds of some minutes each."""
+"""Half of the board's own build, so that each build takes only some minutes."""
 SEED = 1
 MOST = 0.25
-"""More cells for a part, of all."""
+"""Largest number of additional cells for a part, relative to the build without any."""
 PARTS: dict[str, dict[str, int]] = {
     "none": {},
     "hinge": {"hinge": 1},
@@ -47,7 +47,23 @@ def _row(part: str, report: dict[str, Any], plain: dict[str, Any] | None) -> dic
 
 
 def run(board: str = BOARD) -> Result:
-    """Build each into ``build/cost``: some minutes each."""
+    """Place and route one build per part into ``build/cost``. Each takes some minutes.
+
+    Parameters
+    ----------
+    board : str
+        Name of the board.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+
+    Raises
+    ------
+    BuildFailed
+        A tool failed.
+    """
     with extra("build"):
         from zipsgd_hw.boards import BuildFailed, build_board
 
@@ -61,15 +77,16 @@ def run(board: str = BOARD) -> Result:
             try:
                 build_board(board, out_dir=folder, seeds=[SEED], changes=changes, progress=steps.note)
             except BuildFailed:
-                # One seed tells the cells; that another one meets the clock is the gateware bench's affair
+                # One seed is enough to count cells; the gateware bench looks for a seed that meets the clock
                 if not (folder / "build.json").exists():
                     raise
             reports[part] = json.loads((folder / "build.json").read_text())
             rows.append(_row(part, reports[part], reports.get("none")))
     lanes = reports["none"]["lanes"]
     return {
-        "goal": f"none of the optional parts takes more than {MOST:.0%} of the cells of a build without any; here on {board}, "
-        f"{lanes} lanes, n = {SHAPE['max_features']}, placed with seed {SEED}; a lane works on a feature in each cycle",
+        "goal": f"no optional part needs more than {MOST:.0%} of the cells of a build without optional parts; measured on "
+        f"{board} with {lanes} lanes and n = {SHAPE['max_features']}, placed with seed {SEED}; each lane processes one feature "
+        f"per cycle",
         "met": all(row["more cells"] <= MOST * rows[0]["cells"] for row in rows),
         "seeds": [SEED],
         "rows": rows,
@@ -77,4 +94,4 @@ def run(board: str = BOARD) -> Result:
     }
 
 
-BENCH = Bench("cost", "cells of each optional part, from placed builds", run)
+BENCH = Bench("cost", "cells of each optional part in placed builds", run)

@@ -1,10 +1,11 @@
-"""Cycles of the training core against the plane limit, and the bubble between two mini-batches.
+"""Compare the cycles of the training core with the plane limit, and measure the bubble between two mini-batches.
 
-The plane limit is a plane a cycle: ceil(n / L) * (p + m) cycles a sample. Counted in RTL simulation of the core, with planes
-always there, as the difference between epochs of three mini-batches and of one: what starts and ends an epoch drops out.
+The plane limit is one plane per cycle: ceil(n / L) * (p + m) cycles per sample. Cycles are counted in an RTL simulation of the
+core in which the next plane is always available. They are the difference between epochs of three mini-batches and of one, so
+that the beginning and the end of an epoch cancel.
 
-The bubble is what a mini-batch of one sample takes beyond the plane limit. What a larger one takes beyond that is spent
-waiting between its samples, which only very short samples do.
+The bubble is the number of cycles beyond the plane limit for a mini-batch of one sample. Larger mini-batches need more only if
+samples wait for each other, which happens only for very short samples.
 """
 
 import tempfile
@@ -27,12 +28,12 @@ PLANES = ((1, 2), (2, 2), (4, 2), (8, 2), (2, 1), (8, 1), (2, 0), (8, 0))
 """p and m."""
 BATCHES = (1, 16, 64)
 NARROW = ((8, 1), (64, 8))
-"""L and U of builds with a narrow update unit; no goal is set for them."""
+"""L and U of builds with a narrow update unit, for which there is no goal."""
 GOAL = 1.05
 LONG = 600
-"""Planes of a mini-batch from which on the goal holds."""
+"""Smallest number of planes of a mini-batch for which the goal applies."""
 BUBBLE = 24
-"""Cycles of the bubble beside the p + m planes of a chunk, at most."""
+"""Largest bubble in cycles, without the p + m planes of a chunk."""
 
 _Row = dict[str, Any]
 
@@ -42,7 +43,22 @@ def _build(lanes: int, update_lanes: int) -> Build:
 
 
 def stages(lanes: int, p: int, m: int) -> dict[str, int]:
-    """What the bubble should be, by stage of the core, with a full-width update: cycles without a plane."""
+    """The expected bubble by stage of the core for a full-width update.
+
+    Parameters
+    ----------
+    lanes : int
+        Lanes of the build.
+    p : int
+        Number of base planes.
+    m : int
+        Number of up planes.
+
+    Returns
+    -------
+    dict[str, int]
+        Cycles without a plane, by stage.
+    """
     tree = -(-(lanes.bit_length() - 1) // 2)  # two levels of adders between registers
     return {
         "dot product: last plane to z_1 (m = 0: to z)": 5 + tree + (m == 0),
@@ -58,7 +74,24 @@ def stages(lanes: int, p: int, m: int) -> dict[str, int]:
 def sweep(
     build: Build, features: Sequence[int], planes: Sequence[tuple[int, int]], batches: Sequence[int]
 ) -> list[_Row]:
-    """A row for each shape: planes of a mini-batch, and the cycles it takes beyond them."""
+    """Measure all combinations of shapes on one build.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+    features : Sequence[int]
+        Numbers of features.
+    planes : Sequence[tuple[int, int]]
+        Pairs of p and m.
+    batches : Sequence[int]
+        Mini-batch sizes.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        A row per shape: planes of a mini-batch, and the cycles beyond them.
+    """
     with extra("bench"):
         from zipsgd_sim.cycles import Shape, measure
     shapes = [
@@ -108,7 +141,13 @@ def _judge(build: Build, p: int, m: int, rows: list[_Row]) -> _Row:
 
 
 def run() -> Result:
-    """Sweep lanes, n, p, m and batch with a full-width update; two narrow update units beside them."""
+    """Measure all lanes, n, p, m and mini-batch sizes with a full-width update, and two builds with a narrow update unit.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     rows: list[_Row] = []
     narrow: list[_Row] = []
     shapes = {}
@@ -124,8 +163,8 @@ def run() -> Result:
             narrow += [{"lanes": lanes, "update lanes": update_lanes, **row} for row in measured]
     explained = {lanes: stages(lanes, 2, 2) for lanes in LANES}
     return {
-        "goal": f"cycles a sample over ceil(n/L) (p+m) at most {GOAL} wherever a mini-batch has {LONG} planes or more; the "
-        f"bubble at the end of a mini-batch at most {BUBBLE} + p + m cycles, whatever n is",
+        "goal": f"a sample takes at most {GOAL} times ceil(n/L) (p+m) cycles if a mini-batch has at least {LONG} planes; the "
+        f"bubble at the end of a mini-batch is at most {BUBBLE} + p + m cycles for any n",
         "met": all(row["met"] for row in rows),
         "seeds": [],
         "rows": rows,
@@ -141,4 +180,6 @@ def run() -> Result:
     }
 
 
-BENCH = Bench("cycles", "cycles a sample over the plane limit, and the bubble between mini-batches", run)
+BENCH = Bench(
+    "cycles", "cycles per sample relative to the plane limit, and the bubble between mini-batches", run
+)

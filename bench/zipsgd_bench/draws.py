@@ -1,9 +1,9 @@
-"""The random generator's draws, as rounding sees them: means, correlations, and the variance of sums.
+"""Statistics of the random generator's draws as they affect rounding: means, correlations, and the variance of sums.
 
-A value that is a fraction f above a number that can be told is rounded up if its random number is at least 1 - f. So what
-matters of two draws is whether both are above their thresholds, for any thresholds: near draws of one lane, the two numbers
-that one draw yields (for Q4 and for Q3), and draws of two lanes. A shift register that leaps 28 steps, whose near draws depend
-on each other, is measured beside it.
+A value whose fraction is f is rounded up if its random number is at least 1 - f. So for two draws, it matters whether both are
+above their thresholds, for all thresholds. The bench measures nearby draws of one lane, the two numbers that one draw provides
+(for Q4 and for Q3), and draws of two lanes. For comparison, it also measures a shift register that leaps 28 steps, whose nearby
+draws depend on each other.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,20 +25,31 @@ LANES = 256
 DRAWS = 10_000_000
 LAGS = (*range(1, 25), 32, 48, 64)
 WINDOW = 64
-"""Draws of a sum whose variance is measured."""
+"""Number of draws in a sum whose variance is measured."""
 FRACTIONS = (*(2.0**-k for k in (9, 6, 4, 2, 1)), 1 / 3, 0.7, *(1 - 2.0**-k for k in (2, 4, 6, 9)))
 LIMIT = 5.0
-"""Standard errors that a mean may be off; the worst of all there are is expected at some 3.5."""
+"""Largest deviation of a mean in standard errors. The expected maximum over all measured means is about 3.5."""
 MOST_CORRELATION, MOST_EXCESS = 0.01, 0.05
-"""A correlation, and the share by which a sum's variance may differ from that of independent roundings."""
+"""Largest correlation, and largest relative deviation of a sum's variance from that of independent roundings."""
 
 _U64 = npt.NDArray[np.uint64]
 _Ups = npt.NDArray[np.float32]
-"""Whether each draw rounds up, less the fraction: shape (draws, lanes)."""
+"""Whether each draw rounds up (0 or 1), minus the fraction: shape (draws, lanes)."""
 
 
 def leap(state: _U64) -> _U64:
-    """28 steps of the shift register x^31 + x^3 + 1, for comparison. It draws the 28 bits that are new."""
+    """28 steps of the shift register x^31 + x^3 + 1, for comparison. A draw consists of the 28 new bits.
+
+    Parameters
+    ----------
+    state : npt.NDArray[np.uint64]
+        States of 31 bits.
+
+    Returns
+    -------
+    npt.NDArray[np.uint64]
+        The states 28 steps later.
+    """
     fresh = (state ^ (state >> np.uint64(3))) & np.uint64((1 << 28) - 1)
     return (state >> np.uint64(28)) | (fresh << np.uint64(3))
 
@@ -47,11 +58,11 @@ _GENERATORS: dict[str, tuple[Callable[[_U64], _U64], int]] = {
     "two rotations": (advance, LFSR_BITS),
     "leaping shift register": (leap, 28),
 }
-"""What makes a state from the one before, and how many of its upper bits are drawn."""
+"""For each generator, the function that computes the next state, and the number of upper bits that are drawn."""
 
 
 def _states(step: Callable[[_U64], _U64], draws: int) -> npt.NDArray[np.uint32]:
-    """States of all lanes, shape (draws of a lane, LANES)."""
+    """Successive states of all lanes, of shape (draws per lane, LANES)."""
     state = np.array(seed_words(SEED, 0, LANES)[:-1], dtype=np.uint64)
     states = np.empty((-(-draws // LANES), LANES), dtype=np.uint32)
     for row in states:
@@ -61,7 +72,7 @@ def _states(step: Callable[[_U64], _U64], draws: int) -> npt.NDArray[np.uint32]:
 
 
 def _fields(build: Build) -> dict[str, tuple[int, int]]:
-    """Of a draw, the first bit and the width of the number for each rounding."""
+    """First bit and width of each rounding's number in a draw."""
     return {
         "delta": (0, build.delta_drop),
         "Q4": (0, build.q4_drop),
@@ -70,7 +81,7 @@ def _fields(build: Build) -> dict[str, tuple[int, int]]:
 
 
 def _ups(draws: npt.NDArray[np.uint32], field: tuple[int, int], fraction: float) -> tuple[_Ups, float]:
-    """Roundings less their mean, and the fraction as the field's bits have it."""
+    """Roundings minus their mean, and the fraction as represented by the field's bits."""
     first, width = field
     part = min(max(1, round(fraction * (1 << width))), (1 << width) - 1)
     numbers = draws >> np.uint32(first) & np.uint32((1 << width) - 1)
@@ -79,27 +90,27 @@ def _ups(draws: npt.NDArray[np.uint32], field: tuple[int, int], fraction: float)
 
 
 def _correlation(ups: _Ups, others: _Ups, exact: float, other: float) -> float:
-    """Of roundings at two fractions."""
+    """Correlation of roundings at two fractions."""
     scale = np.sqrt(exact * (1 - exact) * other * (1 - other))
     return float((ups * others).mean(dtype=np.float64) / scale)
 
 
 def _correlations(ups: _Ups, exact: float) -> Iterator[tuple[str, float]]:
-    """Of one fraction's roundings with those some draws later, and with the next lane's."""
+    """Correlations of one fraction's roundings with later ones, and with those of the next lane."""
     for lag in LAGS:
         yield f"{lag} draws later", _correlation(ups[:-lag], ups[lag:], exact, exact)
     yield "next lane", _correlation(ups[:, :-1], ups[:, 1:], exact, exact)
 
 
 def _with_others(ups: _Ups, exact: float, others: Mapping[float, _Ups]) -> Iterator[tuple[str, float]]:
-    """Of one fraction's roundings with those of other fractions at the draw before and behind, as of a sample's two deltas."""
+    """Correlations with roundings at other fractions one draw before and after, as for the two deltas of a sample."""
     for other, theirs in others.items():
         yield f"{other:.4g} a draw before", _correlation(ups[1:], theirs[:-1], exact, other)
         yield f"{other:.4g} a draw later", _correlation(ups[:-1], theirs[1:], exact, other)
 
 
 def _measure(name: str, draws: int, build: Build, steps: Steps) -> list[dict[str, Any]]:
-    """A row for each number of a draw, with the worst of all fractions."""
+    """A row for each number of a draw, with the worst values over all fractions."""
     step, bits = _GENERATORS[name]
     states = _states(step, draws)
     numbers = states >> np.uint32(LFSR_BITS - bits)
@@ -157,22 +168,31 @@ def _good(row: dict[str, Any]) -> bool:
 
 
 def run(draws: int = DRAWS) -> Result:
-    """``draws`` of each generator, over all lanes together."""
+    """Measure both generators.
+
+    Parameters
+    ----------
+    draws : int
+        Number of draws of each generator, over all lanes together.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     build = Build()
     with Steps(len(_GENERATORS) * len(_fields(build))) as steps:
         rows = [row for name in _GENERATORS for row in _measure(name, draws, build, steps)]
     own = [row for row in rows if row["generator"] == "two rotations"]
     return {
-        "goal": f"over {draws:,} draws, at fractions from 2^-9 to 1 - 2^-9: means within {LIMIT:g} standard errors of exact; "
-        f"correlations of draws up to {LAGS[-1]} apart, of neighbouring lanes, and of a draw's two numbers of at most "
-        f"{MOST_CORRELATION:.0%}; the variance of a sum of {WINDOW} roundings within {MOST_EXCESS:.0%} of that of independent "
-        "ones. The leaping shift register is there for comparison",
+        "goal": f"over {draws:,} draws and for fractions from 2^-9 to 1 - 2^-9: means are within {LIMIT:g} standard errors of "
+        f"the exact value; correlations of draws up to {LAGS[-1]} apart, of neighbouring lanes, and of the two numbers of a "
+        f"draw are at most {MOST_CORRELATION:.0%}; the variance of a sum of {WINDOW} roundings is within {MOST_EXCESS:.0%} of "
+        "that of independent roundings. The leaping shift register is measured for comparison",
         "met": all(map(_good, own)),
         "seeds": [SEED],
         "rows": rows,
     }
 
 
-BENCH = Bench(
-    "draws", "the random generator's draws as rounding sees them: means, correlations, variances", run
-)
+BENCH = Bench("draws", "statistics of the random generator's draws: means, correlations, variances", run)

@@ -1,4 +1,4 @@
-"""The emulator's speed against scikit-learn's SGDRegressor, in one run on one machine."""
+"""Compare the emulator's speed with scikit-learn's SGDRegressor on the same machine."""
 
 import statistics
 from collections.abc import Callable
@@ -25,9 +25,23 @@ OTHERS = ((1, 2), (4, 2), (8, 2), (2, 1), (2, 0))
 
 
 def run(rows: int = 5000, epochs: int = 10, repeats: int = 9) -> Result:
-    """Samples a second, fresh up bits and a fresh order in each epoch.
+    """Measure samples per second, with new up bits and a new order in each epoch.
 
-    Emulator and rivals take turns, and the median of ``repeats`` turns counts: a burst of other load hits all alike.
+    The contestants take turns, so that other load on the machine affects all of them. The median over the turns counts.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the data.
+    epochs : int
+        Epochs per turn.
+    repeats : int
+        Number of turns.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
     """
     with extra("bench"):
         from sklearn.linear_model import SGDRegressor
@@ -88,8 +102,8 @@ def run(rows: int = 5000, epochs: int = 10, repeats: int = 9) -> Result:
         for name in turns
     ]
     return {
-        "goal": f"{main} >= {GOAL:g} x the samples/s of SGDRegressor (its faster type); n = {FEATURES}, "
-        f"batch {BATCH}, fresh up bits in each epoch",
+        "goal": f"{main} trains at least {GOAL:g} times as many samples per second as SGDRegressor with its faster type; "
+        f"n = {FEATURES}, mini-batches of {BATCH}, new up bits in each epoch",
         "met": speed[main] >= GOAL * reference,
         "seeds": [SEED],
         "features": FEATURES,
@@ -100,4 +114,4 @@ def run(rows: int = 5000, epochs: int = 10, repeats: int = 9) -> Result:
     }
 
 
-BENCH = Bench("emulator", "samples a second of the emulator against scikit-learn's SGDRegressor", run)
+BENCH = Bench("emulator", "samples per second of the emulator and of scikit-learn's SGDRegressor", run)

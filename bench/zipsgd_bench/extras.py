@@ -1,4 +1,4 @@
-"""Optional parts of the package that some benches need."""
+"""Optional dependencies that some benches need."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,22 @@ __all__ = ["extra"]
 
 @contextmanager
 def extra(name: str) -> Iterator[None]:
-    """For imports that need an optional part: what is missing becomes an error that says how to install it."""
+    """A context for imports of optional dependencies. If one is missing, the error says how to install it.
+
+    Parameters
+    ----------
+    name : str
+        The optional dependency group of the package.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    ModuleNotFoundError
+        A module is not installed.
+    """
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,9 +1,9 @@
-"""Training over bad lines: the bits of a clean one, and the time it takes.
+"""Train over bad lines: the result must have the bits of a clean line, in a limited time.
 
-Runs go through the real driver and over a proxy that damages, loses, inserts and repeats bytes, holds the line up and cuts it
-off, to the virtual board, which takes a byte every :data:`BYTE_CYCLES` cycles. All share one computer, and an answer takes a
-millisecond or two, about as long as over USB. The goal for the time is for that line: on a faster one round trips count for
-more, which the throughput at a byte a cycle shows.
+Runs use the real driver and the virtual board, which takes one byte every :data:`BYTE_CYCLES` cycles. A proxy between them
+damages, loses, inserts and repeats bytes, and delays and disconnects the line. All run on one computer. An answer takes one or
+two milliseconds, about as long as over USB. The time limit applies to this line. On a faster line, round trips matter more, as
+the throughput at one byte per cycle shows.
 """
 
 import statistics
@@ -35,25 +35,36 @@ OPTIONS = Options(epochs=5, seed=1)
 BYTE_CYCLES = 20
 RUNS = 200
 MOST = 0.01
-"""Share of the bytes hit, at most."""
+"""Largest share of bytes that are hit by a fault."""
 SLOWEST = 10
 RATES = (0.0, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 LINES = (BYTE_CYCLES, 1)
-"""Cycles a byte, for the throughput."""
+"""Cycles per byte of the lines whose throughput is measured."""
 REPEATS = 7
 CLEAN_EVERY = 10
-"""Runs between two clean ones: the computer may have other things to do, now or then."""
+"""Runs between two clean runs. The load of the computer may change in the meantime."""
 
 _Row = dict[str, Any]
 
 
 def bits(result: Model) -> tuple[list[float], list[int], list[str]]:
-    """What must not depend on faults."""
+    """The part of a result that must not depend on faults.
+
+    Parameters
+    ----------
+    result : Model
+        Result of a run.
+
+    Returns
+    -------
+    tuple[list[float], list[int], list[str]]
+        Losses, model words, and flags.
+    """
     return result.loss, result.model_words, result.flags
 
 
 def _timed(url: str, table: Table, faults: "Faults") -> tuple[float, Model | str, int, int, int]:
-    """Seconds from before the port is opened until it is closed; the model, or what went wrong; bytes hit, stalls, cuts."""
+    """Time from opening to closing the port; the model or the error; damaged bytes, delays and disconnections."""
     from zipsgd_sim.faults import Fault
     from zipsgd_sim.faulty_link import FaultyLink
 
@@ -71,7 +82,7 @@ def _timed(url: str, table: Table, faults: "Faults") -> tuple[float, Model | str
 
 
 def _by_scale(runs: list[_Row], clean: float) -> list[_Row]:
-    """Runs put together by the scale of their rate of hits."""
+    """Summary of the runs by the order of magnitude of their fault rate."""
     rows = []
     for low, high in ((0, 1e-4), (1e-4, 1e-3), (1e-3, 1.0)):
         part = [run for run in runs if low <= run["rate"] < high]
@@ -93,7 +104,7 @@ def _by_scale(runs: list[_Row], clean: float) -> list[_Row]:
 
 
 def _throughput(url: str, table: Table, cycles: int, repeats: int, steps: Steps) -> list[_Row]:
-    """Of epochs alone, at each rate, all kinds of hits alike. The rates take turns."""
+    """Throughput of epochs at each fault rate, with all kinds of faults equally frequent. The rates take turns."""
     from zipsgd_sim.faults import Faults
 
     models: dict[float, list[Model]] = {rate: [] for rate in RATES}
@@ -127,7 +138,22 @@ def _throughput(url: str, table: Table, cycles: int, repeats: int, steps: Steps)
 
 
 def run(runs: int = RUNS, repeats: int = REPEATS, build: Build = BUILD) -> Result:
-    """``runs`` random schedules, and ``repeats`` runs at each rate for the throughput."""
+    """Run random fault schedules, and measure the throughput at each fault rate.
+
+    Parameters
+    ----------
+    runs : int
+        Number of random schedules.
+    repeats : int
+        Number of runs at each fault rate.
+    build : Build
+        Build of the virtual board.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     with extra("sim"):
         from zipsgd_sim.board import VirtualBoard
         from zipsgd_sim.faults import Faults, random_faults
@@ -164,9 +190,9 @@ def run(runs: int = RUNS, repeats: int = REPEATS, build: Build = BUILD) -> Resul
     identical = sum(row["identical"] for row in each)
     slowest = max(row["seconds"] for row in each) / usual
     return {
-        "goal": f"{RUNS} runs under random fault schedules, with up to {MOST:.0%} of the bytes hit, stalls, disconnections and "
-        f"junk at power-up: every loss and model word as on a clean line, none longer than {SLOWEST} times a clean run; here "
-        f"{identical} of {len(each)} identical, the slowest {slowest:.1f} times",
+        "goal": f"{RUNS} runs with random faults (up to {MOST:.0%} of the bytes hit, delays, disconnections, and garbage at "
+        f"power-up) produce the losses and model words of a clean line, and none takes more than {SLOWEST} times as long as a "
+        f"clean run; measured: {identical} of {len(each)} are identical, and the slowest takes {slowest:.1f} times as long",
         "met": len(each) >= RUNS and identical == len(each) and slowest <= SLOWEST,
         "seeds": [OPTIONS.seed],
         "set": SET,
@@ -179,7 +205,15 @@ def run(runs: int = RUNS, repeats: int = REPEATS, build: Build = BUILD) -> Resul
 
 
 def plot(result: Result, path: Path) -> None:
-    """Left: throughput by the rate of hits. Right: each run's time over that of a clean one."""
+    """Plot the throughput by fault rate (left), and the time of each run relative to a clean one (right).
+
+    Parameters
+    ----------
+    result : Result
+        From :func:`run`.
+    path : Path
+        PNG file to write.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -221,4 +255,4 @@ def plot(result: Result, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-BENCH = Bench("faults", "training over bad lines: the same bits, and how much slower", run, plot)
+BENCH = Bench("faults", "bits and time of training over bad lines", run, plot)

@@ -1,6 +1,6 @@
-"""Hostile bytes: frames, good, mutated and random, to the simulated gateware, which must stay what a host takes it for.
+"""Send valid, mutated and random frames to the simulated gateware, and compare its behaviour with a model of the device.
 
-``zipsgd_sim.fuzz`` says what is sent and what is compared.
+``zipsgd_sim.fuzz`` describes what is sent and what is compared.
 """
 
 from collections.abc import Mapping
@@ -17,17 +17,31 @@ __all__ = ["BENCH", "BUILDS", "run"]
 
 SEED = 5
 GOAL = 1_000_000
-"""Fewest frames."""
+"""Smallest total number of frames."""
 BUILDS: Mapping[Build, int] = {
     Build(lanes=4, update_lanes=4, max_features=32, max_batch=32): 400_000,
     Build(lanes=4, update_lanes=1, max_features=32, rx_bytes=1024, replay_words=64, p_max=4): 300_000,
     Build(lanes=8, update_lanes=2, max_features=64, level_bits=4, level_p_max=2): 310_000,
     Build(lanes=4, update_lanes=2, max_features=64, heads=5, hinge=1, polynomial=3, prox=1): 200_000,
 }
-"""And how many frames each is sent."""
+"""Builds, and the number of frames for each."""
 
 
 def run(builds: Mapping[Build, int] = BUILDS, seed: int = SEED) -> Result:
+    """Send random frames to each build.
+
+    Parameters
+    ----------
+    builds : Mapping[Build, int]
+        Builds, and the number of frames for each.
+    seed : int
+        Seed of the frames.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     with extra("sim"):
         from zipsgd_sim.fuzz import fuzz
 
@@ -45,8 +59,8 @@ def run(builds: Mapping[Build, int] = BUILDS, seed: int = SEED) -> Result:
             ]
     total = sum(row["frames"] for row in rows)
     return {
-        "goal": f"over at least {GOAL:,} frames nothing is written, answered or counted that no good frame asked for, no SYNC "
-        f"is left without its answer, and training in between gives the golden model's bits; here {total:,} frames",
+        "goal": f"in at least {GOAL:,} frames, the gateware writes, answers and counts only what valid frames request, answers "
+        f"every SYNC, and produces the golden model's bits in training runs between the frames; measured: {total:,} frames",
         "met": total >= GOAL and not findings,
         "seeds": [seed],
         "rows": rows,
@@ -54,4 +68,4 @@ def run(builds: Mapping[Build, int] = BUILDS, seed: int = SEED) -> Result:
     }
 
 
-BENCH = Bench("fuzz", "hostile bytes to the gateware's link", run)
+BENCH = Bench("fuzz", "random and damaged frames to the gateware's link", run)

@@ -1,6 +1,6 @@
-"""Bitstreams for all boards, placed and routed: clock, cells, memories, and what limits each.
+"""Build the bitstreams of all boards, and report clock, cells, memories, and the limiting resource of each.
 
-As ``zipsgd build`` does: a board's placer seeds are tried in turn until one meets the clock; all that were tried are reported.
+As in ``zipsgd build``, the placer's seeds are tried in turn until one meets the clock. The report contains all tried seeds.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from .registry import Bench, Result
 __all__ = ["BENCH", "run"]
 
 GOALS = {"icebreaker": (8, 1024, 24.0), "ice40-hx8k-b-evn": (8, 1024, 60.0), "ulx3s-85f": (64, 4096, 100.0)}
-"""Least lanes, features and megahertz, by board."""
+"""Smallest number of lanes, number of features, and clock in MHz for each board."""
 FOLDER = Path("build/gateware")
 
 
@@ -46,7 +46,13 @@ def _row(report: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def run() -> Result:
-    """Build every board into ``build/gateware``. Minutes for each iCE40, a quarter of an hour or more for the ECP5."""
+    """Build every board into ``build/gateware``. An iCE40 takes minutes, the ECP5 a quarter of an hour or more.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     with extra("build"):
         from zipsgd_hw.boards import build_board
 
@@ -59,9 +65,9 @@ def run() -> Result:
             rows.append(_row(report, folder))
             reports[name] = report
     return {
-        "goal": "bitstreams written at "
+        "goal": "the bitstreams have at least: "
         + "; ".join(
-            f"{name}: >= {lanes} lanes, n >= {features}, {megahertz:g} MHz"
+            f"{name}: {lanes} lanes, n = {features}, {megahertz:g} MHz"
             for name, (lanes, features, megahertz) in GOALS.items()
         ),
         "met": all(row["met"] for row in rows),
@@ -71,4 +77,4 @@ def run() -> Result:
     }
 
 
-BENCH = Bench("gateware", "bitstreams for all boards: clock, cells, memories", run)
+BENCH = Bench("gateware", "clock, cells and memories of the bitstreams of all boards", run)

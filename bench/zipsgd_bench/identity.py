@@ -1,8 +1,8 @@
-"""The same bits from the golden model, the emulator and the gateware, over a covering array of all options.
+"""Compare golden model, emulator and gateware bit by bit, over a covering array of all options.
 
-The gateware is simulated on the virtual board and driven through the real driver, with random gaps and random back-pressure
-on the byte streams either way, and with resets in mid-epoch, where a configuration says so; the streams within are stalled in
-the same way by the tests of ``tests/datapath`` and ``tests/components``.
+The gateware is simulated on the virtual board and driven by the real driver. If a configuration says so, there are random gaps
+and random back-pressure on the byte streams in both directions, and resets in the middle of epochs. The tests in
+``tests/datapath`` and ``tests/components`` stall the internal streams in the same way.
 """
 
 import random
@@ -33,7 +33,18 @@ _Row = dict[str, Any]
 
 
 def build_name(build: Build) -> str:
-    """Lanes, update lanes and what else ``build`` has."""
+    """A short name of a build.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+
+    Returns
+    -------
+    str
+        Lanes, update lanes, and optional parts.
+    """
     levels = f" levels {build.level_bits}/{build.level_p_max}" if build.level_bits else ""
     heads = f" heads {build.heads}" if build.has("heads") else ""
     more = "".join(
@@ -53,12 +64,27 @@ def _listed(result: EpochResult) -> list[bool]:
 def compare(
     build: Build, backends: Mapping[str, Backend], kinds: Sequence[Mapping[str, str]], seed: int
 ) -> tuple[_Row, list[_Row], list[_Row]]:
-    """Trains a random run of each of ``kinds`` (see :func:`zipsgd_sim.random_runs.random_run`) on all ``backends``.
+    """Train random runs on all backends, and compare the results.
+
+    Parameters
+    ----------
+    build : Build
+        The build of all backends.
+    backends : Mapping[str, Backend]
+        Backends by name; "golden" is the reference.
+    kinds : Sequence[Mapping[str, str]]
+        Options of each run, see :func:`zipsgd_sim.random_runs.random_run`.
+    seed : int
+        Seed of the random runs.
 
     Returns
     -------
-    tuple of dict, list of dict, list of dict
-        Counts; what the configurations were; and what differs from the golden one of ``backends``.
+    counts : dict[str, Any]
+        Counts of configurations and comparisons.
+    configurations : list[dict[str, Any]]
+        The configurations.
+    differences : list[dict[str, Any]]
+        Differences from the golden model.
     """
     from zipsgd_sim.random_runs import random_run
 
@@ -118,7 +144,7 @@ def compare(
 def _compared(
     build: Build, kinds: Sequence[Mapping[str, str]], seed: int, **options: Any
 ) -> Iterator[tuple[_Row, list[_Row], list[_Row]]]:
-    """:func:`compare` of all ``kinds``, those with stalls or resets each by themselves."""
+    """:func:`compare` for all ``kinds``, separately for those with stalls or resets."""
     from zipsgd_sim.resets import ResetInEpochs
 
     def conditions(kind: Mapping[str, str]) -> tuple[bool, bool]:
@@ -135,8 +161,20 @@ def _compared(
 
 
 def run(array: Sequence[Mapping[str, str]] | None = None, uart_runs: int = 3) -> Result:
-    """The configurations of ``array``, by default all there are, over byte streams, and ``uart_runs`` random ones over the
-    UART's pins."""
+    """Compare the configurations of a covering array over byte streams, and random ones over the UART's pins.
+
+    Parameters
+    ----------
+    array : Sequence[Mapping[str, str]], optional
+        Configurations; by default the whole covering array.
+    uart_runs : int
+        Number of random runs over the UART's pins.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     with extra("sim"):
         from zipsgd_sim.options import build_of, fast_memory_of, option_array
     whole, counts = option_array()
@@ -170,10 +208,10 @@ def run(array: Sequence[Mapping[str, str]] | None = None, uart_runs: int = 3) ->
         for key in ("features", "p", "m", "batch")
     )
     return {
-        "goal": f"no bit differs from the golden model in emulator and gateware (every loss, model word, flag and sample left "
-        f"out, after each of two epochs) over a covering array of all options of builds and runs: {counts[2]} pairs of values, "
-        f"and {counts[3]} triples of those that decide when an update meets the samples behind it, each met; and over the "
-        f"UART's pins; here {total} configurations: {ranges}",
+        "goal": f"emulator and gateware have the bits of the golden model (losses, model words, flags, and samples left out, "
+        f"after each of two epochs) for a covering array of all options of builds and runs, and over the UART's pins; the "
+        f"array contains all {counts[2]} pairs of option values, and all {counts[3]} triples of the options that determine "
+        f"when an update overlaps with the following samples; measured: {total} configurations, {ranges}",
         "met": not differences and array is None and uart_runs > 0,
         "seeds": [SEED],
         "pairs": counts[2],
@@ -186,5 +224,5 @@ def run(array: Sequence[Mapping[str, str]] | None = None, uart_runs: int = 3) ->
 
 
 BENCH = Bench(
-    "identity", "the same bits from golden model, emulator and gateware, over a covering array", run
+    "identity", "golden model, emulator and gateware compared bit by bit over a covering array", run
 )

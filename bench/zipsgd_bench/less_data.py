@@ -1,9 +1,9 @@
-"""Bits a value that training needs to come near float64 SGD, with evenly spaced levels and with optimal ones.
+"""Find how many bits per value training needs to come close to float64 SGD, with evenly spaced and with optimal levels.
 
-The same estimator is compared on both kinds of levels, as ZipML does: a run on p base planes and m up planes moves p + m bits
-a value. Evenly spaced levels need p = 1 at least; optimal ones also come in twos, p = 0. So where double sampling is near with
-p = 1 on even levels, optimal ones can save no more than one bit of three. Truncation (m = 0) is shown on evenly spaced levels
-alone: optimal ones are placed for stochastic rounding.
+As in ZipML, the same estimator is compared on both kinds of levels. A run with p base planes and m up planes transfers p + m
+bits per value. Evenly spaced levels need at least p = 1. Optimal levels are also possible with p = 0, which are two levels. So
+if double sampling comes close with p = 1 on evenly spaced levels, optimal levels can save at most one of three bits. Truncation
+(m = 0) is measured only on evenly spaced levels, because optimal levels are placed for stochastic rounding.
 """
 
 import statistics
@@ -33,18 +33,18 @@ REAL = ("cadata", "cpusmall", "mnist49")
 SETS = (*REAL, "synthetic10", "synthetic100", "synthetic1000")
 SEEDS = (1, 2, 3, 4, 5)
 OPTIONS = Options(batch_size=16, schedule="linear", epochs=20)
-"""Of every run. The step size is a set's own, for float64 SGD and all levels alike."""
+"""Options of every run. Each set has its own step size, which is the same for float64 SGD and all levels."""
 KINDS: dict[str, dict[str, Any]] = {
     "uniform": {"levels": "uniform"},
     "optimal": {"levels": "optimal"},
     "shared": {"levels": "optimal", "shared_levels": True},
 }
 PLANES = {2: tuple(KINDS), 1: tuple(KINDS), 0: ("uniform",)}
-"""Kinds of levels for each m."""
+"""Kinds of levels that are measured for each m."""
 NEAR = 1.02
-"""Ratio of losses that counts as near."""
+"""Largest ratio of losses that counts as close."""
 DONE = 1.005
-"""Ratio from which on no more base planes are tried."""
+"""Ratio of losses at which no more base planes are tried."""
 LEVEL_BITS = (2, 3, 4, 5, 6, 8)
 NARROW = ((2, 0), (2, 1), (1, 2))
 """m and p for which levels of fewer bits are tried, on the real sets."""
@@ -71,7 +71,18 @@ def _mean_variance(task: Task) -> float:
 
 
 def variances(table: Table) -> list[_Row]:
-    """Mean variance of a quantised value for each p and kind of levels, and how many times less optimal ones have."""
+    """Compare the variance of quantised values for all kinds of levels.
+
+    Parameters
+    ----------
+    table : Table
+        The data.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        A row for each p: mean variance of a value for each kind of levels, and the ratio of evenly spaced to optimal levels.
+    """
     rows: list[_Row] = []
     for p in _base_planes("optimal"):
         found = {
@@ -85,14 +96,21 @@ def variances(table: Table) -> list[_Row]:
 
 
 def _cautious_step(values: npt.NDArray[np.float32]) -> float:
-    """A quarter of the inverse mean squared length of a sample, at most 0.1: stable on the coarsest levels of all."""
+    """A quarter of the inverse mean squared length of a sample, at most 0.1. It is stable even on the coarsest levels."""
     return min(0.1, 0.25 * len(values) / float(np.einsum("ij,ij->", values, values, dtype=np.float64)))
 
 
 class Trials:
-    """Quantised training on a table against float64 SGD with the same steps and orders, one of each for a seed.
+    """Quantised training on a table relative to float64 SGD with the same steps and orders, once for each seed.
 
-    ``table``: to train on. ``seeds``: of the runs. ``epochs``: of each.
+    Parameters
+    ----------
+    table : Table
+        Data to train on.
+    seeds : Sequence[int]
+        Seeds of the runs.
+    epochs : int
+        Epochs of each run.
     """
 
     def __init__(self, table: Table, seeds: Sequence[int] = SEEDS, epochs: int = OPTIONS.epochs) -> None:
@@ -115,7 +133,20 @@ class Trials:
 
 
 def measure(trials: Trials, begin: Callable[[str], None] = lambda what: None) -> list[_Row]:
-    """A row for each m, kind of levels and p, up to where the ratio is at most :data:`DONE`. ``begin`` is told each m."""
+    """Measure all m, kinds of levels and p, up to the p for which the ratio is at most :data:`DONE`.
+
+    Parameters
+    ----------
+    trials : Trials
+        Training runs on one set.
+    begin : Callable[[str], None]
+        Called before each m.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        A row for each m, kind of levels and p.
+    """
     rows: list[_Row] = []
     for m, kinds in PLANES.items():
         begin(METHODS[m])
@@ -129,7 +160,18 @@ def measure(trials: Trials, begin: Callable[[str], None] = lambda what: None) ->
 
 
 def by_level_bits(trials: Trials) -> list[_Row]:
-    """The ratio on each column's optimal levels of so many bits, for some m and p."""
+    """Measure optimal levels with fewer bits per level.
+
+    Parameters
+    ----------
+    trials : Trials
+        Training runs on one set.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        A row for each m and p, with the ratio for each width of a level.
+    """
     rows = []
     for m, p in NARROW:
         ratios = {
@@ -141,12 +183,23 @@ def by_level_bits(trials: Trials) -> list[_Row]:
 
 
 def _fewest(rows: Iterable[_Row]) -> int | None:
-    """Bits a value of the narrowest row that comes near float64 SGD."""
+    """Smallest number of bits per value that comes close to float64 SGD."""
     return min((row["bits a value"] for row in rows if row["ratio"] <= NEAR), default=None)
 
 
 def needed(rows: Sequence[_Row]) -> _Row:
-    """Bits a value that each kind of levels needs by :func:`measure`, and how many times fewer optimal ones do."""
+    """Bits per value that each kind of levels needs.
+
+    Parameters
+    ----------
+    rows : Sequence[dict[str, Any]]
+        From :func:`measure`.
+
+    Returns
+    -------
+    dict[str, Any]
+        Bits by kind of levels, and the ratio of evenly spaced to optimal levels.
+    """
     bits = {kind: _fewest(row for row in rows if row["levels"] == kind) for kind in KINDS}
     uniform, optimal = bits["uniform"], bits["optimal"]
     return {**bits, "times less": uniform / optimal if uniform and optimal else None}
@@ -157,7 +210,13 @@ def _begins(steps: Steps, name: str) -> Callable[[str], None]:
 
 
 def run() -> Result:
-    """All sets."""
+    """Measure all sets.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     sweep: dict[str, list[_Row]] = {}
     by_estimator: list[_Row] = []
     by_set: list[_Row] = []
@@ -180,10 +239,10 @@ def run() -> Result:
     reached = {row["set"] for row in by_estimator if (row["times less"] or 0) >= GOAL}.intersection(REAL)
     varied = ("base_bits", "samples_per_value", "seed", "levels", "shared_levels", "step_size")
     return {
-        "goal": f"fewest bits a value within {NEAR} of float64 SGD's final full-precision training loss ({OPTIONS.epochs} "
-        f"epochs, median of {len(SEEDS)} seeds): {GOAL} times fewer with each column's optimal levels than with evenly spaced "
-        f"ones and the same estimator, by one of m = 2 and m = 1, on at least {GOAL_SETS} of the {len(REAL)} real sets; here "
-        f"on {', '.join(name for name in REAL if name in reached) or 'none'}",
+        "goal": f"to reach {NEAR} times float64 SGD's final full-precision training loss ({OPTIONS.epochs} epochs, median of "
+        f"{len(SEEDS)} seeds), training needs {GOAL} times fewer bits per value with optimal levels for each column than with "
+        f"evenly spaced levels and the same estimator (m = 2 or m = 1), on at least {GOAL_SETS} of the {len(REAL)} real sets; "
+        f"reached on: {', '.join(name for name in REAL if name in reached) or 'none'}",
         "met": len(reached) >= GOAL_SETS,
         "seeds": list(SEEDS),
         "options": {key: value for key, value in asdict(OPTIONS).items() if key not in varied},
@@ -196,7 +255,15 @@ def run() -> Result:
 
 
 def plot(result: Result, path: Path) -> None:
-    """Loss above that of float64 SGD against bits a value: colours are levels, dashes m = 1."""
+    """Plot the loss relative to float64 SGD against bits per value. Colours are kinds of levels, dashed lines are m = 1.
+
+    Parameters
+    ----------
+    result : Result
+        From :func:`run`.
+    path : Path
+        PNG file to write.
+    """
     from matplotlib.figure import Figure
 
     columns = 3
@@ -230,7 +297,7 @@ def plot(result: Result, path: Path) -> None:
 
 BENCH = Bench(
     "less-data",
-    "bits a value to come near float64 SGD, with evenly spaced and with optimal levels",
+    "bits per value to come close to float64 SGD, with evenly spaced and with optimal levels",
     run,
     plot,
 )

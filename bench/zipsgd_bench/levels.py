@@ -1,4 +1,4 @@
-"""Placing levels: time and variance of the solvers, against the published figures of QUIVER."""
+"""Compare time and variance of the solvers that place levels with the published figures of QUIVER."""
 
 import statistics
 import time
@@ -27,13 +27,14 @@ GOAL_NEAR = 1.001
 
 QUIVER_SIZE = 10**6
 QUIVER = {4: (81, 5.5714807), 8: (224, 0.80487122), 16: (543, 0.16452011), 32: (1168, 0.03722855)}
-"""Levels: milliseconds and mean variance of Ben Basat et al.'s C++ solver on these 10^6 values, on a machine of this class."""
+"""By number of levels: milliseconds and mean variance of Ben Basat et al.'s C++ solver for these 10^6 values on a machine of
+this class."""
 
 _Values = npt.NDArray[np.float64]
 
 
 def _timed(work: Callable[[], Levels], repeats: int) -> tuple[Levels, float, float]:
-    """The result, and milliseconds of the best and the median of ``repeats`` runs after one that compiles."""
+    """The result, and minimum and median of the times in milliseconds. A first run, which compiles, does not count."""
     result = work()
     runs = []
     for _ in range(repeats):
@@ -95,7 +96,7 @@ def _near(values: _Values, repeats: int) -> list[dict[str, Any]]:
 
 
 def _baselines(values: _Values) -> list[dict[str, Any]]:
-    """Variance over the optimum, for each count."""
+    """Variance relative to the optimum for each number of levels."""
     rows = []
     for count in COUNTS:
         optimum = levels(values, count).variance
@@ -106,7 +107,7 @@ def _baselines(values: _Values) -> list[dict[str, Any]]:
 
 
 def _robust() -> list[dict[str, Any]]:
-    """Inputs that other solvers crash or lose their way on, each with an answer known beforehand."""
+    """Inputs on which other solvers crash or fail, each with a known answer."""
     rng = np.random.default_rng(SEED)
     normal = np.round(rng.normal(size=100_000) * 2**20) / 2**20  # sums with 1e8 are then exact
     plain = levels(normal, COUNT)
@@ -136,10 +137,22 @@ def _robust() -> list[dict[str, Any]]:
 
 
 def run(sizes: tuple[int, ...] = SIZES, repeats: int = 9) -> Result:
-    """LogNormal(0, 1) float64 values, one core. ``sizes`` are drawn one after the other from one generator.
+    """Measure the solvers on LogNormal(0, 1) float64 values and one core.
 
-    The published figures apply to the set of 10^6, drawn after those of 10^4 and 10^5. ``exact`` is given sorted values,
-    as QUIVER is; its time includes all checks of them. ``histogram`` is given unsorted ones.
+    The published figures apply to the set of 10^6 values, which is drawn after those of 10^4 and 10^5. The exact solver gets
+    sorted values, as QUIVER does; its time includes all checks of them. The histogram gets unsorted values.
+
+    Parameters
+    ----------
+    sizes : tuple[int, ...]
+        Numbers of values. The sets are drawn one after the other from one generator.
+    repeats : int
+        Number of timed runs.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
     """
     rng = np.random.default_rng(SEED)
     unsorted = {size: rng.lognormal(size=size) for size in sizes}
@@ -156,8 +169,9 @@ def run(sizes: tuple[int, ...] = SIZES, repeats: int = 9) -> Result:
         and all(row["right"] for row in robust)
     )
     return {
-        "goal": f"QUIVER's optima, {COUNT} levels in under {GOAL_MS:g} ms; by histogram within {GOAL_NEAR:g} of the "
-        f"optimum in under {GOAL_NEAR_MS:g} ms; every input of the last table answered right; {size} values",
+        "goal": f"for {size} values, the exact solver finds QUIVER's optima, and {COUNT} levels in less than {GOAL_MS:g} ms; a "
+        f"histogram finds at most {GOAL_NEAR:g} times the optimum in less than {GOAL_NEAR_MS:g} ms; all answers in the last "
+        f"table are right",
         "met": met,
         "seeds": [SEED],
         "rows": exact,
@@ -169,7 +183,15 @@ def run(sizes: tuple[int, ...] = SIZES, repeats: int = 9) -> Result:
 
 
 def plot(result: Result, path: Path) -> None:
-    """Time against the number of values, and against the number of levels."""
+    """Plot the time against the number of values, and against the number of levels.
+
+    Parameters
+    ----------
+    result : Result
+        From :func:`run`.
+    path : Path
+        PNG file to write.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -189,5 +211,5 @@ def plot(result: Result, path: Path) -> None:
 
 
 BENCH = Bench(
-    "levels", "time and variance of placing levels, against the fastest published solver", run, plot
+    "levels", "time and variance of placing levels, compared with the fastest published solver", run, plot
 )

@@ -1,8 +1,8 @@
-"""How much of the link is samples, and whether it ever waits for them.
+"""Measure the share of samples in the link's traffic, and whether the line ever waits for the host.
 
-Epochs through the real driver on the virtual board, whose link-rate model lets a byte through every 10 * clock / baud cycles;
-so cycles of virtual time are those of a board on a real line of that rate. The line's idle cycles are counted from the first
-block of samples to the end of the epoch.
+Epochs run through the real driver on the virtual board. Its model of the link rate passes one byte every 10 * clock / baud
+cycles. So the simulated cycles are those of a board on a real line with this rate. Idle cycles of the line are counted from the
+first block of samples to the end of the epoch.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ __all__ = ["BENCH", "measure", "run"]
 SEED = 1
 SHARE = 0.97
 IDLE = 0.001
-"""Share of the line's cycles that still counts as never idle: a busy computer may keep the driver from the simulation."""
+"""Largest share of idle cycles that counts as none: on a busy computer, the driver may have to wait for the processor."""
 BUILD = Build(lanes=8, update_lanes=8, max_features=1024, clock_hz=48_000_000)
 MEGABAUD = (1, 3, 12)
 SETS = (("MNIST", 784, 60_000), ("California housing", 9, 20_640))
@@ -46,9 +46,31 @@ def measure(
     size: int,
     note: Callable[[str], None] = lambda message: None,
 ) -> _Row:
-    """An epoch of about ``size`` bytes of samples, and what an epoch of all ``rows`` would take.
+    """Measure one epoch, and compute the time of an epoch of the whole set.
 
-    ``uart``: over the pins, at the build's rate. ``note`` is told before a board is compiled.
+    Parameters
+    ----------
+    build : Build
+        Build of the virtual board.
+    name : str
+        Name of the set.
+    features : int
+        Number of features, including the intercept.
+    rows : int
+        Samples of the whole set.
+    baud : int
+        Baud rate of the line.
+    uart : bool
+        Use the UART's pins at the rate of the build.
+    size : int
+        Approximate number of sample bytes of the measured epoch.
+    note : Callable[[str], None]
+        Called with a message before a board is compiled.
+
+    Returns
+    -------
+    dict[str, Any]
+        A row.
     """
     each = sample_bytes(features, P, M, build.lanes)
     count = size // each
@@ -94,7 +116,18 @@ def measure(
 
 
 def run(size: int = 100_000) -> Result:
-    """Both shapes at each rate, and the fastest one over the UART's pins."""
+    """Measure both shapes at each rate, and the fastest rate over the UART's pins.
+
+    Parameters
+    ----------
+    size : int
+        Approximate number of sample bytes of each epoch.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     pins = replace(BUILD, clock_hz=60_000_000, uart_baud=MEGABAUD[-1] * 1_000_000)  # five cycles a bit
     tasks = [(BUILD, shape, rate) for shape in SETS for rate in MEGABAUD] + [(pins, SETS[0], MEGABAUD[-1])]
     rows = []
@@ -104,9 +137,9 @@ def run(size: int = 100_000) -> Result:
             steps.next(f"{shape[0]}, {rate} Mbaud{' over the pins' if uart else ''}")
             rows.append(measure(build, *shape, baud=rate * 1_000_000, uart=uart, size=size, note=steps.note))
     return {
-        "goal": f"samples at least {SHARE:.0%} of the bytes sent over the link in an epoch, the line never idle while samples "
-        f"wait (below {IDLE:.1%} of its cycles), at {', '.join(map(str, MEGABAUD))} Mbaud, {BUILD.clock_hz / 1e6:g} MHz. "
-        f"ZipML-PYNQ's published times come to 10 to 75 % of its bus",
+        "goal": f"samples are at least {SHARE:.0%} of the bytes that the link transfers in an epoch, and the line is never "
+        f"idle while samples wait (less than {IDLE:.1%} of its cycles), at {', '.join(map(str, MEGABAUD))} Mbaud and "
+        f"{BUILD.clock_hz / 1e6:g} MHz. The published times of ZipML-PYNQ amount to 10 to 75 % of its bus",
         "met": all(
             row["share of the bytes"] >= SHARE and row["idle cycles"] <= IDLE * row["of"] for row in rows
         ),
@@ -117,4 +150,4 @@ def run(size: int = 100_000) -> Result:
     }
 
 
-BENCH = Bench("link", "share of the link's bytes that are samples, and the line's idle cycles", run)
+BENCH = Bench("link", "share of samples in the link's bytes, and the line's idle cycles", run)

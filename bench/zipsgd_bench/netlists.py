@@ -1,4 +1,6 @@
-"""What synthesis makes of the gateware, in cells: the golden model's bits, from any state at power-up and through resets."""
+"""Compare simulations of the synthesised netlists with the golden model bit by bit, from random power-up states and across
+resets.
+"""
 
 from typing import Any, Literal
 
@@ -17,7 +19,7 @@ __all__ = ["BENCH", "BUILDS", "run"]
 
 SEED = 3
 POWER_UPS = (1, 2, 3, 4)
-"""Seeds of what flip-flops and memories hold at power-up."""
+"""Seeds of the contents of flip-flops and memories at power-up."""
 Family = Literal["ice40", "ecp5"]
 BUILDS: tuple[tuple[Family, Build], ...] = (
     ("ice40", Build(lanes=4, update_lanes=4, max_features=64, max_batch=32)),
@@ -33,7 +35,24 @@ def run(
     runs: int = 10,
     optimise: int = 1,
 ) -> Result:
-    """``runs`` random runs from each state at power-up; every other state's are reset in each epoch."""
+    """Compare random runs from each power-up state. The devices of every other state are reset in each epoch.
+
+    Parameters
+    ----------
+    builds : tuple[tuple[Family, Build], ...]
+        Cell families and builds.
+    power_ups : tuple[int, ...]
+        Seeds of the power-up states.
+    runs : int
+        Number of random runs for each state.
+    optimise : int
+        Optimisation level of the compiled simulation.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     with extra("build"):
         from zipsgd_sim.board import VirtualBoard
         from zipsgd_sim.resets import ResetInEpochs
@@ -75,8 +94,8 @@ def run(
                 for cell, count in sorted(board.cells.items())
             ]
     return {
-        "goal": "no bit differs from the golden model in netlists of iCE40 and ECP5 cells, one of each with a transcoder, "
-        "whose flip-flops and memories are random at power-up, and which are reset in epochs",
+        "goal": "netlists of iCE40 and ECP5 cells, one of each with a transcoder, produce the bits of the golden model, with "
+        "random contents of flip-flops and memories at power-up, and with resets in the middle of epochs",
         "met": not differences
         and {family for family, _ in builds} == {"ice40", "ecp5"}
         and all(row["resets"] > 0 for row in rows),
@@ -87,4 +106,4 @@ def run(
     }
 
 
-BENCH = Bench("netlists", "the golden model's bits from what synthesis makes of the gateware", run)
+BENCH = Bench("netlists", "synthesised netlists against the golden model, bit by bit", run)

@@ -1,4 +1,4 @@
-"""The speed of packing, against that of copying the same array and against the golden model, in one run on one machine."""
+"""Compare the speed of packing with copying the same array and with the golden model on the same machine."""
 
 import tempfile
 import tracemalloc
@@ -38,7 +38,25 @@ _Labels = npt.NDArray[np.int16]
 
 @dataclass(frozen=True)
 class Case:
-    """One way to pack. ``features``: of a sample; ``table``: levels from a table rather than even ones."""
+    """A case of packing.
+
+    Parameters
+    ----------
+    p : int
+        Number of base planes.
+    m : int
+        Number of up planes.
+    features : int
+        Features of a sample.
+    lanes : int
+        Features per chunk.
+    threads : int
+        Number of threads.
+    kind : type[np.floating]
+        Type of the features.
+    table : bool
+        Use levels from a table instead of evenly spaced ones.
+    """
 
     p: int = P
     m: int = M
@@ -49,6 +67,13 @@ class Case:
     table: bool = False
 
     def columns(self) -> dict[str, Any]:
+        """The parameters as the first columns of a row.
+
+        Returns
+        -------
+        dict[str, Any]
+            Values by column name.
+        """
         return {
             "p": self.p,
             "m": self.m,
@@ -76,7 +101,7 @@ OTHERS = (
 
 
 class _Work:
-    """A case's samples: of ``values`` as many as make whole ones."""
+    """The samples of a case, cut from ``values``."""
 
     def __init__(self, case: Case, values: _Floats, labels: _Labels) -> None:
         count = values.size // case.features
@@ -108,7 +133,7 @@ class _Work:
         )
 
     def golden(self) -> None:
-        """The golden model's way, for a few of the samples."""
+        """Pack a few of the samples with the golden model."""
         p, m, samples = self.case.p, self.case.m, self.samples[self.few]
         fixed = fixed_point(samples, p) if self.levels is None else self.levels.fixed_point(samples)
         codes = quantise_fixed_point(
@@ -123,7 +148,7 @@ class _Work:
 def _in_memory(
     cases: tuple[Case, ...], values: _Floats, labels: _Labels, repeats: int
 ) -> list[dict[str, Any]]:
-    """All ways of all cases in turns, and copying the values."""
+    """All methods for all cases, and copying the values, in turns."""
     copied = np.empty_like(values)
     contestants: dict[str, Callable[[], None]] = {"copy": lambda: np.copyto(copied, values)}
     works = [_Work(case, values, labels) for case in cases]
@@ -151,7 +176,7 @@ def _in_memory(
 
 
 def _traced(work: Callable[[], object]) -> float:
-    """MB of memory that came and went, at most."""
+    """Peak of the memory that is allocated during the work, in MB."""
     tracemalloc.start()
     work()
     peak = tracemalloc.get_traced_memory()[1]
@@ -160,7 +185,7 @@ def _traced(work: Callable[[], object]) -> float:
 
 
 def _from_disk(path: Path, labels: _Labels, repeats: int) -> list[dict[str, Any]]:
-    """Epochs in shuffled order from a file, scaled on the way: speed of packing, and memory."""
+    """Speed and memory of packing epochs in shuffled order from a file, with scaling."""
     features = ColumnSelection(np.load(path, mmap_mode="r"), range(FEATURES - 1))
     scaled = ScaledRows(features, np.zeros(FEATURES - 1), np.ones(FEATURES - 1))
     order = np.random.default_rng(SEED).permutation(labels.size)
@@ -190,7 +215,7 @@ def _from_disk(path: Path, labels: _Labels, repeats: int) -> list[dict[str, Any]
 
 
 def _training(path: Path, epochs: int) -> list[dict[str, Any]]:
-    """Training on the emulator: speed of the best of some epochs, and memory from reading the file on."""
+    """Training on the emulator: speed of the best epoch, and memory from reading the file on."""
     size = path.stat().st_size
     rows = []
     for memory in (size, size // 4, size // 16):
@@ -223,10 +248,22 @@ def _training(path: Path, epochs: int) -> list[dict[str, Any]]:
 
 
 def run(rows: int = 100_000, repeats: int = 15) -> Result:
-    """GB of input a second: of ``rows`` samples of 784 float32 values, and of as many values in other cases.
+    """Measure GB of input per second, for ``rows`` samples of 784 float32 values and for as many values in other cases.
 
-    All ways of one table take turns, and the best of ``repeats`` turns counts: other load can only slow a turn down. The file
-    comes from the operating system's cache.
+    All methods of a table take turns, and the best turn counts, as other load can only slow down a turn. The file is in the
+    operating system's cache.
+
+    Parameters
+    ----------
+    rows : int
+        Number of samples.
+    repeats : int
+        Number of turns.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
     """
     rng = np.random.default_rng(SEED)
     values = rng.uniform(-1, 1, (rows, FEATURES)).astype(np.float32)
@@ -242,8 +279,8 @@ def run(rows: int = 100_000, repeats: int = 15) -> Result:
         disk = _from_disk(path, labels, max(1, repeats // 3))
         training = _training(path, max(2, repeats // 3))
     return {
-        "goal": f"float32 input, p = {P}, m = {M}, n = {FEATURES}, on 8 and on {LANES} lanes: >= {GOAL:g} GB/s with one "
-        f"thread, and >= {2 * GOAL:g} GB/s with two",
+        "goal": f"for float32 input, p = {P}, m = {M} and n = {FEATURES} on 8 and on {LANES} lanes, packing processes at least "
+        f"{GOAL:g} GB/s with one thread, and at least {2 * GOAL:g} GB/s with two",
         "met": all(row["GB/s"] >= GOAL * row["threads"] for row in main),
         "seeds": [SEED],
         "samples": rows,
@@ -256,5 +293,5 @@ def run(rows: int = 100_000, repeats: int = 15) -> Result:
 
 
 BENCH = Bench(
-    "packing", "bytes of features packed a second, against copying them and against the golden model", run
+    "packing", "speed of packing features, compared with copying them and with the golden model", run
 )

@@ -1,4 +1,4 @@
-"""What a bench says of its progress, on standard error."""
+"""Progress of a bench on standard error."""
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -7,11 +7,12 @@ __all__ = ["Steps"]
 
 
 class Steps:
-    """A bench's steps: a bar on a terminal, a line each elsewhere. A context manager.
+    """Progress over the steps of a bench: a bar on a terminal, and otherwise a line per step. A context manager.
 
     Parameters
     ----------
-    count : how many there will be.
+    count : int
+        Number of steps.
     """
 
     def __init__(self, count: int) -> None:
@@ -30,14 +31,26 @@ class Steps:
         self._task = self._bar.add_task("", total=count)
 
     def next(self, what: str) -> None:
-        """The step before is done, and ``what`` begins."""
+        """Finish the current step and begin the next one.
+
+        Parameters
+        ----------
+        what : str
+            Name of the next step.
+        """
         self._bar.update(self._task, completed=self._begun, description=what)
         self._begun += 1
         if not self._console.is_terminal:
             self.note(f"{self._begun}/{self._count} {what}")
 
     def note(self, message: str) -> None:
-        """Say something beside the steps, such as what takes long."""
+        """Print a message beside the steps.
+
+        Parameters
+        ----------
+        message : str
+            The message, such as the name of a long operation.
+        """
         self._console.print(message, soft_wrap=True)
 
     def __enter__(self) -> "Steps":

@@ -1,8 +1,8 @@
-"""Test scores of models trained on at most 4 bits a value, against scikit-learn's linear models on float64.
+"""Compare test scores of models trained with 4 bits per value with scikit-learn's linear models on float64.
 
-All contestants see the same rows and are tuned over a small grid in the same way: by 10,000 of the training rows (MNIST), or by
-cross-validation. Their score on test rows is the mean over splits. "least squares" is its exact solution on float64, as a
-yardstick: on regression the loss that the device minimises too.
+All contestants see the same rows, and are tuned over a small grid in the same way: on 10,000 of the training rows (MNIST), or
+by cross-validation. Their score on test rows is the mean over the splits. "least squares" is the exact solution on float64, as
+a yardstick: for regression, the device minimises the same loss.
 """
 
 import time
@@ -26,20 +26,20 @@ __all__ = ["BENCH", "Contest", "contest", "contests", "run"]
 
 P, M = 2, 2
 NEAR = 0.5
-"""Points of accuracy, or of 100 R2, that ours may lie below the best of the others."""
+"""Largest distance of zipsgd's score from the best other score, in points of accuracy or of 100 R2."""
 SPLITS = tuple(range(20))
-"""Seeds of the splits of sets that have none of their own.
+"""Seeds of the splits, for sets without a given split.
 
-A test share has 143 rows or more, and on one split two contestants differ by about a point in either direction by chance. The
-mean of 20 is known to a quarter of a point, half of what is to be told apart.
+The test part has at least 143 rows. On one split, two contestants differ by about one point by chance. The standard error of
+the mean over 20 splits is a quarter of a point, which is half of :data:`NEAR`.
 """
 TEST_SHARE = 0.25
 _FOLDS = 3
 _HELD_ROWS = 10_000
-"""Of a set with a split of its own: training rows to rate candidates on. They are trained on all others, as what is best for a
-few rows (more regularisation, fewer epochs) is not for many."""
+"""Number of training rows that candidates are rated on, for sets with a given split. The candidates are trained on all other
+rows, because the best parameters for few rows (more regularisation, fewer epochs) are not the best for many."""
 EXACT = "least squares"
-"""The contestant that is no opponent but a yardstick."""
+"""The contestant that is only a yardstick."""
 
 _Split = tuple[Any, Any, Any, Any]
 Contestants = Mapping[str, tuple[Any, dict[str, list[Any]]]]
@@ -47,7 +47,21 @@ Contestants = Mapping[str, tuple[Any, dict[str, list[Any]]]]
 
 @dataclass(frozen=True)
 class Contest:
-    """``splits``: X and y to train on, X and y to test on. ``held_rows``: to rate candidates on; None for cross-validation."""
+    """A comparison on one set.
+
+    Parameters
+    ----------
+    name : str
+        Name of the set.
+    measure : str
+        "accuracy" or "R2".
+    splits : Sequence[Callable[[], _Split]]
+        Functions that return X and y for training, and X and y for testing.
+    contestants : Contestants
+        Estimators and their grids, by name.
+    held_rows : int | None
+        Number of training rows that candidates are rated on; None for cross-validation.
+    """
 
     name: str
     measure: str
@@ -126,7 +140,18 @@ def _mnist() -> _Split:
 
 
 def contests() -> list[Contest]:
-    """Raises ModuleNotFoundError without scikit-learn."""
+    """The comparisons on all sets.
+
+    Returns
+    -------
+    list[Contest]
+        One comparison per set.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        scikit-learn is not installed.
+    """
     with extra("sklearn"):
         from sklearn import datasets
         from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -145,7 +170,7 @@ def contests() -> list[Contest]:
 
 
 def _tuned(estimator: Any, grid: dict[str, list[Any]], X: Any, y: Any, held_rows: int | None) -> Any:
-    """The estimator with the best of the grid, trained on all rows."""
+    """The estimator with the best parameters of the grid, trained on all rows."""
     from sklearn.base import clone
     from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
@@ -159,7 +184,21 @@ def _tuned(estimator: Any, grid: dict[str, list[Any]], X: Any, y: Any, held_rows
 
 
 def contest(entered: Contest, begin: Callable[[str], None] = lambda what: None) -> dict[str, Any]:
-    """A row: our score in points, the best of the others, how far ours is from it; and ``all``, of each contestant."""
+    """Run one comparison.
+
+    Parameters
+    ----------
+    entered : Contest
+        The comparison.
+    begin : Callable[[str], None]
+        Called before each contestant.
+
+    Returns
+    -------
+    dict[str, Any]
+        A row: the score of zipsgd in points, the best other score, and the difference. ``all`` holds the scores of each
+        contestant.
+    """
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
     points: dict[str, npt.NDArray[np.float64]] = {}
@@ -170,8 +209,9 @@ def contest(entered: Contest, begin: Callable[[str], None] = lambda what: None) 
         scores = []
         for split in entered.splits:
             X, y, test_x, test_y = split()
-            with warnings.catch_warnings(), threadpool_limits(1):  # more only hinder each other on small sets
-                warnings.simplefilter("ignore")  # solvers that a candidate keeps from converging
+            # On small sets, more threads slow each other down
+            with warnings.catch_warnings(), threadpool_limits(1):
+                warnings.simplefilter("ignore")  # from candidates with which a solver does not converge
                 scores.append(_tuned(estimator, grid, X, y, entered.held_rows).score(test_x, test_y))
         points[name] = 100 * np.array(scores)
         seconds[name] = time.perf_counter() - start
@@ -196,14 +236,20 @@ def contest(entered: Contest, begin: Callable[[str], None] = lambda what: None) 
 
 
 def run() -> Result:
-    """All sets."""
+    """Run the comparisons on all sets.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     entered = contests()
     with Steps(sum(len(each.contestants) for each in entered)) as steps:
         rows = [contest(each, steps.next) for each in entered]
     details = {row["set"]: row.pop("all") for row in rows}
     return {
-        "goal": f"test accuracy, or 100 R2, at {P + M} bits a value at most {NEAR} points below the best of scikit-learn's "
-        f"linear models on float64, on every set",
+        "goal": f"on every set, the test accuracy (or 100 R2) with {P + M} bits per value is at most {NEAR} points below the "
+        f"best of scikit-learn's linear models on float64",
         "met": all(row["met"] for row in rows),
         "seeds": list(SPLITS),
         "rows": rows,
@@ -211,4 +257,6 @@ def run() -> Result:
     }
 
 
-BENCH = Bench("quality", "test scores at 4 bits a value against scikit-learn's linear models on float64", run)
+BENCH = Bench(
+    "quality", "test scores with 4 bits per value and of scikit-learn's linear models on float64", run
+)

@@ -1,8 +1,8 @@
-"""Boards and hosts killed in the midst of training: the run goes on with the bits of one that was left alone.
+"""Kill boards and hosts during training: the continued run must have the bits of an undisturbed one.
 
-A board is killed as by a power cut (kill -9), and another started on the same port. Most come back before the host gives up,
-which then begins the epoch again by itself; in every fifth case it has given up, and the run is resumed from its checkpoint. A
-host is killed the same way, and another resumes the run.
+A board is killed as by a power failure (kill -9), and another one is started on the same port. Usually it is back before the
+host gives up, and the host starts the epoch again. In every fifth case the host has given up, and the run is resumed from its
+checkpoint. A host is killed in the same way, and another process resumes the run.
 """
 
 import random
@@ -34,28 +34,28 @@ __all__ = ["BENCH", "run"]
 
 SEED = 3
 KILLS = 25
-"""Of boards, and of hosts."""
+"""Number of killed boards, and of killed hosts."""
 GIVEN_UP = 5
-"""One in so many boards comes back too late."""
+"""One board out of this number comes back too late."""
 COMMAND = (
     "import sys; from zipsgd.cli import main; sys.exit(main())",
     *("train", SET, "--epochs", str(OPTIONS.epochs), "--seed", str(OPTIONS.seed), "--quiet"),
 )
-"""The run as a process."""
+"""Command line of the run as a process."""
 
 _Row = dict[str, Any]
 _Start = Callable[[int], "VirtualBoard"]
 
 
 def _kept(path: Path) -> int:
-    """Epochs in a checkpoint."""
+    """Number of epochs in a checkpoint."""
     return len(load_checkpoint(path).epochs) if path.exists() else 0
 
 
 def _kill_board(start: _Start, table: Table, path: Path, count: int, seconds: float | None) -> _Row | None:
-    """Kill a board when it has received ``count`` bytes, start another after ``seconds``; None: when the host has given up.
+    """Kill a board after ``count`` received bytes, and start another one after ``seconds``; None: after the host has given up.
 
-    None if the run was over before.
+    Returns None if the run was finished before.
     """
     from zipsgd_sim.mishaps import after_bytes
 
@@ -96,7 +96,7 @@ def _kill_board(start: _Start, table: Table, path: Path, count: int, seconds: fl
 
 
 def _kill_host(board: "VirtualBoard", table: Table, path: Path, count: int) -> _Row | None:
-    """Kill a host when it has sent ``count`` bytes, and resume its run. None if it was over before."""
+    """Kill a host after it has sent ``count`` bytes, and resume its run. Returns None if the run was finished before."""
     from zipsgd_sim.mishaps import after_bytes
 
     command = [sys.executable, "-c", *COMMAND, "--backend", board.url, "--checkpoint", str(path)]
@@ -118,7 +118,20 @@ def _kill_host(board: "VirtualBoard", table: Table, path: Path, count: int) -> _
 
 
 def run(kills: int = KILLS, build: Build = BUILD) -> Result:
-    """``kills`` boards and as many hosts, each at a random byte of a run."""
+    """Kill boards and hosts, each at a random byte of a run.
+
+    Parameters
+    ----------
+    kills : int
+        Number of boards, and of hosts.
+    build : Build
+        Build of the virtual boards.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     with extra("sim"):
         from zipsgd_sim.board import VirtualBoard
 
@@ -136,7 +149,7 @@ def run(kills: int = KILLS, build: Build = BUILD) -> Result:
             nonlocal missed
             path = Path(folder) / "run.json"
             while (found := kill(path, rng.randrange(1, total))) is None:
-                missed += 1  # it was over before: at another byte
+                missed += 1  # the run was finished before: try another byte
                 path.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             points.append(found)
@@ -168,8 +181,9 @@ def run(kills: int = KILLS, build: Build = BUILD) -> Result:
         )
     identical = sum(point["identical"] for point in points)
     return {
-        "goal": f"{KILLS} virtual boards and {KILLS} hosts killed (kill -9) at random bytes of a run of {OPTIONS.epochs} "
-        f"epochs: every loss and model word as in a run that was left alone; here {identical} of {len(points)}",
+        "goal": f"after {KILLS} virtual boards and {KILLS} hosts are killed (kill -9) at random bytes of a run of "
+        f"{OPTIONS.epochs} epochs, the losses and model words are those of an undisturbed run; measured: {identical} of "
+        f"{len(points)}",
         "met": identical == len(points) >= 2 * KILLS,
         "seeds": [SEED, OPTIONS.seed],
         "set": SET,
@@ -179,4 +193,4 @@ def run(kills: int = KILLS, build: Build = BUILD) -> Result:
     }
 
 
-BENCH = Bench("recovery", "boards and hosts killed in mid-run: the same bits when it goes on", run)
+BENCH = Bench("recovery", "bits of runs that continue after boards and hosts are killed", run)

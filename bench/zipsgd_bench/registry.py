@@ -1,4 +1,4 @@
-"""What a bench is, and how its result is written down."""
+"""The definition of a bench, and the output of its result."""
 
 import json
 import platform
@@ -11,15 +11,24 @@ from typing import Any
 __all__ = ["Bench", "Result", "describe", "save"]
 
 Result = dict[str, Any]
-"""A bench's result, ready for JSON: ``goal`` (text), ``met`` (bool), ``seeds``, ``rows`` (a table: dicts with the same
-keys), and whatever else the bench has to say; further tables are lists of dicts too."""
+"""The result of a bench for JSON: ``goal`` (text), ``met`` (bool), ``seeds``, ``rows`` (a table: dicts with the same keys), and
+further entries. Further tables are lists of dicts too."""
 
 
 @dataclass(frozen=True)
 class Bench:
     """One measurement with a goal.
 
-    ``run`` takes nothing and returns the :data:`Result`; ``plot`` draws a result into a PNG file.
+    Parameters
+    ----------
+    name : str
+        Name on the command line.
+    summary : str
+        One line that describes the measurement.
+    run : Callable[[], Result]
+        Performs the measurement.
+    plot : Callable[[Result, Path], None], optional
+        Draws a result into a PNG file.
     """
 
     name: str
@@ -29,11 +38,27 @@ class Bench:
 
     @property
     def command(self) -> str:
+        """str: The command that runs the bench."""
         return f"zipsgd bench {self.name}"
 
 
 def save(bench: Bench, result: Result, folder: Path) -> list[Path]:
-    """Write ``result`` as NAME.json, and its figure as NAME.png, into ``folder``; returns the files written."""
+    """Write a result as NAME.json, and its figure as NAME.png.
+
+    Parameters
+    ----------
+    bench : Bench
+        The bench.
+    result : Result
+        Its result.
+    folder : Path
+        Folder for the files; created if necessary.
+
+    Returns
+    -------
+    list[Path]
+        The files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     environment = {
         "python": platform.python_version(),
@@ -66,7 +91,7 @@ def _cell(value: object) -> str:
 
 
 def _table(rows: Iterable[Mapping[str, object]]) -> str:
-    """Rows with the same keys as aligned text, a heading first."""
+    """Rows with the same keys as aligned text, with a heading."""
     listed = list(rows)
     if not listed:
         return ""
@@ -78,7 +103,18 @@ def _table(rows: Iterable[Mapping[str, object]]) -> str:
 
 
 def describe(result: Result) -> str:
-    """All tables of a result, and whether it met its goal."""
+    """All tables of a result as text, and whether the goal is met.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+
+    Returns
+    -------
+    str
+        Text of several lines.
+    """
     tables = [
         value for value in result.values() if isinstance(value, list) and value and isinstance(value[0], dict)
     ]

@@ -1,4 +1,4 @@
-"""The virtual board under the real driver, for benches."""
+"""The virtual board with the real driver, for benches."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,10 +27,36 @@ def simulated(
     optimise: int = 3,
     note: Callable[[str], None] = lambda message: None,
 ) -> Iterator[tuple["VirtualBoard", DeviceBackend]]:
-    """A virtual board of ``build`` and the backend that drives it; see :class:`zipsgd_sim.board.VirtualBoard`.
+    """A virtual board and the backend that drives it, as a context; see :class:`zipsgd_sim.board.VirtualBoard`.
 
-    ``fast_memory``: of :class:`zipsgd_hw.datapath.datapath.Datapath`. ``note`` is told before a board is compiled.
-    Raises ModuleNotFoundError, with what to install, without the simulator.
+    Parameters
+    ----------
+    build : Build
+        The build.
+    uart : bool
+        Simulate the UART's pins.
+    fast_memory : bool
+        As for :class:`zipsgd_hw.datapath.datapath.Datapath`.
+    baud : int
+        Baud rate of the line; 0 for no limit.
+    stall_seed : int
+        Seed of random stalls on the byte streams; 0 for none.
+    optimise : int
+        Optimisation level of the compiled simulation.
+    note : Callable[[str], None]
+        Called with a message before a board is compiled.
+
+    Yields
+    ------
+    board : VirtualBoard
+        The virtual board.
+    device : DeviceBackend
+        The backend that drives it.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        The simulator is not installed. The message says how to install it.
     """
     with extra("sim"):
         from zipsgd_sim.board import VirtualBoard

@@ -1,4 +1,4 @@
-"""Speed of the virtual board: cycles of the datapath a second, with the real driver streaming samples to it."""
+"""Measure the speed of the virtual board: datapath cycles per second while the real driver streams samples to it."""
 
 import os
 import statistics
@@ -30,7 +30,7 @@ _Row = dict[str, Any]
 
 @contextmanager
 def _on(core: int | None) -> Iterator[None]:
-    """Keep this process, and what is started within, to one core; None for any."""
+    """Keep this process, and processes started within, on one core; None for any."""
     if core is None:
         yield
         return
@@ -52,7 +52,7 @@ def _measure(
     host_core: int | None,
     note: Callable[[str], None],
 ) -> _Row:
-    """Epochs with board and driver kept to their cores; the median of their speeds."""
+    """Median speed of epochs, with board and driver on their cores."""
     rng = np.random.default_rng(SEED)
     values = rng.uniform(-1, 1, (samples, features)).astype(np.float32)
     labels = rng.integers(-(1 << 15), 1 << 15, samples).astype(np.int16)
@@ -77,7 +77,24 @@ def _measure(
 
 
 def run(build: Build = BUILD, features: int = FEATURES, samples: int = 1024, epochs: int = 7) -> Result:
-    """Board and driver on one core, then on two; where a process cannot be kept to a core, wherever the system puts them."""
+    """Measure board and driver on one core, and on two. Where processes cannot be bound to a core, the system chooses.
+
+    Parameters
+    ----------
+    build : Build
+        Build of the virtual board.
+    features : int
+        Number of features.
+    samples : int
+        Samples of an epoch.
+    epochs : int
+        Number of measured epochs.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
     places: dict[str, tuple[int | None, int | None]] = {}
     if cores:
@@ -93,8 +110,8 @@ def run(build: Build = BUILD, features: int = FEATURES, samples: int = 1024, epo
             )
             rows.append({"board and driver on": place, **row})
     return {
-        "goal": f"at least {GOAL:,} datapath cycles a second with {build.lanes} lanes, through the driver, on one core: cycles "
-        f"that the device counts with an epoch under way, over the epoch's time on the wall; n = {features}",
+        "goal": f"the simulation with the driver reaches at least {GOAL:,} datapath cycles per second on one core, with "
+        f"{build.lanes} lanes and n = {features}; this is the device's cycle count of an epoch over the elapsed time",
         "met": rows[0]["board and driver on"] == "one core" and rows[0]["cycles/s"] >= GOAL,
         "seeds": [SEED],
         "p": P,
@@ -106,4 +123,4 @@ def run(build: Build = BUILD, features: int = FEATURES, samples: int = 1024, epo
     }
 
 
-BENCH = Bench("simulation", "datapath cycles a second of the virtual board, through the driver", run)
+BENCH = Bench("simulation", "datapath cycles per second of the virtual board with the driver", run)

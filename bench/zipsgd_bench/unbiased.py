@@ -1,7 +1,8 @@
-"""Means of everything that is rounded, against exact values; and where naive SGD and double sampling converge to.
+"""Compare the means of all roundings with exact values, and find the solutions of naive SGD and of double sampling.
 
-ZipML (section 2.1): the naive gradient Q(a)(Q(a)^T x - b) has mean (a a^T + D) x - a b, with D the diagonal of the
-variances (a - l)(u - a), so naive SGD converges to (A^T A + sum D) x = A^T b; double sampling converges to least squares.
+ZipML (section 2.1): the naive gradient Q(a)(Q(a)^T x - b) has the mean (a a^T + D) x - a b, where D is the diagonal matrix of
+the variances (a - l)(u - a). So naive SGD converges to (A^T A + sum D) x = A^T b, and double sampling to the least squares
+solution.
 """
 
 from collections.abc import Iterator
@@ -27,9 +28,9 @@ __all__ = ["BENCH", "run"]
 SEED = 20
 BLOCKS = 256
 LIMIT = 4.0
-"""Standard errors that a mean may lie from the exact value."""
+"""Largest distance of a mean from the exact value, in standard errors."""
 NEAR = 0.05
-"""Share of the way between the naive and the least squares solution that a trained model may lie from its own."""
+"""Largest distance of a trained model from its solution, relative to the distance of the two solutions."""
 
 _Float = npt.NDArray[np.float64]
 
@@ -39,7 +40,7 @@ def _row(
 ) -> dict[str, object]:
     """Compare the mean over blocks of equal size with ``exact``.
 
-    The standard error is that of the blocks' means, so it also counts what dependence there is between draws.
+    The standard error is that of the blocks' means. So it includes any dependence between draws.
     """
     means = np.array(blocks)
     error = means.std(axis=0, ddof=1) / np.sqrt(len(blocks))
@@ -56,7 +57,7 @@ def _row(
 
 
 def _row_blocks(draws: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Row numbers of BLOCKS blocks: each row has up bits of its own."""
+    """Row numbers of BLOCKS blocks. Each row has its own up bits."""
     size = -(-draws // BLOCKS)
     for block in range(BLOCKS):
         yield np.arange(block * size, (block + 1) * size)
@@ -69,7 +70,18 @@ def _draw(values: _Float, label: int, p: int, m: int, rows: npt.NDArray[np.int64
 
 
 def samples(draws: int) -> list[dict[str, object]]:
-    """E[Q_i(a)] = a, and E[Q_1(a) Q_2(a)] = a^2."""
+    """Check that E[Q_i(a)] = a, and that E[Q_1(a) Q_2(a)] = a^2.
+
+    Parameters
+    ----------
+    draws : int
+        Number of draws of each value.
+
+    Returns
+    -------
+    list[dict[str, object]]
+        A row for each mean.
+    """
     values = np.random.default_rng(SEED).integers(-(1 << 16), 1 << 16, 16) / 2.0**16
     table = []
     for p in (1, 2, 4, 8):
@@ -88,9 +100,19 @@ def samples(draws: int) -> list[dict[str, object]]:
 
 
 def gradients(draws: int) -> list[dict[str, object]]:
-    """The gradient at a fixed model, through dot product, residual, delta and accumulator.
+    """Check the gradient at a fixed model, through dot product, residual, delta and accumulator.
 
-    Double sampling has the mean a (a^T x - b); the naive estimator misses it by D x.
+    With double sampling, its mean is a (a^T x - b). The naive estimator is off by D x.
+
+    Parameters
+    ----------
+    draws : int
+        Number of draws of each value.
+
+    Returns
+    -------
+    list[dict[str, object]]
+        A row for each mean.
     """
     build = Build()
     rng = np.random.default_rng(SEED)
@@ -126,7 +148,18 @@ def gradients(draws: int) -> list[dict[str, object]]:
 
 
 def model_roundings(draws: int) -> list[dict[str, object]]:
-    """E[Q3(x)] = x and E[Q4(G)] = G, through the update unit."""
+    """Check that E[Q3(x)] = x and E[Q4(G)] = G, through the update unit.
+
+    Parameters
+    ----------
+    draws : int
+        Number of draws of each value.
+
+    Returns
+    -------
+    list[dict[str, object]]
+        A row for each mean.
+    """
     build = Build(lanes=64, update_lanes=64, max_features=1024)
     rng = np.random.default_rng(SEED)
     kinds, copies = 16, 64
@@ -152,7 +185,19 @@ def model_roundings(draws: int) -> list[dict[str, object]]:
 
 
 def solutions(epochs: int) -> list[dict[str, object]]:
-    """Train to the end at p = 1 with a constant step; the mean of the late models against both exact solutions."""
+    """Train until convergence with p = 1 and a constant step, and compare the mean of the late models with both exact
+    solutions.
+
+    Parameters
+    ----------
+    epochs : int
+        Number of epochs.
+
+    Returns
+    -------
+    list[dict[str, object]]
+        A row for each estimator.
+    """
     rng = np.random.default_rng(SEED)
     rows, features, batch = 512, 8, 16
     values = np.round(rng.uniform(-1, 1, (rows, features)) * 2**15) / 2**15
@@ -202,7 +247,20 @@ def solutions(epochs: int) -> list[dict[str, object]]:
 
 
 def run(draws: int = 1 << 20, epochs: int = 4000) -> Result:
-    """All means with ``draws`` draws of each value, and three trainings of ``epochs`` epochs."""
+    """Check all means, and train three times.
+
+    Parameters
+    ----------
+    draws : int
+        Number of draws of each value.
+    epochs : int
+        Epochs of each training.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     with Steps(4) as steps:
         steps.next("means of quantised samples")
         means = samples(draws)
@@ -213,8 +271,9 @@ def run(draws: int = 1 << 20, epochs: int = 4000) -> Result:
         steps.next("solutions that SGD converges to")
         trained = solutions(epochs)
     return {
-        "goal": f"every mean within {LIMIT:g} standard errors of the exact value at >= 10^6 draws; naive SGD within "
-        f"{NEAR:.0%} of the gap of (A^T A + sum D) x = A^T b, double sampling of least squares",
+        "goal": f"with at least 10^6 draws, every mean is within {LIMIT:g} standard errors of the exact value; naive SGD "
+        f"converges to (A^T A + sum D) x = A^T b and double sampling to least squares, both within {NEAR:.0%} of the distance "
+        f"between the two solutions",
         "met": all(row["within 4"] for row in means) and all(row["near its own"] for row in trained),
         "seeds": [SEED],
         "rows": means,
@@ -224,6 +283,6 @@ def run(draws: int = 1 << 20, epochs: int = 4000) -> Result:
 
 BENCH = Bench(
     "unbiased",
-    "means of all roundings and gradients against exact values; the solutions SGD converges to",
+    "means of all roundings and gradients compared with exact values, and the solutions that SGD converges to",
     run,
 )

@@ -1,4 +1,4 @@
-"""Bytes of a sample on the wire: features are not padded to the lanes."""
+"""Check the bytes of a sample on the wire: features are not padded to the number of lanes."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ FEATURES = (*range(1, 80), 127, 128, 129, 255, 256, 257, 300, 784, 1000, 1024)
 
 
 def _bytes(features: int, p: int, m: int, lanes: int) -> int:
-    """Bytes that the packing function really makes of one sample."""
+    """Number of bytes that packing really produces for one sample."""
     codes = Codes(
         np.zeros((1, features), np.int8), np.zeros((1, features), np.uint8), np.zeros(1, np.int16), p, m
     )
@@ -22,7 +22,13 @@ def _bytes(features: int, p: int, m: int, lanes: int) -> int:
 
 
 def run() -> Result:
-    """Sweep lanes, n, p and m; compare with 2 + (p + m) * ceil(n / 8)."""
+    """Compare the size with 2 + (p + m) * ceil(n / 8) bytes for all lanes, n, p and m.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
     rows = []
     for lanes in LANES:
         worst = (0.0, "")
@@ -48,11 +54,11 @@ def run() -> Result:
             }
         )
     return {
-        "goal": "bytes a sample <= 2 + (p + m) * ceil(n / 8)",
+        "goal": "a sample takes at most 2 + (p + m) * ceil(n / 8) bytes",
         "met": all(row["above the limit"] == 0 for row in rows),
         "seeds": [],
         "rows": rows,
     }
 
 
-BENCH = Bench("wire", "bytes of a sample on the wire against 2 + (p + m) * ceil(n / 8)", run)
+BENCH = Bench("wire", "bytes of a sample on the wire, compared with 2 + (p + m) * ceil(n / 8)", run)

@@ -1,7 +1,7 @@
-"""Rows of numbers that may be more than memory holds: what is asked of them, and walks through them block by block.
+"""Rows of numbers that may be larger than memory, and iteration over them block by block.
 
-Whatever is found out about a set (ranges, a loss, levels) is put together from the same blocks, whether it is an array or stays
-in its file, and however an array lies in memory: so all of it is the same to the last bit.
+All statistics of a data set (ranges, a loss, levels) are computed from the same blocks, whether the set is an array or stays in
+its file, and whatever its memory layout. So the results agree to the last bit.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,63 +26,81 @@ _Float = npt.NDArray[np.float64]
 _Index = npt.NDArray[np.int64]
 
 _BLOCK_VALUES = 1 << 18
-"""Of a block: few enough for the second-level cache. Sums over a set depend on it in their last bits."""
+"""Values of a block: few enough for the second-level cache. The last bits of sums over a set depend on it."""
 
 
 class Rows(Protocol):
-    """Real numbers of shape (rows, columns), of which some rows at a time are asked for: an array, for one."""
+    """Real numbers of shape (rows, columns) whose rows are read on request, such as an array."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """tuple[int, int]: Rows and columns."""
 
-    def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> npt.NDArray[np.floating]: ...
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> npt.NDArray[np.floating]:
+        """Read some of the rows, as an array of shape (selected rows, columns)."""
 
 
 def _index(columns: Sequence[int]) -> slice | list[int]:
-    """What picks ``columns`` of an array: a slice, which copies nothing, where they follow each other."""
+    """An index that selects ``columns`` of an array: a slice, which needs no copy, if they are consecutive."""
     first = columns[0] if columns else 0
     last = first + len(columns)
     return slice(first, last) if list(columns) == list(range(first, last)) else list(columns)
 
 
 class ColumnSelection:
-    """ColumnSelection of an array that stays where it is, such as in a file: rows are read when they are asked for.
+    """Columns of an array that stays where it is, such as in a file. Rows are read on request.
 
-    They come as float32 if the array holds that, else as float64.
+    They are returned as float32 if the array holds float32, and else as float64.
 
     Parameters
     ----------
-    array : real numbers, shape (rows, columns), such as ``numpy.load(path, mmap_mode="r")``.
-    columns : numbers of those to have; by default all.
+    array : npt.NDArray[np.generic] of shape (rows, columns)
+        Real numbers, such as ``numpy.load(path, mmap_mode="r")``.
+    columns : Sequence[int], optional
+        Indices of the selected columns; by default all.
     """
 
     def __init__(self, array: npt.NDArray[np.generic], columns: Sequence[int] | None = None) -> None:
-        self._array = array.view(np.ndarray)  # a memmap's own indexing is slow
+        self._array = array.view(np.ndarray)  # indexing a memmap is slow
         self._columns = tuple(range(array.shape[1])) if columns is None else tuple(columns)
         self._view, self._index = self._array, _index(self._columns)
-        if isinstance(self._index, slice):  # rows of a view are copied without the other columns
+        if isinstance(self._index, slice):  # reading rows of a view does not copy the other columns
             self._view, self._index = self._array[:, self._index], slice(None)
         self._kind = np.float32 if array.dtype == np.float32 else np.float64
 
     @property
     def shape(self) -> tuple[int, int]:
+        """tuple[int, int]: Rows and selected columns."""
         return self._array.shape[0], len(self._columns)
 
     def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> npt.NDArray[np.floating]:
         return self._view[rows][:, self._index].astype(self._kind, copy=False)
 
     def select_columns(self, places: Sequence[int]) -> "ColumnSelection":
-        """Some of the columns, by their numbers among these."""
+        """Some of the selected columns.
+
+        Parameters
+        ----------
+        places : Sequence[int]
+            Indices among the selected columns.
+
+        Returns
+        -------
+        ColumnSelection
+            The columns.
+        """
         return ColumnSelection(self._array, [self._columns[place] for place in places])
 
 
 class RowSelection:
-    """Some rows, maybe more than once, of a matrix that stays as it is; what is asked for comes dense.
+    """Selected rows, possibly repeated, of a matrix that is not copied. Rows are returned as dense arrays.
 
     Parameters
     ----------
-    matrix : real numbers of shape (rows, columns): :class:`Rows`, or a sparse matrix of SciPy's in CSR format.
-    index : of the rows, shape (chosen,).
+    matrix : Rows or a SciPy sparse matrix in CSR format, of shape (rows, columns)
+        Real numbers.
+    index : npt.NDArray[np.int64] of shape (selected,)
+        Indices of the selected rows.
     """
 
     def __init__(self, matrix: Any, index: _Index) -> None:
@@ -91,6 +109,7 @@ class RowSelection:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """tuple[int, int]: Selected rows and columns."""
         return self._index.size, self._matrix.shape[1]
 
     @property
@@ -111,7 +130,20 @@ class RowSelection:
 
 
 def select_columns(rows: Rows, columns: Sequence[int]) -> Rows:
-    """Some columns, at least one: of an array a view where they follow each other, else a copy."""
+    """Some columns of rows: a view of an array if the columns are consecutive, else a copy.
+
+    Parameters
+    ----------
+    rows : Rows of shape (rows, columns)
+        The rows.
+    columns : Sequence[int]
+        Indices of at least one column.
+
+    Returns
+    -------
+    Rows of shape (rows, selected columns)
+        The columns.
+    """
     return (
         rows.select_columns(columns)
         if isinstance(rows, ColumnSelection | RowSelection)
@@ -120,7 +152,20 @@ def select_columns(rows: Rows, columns: Sequence[int]) -> Rows:
 
 
 def iterate_blocks(rows: Rows) -> Iterator[tuple[slice, npt.NDArray[np.floating]]]:
-    """Blocks of all rows in order, contiguous, and where each one is."""
+    """Iterate over all rows in order, in contiguous blocks of at most 2^18 values.
+
+    Parameters
+    ----------
+    rows : Rows of shape (rows, columns)
+        The rows.
+
+    Yields
+    ------
+    part : slice
+        Row numbers of the block.
+    block : npt.NDArray[np.floating] of shape (rows of the block, columns)
+        The values.
+    """
     count, columns = rows.shape
     size = max(1, _BLOCK_VALUES // max(1, columns))
     for start in range(0, count, size):
@@ -129,14 +174,38 @@ def iterate_blocks(rows: Rows) -> Iterator[tuple[slice, npt.NDArray[np.floating]
 
 
 def column(rows: Rows, number: int) -> _Float:
-    """One column as a vector."""
+    """One column as a vector.
+
+    Parameters
+    ----------
+    rows : Rows of shape (rows, columns)
+        The rows.
+    number : int
+        Index of the column.
+
+    Returns
+    -------
+    npt.NDArray[np.float64] of shape (rows,)
+        The values.
+    """
     return np.concatenate(
         [block[:, 0].astype(np.float64) for _, block in iterate_blocks(select_columns(rows, [number]))]
     )
 
 
 def in_memory(rows: Rows) -> npt.NDArray[np.float32]:
-    """All of ``rows`` as one array."""
+    """All rows as one array.
+
+    Parameters
+    ----------
+    rows : Rows of shape (rows, columns)
+        The rows.
+
+    Returns
+    -------
+    npt.NDArray[np.float32] of shape (rows, columns)
+        The values.
+    """
     array = np.empty(rows.shape, dtype=np.float32)
     for part, block in iterate_blocks(rows):
         array[part] = block
@@ -144,7 +213,13 @@ def in_memory(rows: Rows) -> npt.NDArray[np.float32]:
 
 
 class Ranges(NamedTuple):
-    """Of each column, float64 of shape (columns,): the least value, the greatest one and the mean."""
+    """Range and mean of each column.
+
+    Parameters
+    ----------
+    low, high, mean : npt.NDArray[np.float64] of shape (columns,)
+        Smallest value, largest value, and mean.
+    """
 
     low: _Float
     high: _Float
@@ -152,7 +227,18 @@ class Ranges(NamedTuple):
 
 
 def ranges(rows: Rows) -> Ranges:
-    """In one pass. A mean whose sum is beyond float64 is infinite, or not a number."""
+    """Range and mean of each column, computed in one pass.
+
+    Parameters
+    ----------
+    rows : Rows of shape (rows, columns)
+        The rows.
+
+    Returns
+    -------
+    Ranges
+        A mean whose sum exceeds float64 is infinite or NaN.
+    """
     low, high = np.full((2, rows.shape[1]), [[np.inf], [-np.inf]])
     total = np.zeros(rows.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):

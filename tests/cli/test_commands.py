@@ -187,7 +187,7 @@ def test_save_and_predict(run, csv, tmp_path, small_table):
 def test_constant_columns(run, tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,y\n" + "".join(f"{k},5,{k * 2}\n" for k in range(20)))
-    refused(run("train", path), "1 of 2 columns never vary ('b')", "--drop-constant")
+    refused(run("train", path), "1 of 2 columns are constant ('b')", "--drop-constant")
     assert run("train", path, "--drop-constant", "--save", tmp_path / "m.json")[0] == 0
     assert len(run("predict", path, "--model", tmp_path / "m.json")[1].split()) == 20
 
@@ -212,7 +212,7 @@ def test_a_column_that_varies_in_rows_held_out_alone(run, tmp_path):
     table = np.column_stack([rows, np.isin(rows, held.labels), 3 * rows])
     np.savetxt(tmp_path / "t.csv", table, delimiter=",")
     words = ("train", tmp_path / "t.csv", "--validation", 0.1)
-    refused(run(*words), "1 of 2 columns never vary ('column 1')", "--drop-constant")
+    refused(run(*words), "1 of 2 columns are constant ('column 1')", "--drop-constant")
     status, text, _ = run(*words, "--drop-constant")
     assert status == 0
     assert "on 4 rows held out" in text
@@ -273,9 +273,12 @@ def test_verify_tells_a_difference(run, csv, monkeypatch):
     ("words", "says"),
     [
         (("train", "nosuch"), "no file nosuch, and no set of that name; named sets: cadata"),
-        (("train", "diabetes", "--label", "y"), "the set diabetes has its label"),
-        (("train", "diabetes", "--validation", "1"), "of 442 rows, a share between 0 and 1"),
-        (("train", "diabetes", "--validation", "0.001"), "that is at least a row can be held out, and 0.001"),
+        (("train", "diabetes", "--label", "y"), "the set diabetes already has a label"),
+        (
+            ("train", "diabetes", "--validation", "1"),
+            "must be between 0 and 1 and leave at least one of the 442 rows",
+        ),
+        (("train", "diabetes", "--validation", "0.001"), "rows on either side, which 0.001 does not"),
         (("train", "diabetes", "--backend", "emulatr"), "no backend 'emulatr'; backends: emulator"),
         (("train", "diabetes", "--epochs", "0"), "epochs must be in"),
         (("train", "diabetes", "--base-bits", "9"), "base_bits must be in 1..8"),

@@ -1,4 +1,4 @@
-"""Files: what is written comes back, and what is broken is named."""
+"""Files: written data are read back, and errors name what is broken."""
 
 import re
 import warnings
@@ -113,10 +113,10 @@ def test_libsvm_in_several_blocks(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("a,b\n1,2\n3\n", r"line 3: 1 values, where 2 are expected"),
-        ("a,b\n1,2\n3,4,5\n", r"line 3: 3 values, where 2 are expected"),
-        ("a,b,c\n1,2\n3,4\n", r"line 2: 2 values, where 3 are expected"),
-        ("1,2\n\n# x\n3,4,5\n", r"line 4: 3 values, where 2 are expected"),
+        ("a,b\n1,2\n3\n", r"line 3: 1 values, but the lines before have 2"),
+        ("a,b\n1,2\n3,4,5\n", r"line 3: 3 values, but the lines before have 2"),
+        ("a,b,c\n1,2\n3,4\n", r"line 2: 2 values, but the lines before have 3"),
+        ("1,2\n\n# x\n3,4,5\n", r"line 4: 3 values, but the lines before have 2"),
         ("a,b\n1,2\n3,x\n", r"line 3, column 'b': 'x' is not a number; encode classes"),
         ("5.1,3.5,setosa\n4.9,3.0,setosa\n", r"line 1, column 'column 2': 'setosa' is not a number"),
         ("a,b\n1,2\n,4\n", r"line 3, column 'a': the cell is empty"),
@@ -127,7 +127,7 @@ def test_libsvm_in_several_blocks(tmp_path, monkeypatch):
         ("a,b\n", "holds no rows of numbers"),
         ("# nothing\n\n", "holds no rows of numbers"),
         ("\n\n", "holds no rows of numbers"),
-        ("1\n2\n", "each row has one value"),
+        ("1\n2\n", "each row has only one value"),
         ("a,a,b\n1,2,3\n", "two columns are called 'a'"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe,\n", "is not text .* CSV, NPY, NPZ and LIBSVM files can be read"),
         ("", "is empty"),
@@ -149,7 +149,7 @@ def test_no_such_label(tmp_path, label, says):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("1 1:2\nx 1:2\n", "line 2: not LIBSVM's 'label index:value ...': could not convert"),
+        ("1 1:2\nx 1:2\n", "line 2: not the LIBSVM format 'label index:value ...': could not convert"),
         ("1 1:2\n1 0:2\n", "line 2.*index 0 is not in 1..65536"),
         ("1 1:2\n1 999999999:2\n", "line 2.*index 999999999 is not in 1..65536"),
         ("1 1:\n", "line 1"),
@@ -171,41 +171,43 @@ def test_broken_libsvm(tmp_path, content, says):
 def test_broken_numpy(tmp_path):
     np.save(tmp_path / "t.npy", np.arange(12.0).reshape(4, 3))
     whole = (tmp_path / "t.npy").read_bytes()
-    assert "no NumPy array file" in error_of(write(tmp_path / "cut.npy", whole[:-8]))
-    assert "no NumPy array file" in error_of(write(tmp_path / "head.npy", whole[:20]))
-    assert "no NumPy array file" in error_of(write(tmp_path / "text.npy", "1,2,3\n"))
+    assert "not a NumPy array file" in error_of(write(tmp_path / "cut.npy", whole[:-8]))
+    assert "not a NumPy array file" in error_of(write(tmp_path / "head.npy", whole[:20]))
+    assert "not a NumPy array file" in error_of(write(tmp_path / "text.npy", "1,2,3\n"))
     header = whole[:68] + b"\0" + whole[69:]
-    assert "no NumPy array file" in error_of(write(tmp_path / "header.npy", header))
+    assert "not a NumPy array file" in error_of(write(tmp_path / "header.npy", header))
     huge = whole.replace(b"(4, 3), ", b"(999999999999, 99), ")
-    assert "no NumPy array file" in error_of(write(tmp_path / "huge.npy", huge))
+    assert "not a NumPy array file" in error_of(write(tmp_path / "huge.npy", huge))
     np.save(tmp_path / "objects.npy", np.array([[1, "a"]], dtype=object))
-    assert "no NumPy array file" in error_of(tmp_path / "objects.npy")
+    assert "not a NumPy array file" in error_of(tmp_path / "objects.npy")
     np.save(tmp_path / "text.npy", np.array([["1", "2"]]))
-    assert "holds <U1, not real numbers" in error_of(tmp_path / "text.npy")
+    assert "the type is <U1, but must be real numbers" in error_of(tmp_path / "text.npy")
     np.save(tmp_path / "flat.npy", np.arange(3.0))
-    assert "shape (3,)" in error_of(tmp_path / "flat.npy")
+    assert "shape is (3,)" in error_of(tmp_path / "flat.npy")
 
 
 def test_broken_npz(tmp_path):
     grid = np.arange(12.0).reshape(4, 3)
     np.savez_compressed(tmp_path / "t.npz", X=grid, y=grid[:, 0])
     whole = (tmp_path / "t.npz").read_bytes()
-    assert "no NumPy archive" in error_of(write(tmp_path / "cut.npz", whole[:-30]))
-    assert "no NumPy archive" in error_of(write(tmp_path / "text.npz", "1,2,3\n"))
+    assert "not a NumPy archive" in error_of(write(tmp_path / "cut.npz", whole[:-30]))
+    assert "not a NumPy archive" in error_of(write(tmp_path / "text.npz", "1,2,3\n"))
     np.savez(tmp_path / "names.npz", features=grid)
     assert "must hold arrays X and y; it holds features" in error_of(tmp_path / "names.npz")
     np.savez(tmp_path / "x.npz", X=grid)
-    assert "no array y" in error_of(tmp_path / "x.npz")
+    assert "not y, the array of labels" in error_of(tmp_path / "x.npz")
     np.savez(tmp_path / "wide.npz", X=grid, y=grid[:, :2])
-    assert "one label a row" in error_of(tmp_path / "wide.npz")
+    assert "one label per row" in error_of(tmp_path / "wide.npz")
     np.savez(tmp_path / "long.npz", X=grid, y=np.arange(5))
     assert "labels of shape (5,)" in error_of(tmp_path / "long.npz")
     np.savez(tmp_path / "classes.npz", X=grid, y=np.array(["a", "b", "a", "b"]))
-    assert "labels: holds <U1, not real numbers; encode classes" in error_of(tmp_path / "classes.npz")
+    assert "labels: the type is <U1, but must be real numbers; encode classes" in error_of(
+        tmp_path / "classes.npz"
+    )
     np.savez(tmp_path / "objects.npz", X=grid, y=np.array([1, None, 2, 3]))
-    assert "no NumPy archive" in error_of(tmp_path / "objects.npz")
+    assert "not a NumPy archive" in error_of(tmp_path / "objects.npz")
     np.savez(tmp_path / "fine.npz", X=grid, y=grid[:, 0])
-    assert "name no column" in error_of(tmp_path / "fine.npz", label="y")
+    assert "leave out the name of the label" in error_of(tmp_path / "fine.npz", label="y")
 
 
 @IN_A_FOLDER
@@ -240,9 +242,9 @@ def test_arrays():
     table = Table.from_arrays([[1, 2], [3, 4]], [[5], [6]], source="mine")
     assert table.names == ("column 0", "column 1")
     np.testing.assert_array_equal(table.labels, [5.0, 6.0])
-    with pytest.raises(DataError, match="mine: 1 names for 2 columns"):
+    with pytest.raises(DataError, match="mine: there are 1 names for 2 columns"):
         Table.from_arrays([[1, 2], [3, 4]], [5, 6], ["a"], "mine")
-    with pytest.raises(DataError, match="mine, labels: holds <U1"):
+    with pytest.raises(DataError, match="mine, labels: the type is <U1"):
         Table.from_arrays([[1, 2], [3, 4]], ["a", "b"], source="mine")
     with pytest.raises(DataError, match=r"mine: features of shape \(2,\)"):
         Table.from_arrays([1, 2], [3, 4], source="mine")

@@ -1,4 +1,4 @@
-"""Files that stay on disk: what is read from them, part by part, is what they hold."""
+"""Files that stay on disk: reading them part by part gives their contents."""
 
 import os
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_npy(kind: npt.DTypeLike, label: int | None, order: str, tmp_path: Path)
 
 @pytest.mark.parametrize("memory", [1000, None])
 def test_split(memory: int | None, tmp_path: Path) -> None:
-    """Each row is in one of the two parts, in its order; a seed draws the same ones again."""
+    """Each row is in one of the two parts, in order, and a seed always selects the same rows."""
     numbered = np.column_stack([numbers(np.float64, 5), np.arange(101)])
     np.save(tmp_path / "t.npy", numbered)
     table = load(tmp_path / "t.npy", memory=memory)
@@ -67,7 +67,7 @@ def test_split(memory: int | None, tmp_path: Path) -> None:
     np.testing.assert_array_equal(table.split(0.25, 7)[1].labels, held.labels)
     assert table.split(0.25, 8)[1].labels.tolist() != held.labels.tolist()
     for share in (-1, 0, 0.001, 0.999, 1, float("nan")):
-        with pytest.raises(DataError, match="of 101 rows, a share between 0 and 1"):
+        with pytest.raises(DataError, match="must be between 0 and 1 and leave at least one of the 101 rows"):
             table.split(share, 0)
 
 
@@ -89,27 +89,27 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", X=numbers(float), y=np.arange(101))
     whole = (tmp_path / "t.npz").read_bytes()
     (tmp_path / "t.npz").write_bytes(whole.replace(b"\x93NUMPY", b"\x93NUMPi"))
-    with pytest.raises(DataError, match=r"t\.npz is no NumPy archive"):
+    with pytest.raises(DataError, match=r"t\.npz is not a NumPy archive"):
         load(tmp_path / "t.npz", memory=500)
     np.savez(tmp_path / "objects.npz", X=np.array([[1, "a"]] * 9, dtype=object), y=np.arange(9))
-    with pytest.raises(DataError, match=r"objects\.npz is no NumPy archive: it holds Python objects"):
+    with pytest.raises(DataError, match=r"objects\.npz is not a NumPy archive: it holds Python objects"):
         load(tmp_path / "objects.npz", memory=1)
     np.save(tmp_path / "t.npy", numbers(float))
     whole = (tmp_path / "t.npy").read_bytes()
     (tmp_path / "t.npy").write_bytes(whole[:-8])
-    with pytest.raises(DataError, match=r"t\.npy is no NumPy array file"):
+    with pytest.raises(DataError, match=r"t\.npy is not a NumPy array file"):
         load(tmp_path / "t.npy", memory=500)
     np.save(tmp_path / "text.npy", np.array([["1", "2"]]))
-    with pytest.raises(DataError, match="holds <U1, not real numbers"):
+    with pytest.raises(DataError, match="the type is <U1, but must be real numbers"):
         load(tmp_path / "text.npy", memory=1)
     np.save(tmp_path / "flat.npy", np.arange(3.0))
-    with pytest.raises(DataError, match=r"shape \(3,\)"):
+    with pytest.raises(DataError, match=r"shape is \(3,\)"):
         load(tmp_path / "flat.npy", memory=1)
     np.save(tmp_path / "none.npy", np.zeros((3, 0)))
-    with pytest.raises(DataError, match="each row has one value"):
+    with pytest.raises(DataError, match="each row has only one value"):
         load(tmp_path / "none.npy", memory=1)
     np.savez(tmp_path / "flat.npz", X=np.arange(3.0), y=np.arange(3.0))
-    with pytest.raises(DataError, match=r"X: shape \(3,\)"):
+    with pytest.raises(DataError, match=r"X: the shape is \(3,\)"):
         load(tmp_path / "flat.npz", memory=1)
 
 
@@ -131,7 +131,7 @@ def test_constant_columns(tmp_path: Path) -> None:
     same(table, load(tmp_path / "t.npy").without_constant_columns())
     np.save(tmp_path / "c.npy", np.full((9, 3), 2.0))
     table = load(tmp_path / "c.npy", memory=1)
-    with pytest.raises(DataError, match="no column ever varies"):
+    with pytest.raises(DataError, match="all columns are constant"):
         table.without_constant_columns()
 
 
@@ -155,7 +155,7 @@ def test_rows_to_predict_for(tmp_path: Path) -> None:
         np.testing.assert_array_equal(labels, table.labels)
 
 
-# Walks
+# Blocks
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -180,7 +180,7 @@ def test_no_layout_changes_a_bit(kind: type[np.floating]) -> None:
         assert Scaling.fit(Table(rows, labels, tuple("abcdefg"), "rows")).as_dict() == scaling
 
 
-def test_walks_cover_every_row_once() -> None:
+def test_blocks_cover_every_row_once() -> None:
     values = np.asarray(numbers(np.float32))
     parts = [(part, block.copy()) for part, block in iterate_blocks(values)]
     assert max(block.size for _, block in parts) <= 100
@@ -191,7 +191,7 @@ def test_walks_cover_every_row_once() -> None:
     assert len(list(iterate_blocks(np.zeros((3, 1000))))) == 3  # rows longer than a block
 
 
-def test_picking_columns() -> None:
+def test_selecting_columns() -> None:
     values = np.asarray(numbers(np.float32))
     for places in ([0], [1, 2, 3], [4, 1], [0, 1, 2, 3, 4, 5], [2, 2]):
         expected = values[:, places]
@@ -217,22 +217,22 @@ def test_picking_columns() -> None:
         (".5K", 512),
     ],
 )
-def test_amounts_of_memory(text: str, size: int) -> None:
+def test_sizes_of_memory(text: str, size: int) -> None:
     assert parse_memory_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "G", "2X", "-1G", "0", "1.2.3M", "2 G B", "nan"])
-def test_what_is_no_amount_of_memory(text: str) -> None:
-    with pytest.raises(ValueError, match="is written as 2G or 500M, not "):
+def test_invalid_sizes_of_memory(text: str) -> None:
+    with pytest.raises(ValueError, match="is written like 2G or 500M, not "):
         parse_memory_size(text)
 
 
-def test_some_memory_is_there() -> None:
+def test_some_memory_is_available() -> None:
     assert 1 << 20 <= default_memory() < 1 << 50
 
 
-def test_memory_where_linux_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of all that the system has; four gigabytes where it tells nothing."""
+def test_memory_if_the_system_does_not_report_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the system's memory, or four gigabytes if the system does not report it."""
 
     def refuse(*_: object) -> str:
         raise OSError

@@ -1,4 +1,4 @@
-"""Rows to predict for: the model's columns are found again."""
+"""Rows for prediction: the model's columns are found in other data."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def csv(path, header, grid):
 
 @pytest.fixture
 def trained(tmp_path):
-    """ColumnSelection and label of a file with header a, b, y."""
+    """Columns and label of a file with the header a, b, y."""
     table = load(csv(tmp_path / "train.csv", "a,b,y", GRID))
     return table.names, table.label_name
 
@@ -29,11 +29,11 @@ def test_by_name_in_any_order(tmp_path, trained):
     assert labels is None
 
 
-def test_in_order_where_there_is_no_header(tmp_path, trained):
+def test_in_order_without_a_header(tmp_path, trained):
     features, labels = load_rows(csv(tmp_path / "t.csv", "", [[1, 2]]), *trained)
     np.testing.assert_array_equal(features, [[1, 2]])
     assert labels is None
-    with pytest.raises(DataError, match="has 3 columns, and not all of the 2"):
+    with pytest.raises(DataError, match="has 3 columns, but not all of the 2"):
         load_rows(csv(tmp_path / "t.csv", "", GRID), *trained)
 
 

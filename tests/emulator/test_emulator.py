@@ -1,4 +1,4 @@
-"""The emulator gives the golden model's bits."""
+"""The emulator has the golden model's bits."""
 
 import math
 import random
@@ -179,7 +179,7 @@ def test_runs_at_other_planes_follow_each_other() -> None:
 
 
 def test_loss_sum_is_exact_beyond_64_bits() -> None:
-    """4^2 in units of 2^-42 a sample: 2^18 samples overflow an int64."""
+    """Each sample adds 4^2 in units of 2^-42, so 2^18 samples overflow an int64."""
     build = Build(q3_bits=18, model_bits=24)
     limit = 1 << (build.residual_bits - 1)
     rows = 1 << 18
@@ -221,9 +221,9 @@ def test_bad_arguments_are_named() -> None:
 
     with pytest.raises(ValueError, match=r"shape \(rows, 8\)"):
         epoch(np.zeros((2, 7)), [0])
-    with pytest.raises(ValueError, match="order must name rows of 2 values"):
+    with pytest.raises(ValueError, match="order must contain row numbers below 2"):
         epoch(np.zeros((2, 8)), [0, 2])
-    with pytest.raises(ValueError, match="order must name rows"):
+    with pytest.raises(ValueError, match="order must contain row numbers"):
         epoch(np.zeros((2, 8)), [-1])
     with pytest.raises(ValueError, match=r"scaled to \[-1, 1\]"):
         epoch(np.full((2, 8), math.nan), [0])
@@ -243,7 +243,7 @@ def test_bad_arguments_are_named() -> None:
     ],
     ids=lambda options: "-".join(options),
 )
-def test_whatever_a_build_has(options: dict[str, int]) -> None:
+def test_builds_with_optional_parts(options: dict[str, int]) -> None:
     """Random runs, in memory and packed, of builds with parts that others lack."""
     build = Build(max_features=480, **options)
     rng = random.Random(len(options))

@@ -87,7 +87,7 @@ def test_a_member_of_an_archive_that_is_no_array(member: str, tmp_path: Path) ->
     np.savez(path, **{"Xy".replace(member, ""): np.zeros((2, 2))})
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(f"{member}.npy", b"no array")
-    with pytest.raises(DataError, match="is no NumPy archive"):
+    with pytest.raises(DataError, match="is not a NumPy archive"):
         load(path)
 
 

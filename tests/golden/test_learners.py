@@ -1,4 +1,4 @@
-"""The parts of the golden model that a build may lack: proximal steps, hinge losses, heads."""
+"""Optional parts of the golden model: proximal steps, hinge losses, and heads."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ UNIT = 2.0**BUILD.model_frac
 
 
 @given(st.floats(2.0**-24, 0.5))
-def test_shrinking_is_within_a_hundredth_of_what_is_asked_for(share: float) -> None:
+def test_shrinkage_is_within_a_hundredth_of_the_request(share: float) -> None:
     prox = Prox.nearest(BUILD, shrink=share)
     assert abs(prox.shrink / share - 1) < 0.01
     batches = 1 << 16
@@ -29,7 +29,7 @@ def test_shrinking_is_within_a_hundredth_of_what_is_asked_for(share: float) -> N
 
 
 @given(st.floats(2.0**-27, 2.0**-5))
-def test_thresholds_are_within_a_hundredth_of_what_is_asked_for(threshold: float) -> None:
+def test_thresholds_are_within_a_hundredth_of_the_request(threshold: float) -> None:
     prox = Prox.nearest(BUILD, threshold=threshold)
     phases = Phases()
     batches = 4096
@@ -40,8 +40,8 @@ def test_thresholds_are_within_a_hundredth_of_what_is_asked_for(threshold: float
 
 
 @pytest.mark.parametrize("shift", range(1, SHRINK_SHIFT_MAX + 1))
-def test_what_is_taken_away_is_exact_in_the_mean(shift: int) -> None:
-    """Over all draws that matter."""
+def test_shrinkage_is_exact_on_average(shift: int) -> None:
+    """Over all draws that matter, the mean of the subtracted amount is exact."""
     draws = np.arange(1 << shift) << (LFSR_BITS - SHRINK_SHIFT_MAX)
     for x in (-(1 << 23), -12345, -1, 0, 1, 99999, (1 << 23) - 1):
         left = apply_prox(np.full(draws.size, x), draws, shift, 0, NO_PROX)
@@ -94,7 +94,7 @@ def test_a_model_outside_its_ball_shrinks_towards_it_and_not_beyond(
         assert length < held * (1 + 2.0**-12)
 
 
-def test_what_cannot_be_is_named() -> None:
+def test_invalid_parameters_are_named() -> None:
     with pytest.raises(ValueError, match=r"L2 strength must be 0 or in \[2\^-24, 1/2\], not 0\.6"):
         Prox.nearest(BUILD, shrink=0.6)
     with pytest.raises(ValueError, match=r"L1 strength must be 0 or in .*, not 0\.5"):
@@ -147,7 +147,7 @@ def test_targets_of_classes_and_of_outputs() -> None:
     assert targets(np.arange(3), 1, False).tolist() == [[0], [1], [2]]
 
 
-def test_labels_of_further_heads_stand_behind_the_planes() -> None:
+def test_labels_of_other_heads_follow_the_planes() -> None:
     rng = np.random.default_rng(2)
     labels = rng.integers(-(1 << 15), 1 << 15, (4, 3)).astype(np.int16)
     base = rng.integers(-2, 2, (4, 11)).astype(np.int8)

@@ -1,4 +1,4 @@
-"""Levels of the golden model: what the wire carries, what the transcoder makes of it, and that it has no bias."""
+"""Levels of the golden model: their codes on the wire, the transcoder's output, and the absence of bias."""
 
 import numpy as np
 import pytest

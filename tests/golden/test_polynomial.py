@@ -1,4 +1,4 @@
-"""Polynomial losses of the golden model: exact where they can be, without bias, and within their range."""
+"""Polynomial losses of the golden model: exact where possible, unbiased, and within their range."""
 
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ CUBIC = Polynomial((-0.5, 0.9, 0.1, -0.6), 1, 0.69)
     st.lists(st.integers(-(1 << 14), 1 << 14), min_size=2, max_size=8),
     st.integers(-(1 << 17), (1 << 17) - 1),
 )
-def test_horner_is_the_polynomial_but_for_its_roundings(words: list[int], t: int) -> None:
+def test_horner_is_the_polynomial_except_for_rounding(words: list[int], t: int) -> None:
     count = len(words) - 1
     got = int(horner(words, np.full((1, count), t), BUILD)[0])
     x = Fraction(t, 1 << (BUILD.residual_bits - 1))
@@ -38,7 +38,7 @@ def test_horner_is_the_polynomial_but_for_its_roundings(words: list[int], t: int
     ),
     st.lists(st.sampled_from([-(1 << 17), (1 << 17) - 1, 0, 77777]), min_size=7, max_size=7),
 )
-def test_no_sum_is_larger_than_the_coefficients_together(words: list[int], t: list[int]) -> None:
+def test_no_sum_exceeds_the_sum_of_the_coefficients(words: list[int], t: list[int]) -> None:
     got = horner(words, np.array([t[: len(words) - 1]]), BUILD)
     assert abs(int(got[0])) <= sum(map(abs, words))
 
@@ -46,7 +46,7 @@ def test_no_sum_is_larger_than_the_coefficients_together(words: list[int], t: li
 @pytest.mark.parametrize("loss", [Loss.POLYNOMIAL_MARGIN, Loss.POLYNOMIAL_RESIDUAL])
 @pytest.mark.parametrize("reach", range(REACH_MAX + 1))
 def test_derivative_and_loss_of_exact_arguments(loss: Loss, reach: int) -> None:
-    """All z alike: what comes out is l' and l at that z."""
+    """If all z are equal, the results are l' and l at this z."""
     polynomial = Polynomial(CUBIC.derivative, reach, CUBIC.constant)
     rng = np.random.default_rng(3)
     labels = rng.choice([-LABEL_ONE, LABEL_ONE], 300)
@@ -104,7 +104,7 @@ def _estimates(
 @pytest.mark.parametrize("one_sided", [False, True])
 @pytest.mark.parametrize("p", [1, 2])
 def test_independent_quantisations_give_gradients_without_bias(p: int, one_sided: bool) -> None:
-    """And one for all does not: the oracle that the test could fail."""
+    """One quantisation for all factors gives a bias, which shows that the test can fail."""
     off, error, loss = _estimates(CUBIC, p, CUBIC.degree + 1, one_sided)
     assert np.abs(off / error).max() < 4.5
     assert abs(loss) < 0.02
@@ -131,14 +131,14 @@ def test_window_words() -> None:
     assert words[LOSS_WORDS:] == [round(c * ONE) for c in (0.345, -0.5, 0.45, 0.1 / 3, -0.15)]
 
 
-def test_what_cannot_be_is_named() -> None:
+def test_invalid_parameters_are_named() -> None:
     with pytest.raises(ValueError, match="a degree of 1 to 7, not 0"):
         Polynomial((1.0,))
     with pytest.raises(ValueError, match=r"reach must be in 0\.\.2, not 3"):
         Polynomial((1.0, 1.0), 3)
     with pytest.raises(ValueError, match="must be finite"):
         Polynomial((1.0, float("nan")))
-    with pytest.raises(ValueError, match=r"derivative add up to 4\.5 in size, and must stay below 4"):
+    with pytest.raises(ValueError, match=r"derivative add up to 4\.5, and must stay below 4"):
         Polynomial((0.5, 4.0)).words(BUILD)
     with pytest.raises(ValueError, match="loss add up to"):
         Polynomial((0.5, 1.0), 0, 3.5).words(BUILD)

@@ -1,4 +1,4 @@
-"""Samples in doubt: those that are in none are on the side they seem to be on, for certain or nearly always."""
+"""Samples in doubt: all others are on the side of the margin where they appear to be, for certain or nearly always."""
 
 import math
 from dataclasses import dataclass, replace
@@ -100,7 +100,7 @@ def test_certain_trusts_no_sample_on_the_wrong_side(sample: Sample, more: list[i
 
 @pytest.mark.parametrize("side", [0, 1])
 def test_no_smaller_bound_is_certain(side: int) -> None:
-    """z_1 is at the very end of what the base planes allow, with the sample itself beside it and the margin between the two."""
+    """z_1 is at the end of the range that the base planes allow. The sample is next to it, with the margin between the two."""
     build = BUILDS[0]
     rng = np.random.default_rng(1)
     for p in range(1, build.p_max + 1):
@@ -123,7 +123,9 @@ def test_no_smaller_bound_is_certain(side: int) -> None:
 
 @pytest.mark.parametrize("p", [1, 3])
 def test_likely_trusts_hardly_a_sample_on_the_wrong_side(p: int) -> None:
-    """Features half way between levels, of a sample so near the margin that its side is luck. Half the bound is too small."""
+    """Features half way between levels, of a sample so close to the margin that its side is random. Half the bound is too
+    small.
+    """
     build, count, features = BUILDS[0], 100_000, 48
     rng = np.random.default_rng(2)
     q3 = rng.choice([-7, 7], features)
@@ -150,7 +152,7 @@ def test_likely_trusts_hardly_a_sample_on_the_wrong_side(p: int) -> None:
 @given(
     st.integers(6, 18).flatmap(lambda bits: st.lists(st.integers(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)))
 )
-def test_the_bound_without_a_root(words: list[int]) -> None:
+def test_the_bound_without_a_square_root(words: list[int]) -> None:
     q3 = np.array(words, dtype=np.int64)
     squares = sum(word * word for word in words)
     below, above = score_bounds(q3, Refetch.CERTAIN)

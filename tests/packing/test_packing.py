@@ -1,4 +1,4 @@
-"""Packing against the golden model, bit for bit; and sets larger than memory."""
+"""Packing against the golden model, bit for bit, and data sets larger than memory."""
 
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def test_every_bit_is_that_of_the_golden_model(tables: bool) -> None:
 
 @pytest.mark.parametrize("p", [1, 2, 8])
 def test_rounding_at_every_half_step(p: int) -> None:
-    """All float32 and float64 values where rounding turns, and their neighbours on both sides."""
+    """All float32 and float64 values at which the rounding changes, and their neighbours on both sides."""
     unit = float(1 << (p - 1 + FRACTION_BITS))
     steps = np.arange(-unit, unit) if p < 8 else np.random.default_rng(p).integers(-unit, unit, 1 << 18)
     halves = ((steps + 0.5) / unit).reshape(256, -1)
@@ -221,15 +221,17 @@ def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match=r"not \(2, 3\), \(1,\) and \(2,\)"):
         packed(rows=[0])
     for out in (np.zeros((2, 4), np.uint8), np.zeros((2, 5), np.int8), np.zeros((2, 10), np.uint8)[:, ::2]):
-        with pytest.raises(ValueError, match=r"uint8 of shape \(2, 5\)"):
+        with pytest.raises(ValueError, match=r"uint8 with the shape \(2, 5\)"):
             packed(out=out)
     table = LevelTable(np.array([[-1, 0, 1]] * 4, np.int16), 2)
-    with pytest.raises(ValueError, match="levels are of 4 features at p = 1, the values of 3 at 1"):
+    with pytest.raises(
+        ValueError, match="levels are for 4 features and p = 1, but the values have 3 features"
+    ):
         packed(levels=table)
-    with pytest.raises(ValueError, match="at p = 1, the values of 4 at 2"):
+    with pytest.raises(ValueError, match="p = 1, but the values have 4 features and p = 2"):
         packed(p=2, values=np.zeros((2, 4)), levels=table)
     with pytest.raises(
-        ValueError, match=r"uint8 of shape \(samples, 5\), for 3 features at 1 \+ 2 planes on 8 lanes"
+        ValueError, match=r"uint8 with the shape \(samples, 5\) for 3 features, 1 \+ 2 planes and 8 lanes"
     ):
         unpack(np.zeros((2, 6), np.uint8), 3, 1, 2, 8)
 

@@ -120,7 +120,7 @@ def test_the_command_line(on_disk: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["predict", str(on_disk), "--model", str(paths[0]), "--memory", "2k"]) == 0
     assert capsys.readouterr() == expected
     assert main([*words, "--memory", "much"]) == 2
-    assert "an amount of memory is written as 2G or 500M, not 'much'" in capsys.readouterr().err
+    assert "a size of memory is written like 2G or 500M, not 'much'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("backend", ["emulator", "device"])

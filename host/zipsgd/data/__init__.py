@@ -1,4 +1,4 @@
-"""Where training data come from: named sets, files, arrays; and their scaling."""
+"""Sources of training data (named sets, files and arrays), and the scaling of data."""
 
 import logging
 from collections.abc import Sequence
@@ -34,22 +34,29 @@ def load(
     label: str | int | Sequence[str | int] | None = None,
     memory: int | None = None,
 ) -> Table:
-    """A named set or a file: whichever ``source`` names. A set that is fetched for the first time is logged.
+    """Load a named set or a file. The download of a set is logged.
 
     Parameters
     ----------
-    source : str or Path
-        One of :data:`SETS`, or a file's path.
-    label, memory
-        As in :func:`load_file`.
+    source : str | Path
+        Name of a set, or path of a file.
+    label : str | int | Sequence[str | int], optional
+        Column of the label, as for :func:`load_file`.
+    memory : int, optional
+        Bytes that the features may take in memory, as for :func:`load_file`.
+
+    Returns
+    -------
+    Table
+        Features and labels.
 
     Raises
     ------
     DataError
-        No such set or file, or nothing that can be trained on.
+        The set or the file cannot be loaded.
     """
     if str(source) not in SETS:
         return load_file(source, label=label, memory=memory)
     if label:
-        raise DataError(f"the set {source} has its label; name no column for it")
+        raise DataError(f"the set {source} already has a label: leave out the name of the label's column")
     return load_set(str(source), _log.info)

@@ -14,11 +14,11 @@ from .table import column_names
 
 __all__ = ["read_csv"]
 
-_DELIMITERS = ";\t,"  # in this order: a decimal comma may stand between semicolons
+_DELIMITERS = ";\t,"  # in this order: there may be decimal commas between semicolons
 
 
 class _Layout(NamedTuple):
-    """``skip``: lines before the first row of numbers; ``delimiter``: None for blanks; ``header``: None where there is none."""
+    """``skip``: lines before the first row of numbers. ``delimiter``: None for blanks. ``header``: None without a header."""
 
     skip: int
     delimiter: str | None
@@ -40,7 +40,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines that count, with their numbers from 1."""
+    """Lines that are neither blank nor comments, with their numbers from 1."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             if line.strip() and line[0] not in "#@":
@@ -48,7 +48,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _layout(path: Path) -> _Layout:
-    """Looks at the first line that counts: a header if at least half of its cells that are not empty are no numbers."""
+    """Determine the layout from the first line. It is a header if at least half of its non-empty cells are not numbers."""
     for number, line in _lines(path):
         delimiter = next((mark for mark in _DELIMITERS if mark in line), None)
         cells = _cells(line, delimiter)
@@ -60,16 +60,14 @@ def _layout(path: Path) -> _Layout:
 
 
 def _explain(path: Path, layout: _Layout, reason: str) -> NoReturn:
-    """Find the line that is wrong."""
+    """Find the invalid line, and raise an error that names it."""
     width = len(layout.header) if layout.header is not None else None
     for number, line in _lines(path):
         if number <= layout.skip:
             continue
         cells = _cells(line.partition("#")[0], layout.delimiter)
         if width is not None and len(cells) != width:
-            raise DataError(
-                f"{path}, line {number}: {len(cells)} values, where {width} are expected from the lines before"
-            )
+            raise DataError(f"{path}, line {number}: {len(cells)} values, but the lines before have {width}")
         width = len(cells)
         for column, cell in enumerate(cells):
             if not _is_number(cell):
@@ -86,9 +84,24 @@ def _explain(path: Path, layout: _Layout, reason: str) -> NoReturn:
 
 
 def read_csv(path: Path) -> RawTable:
-    """A table separated by comma, semicolon, tab or blanks, with or without a header line.
+    """Read a table that is separated by commas, semicolons, tabs or blanks, with or without a header line.
 
-    Lines that are blank or begin with # or @ are passed over. Raises :class:`DataError` naming line and column.
+    Blank lines, and lines that begin with # or @, are skipped.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    RawTable
+        All columns.
+
+    Raises
+    ------
+    DataError
+        The file is not such a table. The message names line and column.
     """
     try:
         layout = _layout(path)
@@ -106,12 +119,12 @@ def read_csv(path: Path) -> RawTable:
         if not values.size:
             raise DataError(f"{path} holds no rows of numbers")
         if layout.header is not None and len(layout.header) != values.shape[1]:
-            _explain(path, layout, "the header does not fit the rows")
+            _explain(path, layout, "the header does not match the rows")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not text ({error.reason} at byte {error.start}); CSV, NPY, NPZ and LIBSVM files can be read"
         ) from None
     except csv.Error as error:
-        raise DataError(f"{path} is no table: {error}") from None
+        raise DataError(f"{path} is not a table: {error}") from None
     names = tuple(layout.header) if layout.header is not None else column_names(values.shape[1])
     return RawTable(values, names, str(path), headed=layout.header is not None)

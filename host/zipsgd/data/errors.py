@@ -1,7 +1,7 @@
-"""Errors of data."""
+"""The error for data that cannot be used."""
 
 __all__ = ["DataError"]
 
 
 class DataError(ValueError):
-    """Data that cannot be trained on. The message names the place and what to do."""
+    """The data cannot be used for training. The message names the place and a remedy."""

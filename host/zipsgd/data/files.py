@@ -1,4 +1,4 @@
-"""A user's own files: CSV, NPY, NPZ, LIBSVM."""
+"""Data files of a user: CSV, NPY, NPZ and LIBSVM."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,40 +18,85 @@ LIBSVM_SUFFIXES = (".libsvm", ".svm", ".svmlight")
 
 
 def check_file(path: Path) -> None:
-    """Raises :class:`DataError` unless ``path`` is a file with something in it."""
+    """Check that a path is a file with contents.
+
+    Parameters
+    ----------
+    path : Path
+        The path.
+
+    Raises
+    ------
+    DataError
+        It is not.
+    """
     if not path.exists():
         from .sets import SETS
 
-        raise DataError(f"no file {path}, and no set of that name; named sets: {', '.join(SETS)}")
+        raise DataError(f"there is no file {path}, and no set of that name; named sets: {', '.join(SETS)}")
     if path.is_dir() or (path.is_file() and path.stat().st_size == 0):
         raise DataError(f"{path} is {'a folder' if path.is_dir() else 'empty'}; a data file is needed")
 
 
 def read_raw_table(path: Path, memory: int) -> RawTable:
-    """A file that is one table: NPY or text."""
+    """Read a file that holds one table: NPY or text.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    memory : int
+        Bytes that the table may take in memory.
+
+    Returns
+    -------
+    RawTable
+        All columns.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
+    """
     return read_npy(path, memory) if path.suffix.lower() == ".npy" else read_csv(path)
 
 
 def load_file(
     path: str | Path, *, label: str | int | Sequence[str | int] | None = None, memory: int | None = None
 ) -> Table:
-    """Features and labels from a file, by its suffix.
+    """Load features and labels from a file.
+
+    The suffix determines the format:
 
     ``.npy``
-        One array of shape (rows, columns), ``label`` an index.
+        One array of shape (rows, columns). ``label`` is an index.
     ``.npz``
         Arrays ``X`` and ``y``.
     ``.libsvm``, ``.svm``, ``.svmlight``
-        ``label index:value ...``, indices from 1.
+        Lines ``label index:value ...`` with indices from 1.
     any other (``.csv``, ``.tsv``, ``.txt``, ``.dat``, ...)
-        One row a sample, separated by comma, semicolon, tab or blanks, with or without a header line. ``label`` names the
-        label's column, by its header or its index from 0 (negative from the end); by default the last. Several of them are
-        several outputs.
+        One row per sample, separated by commas, semicolons, tabs or blanks, with or without a header line.
 
-    An NPY file's array, or X of an NPZ file that is not compressed, stays on disk if it would take more than ``memory`` bytes
-    (default: of :func:`zipsgd.memory.default_memory`); its rows are then read when they are asked for.
+    Parameters
+    ----------
+    path : str | Path
+        The file.
+    label : str | int | Sequence[str | int], optional
+        Column of the label: its header, or its index from 0 (negative from the end). By default the last column. Several columns
+        are several outputs.
+    memory : int, optional
+        Bytes that the features may take in memory; by default :func:`zipsgd.memory.default_memory`. If the array of an NPY
+        file, or X of an uncompressed NPZ file, needs more, it stays on disk, and its rows are read on request.
 
-    Raises :class:`DataError`, which names file, line and column.
+    Returns
+    -------
+    Table
+        Features and labels.
+
+    Raises
+    ------
+    DataError
+        The file cannot be used. The message names file, line and column.
     """
     if memory is None:
         memory = default_memory()
@@ -62,5 +107,5 @@ def load_file(
         labels = [] if label is None else [label] if isinstance(label, str | int) else list(label)
         return read_raw_table(path, memory).split(labels)
     if label:
-        raise DataError(f"{path}: the label's place is fixed in this kind of file; name no column for it")
+        raise DataError(f"{path}: the label has a fixed place in this format: leave out the name of the label's column")
     return npz_table(path, memory) if suffix == ".npz" else read_libsvm(path)

@@ -19,7 +19,7 @@ _MOST_COLUMNS = 1 << 16
 
 
 def _explain(path: Path) -> NoReturn:
-    """Find the line that is wrong."""
+    """Find the invalid line, and raise an error that names it."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             fields = line.partition(b"#")[0].decode().split()
@@ -29,27 +29,29 @@ def _explain(path: Path) -> NoReturn:
                 for field in fields[1:]:
                     index, _, value = field.partition(":")
                     if not 1 <= int(index) <= _MOST_COLUMNS:
-                        raise ValueError(f"index {index} is not in 1..{_MOST_COLUMNS}, what builds take")
+                        raise ValueError(
+                            f"index {index} is not in 1..{_MOST_COLUMNS}, the range of all builds"
+                        )
                     float(value)
             except ValueError as error:
                 raise DataError(
-                    f"{path}, line {number}: not LIBSVM's 'label index:value ...': {error}"
+                    f"{path}, line {number}: not the LIBSVM format 'label index:value ...': {error}"
                 ) from None
-    raise DataError(f"{path} is not LIBSVM's 'label index:value ...'")
+    raise DataError(f"{path} does not have the LIBSVM format 'label index:value ...'")
 
 
 class _Block:
-    """Rows of a part of the text: ``labels``, and of each entry ``rows``, ``columns`` from 0 and ``values``."""
+    """The rows of a part of the text: ``labels``, and ``rows``, ``columns`` (from 0) and ``values`` of all entries."""
 
     def __init__(self, lines: list[bytes], path: Path) -> None:
         entries = np.array([line.count(b":") for line in lines])
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error", DeprecationWarning)  # before NumPy 2.3 no error
+                warnings.simplefilter("error", DeprecationWarning)  # only an error from NumPy 2.3 on
                 numbers = np.fromstring(b" ".join(lines).replace(b":", b" ").decode(), sep=" ")
         except (ValueError, DeprecationWarning):
             _explain(path)
-        # A field too many shows in its line, a number that is missing or none in the count.
+        # An extra field shows in its line; a number that is missing or invalid shows in the count.
         if numbers.size != entries.size + 2 * entries.sum() or any(
             len(line.split()) != count + 1 for line, count in zip(lines, entries, strict=True)
         ):
@@ -65,9 +67,24 @@ class _Block:
 
 
 def read_libsvm(path: Path, least_columns: int = 0) -> Table:
-    """``label index:value ...``, indices from 1; what is not named is 0. Features are float32.
+    """Read lines ``label index:value ...`` with indices from 1. Missing values are 0.
 
-    ``least_columns``: the table is as wide as the largest index, but no less than that.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    least_columns : int
+        Minimum number of columns. The table is as wide as the largest index, but at least this wide.
+
+    Returns
+    -------
+    Table
+        float32 features and labels.
+
+    Raises
+    ------
+    DataError
+        The file is not LIBSVM text. The message names the line.
     """
     blocks = []
     try:

@@ -1,4 +1,4 @@
-"""Rows to predict for: the columns that a model was trained on, found again in other data."""
+"""Rows for prediction: the columns that a model was trained on, found in other data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +22,8 @@ __all__ = ["load_rows"]
 _Floats = npt.NDArray[np.float64]
 
 
-def _by_name(names: Sequence[str], columns: Sequence[str]) -> list[int] | None:
-    """Where ``columns`` stand among ``names``; None if one is missing."""
+def _find_columns(names: Sequence[str], columns: Sequence[str]) -> list[int] | None:
+    """Indices of ``columns`` among ``names``; None if one is missing."""
     places = {name: place for place, name in enumerate(names)}
     return [places[name] for name in columns] if places.keys() >= set(columns) else None
 
@@ -31,7 +31,7 @@ def _by_name(names: Sequence[str], columns: Sequence[str]) -> list[int] | None:
 def _missing(source: str, names: Sequence[str], columns: Sequence[str]) -> DataError:
     missing = [repr(name) for name in columns if name not in names]
     return DataError(
-        f"{source} has {len(names)} columns, and not all of the {len(columns)} that the model was trained on: "
+        f"{source} has {len(names)} columns, but not all of the {len(columns)} that the model was trained on: "
         f"{', '.join(missing[:5])}{', ...' * (len(missing) > 5)} missing"
     )
 
@@ -39,17 +39,29 @@ def _missing(source: str, names: Sequence[str], columns: Sequence[str]) -> DataE
 def load_rows(
     source: str | Path, columns: Sequence[str], label: str, *, memory: int | None = None
 ) -> tuple[Rows, _Floats | None]:
-    """Features for a model trained on ``columns``, and labels where ``source`` has them.
+    """Load features for a model that was trained on ``columns``, and labels if the source has them.
 
-    ColumnSelection are found by their names; other columns are passed over. Where the model or the file has no names, they are
-    those that :func:`.load_file` gives to a file with its label; a file without the label's column may have the others in
-    order.
+    Columns are found by their names, and other columns are ignored. If the model or the file has no names, columns have the
+    names that :func:`.load_file` gives to a file that includes a label. A file without the label's column may have the other
+    columns in order.
 
     Parameters
     ----------
-    source : a file or a named set, as of :func:`zipsgd.data.load`.
-    columns, label : names of the features and of the label when the model was trained.
-    memory : of :func:`.load_file`.
+    source : str | Path
+        A file or a named set, as for :func:`zipsgd.data.load`.
+    columns : Sequence[str]
+        Names of the features when the model was trained.
+    label : str
+        Name of the label when the model was trained.
+    memory : int, optional
+        Bytes that the features may take in memory, as for :func:`.load_file`.
+
+    Returns
+    -------
+    features : Rows of shape (rows, features)
+        The features in the order of ``columns``.
+    labels : npt.NDArray[np.float64] of shape (rows,) or None
+        The labels, if the source has them.
 
     Raises
     ------
@@ -72,9 +84,9 @@ def load_rows(
         values, labels = read_npz(path, memory)
         names = column_names(values.shape[1])
         if labels is not None:
-            Table(values, labels, names, source)  # checks that they go together
+            Table(values, labels, names, source)  # checks that the shapes match
     elif suffix in LIBSVM_SUFFIXES:
-        # What no row names is 0, and a model may know more columns than occur here.
+        # Missing values are 0, and the model may have more columns than occur here
         indices = [name.removeprefix("column ") for name in columns]
         table = read_libsvm(path, max((int(index) for index in indices if index.isdigit()), default=0))
         values, labels, names = table.features, table.labels, table.names
@@ -82,7 +94,7 @@ def load_rows(
         raw = read_raw_table(path, memory)
         values, names = raw.values, raw.names
 
-    places = _by_name(names, columns)
+    places = _find_columns(names, columns)
     if places is None:
         if (raw is not None and raw.headed) or len(names) != len(columns):
             raise _missing(source, names, columns)

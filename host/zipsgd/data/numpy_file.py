@@ -15,37 +15,55 @@ from .table import Table, as_labels, as_rows, column_names
 
 __all__ = ["npz_table", "read_npy", "read_npz"]
 
-# NumPy's readers raise whatever broken bytes lead them to: nearly every kind of exception, hence `except Exception`.
+# For broken files, NumPy's readers raise nearly every kind of exception, hence `except Exception`.
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 _LOCAL_HEADER = 30
-"""Bytes of a ZIP member's own header; the last four are the lengths of what comes before its data, name and extra."""
+"""Bytes of the header of a ZIP member. The last four are the lengths of the name and of the extra field before the data."""
 
 
 def _fits(array: npt.NDArray[np.generic], memory: int) -> bool:
-    """Whether ``array`` takes ``memory`` bytes at most, as float32 or float64."""
+    """Whether ``array`` takes at most ``memory`` bytes as float32 or float64."""
     return array.size * (4 if array.dtype == np.float32 else 8) <= memory
 
 
 def read_npy(path: Path, memory: int) -> RawTable:
-    """One array of shape (rows, columns); if it would take more than ``memory`` bytes, it stays in the file."""
+    """Read one array of shape (rows, columns).
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    memory : int
+        Bytes that the array may take in memory. A larger array stays in the file.
+
+    Returns
+    -------
+    RawTable
+        All columns.
+
+    Raises
+    ------
+    DataError
+        The file does not hold one array of real numbers.
+    """
     try:
         array: npt.NDArray[np.generic] = np.load(path, allow_pickle=False, mmap_mode="r")
         if not isinstance(array, np.ndarray):
-            raise ValueError("it holds several arrays; call it .npz")
+            raise ValueError("it holds several arrays; give it the suffix .npz")
         if _fits(array, memory):
             array = np.load(path, allow_pickle=False)
     except Exception as error:
-        raise DataError(f"{path} is no NumPy array file: {error}") from None
+        raise DataError(f"{path} is not a NumPy array file: {error}") from None
     names = column_names(array.shape[1] if array.ndim == 2 else 0)
     return RawTable(as_rows(array, str(path)), names, str(path))
 
 
 def _mapped(path: Path, member: str) -> npt.NDArray[np.generic] | None:
-    """An array of an archive where it lies in the file; None if it is compressed."""
+    """An array of an archive, mapped from the file; None if it is compressed."""
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         info = archive.NameToInfo.get(member)
         if info is None or info.compress_type != zipfile.ZIP_STORED:
@@ -59,9 +77,26 @@ def _mapped(path: Path, member: str) -> npt.NDArray[np.generic] | None:
 
 
 def read_npz(path: Path, memory: int) -> tuple[Rows, npt.NDArray[np.float64] | None]:
-    """Arrays ``X``, (rows, columns), and ``y``, (rows,); the latter None where there is none.
+    """Read the arrays ``X`` of shape (rows, columns) and ``y`` of shape (rows,).
 
-    If X would take more than ``memory`` bytes and is not compressed, it stays in the file.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    memory : int
+        Bytes that X may take in memory. A larger array stays in the file, unless it is compressed.
+
+    Returns
+    -------
+    features : Rows of shape (rows, columns)
+        X.
+    labels : npt.NDArray[np.float64] of shape (rows,) or None
+        y, if the archive holds it.
+
+    Raises
+    ------
+    DataError
+        The file does not hold such arrays.
     """
     try:
         features = _mapped(path, "X.npy")
@@ -71,21 +106,39 @@ def read_npz(path: Path, memory: int) -> tuple[Rows, npt.NDArray[np.float64] | N
                 features = arrays.get("X")
             labels = arrays.get("y")
         for array in (features, labels):
-            if not isinstance(array, np.ndarray | None):  # what is no NPY inside comes out as bytes
-                raise ValueError("a member called X or y is no array")
+            if not isinstance(array, np.ndarray | None):  # NumPy returns members in other formats as bytes
+                raise ValueError("a member called X or y is not an array")
     except Exception as error:
-        raise DataError(f"{path} is no NumPy archive: {error}") from None
+        raise DataError(f"{path} is not a NumPy archive: {error}") from None
     if features is None:
         raise DataError(f"{path} must hold arrays X and y; it holds {', '.join(kept) or 'none'}")
     values = as_rows(features, f"{path}, X")
     if len(values.shape) != 2:
-        raise DataError(f"{path}, X: shape {values.shape}; (rows, columns) are needed")
+        raise DataError(f"{path}, X: the shape is {values.shape}, but must be (rows, columns)")
     return values, None if labels is None else as_labels(labels, f"{path}, labels")
 
 
 def npz_table(path: Path, memory: int) -> Table:
-    """The archive as a table."""
+    """Read an archive as a table.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    memory : int
+        Bytes that X may take in memory, as for :func:`read_npz`.
+
+    Returns
+    -------
+    Table
+        Features and labels.
+
+    Raises
+    ------
+    DataError
+        The file does not hold such arrays.
+    """
     values, labels = read_npz(path, memory)
     if labels is None:
-        raise DataError(f"{path} holds X but no array y, the labels")
+        raise DataError(f"{path} holds X but not y, the array of labels")
     return Table(values, labels, column_names(values.shape[1]), str(path))

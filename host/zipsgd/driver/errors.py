@@ -1,14 +1,14 @@
-"""What can go wrong between host and board. Each message names the thing and what to do."""
+"""Errors between host and board. Each message names the cause and a remedy."""
 
 __all__ = ["DeviceError", "DeviceReset", "LinkLost", "NoDevice", "WrongBuild", "WrongDevice"]
 
 
 class DeviceError(Exception):
-    """Base of all errors of the driver."""
+    """Base class of all errors of the driver."""
 
 
 class NoDevice(DeviceError):
-    """The port is missing, not permitted, or nothing on it answers."""
+    """The port is missing, access is denied, or nothing on it answers."""
 
 
 class WrongDevice(DeviceError):
@@ -16,12 +16,12 @@ class WrongDevice(DeviceError):
 
 
 class WrongBuild(DeviceError):
-    """The device is another build than the one asked for."""
+    """The device has another build than the requested one."""
 
 
 class LinkLost(DeviceError):
-    """The device stopped answering, or the port went away, after it had answered."""
+    """The device stopped answering, or the port disappeared, after the device had answered."""
 
 
 class DeviceReset(LinkLost):
-    """The device answers, but has forgotten what it was told: it was reset, or another host has it."""
+    """The device answers, but has lost its state: it was reset, or another host uses it."""

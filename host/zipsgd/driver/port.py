@@ -1,4 +1,4 @@
-"""The byte pipe to a device: a serial port or a socket, which may go away and come back."""
+"""The byte stream to a device: a serial port or a socket, which may disappear and come back."""
 
 import select
 import time
@@ -14,11 +14,11 @@ __all__ = ["Port", "PortGone"]
 _WRITE_TIMEOUT = 1.0
 _MOST_READ = 4096
 _NAP = 0.001
-"""Seconds between two looks at a port that nothing can wait for."""
+"""Seconds between two looks at a port that ``select`` cannot wait for."""
 
 
 class PortGone(Exception):
-    """The port is there no more; the message says why."""
+    """The port has disappeared. The message says why."""
 
 
 class Port:
@@ -26,8 +26,10 @@ class Port:
 
     Parameters
     ----------
-    url : a serial port or any URL of :func:`serial.serial_for_url`.
-    baud : rate of a serial port.
+    url : str
+        A serial port or any URL of :func:`serial.serial_for_url`.
+    baud : int
+        Baud rate of a serial port.
 
     Raises
     ------
@@ -42,7 +44,13 @@ class Port:
         self.open()
 
     def open(self) -> None:
-        """Open the port, again if need be. Raises NoDevice."""
+        """Open the port. If it is open, close it first.
+
+        Raises
+        ------
+        NoDevice
+            The port cannot be opened or is in use.
+        """
         self.close()
         try:
             if self.url.startswith("socket:"):
@@ -53,18 +61,29 @@ class Port:
                 )
         except (serial.SerialException, OSError, ValueError) as error:
             if "exclusively lock" in str(error):
-                raise NoDevice(f"{self.url} is in use by another program: end that one first") from None
+                raise NoDevice(f"{self.url} is in use by another program: end that program first") from None
             raise NoDevice(
-                f"cannot open {self.url}: {error}. Is the board plugged in, the name right, and the port yours to use (on "
+                f"cannot open {self.url}: {error}. Is the board plugged in, is the name right, and may you use the port (on "
                 f"Linux: group dialout)? 'zipsgd doctor' looks for boards"
             ) from None
         try:
             self._file: int | None = self._pipe.fileno()
-        except (OSError, AttributeError):  # not on Windows, nor over RFC 2217
+        except (OSError, AttributeError):  # there is no file descriptor on Windows or with RFC 2217
             self._file = None
 
     def write(self, data: bytes) -> None:
-        """Send ``data``; what the port does not take for a second is lost, as it might be on the line. Raises PortGone."""
+        """Send bytes. Bytes that the port does not accept within a second are lost, as they might be on the line.
+
+        Parameters
+        ----------
+        data : bytes
+            The bytes.
+
+        Raises
+        ------
+        PortGone
+            The port has disappeared.
+        """
         try:
             self._pipe.write(data)
         except (serial.SerialTimeoutException, TimeoutError):
@@ -73,7 +92,23 @@ class Port:
             raise PortGone(str(error)) from None
 
     def read(self, seconds: float) -> bytes:
-        """What has come, or comes first within ``seconds``. Raises PortGone."""
+        """Read the bytes that have come, or wait for the first ones.
+
+        Parameters
+        ----------
+        seconds : float
+            Longest wait.
+
+        Returns
+        -------
+        bytes
+            At most 4,096 bytes; none if nothing came in time.
+
+        Raises
+        ------
+        PortGone
+            The port has disappeared.
+        """
         try:
             if self._file is not None:
                 select.select([self._file], [], [], seconds)
@@ -82,12 +117,8 @@ class Port:
             while not (data := self._some()) and time.monotonic() < end:
                 time.sleep(_NAP)
             return data
-        except (
-            serial.SerialException,
-            OSError,
-            ValueError,
-            TypeError,
-        ) as error:  # the latter two: closed meanwhile
+        # ValueError and TypeError come from a port that was closed in the meantime
+        except (serial.SerialException, OSError, ValueError, TypeError) as error:
             raise PortGone(str(error)) from None
 
     def _some(self) -> bytes:
@@ -95,6 +126,7 @@ class Port:
         return data
 
     def close(self) -> None:
+        """Close the port."""
         if self._pipe is not None:
             self._pipe.close()
             self._pipe = None

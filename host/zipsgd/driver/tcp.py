@@ -1,6 +1,6 @@
-"""A TCP connection with what :class:`.Port` needs of a serial port, which opens and closes at once.
+"""A TCP connection with the interface that :class:`.Port` needs.
 
-pyserial has one too, but rests for 0.3 s whenever it closes it.
+Opening and closing it take no time. pyserial has such a connection too, but waits for 0.3 s when it closes it.
 """
 
 import select
@@ -18,12 +18,15 @@ class Tcp:
 
     Parameters
     ----------
-    url : of that form. write_timeout : seconds that :meth:`write` may take.
+    url : str
+        A URL of this form.
+    write_timeout : float
+        Seconds that :meth:`write` may take.
 
     Raises
     ------
     ValueError
-        ``url`` names no host or port.
+        ``url`` has no host or no port.
     OSError
         Nothing listens there.
     """
@@ -34,14 +37,37 @@ class Tcp:
             raise ValueError(f"{url} is not of the form socket://HOST:PORT")
         self._write_timeout = write_timeout
         self._socket = socket.create_connection((parts.hostname, parts.port), _CONNECT_TIMEOUT)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small frames wait for no others
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # send small frames at once
         self._socket.setblocking(False)
 
     def fileno(self) -> int:
+        """The file descriptor of the connection.
+
+        Returns
+        -------
+        int
+            For ``select``.
+        """
         return self._socket.fileno()
 
     def read(self, most: int) -> bytes:
-        """What has come, up to ``most`` bytes. Raises OSError when the connection has ended."""
+        """Read the bytes that have come, without waiting.
+
+        Parameters
+        ----------
+        most : int
+            Largest number of bytes.
+
+        Returns
+        -------
+        bytes
+            The bytes; empty if none have come.
+
+        Raises
+        ------
+        OSError
+            The connection has ended.
+        """
         try:
             data = self._socket.recv(most)
         except BlockingIOError:
@@ -51,7 +77,20 @@ class Tcp:
         return data
 
     def write(self, data: bytes) -> None:
-        """Send it all. Raises TimeoutError where that takes too long, OSError when the connection has ended."""
+        """Send all bytes.
+
+        Parameters
+        ----------
+        data : bytes
+            The bytes.
+
+        Raises
+        ------
+        TimeoutError
+            The other end did not accept the bytes in time.
+        OSError
+            The connection has ended.
+        """
         left = memoryview(data)
         end = time.monotonic() + self._write_timeout
         while left:
@@ -59,8 +98,9 @@ class Tcp:
                 left = left[self._socket.send(left) :]
             except BlockingIOError:
                 if (seconds := end - time.monotonic()) <= 0:
-                    raise TimeoutError("the other end takes no more bytes") from None
+                    raise TimeoutError("the other end accepts no more bytes") from None
                 select.select([], [self._socket], [], seconds)
 
     def close(self) -> None:
+        """Close the connection."""
         self._socket.close()

@@ -1,4 +1,4 @@
-"""What is on its way to the device, and the room in the device's receive buffer."""
+"""Frames that are not acknowledged yet, and the room in the device's receive buffer."""
 
 import struct
 from collections import deque
@@ -10,21 +10,31 @@ from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, Kind, encode
 __all__ = ["MOST_FRAMES", "Item", "OutOfStep", "Request", "Sent", "Window"]
 
 MOST_FRAMES = 64
-"""Frames on their way at a time.
+"""Largest number of frames on their way.
 
-Numbers are mod 256, and on a line that keeps the order of bytes the number that the device expects lies between that of the
-first of these and that of the next frame. So any copy of a frame that still comes has a number within 64 of the expected one,
-and cannot be taken for one 256 later.
+Sequence numbers are modulo 256. On a line that keeps the order of bytes, the device expects a number between that of the first
+of these frames and that of the next frame. So the number of any late copy is within 64 of the expected one, and the copy cannot
+be mistaken for a frame 256 numbers later.
 """
 
 
 class OutOfStep(Exception):
-    """An acknowledgement of what was never sent: the device was reset, or listens to someone else."""
+    """An acknowledgement of frames that were never sent: the device was reset, or another host uses it."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A READ or FENCE that wants an answer: ``found`` gets the words by their addresses."""
+    """A READ or FENCE that needs an answer.
+
+    Parameters
+    ----------
+    address : int
+        Address of the first word.
+    count : int
+        Number of words.
+    found : dict[int, int]
+        Receives the words by their addresses.
+    """
 
     address: int
     count: int
@@ -32,19 +42,41 @@ class Request:
 
     @property
     def payload(self) -> bytes:
+        """bytes: Payload of the frame."""
         return struct.pack("<II", self.address, self.count)
 
 
 @dataclass(frozen=True)
 class Item:
-    """What is to be sent in one or more frames."""
+    """Data to be sent in one or more frames.
+
+    Parameters
+    ----------
+    kind : Kind
+        Kind of the frames.
+    payload : bytes | memoryview
+        Payload of any length.
+    request : Request | None
+        The request that the frame makes, if any.
+    """
 
     kind: Kind
     payload: bytes | memoryview
     request: Request | None = None
 
     def cut(self, most: int) -> tuple["Item", "Item | None"]:
-        """A first piece of at most ``most`` bytes of payload, where the kind can be cut, and what is left."""
+        """Split the item into a first frame and the rest, if its kind can be split.
+
+        Parameters
+        ----------
+        most : int
+            Largest payload of the first frame, in bytes.
+
+        Returns
+        -------
+        tuple[Item, Item | None]
+            The first frame, and the rest; None if there is no rest.
+        """
         size = len(self.payload)
         if self.kind == Kind.SAMPLES and size > most:
             return Item(self.kind, self.payload[:most]), Item(self.kind, self.payload[most:])
@@ -59,7 +91,19 @@ class Item:
 
 @dataclass(frozen=True)
 class Sent:
-    """A frame on its way. ``cost``: bytes of the receive buffer; ``at``: when it was sent."""
+    """A frame that is not acknowledged yet.
+
+    Parameters
+    ----------
+    sequence : int
+        Sequence number.
+    item : Item
+        Contents.
+    cost : int
+        Bytes that the frame takes in the receive buffer.
+    at : float
+        Time when it was sent, in seconds of the monotonic clock.
+    """
 
     sequence: int
     item: Item
@@ -68,11 +112,19 @@ class Sent:
 
 
 class Window:
-    """Frames sent and not acknowledged, and bytes of the receive buffer in use.
+    """Frames that are sent and not acknowledged, and the occupied bytes of the receive buffer.
+
+    Parameters
+    ----------
+    buffer_bytes : int
+        Size of the device's receive buffer.
 
     Attributes
     ----------
-    next : number of the next frame. buffer_bytes : of the device's receive buffer.
+    next : int
+        Sequence number of the next frame.
+    buffer_bytes : int
+        Size of the device's receive buffer.
     """
 
     def __init__(self, buffer_bytes: int) -> None:
@@ -80,11 +132,17 @@ class Window:
         self.restart(0)
 
     def restart(self, sequence: int) -> None:
-        """After a SYNC: nothing is on its way, and the next frame has the number ``sequence``."""
+        """Begin again after a SYNC, with no frame on its way.
+
+        Parameters
+        ----------
+        sequence : int
+            Sequence number of the next frame.
+        """
         self.next = sequence
         self._frames: deque[Sent] = deque()
-        self._on_the_way = 0  # bytes that these frames will take
-        self._stored = 0  # bytes taken and not freed
+        self._on_the_way = 0  # bytes that these frames will occupy
+        self._stored = 0  # bytes that arrived frames occupy
         self._freed = 0
 
     def __len__(self) -> int:
@@ -92,19 +150,44 @@ class Window:
 
     @property
     def first(self) -> int:
-        """Number of the first frame that is not acknowledged, or of the next one to come."""
+        """int: Sequence number of the first frame that is not acknowledged, or else of the next frame."""
         return (self.next - len(self._frames)) % 256
 
     @property
     def used(self) -> int:
-        """Bytes of the receive buffer in use, at most."""
+        """int: Upper bound on the occupied bytes of the receive buffer."""
         return self._on_the_way + self._stored
 
     def room(self, item: Item) -> bool:
+        """Whether the receive buffer has room for an item.
+
+        Parameters
+        ----------
+        item : Item
+            Contents of one frame.
+
+        Returns
+        -------
+        bool
+            Whether the frame may be sent.
+        """
         return self.used + CREDIT_OVERHEAD + len(item.payload) <= self.buffer_bytes
 
     def put(self, item: Item, now: float) -> tuple[Sent, bytes]:
-        """The next frame, and its bytes on the wire."""
+        """Add the next frame.
+
+        Parameters
+        ----------
+        item : Item
+            Contents of the frame.
+        now : float
+            Time in seconds of the monotonic clock.
+
+        Returns
+        -------
+        tuple[Sent, bytes]
+            The frame, and its bytes on the wire.
+        """
         sent = Sent(self.next, item, CREDIT_OVERHEAD + len(item.payload), now)
         self._frames.append(sent)
         self._on_the_way += sent.cost
@@ -112,10 +195,26 @@ class Window:
         return sent, encode(Frame(item.kind, sent.sequence, bytes(item.payload)))
 
     def acknowledge(self, expected: int, freed: int) -> tuple[list[Sent], int]:
-        """The device expects number ``expected`` and has freed so many bytes since SYNC, mod 65536.
+        """Process an acknowledgement. If it is impossible, nothing changes.
 
-        Returns the frames that have arrived and the number of bytes freed since the last acknowledgement. Raises
-        :class:`OutOfStep` if it cannot be, and changes nothing then.
+        Parameters
+        ----------
+        expected : int
+            Sequence number that the device expects next.
+        freed : int
+            Bytes of the receive buffer freed since SYNC, modulo 65536.
+
+        Returns
+        -------
+        arrived : list[Sent]
+            Frames that have arrived.
+        fresh : int
+            Bytes freed since the last acknowledgement.
+
+        Raises
+        ------
+        OutOfStep
+            The device acknowledges frames that were never sent.
         """
         count = (expected - self.first) % 256
         if count > len(self._frames):
@@ -133,9 +232,14 @@ class Window:
         return arrived, fresh
 
     def take_back(self) -> Sequence[Sent]:
-        """All frames that are not acknowledged; their numbers are free again.
+        """Remove all frames that are not acknowledged. Their sequence numbers are used again.
 
-        Only to be called when no copy of the first of them can still arrive: all others then come out of turn.
+        Call this only when no copy of the first of them can still arrive. All others then arrive out of order, and are dropped.
+
+        Returns
+        -------
+        Sequence[Sent]
+            The frames in their order.
         """
         lost = list(self._frames)
         self.next = self.first

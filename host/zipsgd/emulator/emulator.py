@@ -1,4 +1,4 @@
-"""The emulator's state between epochs, and what it hands to the compiled functions."""
+"""The emulator's state between epochs, and the inputs of the compiled functions."""
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,8 @@ _Prepared = dict[int, tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]
 
 
 class Emulator:
-    """The device's state between epochs, and epochs of training: the same bits as golden.GoldenTrainer.
+    """The state of a device between epochs, and training epochs, with the same bits as
+    :class:`zipsgd.golden.trainer.GoldenTrainer`.
 
     Parameters
     ----------
@@ -50,8 +51,8 @@ class Emulator:
         start = np.array(model, dtype=np.int64)
         if start.ndim not in (1, 2) or not 1 <= start.size <= build.max_features:
             raise ValueError(
-                f"the model must have 1 to {build.max_features} features, in a vector or one for each head, not the shape "
-                f"{start.shape}"
+                f"the model must have 1 to {build.max_features} features in total and the shape (features,) or "
+                f"(heads, features), not {start.shape}"
             )
         if not 1 <= config.batch <= build.max_batch:
             raise ValueError(f"batch must be in 1..{build.max_batch}, not {config.batch}")
@@ -85,7 +86,13 @@ class Emulator:
         self.start_epoch(epoch)
 
     def start_epoch(self, number: int) -> None:
-        """Seed the LFSRs for an epoch, and draw Q3 from the master model. The first epoch has been started."""
+        """Seed the LFSRs for an epoch, and draw Q3 from the master model. The constructor has already started the first epoch.
+
+        Parameters
+        ----------
+        number : int
+            Number of the epoch.
+        """
         words = seed_words(self._seed, number, self.build.update_lanes)
         self._state.update_lfsr[:] = words[:-1]
         self._state.loss_lfsr[:] = words[-1:]
@@ -96,19 +103,22 @@ class Emulator:
 
     @property
     def master(self) -> Int:
+        """npt.NDArray[np.int64]: A copy of the master model, with the shape of ``model``."""
         return self._unpadded(self._state.master)
 
     @property
     def q3(self) -> Int:
+        """npt.NDArray[np.int64]: A copy of the rounded model, with the shape of ``model``."""
         return self._unpadded(self._state.q3)
 
     def _unpadded(self, words: Vector) -> Int:
-        """A copy of the heads' features."""
+        """A copy of the heads' features, without padding."""
         heads = words.reshape(self._heads, self._room)[:, : self._features]
         return heads.reshape(self._shape).astype(np.int64)
 
     @property
     def flags(self) -> int:
+        """int: Sticky overflow flags, bits of :class:`zipsgd.protocol.formats.Flag`."""
         return int(self._state.totals[FLAGS])
 
     @property
@@ -120,23 +130,32 @@ class Emulator:
         """Keep ``values`` as fixed-point numbers of the run's base planes; :meth:`epoch_rows` calls this when needed.
 
         The array is remembered by identity: do not change its contents between epochs.
-        Raises ValueError where a value is not in [-1, 1].
+
+        Parameters
+        ----------
+        values : npt.NDArray[np.float32] of shape (rows, features)
+            Features in [-1, 1].
+
+        Raises
+        ------
+        ValueError
+            The shape does not match the model, or a value is outside [-1, 1].
         """
         p, levels = self.config.p, self.config.levels
         if p in self._prepared and self._prepared[p][0] is values:
             return
         if values.ndim != 2 or values.shape[1] != self._features:
             raise ValueError(
-                f"values must have shape (rows, {self._features}), as the model has features, not {values.shape}"
+                f"values must have the shape (rows, {self._features}) to match the model, not {values.shape}"
             )
         fixed = np.empty(values.shape, dtype=np.int32)
-        block = max(1, (1 << 20) // self._features)  # bounds the float64 copies
+        block = max(1, (1 << 20) // self._features)  # limits the size of the float64 copies
         for start in range(0, values.shape[0], block):
             part = values[start : start + block]
             fixed[start : start + block] = (
                 fixed_point(part, p) if levels is None else levels.fixed_point(part)
             )
-        # Of other values nothing is kept; the same at another p are those of samples that are fetched again
+        # Values of another array are dropped. The same values at another p belong to samples that are fetched again
         same = {other: kept for other, kept in self._prepared.items() if kept[0] is values}
         self._prepared = {**same, p: (values, fixed)}
 
@@ -146,7 +165,25 @@ class Emulator:
             self._prepared = other._prepared
 
     def epoch_codes(self, codes: Codes, step: Step) -> int:
-        """Train on ``codes`` in order; returns the epoch's loss sum, in units of 2^-(2 * residual_frac)."""
+        """Train on quantised samples in their order.
+
+        Parameters
+        ----------
+        codes : Codes
+            The samples of the epoch.
+        step : Step
+            Step size over mini-batch size, and proximal step.
+
+        Returns
+        -------
+        int
+            Loss sum of the epoch, in units of 2^-(2 * residual_frac).
+
+        Raises
+        ------
+        ValueError
+            The codes do not match the model, or the build does not support their planes.
+        """
         if codes.base.shape[1] != self._features:
             raise ValueError(f"the codes have {codes.base.shape[1]} features, the model {self._features}")
         if (codes.p, codes.m) != (self.config.p, self.config.m):
@@ -175,7 +212,8 @@ class Emulator:
         epoch: int,
         step: Step,
     ) -> int:
-        """Quantise and train in one pass: as ``epoch_codes`` of golden.quantise(values[order], ..., rows=order).
+        """Quantise and train in one pass: as :meth:`epoch_codes` with the golden model's ``quantise(values[order], ...,
+        rows=order)``.
 
         Parameters
         ----------
@@ -187,7 +225,13 @@ class Emulator:
 
         Returns
         -------
-        The epoch's loss sum, in units of 2^-(2 * residual_frac).
+        int
+            Loss sum of the epoch, in units of 2^-(2 * residual_frac).
+
+        Raises
+        ------
+        ValueError
+            The shapes do not match, a row number or a value is out of range, or the build does not support ``p`` or ``m``.
         """
         rows = np.asarray(order, dtype=np.int64)
         if rows.size and not 0 <= rows.min() <= rows.max() < len(labels) == values.shape[0]:
@@ -210,7 +254,7 @@ class Emulator:
         return self._loss()
 
     def _labels(self, labels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """As the compiled functions take them: shape (samples, labels of a sample)."""
+        """The labels in the form that the compiled functions take: shape (samples, labels per sample)."""
         return np.ascontiguousarray(labels, dtype=np.int16).reshape(
             len(labels), 1 if self.config.one_against_all else self._heads
         )

@@ -1,4 +1,4 @@
-"""Epochs, compiled: of codes, and of rows that are quantised on the way."""
+"""Compiled epochs over codes, and over rows that are quantised on the way."""
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,23 @@ def epoch_codes(
     run: Run,
     state: State,
 ) -> None:
+    """Train on quantised samples, for losses without a polynomial.
+
+    Parameters
+    ----------
+    base : npt.NDArray[np.int8] of shape (samples, features)
+        Base levels.
+    up : npt.NDArray[np.uint8] of shape (samples, features)
+        Up bits.
+    labels : npt.NDArray[np.int16] of shape (samples, labels per sample)
+        Labels.
+    table : npt.NDArray[np.int16] of shape (features, levels)
+        Levels; used if ``run.level_offset`` is not negative.
+    run : Run
+        Constants of the epoch.
+    state : State
+        Updated in place.
+    """
     q1 = np.empty(base.shape[1], dtype=np.int32)
     q2 = np.empty(base.shape[1], dtype=np.int32)
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
@@ -65,6 +82,27 @@ def epoch_rows(
     run: Run,
     state: State,
 ) -> None:
+    """Quantise and train in one pass, for losses without a polynomial.
+
+    Parameters
+    ----------
+    fixed : npt.NDArray[np.int32] of shape (rows, features)
+        Features in fixed point.
+    labels : npt.NDArray[np.int16] of shape (rows, labels per sample)
+        Labels.
+    order : npt.NDArray[np.int64] of shape (samples,)
+        Row numbers of the samples, in order.
+    keys : npt.NDArray[np.uint32] of shape (samples, pairs of up bits)
+        Hash keys of the up bits.
+    table : npt.NDArray[np.int16] of shape (features, levels)
+        Levels; used if ``run.level_offset`` is not negative.
+    top : int
+        Largest base.
+    run : Run
+        Constants of the epoch.
+    state : State
+        Updated in place.
+    """
     q1 = np.empty(fixed.shape[1], dtype=np.int32)
     q2 = np.empty(fixed.shape[1], dtype=np.int32)
     q_base = np.empty(fixed.shape[1] if run.refetch == CERTAIN else 0, dtype=np.int32)
@@ -107,7 +145,7 @@ def _train_pairs(
     run: Run,
     state: State,
 ) -> None:
-    """A sample whose quantisations, or at most one pair of levels' numbers, are there."""
+    """Train on one sample whose quantisations are given. With levels from a table, they are one pair of level indices."""
     if run.level_offset >= 0:
         if run.m == 0:
             quantised[1] = quantised[0]
@@ -125,7 +163,23 @@ def polynomial_codes(
     run: Run,
     state: State,
 ) -> None:
-    """As :func:`epoch_codes`, of a polynomial loss, which leaves no sample out."""
+    """As :func:`epoch_codes`, for polynomial losses, which leave out no sample.
+
+    Parameters
+    ----------
+    base : npt.NDArray[np.int8] of shape (samples, features)
+        Base levels.
+    up : npt.NDArray[np.uint8] of shape (samples, features)
+        Up bits.
+    labels : npt.NDArray[np.int16] of shape (samples, labels per sample)
+        Labels.
+    table : npt.NDArray[np.int16] of shape (features, levels)
+        Levels; used if ``run.level_offset`` is not negative.
+    run : Run
+        Constants of the epoch.
+    state : State
+        Updated in place.
+    """
     pairs = (max(1, run.m) + 1) // 2
     quantised = np.empty((2 * pairs, base.shape[1]), dtype=np.int32)
     z, t = np.empty(2 * pairs, dtype=np.int64), np.empty(2 * pairs, dtype=np.int64)
@@ -150,7 +204,27 @@ def polynomial_rows(
     run: Run,
     state: State,
 ) -> None:
-    """As :func:`epoch_rows`, of a polynomial loss, which leaves no sample out."""
+    """As :func:`epoch_rows`, for polynomial losses, which leave out no sample.
+
+    Parameters
+    ----------
+    fixed : npt.NDArray[np.int32] of shape (rows, features)
+        Features in fixed point.
+    labels : npt.NDArray[np.int16] of shape (rows, labels per sample)
+        Labels.
+    order : npt.NDArray[np.int64] of shape (samples,)
+        Row numbers of the samples, in order.
+    keys : npt.NDArray[np.uint32] of shape (samples, pairs of up bits)
+        Hash keys of the up bits.
+    table : npt.NDArray[np.int16] of shape (features, levels)
+        Levels; used if ``run.level_offset`` is not negative.
+    top : int
+        Largest base.
+    run : Run
+        Constants of the epoch.
+    state : State
+        Updated in place.
+    """
     pairs = keys.shape[1]
     quantised = np.empty((2 * pairs, fixed.shape[1]), dtype=np.int32)
     z, t = np.empty(2 * pairs, dtype=np.int64), np.empty(2 * pairs, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""One sample of a polynomial loss, compiled: derivatives from independent quantisations, the loss and the gradient."""
+"""Compiled training on one sample of a polynomial loss: derivatives from independent quantisations, loss and gradient."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def _argument(z: Any, label: Any, run: Run) -> tuple[int, int]:
 
 @compiled
 def _horner(words: Int, count: int, t: Int, first: int, last: int, run: Run) -> int:
-    """The polynomial of ``count`` + 1 coefficients at t_first, t_(first + 1), ...; the last one stands for those behind it."""
+    """The polynomial with ``count`` + 1 coefficients at t_first, t_(first + 1), ...; ``last`` replaces later arguments."""
     half = 1 << (run.argument_bits - 1)
     total = int(words[count])
     for i in range(count):
@@ -43,14 +43,27 @@ def train_polynomial(
 ) -> None:
     """Loss and gradient of one sample for all heads.
 
-    ``quantised``: Q_1, Q_2, ... of the sample, an even number of rows; ``z``: of the first head. ``t`` is overwritten.
+    Parameters
+    ----------
+    quantised : npt.NDArray[np.integer] of shape (even number, features)
+        Quantisations Q_1, Q_2, ... of the sample.
+    z : npt.NDArray[np.int64]
+        Dot products of the first head; overwritten by those of the others.
+    labels : npt.NDArray[np.int16] of shape (labels per sample,)
+        Labels.
+    t : npt.NDArray[np.int64]
+        Working memory for the arguments.
+    run : Run
+        Constants of the epoch.
+    state : State
+        Updated in place.
     """
     last = max(1, run.m) - 1
     room = state.q3.size // run.heads
     features = quantised.shape[1]
     first_lfsr = state.loss_lfsr[0]
     for head in range(run.heads):
-        lfsr = first_lfsr  # all heads draw the same
+        lfsr = first_lfsr  # all heads draw the same numbers
         part = slice(head * room, head * room + features)
         if head:
             for i in range(0, last + 1, 2):

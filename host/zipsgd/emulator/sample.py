@@ -1,4 +1,4 @@
-"""One sample, compiled: its quantisations, dot products, derivatives and gradient."""
+"""Compiled training on one sample: its quantisations, dot products, derivatives and gradient."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -48,14 +48,14 @@ _CACHE_LINE = 64
 
 
 def _prefetch_intrinsic(typing_context: Any, address: Any) -> Any:
-    """Numba's recipe for ``_prefetch(address)``: fetch a cache line that will be read."""
+    """Numba's implementation of ``_prefetch(address)``: fetch a cache line that will be read."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
         word = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
         prefetch = builder.module.declare_intrinsic("llvm.prefetch", (pointer.type,), kind)
-        builder.call(prefetch, [pointer, word(0), word(3), word(1)])  # for reading, keep close, data
+        builder.call(prefetch, [pointer, word(0), word(3), word(1)])  # read access, high locality, data cache
         return context.get_dummy_value()
 
     return types.void(types.uintp), generate
@@ -66,22 +66,51 @@ _prefetch = cast(Callable[[Any], None], intrinsic(_prefetch_intrinsic))
 
 @compiled
 def prefetch_row(start: int, size: int) -> None:
-    """Fetch the row of ``size`` bytes that comes next: in shuffled order the hardware cannot foresee it."""
+    """Fetch the next row into the cache: in shuffled order the hardware cannot predict it.
+
+    Parameters
+    ----------
+    start : int
+        Address of the row.
+    size : int
+        Bytes of the row.
+    """
     for offset in range(0, size, _CACHE_LINE):
         _prefetch(np.uintp(start + offset))
 
 
-# Numba widens 32-bit sums to 64 bits, which halves the vectors: hence the casts to ``word``, the type of the sums.
+# Numba widens 32-bit sums to 64 bits, which halves the vectors. The casts to ``word``, the type of the sums, prevent that.
 
 
 @compiled
 def draw_row(
     fixed: Matrix, row: int, key: int, m: int, top: int, q1: Vector, q2: Vector, q3: Vector
 ) -> tuple[Any, Any]:
-    """A pair of quantisations of a row of fixed-point features, with the up bits of the ``key`` of row and pair; returns both
-    products with q3.
+    """Draw a pair of quantisations of a row, and compute their dot products with Q3.
 
-    With m = 0, only Q_1 is made, which is the base ``k``, at most ``top``.
+    With m = 0, only Q_1 is computed, which is the base.
+
+    Parameters
+    ----------
+    fixed : npt.NDArray[np.int32] of shape (rows, features)
+        Features in fixed point.
+    row : int
+        Row number.
+    key : int
+        Hash key of row and pair.
+    m : int
+        Number of up planes.
+    top : int
+        Largest base.
+    q1, q2 : npt.NDArray[np.int32] of shape (features,)
+        Receive the quantisations.
+    q3 : npt.NDArray[np.integer] of shape (features,)
+        The rounded model.
+
+    Returns
+    -------
+    tuple of two integers of the type of ``q3``
+        The dot products.
     """
     word = q3.dtype.type
     z1, z2 = word(0), word(0)
@@ -108,7 +137,28 @@ def draw_row(
 def code_row(
     base: Matrix, up: Matrix, row: int, pair: int, q1: Vector, q2: Vector, q3: Vector
 ) -> tuple[Any, Any]:
-    """A ``pair`` of quantisations of a row of codes, Q_1 and Q_2 or further ones; returns both products with q3."""
+    """Compute a pair of quantisations of a row of codes, and their dot products with Q3.
+
+    Parameters
+    ----------
+    base : npt.NDArray[np.int8] of shape (samples, features)
+        Base levels.
+    up : npt.NDArray[np.uint8] of shape (samples, features)
+        Up bits.
+    row : int
+        Index of the sample.
+    pair : int
+        Index of the pair: 0 for Q_1 and Q_2.
+    q1, q2 : npt.NDArray[np.int32] of shape (features,)
+        Receive the quantisations.
+    q3 : npt.NDArray[np.integer] of shape (features,)
+        The rounded model.
+
+    Returns
+    -------
+    tuple of two integers of the type of ``q3``
+        The dot products.
+    """
     word = q3.dtype.type
     z1, z2 = word(0), word(0)
     for j in range(q1.size):
@@ -122,7 +172,22 @@ def code_row(
 
 @compiled
 def base_score(base: Matrix, row: int, q3: Vector) -> Any:
-    """The product of q3 with the base of a row of codes."""
+    """The dot product of a sample's base with Q3.
+
+    Parameters
+    ----------
+    base : npt.NDArray[np.int8] of shape (samples, features)
+        Base levels.
+    row : int
+        Index of the sample.
+    q3 : npt.NDArray[np.integer] of shape (features,)
+        The rounded model.
+
+    Returns
+    -------
+    integer of the type of ``q3``
+        The dot product.
+    """
     word = q3.dtype.type
     z = word(0)
     for j in range(q3.size):
@@ -132,7 +197,24 @@ def base_score(base: Matrix, row: int, q3: Vector) -> Any:
 
 @compiled
 def look_up_levels(table: Matrix, offset: int, q1: Vector, q2: Vector, q3: Vector) -> tuple[Any, Any]:
-    """Numbers of levels, less ``offset``, to the levels of ``table``, in place; returns both products with q3."""
+    """Replace level indices by levels in place, and compute the dot products with Q3.
+
+    Parameters
+    ----------
+    table : npt.NDArray[np.int16] of shape (features, levels)
+        The levels.
+    offset : int
+        Added to a base to obtain its level index.
+    q1, q2 : npt.NDArray[np.int32] of shape (features,)
+        Bases plus up bits; replaced by levels.
+    q3 : npt.NDArray[np.integer] of shape (features,)
+        The rounded model.
+
+    Returns
+    -------
+    tuple of two integers of the type of ``q3``
+        The dot products.
+    """
     word = q3.dtype.type
     z1, z2 = word(0), word(0)
     for j in range(q1.size):
@@ -145,7 +227,20 @@ def look_up_levels(table: Matrix, offset: int, q1: Vector, q2: Vector, q3: Vecto
 
 @compiled
 def products(q1: Vector, q2: Vector, q3: Vector) -> tuple[Any, Any]:
-    """Both products with q3."""
+    """The dot products of two quantisations with Q3.
+
+    Parameters
+    ----------
+    q1, q2 : npt.NDArray[np.int32] of shape (features,)
+        The quantisations.
+    q3 : npt.NDArray[np.integer] of shape (features,)
+        The rounded model.
+
+    Returns
+    -------
+    tuple of two integers of the type of ``q3``
+        The dot products.
+    """
     word = q3.dtype.type
     z1, z2 = word(0), word(0)
     for j in range(q1.size):
@@ -156,13 +251,28 @@ def products(q1: Vector, q2: Vector, q3: Vector) -> tuple[Any, Any]:
 
 @compiled
 def exact_residual(z: Any, label: Any, run: Run) -> Any:
-    """z - b at the residual's binary point."""
+    """z - b at the residual's binary point, before saturation.
+
+    Parameters
+    ----------
+    z : int
+        Dot product.
+    label : int
+        Label in units of 2^-15.
+    run : Run
+        Constants of the epoch.
+
+    Returns
+    -------
+    int
+        The residual.
+    """
     return (np.int64(z) << run.z_shift) - (np.int64(label) << run.label_shift)
 
 
 @compiled
 def _residual(z: Any, label: Any, run: Run) -> tuple[int, int]:
-    """The same, saturated, and the flag."""
+    """The saturated residual, and the flag."""
     exact: Any = exact_residual(z, label, run)
     clamped = min(max(exact, -run.residual_limit), run.residual_limit - 1)
     return clamped, RESIDUAL if clamped != exact else 0
@@ -170,7 +280,7 @@ def _residual(z: Any, label: Any, run: Run) -> tuple[int, int]:
 
 @compiled
 def _derivative(residual: int, label: Any, run: Run) -> tuple[int, int]:
-    """The residual where it counts, and the loss's derivative."""
+    """The residual of a sample within the margin (else 0), and the derivative of the loss."""
     if run.loss == SQUARED:
         return residual, residual
     if residual > 0 if label < 0 else residual < 0:
@@ -182,7 +292,22 @@ def _derivative(residual: int, label: Any, run: Run) -> tuple[int, int]:
 
 @compiled
 def delta(derivative: int, lfsr: int, run: Run) -> tuple[int, int]:
-    """step * derivative, rounded by the draw of the loss unit's LFSR and saturated, and the flag."""
+    """step * derivative, stochastically rounded and saturated.
+
+    Parameters
+    ----------
+    derivative : int
+        Derivative of the loss.
+    lfsr : int
+        Draw of the loss unit's LFSR.
+    run : Run
+        Constants of the epoch.
+
+    Returns
+    -------
+    tuple[int, int]
+        Delta, and the flag.
+    """
     product = (derivative * run.mantissa) << run.step_shift
     rounded = (product + align_draw(lfsr, run.delta_drop)) >> run.delta_drop
     clamped = min(max(rounded, -run.delta_limit), run.delta_limit)
@@ -191,6 +316,17 @@ def delta(derivative: int, lfsr: int, run: Run) -> tuple[int, int]:
 
 @compiled
 def accumulate(accumulated: Vector, q: Vector, delta: int) -> None:
+    """Add delta times a quantisation to the gradient.
+
+    Parameters
+    ----------
+    accumulated : npt.NDArray[np.integer] of shape (features,)
+        Gradient of the mini-batch; updated in place.
+    q : npt.NDArray[np.int32] of shape (features,)
+        The quantisation.
+    delta : int
+        Its weight.
+    """
     word = accumulated.dtype.type
     weight = word(delta)
     for j in range(q.size):
@@ -199,6 +335,17 @@ def accumulate(accumulated: Vector, q: Vector, delta: int) -> None:
 
 @compiled
 def accumulate_pair(accumulated: Vector, q1: Vector, delta1: int, q2: Vector, delta2: int) -> None:
+    """Add both products of the symmetric estimator to the gradient.
+
+    Parameters
+    ----------
+    accumulated : npt.NDArray[np.integer] of shape (features,)
+        Gradient of the mini-batch; updated in place.
+    q1, q2 : npt.NDArray[np.int32] of shape (features,)
+        The quantisations.
+    delta1, delta2 : int
+        The weights of ``q1`` and ``q2``.
+    """
     word = accumulated.dtype.type
     weight1, weight2 = word(delta1), word(delta2)
     for j in range(q1.size):
@@ -219,9 +366,28 @@ def train_sample(
     totals: Int,
     left_out: bool = False,
 ) -> None:
-    """Residuals, loss and gradient of one sample; of one that is ``left_out`` both are 0.
+    """Residuals, loss and gradient of one sample for one head.
 
-    The arrays of the state come one by one: a tuple of them would cost a reference count for each, at each call.
+    The state's arrays are separate arguments: passing a tuple would cost a reference count for each array in each call.
+
+    Parameters
+    ----------
+    q1, q2 : npt.NDArray[np.int32] of shape (features,)
+        Quantisations.
+    z1, z2 : int
+        Dot products.
+    label : int
+        Label in units of 2^-15.
+    run : Run
+        Constants of the epoch.
+    accumulated : npt.NDArray[np.integer] of shape (features,)
+        Gradient of the mini-batch; updated in place.
+    loss_lfsr : npt.NDArray[np.int64] of shape (1,)
+        State of the loss unit's LFSR; updated in place.
+    totals : npt.NDArray[np.int64] of shape (3,)
+        Flags and loss sum; updated in place.
+    left_out : bool
+        The sample is in doubt, and contributes neither loss nor gradient.
     """
     lfsr = loss_lfsr[0]
     r1, flags = _residual(z1, label, run)
@@ -254,11 +420,25 @@ def train_sample(
 
 @compiled
 def train_heads(q1: Vector, q2: Vector, z1: Any, z2: Any, labels: Vector, run: Run, state: State) -> None:
-    """One sample for all heads; ``z1`` and ``z2`` are of the first."""
+    """Train all heads on one sample.
+
+    Parameters
+    ----------
+    q1, q2 : npt.NDArray[np.int32] of shape (features,)
+        Quantisations.
+    z1, z2 : int
+        Dot products of the first head.
+    labels : npt.NDArray[np.int16] of shape (labels per sample,)
+        Labels.
+    run : Run
+        Constants of the epoch.
+    state : State
+        Updated in place.
+    """
     room = state.q3.size // run.heads
     lfsr = state.loss_lfsr[0]
     for head in range(run.heads):
-        state.loss_lfsr[0] = lfsr  # all heads draw the same
+        state.loss_lfsr[0] = lfsr  # all heads draw the same numbers
         part = slice(head * room, head * room + q1.size)
         if head:
             z1, z2 = products(q1, q2, state.q3[part])

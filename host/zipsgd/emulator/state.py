@@ -1,4 +1,4 @@
-"""What an epoch is given and what it changes, as the compiled functions take it; and the LFSRs' step."""
+"""The constants and the state of an epoch in the form that the compiled functions take, and the LFSRs' step."""
 
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ Matrix = npt.NDArray[np.integer]
 
 
 class Run(NamedTuple):
-    """Constants of an epoch, for the compiled functions: shifts, saturation limits, and how samples are combined."""
+    """Constants of an epoch for the compiled functions: shifts, saturation limits, and how samples are combined."""
 
     features: int
     heads: int
@@ -47,12 +47,12 @@ class Run(NamedTuple):
     batch: int
     symmetric: bool
     loss: int
-    one: int  # at the residual's binary point
-    degree: int  # of the polynomial, or 0
+    one: int  # the number 1 at the residual's binary point
+    degree: int  # of the polynomial; 0 without one
     refetch: int
-    reach_shift: int  # of a polynomial's argument
-    argument_bits: int  # of the same, behind its binary point
-    level_offset: int  # from a base to its level's number; -1 for even levels
+    reach_shift: int  # left shift of a polynomial's argument
+    argument_bits: int  # fraction bits of a polynomial's argument
+    level_offset: int  # from a base to its level's index; -1 for evenly spaced levels
     z_shift: int
     label_shift: int
     residual_limit: int
@@ -73,11 +73,11 @@ class Run(NamedTuple):
     threshold: int
     bound: int
     spare_last: bool
-    ball: int  # square of its radius, 0 for none
+    ball: int  # squared radius of the ball; 0 for none
 
 
 class State(NamedTuple):
-    """What an epoch changes, as arrays. Vectors hold the heads one behind the other, each padded with zeros to whole chunks."""
+    """The arrays that an epoch changes. In vectors, the heads follow each other, each padded with zeros to whole chunks."""
 
     master: Int
     q3: Vector  # int32 where a dot product fits in 32 bits, else int64
@@ -85,14 +85,14 @@ class State(NamedTuple):
     draws: Int
     update_lfsr: Int
     loss_lfsr: Int
-    derivative: Int  # a polynomial's coefficients
-    loss: Int  # and its loss's
+    derivative: Int  # coefficients of a polynomial loss's derivative
+    loss: Int  # coefficients of a polynomial loss
     totals: Int  # flags, and the loss sum in two parts: high * 2^32 + low
-    phases: Int  # of shrinking, and of the threshold
+    phases: Int  # phase accumulators of the shrinkage and of the threshold
     doubts: npt.NDArray[np.bool_]  # which samples of the epoch are left out
 
 
-# Compiled functions see plain numbers only
+# Compiled functions take only plain numbers
 RESIDUAL, DELTA = Flag.RESIDUAL, Flag.DELTA
 GRADIENT, MODEL, Q3 = Flag.GRADIENT, Flag.MODEL, Flag.Q3
 CERTAIN = Refetch.CERTAIN.value
@@ -105,14 +105,36 @@ _FIRST, _SECOND = LFSR_ROTATIONS
 
 @compiled
 def advance(state: int) -> int:
-    """The state behind an LFSR's."""
+    """The next state of an LFSR.
+
+    Parameters
+    ----------
+    state : int
+        State of 31 bits.
+
+    Returns
+    -------
+    int
+        The next state.
+    """
     first = (state << _FIRST | state >> (LFSR_BITS - _FIRST)) & _STATE_MASK
     return first ^ ((state << _SECOND | state >> (LFSR_BITS - _SECOND)) & LFSR_MASK)
 
 
 @compiled
 def bit_length(number: int) -> int:
-    """Of a number that is not negative."""
+    """The number of bits of a non-negative number.
+
+    Parameters
+    ----------
+    number : int
+        The number.
+
+    Returns
+    -------
+    int
+        As ``int.bit_length``.
+    """
     bits = 0
     while number >> bits:
         bits += 1
@@ -121,5 +143,18 @@ def bit_length(number: int) -> int:
 
 @compiled
 def align_draw(bits: int, drop: int) -> int:
-    """Of a draw, the random bits to add below a cut of ``drop`` bits."""
+    """The random bits of a draw that are added before ``drop`` bits are cut off, as :func:`zipsgd.golden.rounding.align_draw`.
+
+    Parameters
+    ----------
+    bits : int
+        Draw of 31 bits.
+    drop : int
+        Number of bits that are cut off.
+
+    Returns
+    -------
+    int
+        Random number in [0, 2^drop).
+    """
     return bits << (drop - LFSR_BITS) if drop > LFSR_BITS else bits & ((1 << drop) - 1)

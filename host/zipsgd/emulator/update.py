@@ -1,4 +1,4 @@
-"""The update of a mini-batch, compiled: Q4, the step, the proximal step, and Q3."""
+"""Compiled update at the end of a mini-batch: Q4, the step, the proximal step, and Q3."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ __all__ = ["update"]
 
 @compiled
 def _ball_shift(run: Run, state: State) -> int:
-    """By which shift the model shrinks towards its ball, or 0."""
+    """The shift by which the model shrinks towards its ball; 0 within the ball."""
     squares = np.int64(0)
     for j in range(run.features - run.spare_last):
         squares += np.int64(state.q3[j]) * np.int64(state.q3[j])
@@ -25,7 +25,7 @@ def _ball_shift(run: Run, state: State) -> int:
 
 @compiled
 def _prox(run: Run, state: State) -> None:
-    """The proximal step, by the draws of the update."""
+    """The proximal step, with the draws of the update."""
     shrink, threshold = state.phases[0] + run.shrink_rate, state.phases[1] + run.threshold
     state.phases[0], state.phases[1] = shrink & PHASE_MASK, threshold & PHASE_MASK
     shift = run.shrink_shift if shrink > PHASE_MASK else 0
@@ -48,7 +48,15 @@ def _prox(run: Run, state: State) -> None:
 
 @compiled
 def update(run: Run, state: State) -> None:
-    """Q4, the step, the proximal step, and Q3; the accumulators are zero afterwards."""
+    """Q4, the step, the proximal step, and Q3. Afterwards the accumulators are zero.
+
+    Parameters
+    ----------
+    run : Run
+        Constants of the epoch.
+    state : State
+        Updated in place.
+    """
     lanes = state.update_lfsr.size
     draws = state.draws
     room = draws.size // run.heads
@@ -56,7 +64,7 @@ def update(run: Run, state: State) -> None:
         for lane in range(lanes):
             draws[start + lane] = state.update_lfsr[lane]
             state.update_lfsr[lane] = advance(state.update_lfsr[lane])
-    for j in range(room, draws.size):  # all heads draw the same
+    for j in range(room, draws.size):  # all heads draw the same numbers
         draws[j] = draws[j - room]
     mask4 = (1 << run.q4_drop) - 1
     mask3 = (1 << run.q3_drop) - 1

@@ -1,7 +1,6 @@
-"""The golden model: the arithmetic of the accelerator, written once, in NumPy, to be read.
+"""The golden model: the arithmetic of the accelerator, specified in readable NumPy code.
 
-Each module is one part of the datapath of ``docs/architecture.md``; :mod:`.trainer` puts them together. The emulator and
-the gateware have to give the same bits. For what a device computes they share with this package the widths of
-:mod:`zipsgd.protocol.formats` and nothing else; what the host hands to a device (quantised samples, step, seeds) is made
-here for all of them.
+Each module specifies one part of the datapath in ``docs/architecture.md``; :mod:`.trainer` combines them. The emulator and the
+gateware must produce the same bits. For the work of a device, they share only the widths in :mod:`zipsgd.protocol.formats` with
+this package. The inputs that the host prepares for every device (quantised samples, steps, seeds) are computed here for all.
 """

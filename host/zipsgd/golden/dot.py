@@ -1,8 +1,8 @@
-"""The bit-serial dot product (DESIGN section 4).
+"""The bit-serial dot product of a sample's planes with the model (ZipML, section 2.2; ``docs/architecture.md``, Datapath).
 
-One plane at a time gates the words of Q3(x) into a sum; Horner's rule weighs the base planes; each up plane is one more
-plane of the last weight, added to its own z. With m up planes this gives m dot products z_1 ... z_m of independently
-quantised samples for the price of p + m planes.
+Each plane selects words of Q3(x) and adds them up. Horner's rule weights the base planes. Each up plane has the weight of the
+last base plane, and contributes only to its own z. So m up planes give m dot products z_1 ... z_m of independently quantised
+samples for the cost of p + m planes.
 """
 
 import numpy as np
@@ -15,9 +15,19 @@ __all__ = ["dot"]
 
 
 def dot(codes: Codes, q3: Int) -> Int:
-    """z_i = (k + u_i)^T q3 for each sample, shape (samples, max(1, m)); with m = 0 the one column is k^T q3.
+    """Dot products z_i = (k + u_i)^T q3 of each sample. The result is exact.
 
-    ``q3``: int64, shape (features,). Units: the last base plane times Q3's last bit. Exact.
+    Parameters
+    ----------
+    codes : Codes
+        Quantised samples.
+    q3 : npt.NDArray[np.int64] of shape (features,)
+        The rounded model.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of shape (samples, max(1, m))
+        In units of the last base plane times Q3's last bit. With m = 0, the single column is k^T q3.
     """
     partial = planes(codes).astype(np.int64) @ q3
     base = -partial[:, 0]  # the first plane carries the sign

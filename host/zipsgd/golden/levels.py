@@ -1,9 +1,10 @@
-"""Levels that are not evenly spaced (ZipML, section 3): a table of them for each column, and what the device makes of it.
+"""Levels that are not evenly spaced: a table of levels for each column, and its use on the device (ZipML, section 3).
 
-The wire carries what it always does, p base planes and m up planes, but the base k is now the number of a level, counted from
-the lowest one of the value's column, and an up bit chooses between level k and level k + 1. The device's *transcoder* looks
-the level up in a table and hands its bits to the datapath, plane by plane: Q_1's, then Q_2's. So two quantisations of v bits
-each take 2 v cycles a chunk, and still p + 2 bits a value on the link. With p = 0 there are two levels, and up bits alone.
+Samples still have p base planes and m up planes on the wire. But the base k is now the index of a level, counted from the
+lowest level of the value's column, and an up bit selects level k or level k + 1. The device's *transcoder* looks the level up
+in a table, and passes its bits to the datapath plane by plane: first those of Q_1, then those of Q_2. So two quantisations of
+v bits each take 2 v cycles per chunk, while the link still carries p + 2 bits per value. With p = 0 there are two levels, and
+samples consist of up bits only.
 """
 
 from dataclasses import dataclass
@@ -21,15 +22,20 @@ __all__ = ["LevelTable", "table_words", "transcode"]
 
 @dataclass(frozen=True)
 class LevelTable:
-    """Levels of each column.
+    """The levels of each column.
 
-    ``values``: int16, shape (features, 2^p + 1), not decreasing along a row, each a signed number of ``bits`` bits in units of
-    2^(1 - bits). ``p``: base planes. A row with fewer levels repeats its last one.
+    Parameters
+    ----------
+    values : npt.NDArray[np.int16] of shape (features, 2^p + 1)
+        Levels in ascending order along each row, as signed numbers of ``bits`` bits in units of 2^(1 - bits). A column with
+        fewer levels repeats its last one.
+    bits : int
+        Width of a level, 2 to 8.
 
     Raises
     ------
     ValueError
-        The shape is no table's, or a level is out of range or out of order.
+        The shape is not that of a table, or a level is out of range or out of order.
     """
 
     values: npt.NDArray[np.int16]
@@ -48,13 +54,30 @@ class LevelTable:
 
     @property
     def p(self) -> int:
+        """int: Number of base planes."""
         return int(self.values.shape[1] - 1).bit_length() - 1
 
     def fixed_point(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.int32]:
-        """Values as numbers of levels, in units of 2^-16 of the way to the next; shape (rows, features).
+        """Positions of values among their column's levels, in fixed point.
 
-        As :func:`.fixed_point` does for even levels: the whole part, less 2^(p - 1), is the base and the fraction the up bits'
-        probability. Raises ValueError for a value outside its column's levels.
+        This corresponds to :func:`zipsgd.golden.quantise.fixed_point` for evenly spaced levels. The whole part plus 2^(p - 1)
+        is the index of the level below. The fraction is the distance from it relative to the gap, which is the up bits'
+        probability.
+
+        Parameters
+        ----------
+        values : npt.NDArray[np.floating] of shape (rows, features)
+            Values between the lowest and the highest level of their columns.
+
+        Returns
+        -------
+        npt.NDArray[np.int32] of shape (rows, features)
+            In units of 2^-16 of a level index.
+
+        Raises
+        ------
+        ValueError
+            A value is outside its column's levels, or not a number.
         """
         scaled = values.astype(np.float64) * float(1 << (self.bits - 1))
         table = self.values.astype(np.float64)
@@ -66,15 +89,25 @@ class LevelTable:
         column = np.arange(values.shape[1])
         low = table[column, k]
         gap = table[column, k + 1] - low
-        way = np.divide(scaled - low, gap, out=np.zeros_like(scaled), where=gap > 0)
-        fraction = np.floor(way * float(1 << FRACTION_BITS) + 0.5).astype(np.int64)
+        position = np.divide(scaled - low, gap, out=np.zeros_like(scaled), where=gap > 0)
+        fraction = np.floor(position * float(1 << FRACTION_BITS) + 0.5).astype(np.int64)
         return (((k - level_offset(self.p)) << FRACTION_BITS) + fraction).astype(np.int32)
 
 
 def transcode(codes: Codes, table: LevelTable) -> list[Codes]:
-    """What the datapath sees: each quantisation on its own, as base planes of ``table.bits`` bits without up planes.
+    """Quantisations as the datapath reads them: base planes of ``table.bits`` bits, without up planes.
 
-    With m = 0 there is one, level k.
+    Parameters
+    ----------
+    codes : Codes
+        Samples as they are on the wire.
+    table : LevelTable
+        The levels of each column.
+
+    Returns
+    -------
+    list[Codes]
+        One element for each up plane. With m = 0 there is one element, which holds level k.
     """
     column = np.arange(codes.base.shape[1])
     k: Int = codes.base.astype(np.int64) + level_offset(table.p)
@@ -88,10 +121,22 @@ def transcode(codes: Codes, table: LevelTable) -> list[Codes]:
 
 
 def table_words(table: LevelTable, build: Build) -> list[int]:
-    """The table as the device's level window takes it, from its first word on.
+    """The table as words for the device's level window.
 
-    A row for each plane of each chunk (most significant first, room for a power of two of planes), and in it a plane of L bits
-    for each level (room for ``build.level_rows``): bit j is lane j's. A word holds up to 32 lanes of one.
+    The window has a row for each plane of each chunk, most significant plane first, with room for a power of two of planes. A
+    row holds one plane of L bits for each level, with room for ``build.level_rows`` levels. Bit j of a plane belongs to lane j.
+
+    Parameters
+    ----------
+    table : LevelTable
+        The levels of each column.
+    build : Build
+        Lanes and sizes of the window.
+
+    Returns
+    -------
+    list[int]
+        Words in the order of their addresses. A word holds up to 32 lanes of one plane.
     """
     features, levels = table.values.shape
     chunks = build.chunks(features)

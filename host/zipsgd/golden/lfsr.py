@@ -1,18 +1,19 @@
-"""Random bits of the datapath: one small linear generator a lane, the device's only source of randomness.
+"""The datapath's random bits, from one small linear generator per lane. It is the device's only source of randomness.
 
-A state of 31 bits is two rotations of the one before, the second of them masked, and combined by exclusive or::
+The next state of 31 bits is the exclusive or of two rotations of the state, the second of them masked::
 
     state' = rotate(state, 10) ^ (rotate(state, 5) & mask)
 
-The step's characteristic polynomial is primitive, so that a generator goes through all 2^31 - 1 states but zero. It costs one
-two-input XOR a bit, as a shift register with two taps does. Unlike there, successive draws do not depend on each other in a way
-that rounding sees: rotations and mask were searched for so that, wherever in the word a rounding's random number ends, its
+The characteristic polynomial of this step is primitive. So a generator goes through all 2^31 - 1 non-zero states. The cost is
+one two-input XOR per bit, as for a shift register with two taps. But unlike a shift register's, its successive draws are
+independent as far as rounding is concerned. A search chose the rotations and the mask for this property: wherever in the word
+a rounding's random number ends,
 
-* upper 10 bits in two successive draws, or in three, take all values equally often (of at most 15 and 10 bits that 31 bits of
-  state allow), and its
-* upper 9 bits in any two draws up to 24 apart do.
+* its upper 10 bits in two or three successive draws take all values equally often (31 bits of state allow at most 15 and 10
+  bits), and
+* its upper 9 bits in any two draws up to 24 draws apart do so too.
 
-``zipsgd bench draws`` measures what that means for sums of rounded values.
+``zipsgd bench draws`` measures the effect on sums of rounded values.
 """
 
 import numpy as np
@@ -32,17 +33,39 @@ def _rotate(state: _U64, count: int) -> _U64:
 
 
 def advance(state: _U64) -> _U64:
-    """The state behind ``state``, uint64 of any shape."""
+    """The next state of each generator.
+
+    Parameters
+    ----------
+    state : npt.NDArray[np.uint64] of any shape
+        States of 31 bits.
+
+    Returns
+    -------
+    npt.NDArray[np.uint64]
+        The following states, with the shape of ``state``.
+    """
     first, second = LFSR_ROTATIONS
     return _rotate(state, first) ^ (_rotate(state, second) & np.uint64(LFSR_MASK))
 
 
 class Lfsr:
-    """A bank of generators side by side, one a lane.
+    """A bank of generators, one per lane.
 
     Parameters
     ----------
-    seeds : int array, shape (lanes,), each in 1..2^31 - 1.
+    seeds : npt.ArrayLike of shape (lanes,)
+        Integers in 1..2^31 - 1.
+
+    Attributes
+    ----------
+    state : npt.NDArray[np.uint64] of shape (lanes,)
+        The current states.
+
+    Raises
+    ------
+    ValueError
+        A seed is out of range.
     """
 
     def __init__(self, seeds: npt.ArrayLike) -> None:
@@ -51,17 +74,37 @@ class Lfsr:
             raise ValueError(f"LFSR seeds must be in 1..2^{LFSR_BITS} - 1")
 
     def draw(self) -> npt.NDArray[np.int64]:
-        """31 random bits from each lane, its state, int64 of shape (lanes,); then every lane advances."""
+        """Draw 31 random bits from each lane, and advance every lane.
+
+        Returns
+        -------
+        npt.NDArray[np.int64] of shape (lanes,)
+            The states before the step.
+        """
         bits = self.state.astype(np.int64)
         self.state = advance(self.state)
         return bits
 
 
 def seed_words(seed: int, epoch: int, update_lanes: int) -> list[int]:
-    """LFSR seeds of an epoch of a run: one for each update lane, then the loss unit's. All non-zero, 31 bits.
+    """The LFSR seeds of one epoch of a run.
 
-    Since each epoch has its own, an epoch depends on the model it starts from and on nothing else that went before: a run
-    can go on from any epoch's model, on another device too.
+    Every epoch has its own seeds. So an epoch depends only on the model that it starts from, and a run can be continued from
+    the model of any epoch, even on another device.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the run.
+    epoch : int
+        Number of the epoch, from 0.
+    update_lanes : int
+        Number of update lanes.
+
+    Returns
+    -------
+    list[int]
+        Seeds in 1..2^31 - 1: one for each update lane, then the loss unit's.
     """
     words = np.random.SeedSequence((seed, epoch)).generate_state(update_lanes + 1, np.uint32)
     return [int(word) % ((1 << LFSR_BITS) - 1) + 1 for word in words]

@@ -1,13 +1,13 @@
-"""Losses whose derivative is a polynomial, from independent quantisations (ZipML, section 4: smooth losses by Chebyshev
-approximation).
+"""Losses whose derivative is a polynomial, computed without bias from independent quantisations (ZipML, section 4).
 
 The mean of a product of independent numbers is the product of their means. So with arguments t_1, t_2, ... of independently
-quantised samples, t = s z or z - b,
+quantised samples, where t = s z or z - b,
 
     c_0 + t_1 (c_1 + t_2 (c_2 + ... t_d c_d))
 
-has the mean of the polynomial c_0 + c_1 t + ... + c_d t^d at the argument of the unquantised sample, without bias, and one more
-independent quantisation makes it a gradient. The loss itself, of degree d + 1, takes them all.
+is an unbiased estimate of the polynomial c_0 + c_1 t + ... + c_d t^d at the argument of the unquantised sample. The product
+with one more independent quantisation is an unbiased gradient. The loss itself has degree d + 1, and uses all arguments. ZipML
+approximates smooth losses by Chebyshev polynomials.
 """
 
 from collections.abc import Sequence
@@ -22,12 +22,20 @@ from .rounding import Int
 __all__ = ["LOSS_WORDS", "Polynomial", "PolynomialWords", "horner"]
 
 LOSS_WORDS = 16
-"""Place of the loss's coefficients in the coefficient window, behind those of the derivative."""
+"""Offset of the loss's coefficients in the coefficient window, after those of the derivative."""
 
 
 @dataclass(frozen=True)
 class PolynomialWords:
-    """Coefficients in units of 2^-residual_frac, lowest power first: of the derivative, d + 1, and of the loss, d + 2."""
+    """Coefficients as the device stores them, lowest power first, in units of 2^-residual_frac.
+
+    Parameters
+    ----------
+    derivative : tuple[int, ...]
+        The d + 1 coefficients of the derivative.
+    loss : tuple[int, ...]
+        The d + 2 coefficients of the loss.
+    """
 
     derivative: tuple[int, ...]
     loss: tuple[int, ...]
@@ -35,9 +43,21 @@ class PolynomialWords:
 
 @dataclass(frozen=True)
 class Polynomial:
-    """l'(t) = sum of derivative[i] (t / 2^reach)^i, for arguments t of -2^reach to 2^reach; those beyond are saturated.
+    """A loss with the derivative l'(t) = sum of derivative[i] (t / 2^reach)^i.
 
-    ``constant``: l(0). Raises ValueError for a degree or reach that no device has.
+    Parameters
+    ----------
+    derivative : tuple[float, ...]
+        Coefficients of the derivative, lowest power first.
+    reach : int
+        The polynomial holds for arguments t in [-2^reach, 2^reach); arguments beyond are saturated. 0 to 2.
+    constant : float
+        l(0).
+
+    Raises
+    ------
+    ValueError
+        No device supports this degree or reach, or a coefficient is not finite.
     """
 
     derivative: tuple[float, ...]
@@ -54,15 +74,32 @@ class Polynomial:
 
     @property
     def degree(self) -> int:
+        """int: Degree d of the derivative."""
         return len(self.derivative) - 1
 
     @property
     def loss(self) -> tuple[float, ...]:
-        """Coefficients of l(t) / 2^reach, in powers of t / 2^reach."""
+        """tuple[float, ...]: Coefficients of l(t) / 2^reach in powers of t / 2^reach, lowest power first."""
         return (self.constant / (1 << self.reach), *(c / (i + 1) for i, c in enumerate(self.derivative)))
 
     def words(self, build: Build) -> PolynomialWords:
-        """Raises ValueError where sums could leave [-4, 4): the size of the coefficients together bounds them."""
+        """The coefficients in a build's fixed point.
+
+        Parameters
+        ----------
+        build : Build
+            Width and binary point of the residual.
+
+        Returns
+        -------
+        PolynomialWords
+            Rounded coefficients.
+
+        Raises
+        ------
+        ValueError
+            The sum of the coefficients' absolute values is 4 or more, so that sums could leave [-4, 4).
+        """
         limit = (1 << (build.residual_bits - 1)) - 1
         parts = []
         for what, coefficients in (("derivative", self.derivative), ("loss", self.loss)):
@@ -70,23 +107,47 @@ class Polynomial:
             if sum(map(abs, words)) > limit:
                 size = sum(map(abs, coefficients))
                 raise ValueError(
-                    f"the coefficients of the polynomial's {what} add up to {size:.3g} in size, and must stay below 4, so that "
-                    f"no sum overflows: take a lower degree, a smaller radius, or a loss of a smaller scale"
+                    f"the absolute coefficients of the polynomial's {what} add up to {size:.3g}, and must stay below 4, so "
+                    f"that no sum overflows: choose a lower degree, a smaller radius, or a loss of a smaller scale"
                 )
             parts.append(tuple(words))
         return PolynomialWords(*parts)
 
     def window_words(self, build: Build) -> list[int]:
-        """The coefficient window: those of the derivative, then, from :data:`LOSS_WORDS` on, those of the loss."""
+        """The contents of the device's coefficient window.
+
+        Parameters
+        ----------
+        build : Build
+            Width and binary point of the residual.
+
+        Returns
+        -------
+        list[int]
+            Coefficients of the derivative, and from :data:`LOSS_WORDS` on those of the loss.
+        """
         words = self.words(build)
         return [*words.derivative, *[0] * (LOSS_WORDS - len(words.derivative)), *words.loss]
 
 
 def horner(words: Sequence[int], t: Int, build: Build) -> Int:
-    """w_0 + t_1 (w_1 + t_2 (w_2 + ...)), each product rounded to the nearest; shape (...) for ``t`` of shape (..., d).
+    """w_0 + t_1 (w_1 + t_2 (w_2 + ...)), with each product rounded to nearest.
 
-    ``t``: arguments in units of 2^(1 - residual_bits). Nothing overflows: |t| <= 1, so that no sum is larger than the
-    coefficients in it are together.
+    No sum can overflow: as |t| <= 1, no sum exceeds the sum of the coefficients' absolute values.
+
+    Parameters
+    ----------
+    words : Sequence[int]
+        The d + 1 coefficients.
+    t : npt.NDArray[np.int64] of shape (..., d)
+        Arguments in units of 2^(1 - residual_bits).
+    build : Build
+        Width of the residual.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of shape (...)
+        In the unit of the coefficients.
     """
     shift = build.residual_bits - 1
     total = np.full(t.shape[:-1], words[-1], dtype=np.int64)

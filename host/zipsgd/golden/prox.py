@@ -1,12 +1,14 @@
-"""The proximal step of the update unit: L2, L1, a box and a ball (ZipML, section 2: prox in the update).
+"""The proximal step of the update unit: L2, L1, a box and a ball (ZipML, section 2).
 
-After each mini-batch x <- clip(soft(x - gamma lambda_2 x, gamma lambda_1), -c, c), value by value. No multiplier: to shrink x
-by a small factor s is to take 2^-k of it away in a share s 2^k of the mini-batches, and a threshold's fraction of a last bit is
-a whole one in as large a share of them. A phase that grows by the share and runs over says in which. So both are met to within
-2^-15 of themselves, in the mean over mini-batches; 2^-k x is rounded stochastically.
+After each mini-batch, x <- clip(soft(x - gamma lambda_2 x, gamma lambda_1), -c, c) for each value. This needs no multiplier.
+To shrink x by a small factor s on average, 2^-k x is subtracted in a share s 2^k of the mini-batches. A threshold's fraction
+of a last bit is likewise a whole bit in such a share of the mini-batches. A phase accumulator selects these mini-batches: it
+adds the share each time, and its overflow marks a mini-batch. So averaged over mini-batches, both have a relative error of at
+most 2^-15. 2^-k x is rounded stochastically.
 
-A ball is neared rather than projected onto: where ||Q3||^2 exceeds its square by e, the next mini-batch takes 2^-k of the model
-away instead, with k from the bits of both numbers so that it goes an eighth of the way back at least, and never beyond.
+A ball is approached step by step instead of projected onto. If ||Q3||^2 exceeds the squared radius by e, the next mini-batch
+subtracts 2^-k of the model instead. k is derived from the bit lengths of both numbers. The step covers at least an eighth of
+the remaining distance, and never overshoots.
 """
 
 from dataclasses import dataclass
@@ -22,12 +24,27 @@ __all__ = ["NO_PROX", "Phases", "Prox", "apply_prox", "ball_shift"]
 
 @dataclass(frozen=True)
 class Prox:
-    """Of each mini-batch of an epoch.
+    """The proximal step after each mini-batch of an epoch.
 
-    ``shrink_shift``: k, 1 to 15, or 0 to shrink nothing; ``shrink_rate``: of 2^16 mini-batches, how many shrink.
-    ``threshold``: in 2^-16 of the master's last bit. ``bound``: c in the master's last bit, 0 for no box. ``spare_last``: the
-    last feature, the intercept's, is left alone. ``ball_square``: of the radius, in squares of Q3's last bit over 2^ball_drop,
-    0 for no ball.
+    Parameters
+    ----------
+    shrink_shift : int
+        Shift k of the shrinkage, 1 to 15; 0 for no shrinkage.
+    shrink_rate : int
+        Number of mini-batches out of 2^16 that shrink the model.
+    threshold : int
+        L1 threshold, in units of 2^-16 of the master model's last bit.
+    bound : int
+        Half width c of the box, in units of the master model's last bit; 0 for no box.
+    spare_last : bool
+        Leave the last feature, the intercept, unchanged.
+    ball_square : int
+        Squared radius of the ball, in units of Q3's last bit squared times 2^ball_drop; 0 for no ball.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of range.
     """
 
     shrink_shift: int = 0
@@ -60,17 +77,38 @@ class Prox:
         radius: float = 0.0,
         spare_last: bool = False,
     ) -> "Prox":
-        """What comes nearest on ``build``: the share ``shrink`` of the model; ``threshold``, ``bound`` and a ball's ``radius``
-        in the model's units.
+        """The proximal step that is nearest to real-valued parameters.
 
-        Raises ValueError for what is out of range: ``shrink`` is 0 or 2^-24 to 1/2, ``threshold`` 0 or at least 2^-8 of the
-        model's last bit, and below 2^16 of them; ``bound`` and ``radius`` are 0 or positive.
+        Parameters
+        ----------
+        build : Build
+            Binary points of the model.
+        shrink : float
+            Share of the model that each mini-batch subtracts: 0, or 2^-24 to 1/2.
+        threshold : float
+            L1 threshold in the model's units: 0, or at least 2^-8 and less than 2^16 of the model's last bit.
+        bound : float
+            Half width of the box in the model's units; 0 for no box.
+        radius : float
+            Radius of the ball in the model's units; 0 for no ball.
+        spare_last : bool
+            Leave the last feature, the intercept, unchanged.
+
+        Returns
+        -------
+        Prox
+            The nearest step.
+
+        Raises
+        ------
+        ValueError
+            A parameter is out of range.
         """
         shift = rate = 0
         if shrink:
             if not 2.0**-24 <= shrink <= 0.5:
                 raise ValueError(
-                    f"step size times L2 strength must be 0 or in [2^-24, 1/2], not {shrink:g}: choose another of the two"
+                    f"step size times L2 strength must be 0 or in [2^-24, 1/2], not {shrink:g}: change one of the two"
                 )
             shift = min(SHRINK_SHIFT_MAX, int(-np.log2(shrink)))
             rate = min(round(shrink * 2.0 ** (shift + PHASE_BITS)), (1 << PHASE_BITS) - 1)
@@ -78,8 +116,8 @@ class Prox:
         if threshold and not 1 << (PHASE_BITS - 8) <= units < 1 << THRESHOLD_BITS:
             raise ValueError(
                 f"step size times L1 strength must be 0 or in [{2.0 ** -(build.model_frac + 8):.2g}, "
-                f"{2.0 ** (THRESHOLD_BITS - PHASE_BITS - build.model_frac):.2g}) on this build, not {threshold:g}: choose "
-                f"another of the two"
+                f"{2.0 ** (THRESHOLD_BITS - PHASE_BITS - build.model_frac):.2g}) on this build, not {threshold:g}: change "
+                f"one of the two"
             )
         for name, value in (("bound", bound), ("radius", radius)):
             if not 0 <= value < float("inf"):
@@ -94,7 +132,7 @@ class Prox:
 
     @property
     def shrink(self) -> float:
-        """The share of the model that a mini-batch takes away, in the mean."""
+        """float: Share of the model that a mini-batch subtracts on average."""
         return self.shrink_rate * 2.0 ** -(self.shrink_shift + PHASE_BITS) if self.shrink_shift else 0.0
 
 
@@ -102,14 +140,31 @@ NO_PROX = Prox()
 
 
 class Phases:
-    """Which mini-batches of an epoch shrink the model, and by how many last bits each one's threshold is: both phases begin an
-    epoch at 0."""
+    """Phase accumulators that select the mini-batches that shrink the model, and that spread a threshold's fraction.
+
+    Both phases are 0 at the beginning of an epoch.
+    """
 
     def __init__(self) -> None:
         self._shrink = self._threshold = 0
 
     def next(self, prox: Prox, inward: int = 0) -> tuple[int, int]:
-        """By which k the next mini-batch shrinks, or 0, and its threshold. ``inward``: of :func:`ball_shift`."""
+        """Shift and threshold of the next mini-batch.
+
+        Parameters
+        ----------
+        prox : Prox
+            The proximal step of the epoch.
+        inward : int
+            Shift towards the ball, from :func:`ball_shift`; replaces the shrinkage if it is not 0.
+
+        Returns
+        -------
+        shift : int
+            Shift k by which the mini-batch shrinks the model; 0 for no shrinkage.
+        threshold : int
+            Threshold in units of the master model's last bit.
+        """
         self._shrink += prox.shrink_rate
         self._threshold += prox.threshold
         shrinks, threshold = self._shrink >> PHASE_BITS, self._threshold >> PHASE_BITS
@@ -119,9 +174,23 @@ class Phases:
 
 
 def ball_shift(q3: Int, prox: Prox, build: Build) -> int:
-    """k by which the model is to shrink towards its ball, 1 to 15; 0 within it, or too near to it to tell.
+    """The shift k by which the model shrinks towards its ball.
 
-    With s = ||q3||^2 and e = s - r^2, what lacks is 1 - sqrt(1 - e / s), which lies between e / 2s and e / s.
+    With s = ||q3||^2 and e = s - r^2, the relative distance is 1 - sqrt(1 - e / s), which lies between e / 2s and e / s.
+
+    Parameters
+    ----------
+    q3 : npt.NDArray[np.int64] of shape (features,)
+        The rounded model.
+    prox : Prox
+        Squared radius, and whether the ball excludes the intercept.
+    build : Build
+        Unit of the squared radius.
+
+    Returns
+    -------
+    int
+        1 to 15; 0 if the model is within the ball, or closer to it than a shift of 15 can resolve.
     """
     if not prox.ball_square:
         return 0
@@ -135,8 +204,26 @@ def ball_shift(q3: Int, prox: Prox, build: Build) -> int:
 
 
 def apply_prox(x: Int, draw: Int, shift: int, threshold: int, prox: Prox) -> Int:
-    """The proximal step on master words ``x``, shape (features,). ``draw``: 31 random bits for each, the uppermost of which
-    round what is taken away; ``shift``, ``threshold``: of :class:`Phases`."""
+    """The proximal step on the words of the master model.
+
+    Parameters
+    ----------
+    x : npt.NDArray[np.int64] of shape (features,)
+        Master model.
+    draw : npt.NDArray[np.int64] of shape (features,)
+        31 random bits per value. The upper bits round the amount that is subtracted.
+    shift : int
+        Shift of the shrinkage, from :class:`Phases`.
+    threshold : int
+        Threshold, from :class:`Phases`.
+    prox : Prox
+        Box, and whether the intercept is left unchanged.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of shape (features,)
+        The new master model.
+    """
     y = x
     if shift:
         bits = draw >> (LFSR_BITS - SHRINK_SHIFT_MAX) & ((1 << shift) - 1)

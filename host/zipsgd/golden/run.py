@@ -1,4 +1,4 @@
-"""What a training run asks of a device, and whether a build can do it."""
+"""The configuration of a training run, and the check whether a build supports it."""
 
 from dataclasses import dataclass
 
@@ -14,20 +14,47 @@ __all__ = ["LimitError", "RunConfig", "model_words", "step_registers"]
 
 
 class LimitError(ValueError):
-    """A run that this build cannot do."""
+    """The build does not support the run."""
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """Configuration of a run.
 
-    ``features`` with the intercept's; ``p`` base planes; ``m`` samples per value; ``batch`` samples of a mini-batch;
-    ``one_sided``: g = Q_1 l'(z_2) rather than the symmetric mean; ``levels``: what bases number, None for even levels;
-    ``loss``: what is minimised; ``prox``: the steps have a proximal part, and with ``ball`` that of a ball; ``heads``: models
-    trained side by side, with ``one_against_all`` each on one class, whose number is the label, else each on a label of its
-    own; ``polynomial``: the derivative of a polynomial loss; ``refetch``: which samples of a hinge are left out.
+    Parameters
+    ----------
+    features : int
+        Number of features, including the intercept.
+    p : int
+        Number of base planes.
+    m : int
+        Quantised samples per value (up planes).
+    batch : int
+        Samples of a mini-batch.
+    one_sided : bool
+        Use the gradient Q_1 l'(z_2) instead of the symmetric mean.
+    levels : LevelTable | None
+        The levels that bases refer to; None for evenly spaced levels.
+    loss : Loss
+        The loss that is minimised.
+    prox : bool
+        The steps have a proximal part.
+    ball : bool
+        The proximal part includes a ball.
+    heads : int
+        Number of models that are trained side by side.
+    one_against_all : bool
+        Labels are class indices, and each head separates one class from the others. Otherwise each head has its own label.
+    polynomial : Polynomial | None
+        Derivative of a polynomial loss.
+    refetch : Refetch
+        Which samples of a hinge are left out.
 
-    Raises ValueError for levels of other features or another p, or a polynomial without its loss or the other way round.
+    Raises
+    ------
+    ValueError
+        The levels are for another number of features or another p; refetching is combined with an option that excludes it; a
+        polynomial loss has no polynomial, or another loss has one.
     """
 
     features: int
@@ -46,15 +73,27 @@ class RunConfig:
 
     @property
     def labels(self) -> int:
-        """Labels of a sample."""
+        """int: Number of labels per sample."""
         return 1 if self.one_against_all else self.heads
 
     def model_shape(self) -> tuple[int, ...]:
-        """(features,) or, of several heads, (heads, features)."""
+        """Shape of the model.
+
+        Returns
+        -------
+        tuple[int, ...]
+            (features,), or (heads, features) for several heads.
+        """
         return (self.features,) if self.heads == 1 else (self.heads, self.features)
 
     def registers(self) -> dict[str, int]:
-        """The registers that a run is set up with, by name, in the order of their addresses."""
+        """The registers that configure a run.
+
+        Returns
+        -------
+        dict[str, int]
+            Values by register name, in the order of the addresses.
+        """
         return {
             "features": self.features,
             "base_planes": self.p,
@@ -93,21 +132,47 @@ class RunConfig:
 
     @property
     def degree(self) -> int:
-        """Of the polynomial, 0 without one."""
+        """int: Degree of the polynomial; 0 without one."""
         return 0 if self.polynomial is None else self.polynomial.degree
 
     @property
     def most_samples(self) -> int:
-        """Samples per value that the loss has a use for; of levels from a table there are two at most."""
+        """int: Most samples per value that the loss can use. Levels from a table allow at most two."""
         return 2 if self.polynomial is None or self.levels is not None else self.degree + 1
 
     def loss_unit(self, build: Build) -> float:
-        """What one unit of a loss sum is worth."""
+        """The value of one unit of a loss sum.
+
+        Parameters
+        ----------
+        build : Build
+            Binary point of the residual.
+
+        Returns
+        -------
+        float
+            2^(reach - 2 * residual_frac).
+        """
         reach = 0 if self.polynomial is None else self.polynomial.reach
         return 2.0 ** (reach - 2 * build.residual_frac)
 
     def check(self, build: Build, samples: int = 0) -> None:
-        """Raises :class:`LimitError` if ``build`` cannot do the run; ``samples``: of an epoch."""
+        """Check that a build supports the run.
+
+        Parameters
+        ----------
+        build : Build
+            The build.
+        samples : int
+            Number of samples in an epoch.
+
+        Raises
+        ------
+        LimitError
+            The build does not support the run.
+        ValueError
+            A sum of the polynomial could overflow.
+        """
         if self.levels is not None and not build.level_bits:
             raise LimitError(
                 "this build has no transcoder for levels: train on even ones, or take a build with level_bits"
@@ -119,7 +184,7 @@ class RunConfig:
                     f"the loss needs a polynomial of degree {self.degree}, and this build has {has}: take a build with "
                     f"polynomial={self.degree}"
                 )
-            self.polynomial.words(build)  # raises for what could overflow
+            self.polynomial.words(build)  # raises if a sum could overflow
         elif self.loss.hinge and not build.hinge:
             raise LimitError("this build has no hinge losses: take a build with hinge=1")
         if self.refetch:
@@ -176,7 +241,18 @@ class RunConfig:
 
 
 def step_registers(step: Step) -> dict[str, int]:
-    """The registers that an epoch is set up with, by name, in the order of their addresses."""
+    """The registers that configure an epoch.
+
+    Parameters
+    ----------
+    step : Step
+        Step size and proximal step of the epoch.
+
+    Returns
+    -------
+    dict[str, int]
+        Values by register name, in the order of the addresses.
+    """
     prox = step.prox
     return {
         "shrink_shift": prox.shrink_shift,
@@ -191,7 +267,20 @@ def step_registers(step: Step) -> dict[str, int]:
 
 
 def model_words(model: npt.NDArray[np.int64], build: Build) -> npt.NDArray[np.int64]:
-    """A model, shape (features,) or (heads, features), as it lies in the model window: each head filled up to whole chunks."""
+    """A model as the words of the model window, with each head padded with zeros to whole chunks.
+
+    Parameters
+    ----------
+    model : npt.NDArray[np.int64] of shape (features,) or (heads, features)
+        The master model.
+    build : Build
+        Lanes of a chunk.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of shape (words,)
+        Words in the order of their addresses.
+    """
     heads = np.atleast_2d(model)
     spare = build.chunks(heads.shape[1]) * build.lanes - heads.shape[1]
     return np.pad(heads, ((0, 0), (0, spare))).ravel()

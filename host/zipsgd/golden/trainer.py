@@ -1,4 +1,4 @@
-"""The accelerator as a whole: epochs of mini-batches over quantised samples."""
+"""The complete accelerator: epochs of mini-batches over quantised samples."""
 
 from dataclasses import replace
 
@@ -33,9 +33,9 @@ __all__ = ["GoldenTrainer"]
 
 
 class GoldenTrainer:
-    """State of the device between epochs, and what an epoch does to it.
+    """State of the device between epochs, and the effect of an epoch on it.
 
-    All heads draw the same random numbers, so that each has the bits of a run of its own.
+    All heads draw the same random numbers. So each head has the bits of a separate run.
 
     Parameters
     ----------
@@ -71,7 +71,13 @@ class GoldenTrainer:
         self.start_epoch(epoch)
 
     def start_epoch(self, number: int) -> None:
-        """Seed the LFSRs for an epoch, and draw Q3 from the master model. The first epoch has been started."""
+        """Seed the LFSRs for an epoch, and draw Q3 from the master model. The constructor has already started the first epoch.
+
+        Parameters
+        ----------
+        number : int
+            Number of the epoch.
+        """
         words = seed_words(self._seed, number, self.build.update_lanes)
         self._update_lfsr = Lfsr(words[:-1])
         self._loss_lfsr = Lfsr(words[-1:])
@@ -81,8 +87,10 @@ class GoldenTrainer:
         self._update(np.zeros_like(np.atleast_2d(self.master)), NO_PROX)
 
     def _update(self, accumulated: Int, prox: Prox) -> None:
-        """With gradients of shape (heads, features)."""
-        inward = ball_shift(self._q3[0], prox, self.build) if prox.ball_square else 0  # of the model before
+        """Update all heads with gradients of shape (heads, features)."""
+        inward = (
+            ball_shift(self._q3[0], prox, self.build) if prox.ball_square else 0
+        )  # from the model before the update
         shift, threshold = self._phases.next(prox, inward)
         start = self._update_lfsr.state
         heads = []
@@ -124,11 +132,24 @@ class GoldenTrainer:
 
     @property
     def q3(self) -> Int:
-        """What the dot product reads, shaped as ``master``."""
+        """npt.NDArray[np.int64]: The rounded model that the dot product reads, with the shape of ``master``."""
         return self._q3.reshape(self.master.shape)
 
     def epoch(self, codes: Codes, step: Step) -> int:
-        """Train on ``codes`` in order; returns their loss sum, in units of 2^-(2 * residual_frac)."""
+        """Train on samples in their order.
+
+        Parameters
+        ----------
+        codes : Codes
+            The samples of the epoch.
+        step : Step
+            Step size over mini-batch size, and proximal step.
+
+        Returns
+        -------
+        int
+            Loss sum of the epoch, in units of 2^-(2 * residual_frac).
+        """
         total = 0
         config, levels, heads = self.config, self.config.levels, len(self._q3)
         for start in range(0, len(codes.labels), config.batch):

@@ -1,4 +1,4 @@
-"""The update unit: Q4, the step, the proximal step, and Q3 (DESIGN section 4)."""
+"""The update unit: Q4, the step, the proximal step, and Q3 (ZipML, section 2; ``docs/architecture.md``, Datapath)."""
 
 from collections.abc import Callable
 
@@ -19,19 +19,30 @@ def update(
     build: Build,
     prox: Callable[[Int, Int], Int] = lambda master, draw: master,
 ) -> tuple[Int, Int, int]:
-    """One model update: x <- prox(saturate(x - Q4(G))), and a fresh Q3(x).
+    """One model update, x <- prox(saturate(x - Q4(G))), and a new Q3(x).
 
     Parameters
     ----------
-    master : shape (features,): the master model.
-    accumulated : shape (features,): the mini-batch's gradient; zero to renew Q3 only.
-    lfsr : one lane for each update lane. Value j is rounded by lane j mod U; each lane draws once for each value, in order,
-        and goes on to the end of the last chunk of ``lanes`` (the values behind the last feature are zero and stay so).
-    prox : of the master and the draws of its values.
+    master : npt.NDArray[np.int64] of shape (features,)
+        Master model.
+    accumulated : npt.NDArray[np.int64] of shape (features,)
+        Gradient of the mini-batch; zeros to draw only a new Q3.
+    lfsr : Lfsr
+        One lane for each of the U update lanes. Value j is rounded by lane j mod U. Each lane draws once for each of its
+        values, in order, up to the end of the last chunk (the padding after the last feature remains zero).
+    build : Build
+        Widths and binary points.
+    prox : Callable[[Int, Int], Int]
+        Proximal step, as a function of the master model and the draws of its values.
 
     Returns
     -------
-    The new master, Q3 of it (both int64, shape (features,)), and the flags.
+    master : npt.NDArray[np.int64] of shape (features,)
+        The new master model.
+    q3 : npt.NDArray[np.int64] of shape (features,)
+        The new rounded model.
+    flags : int
+        Bits of :class:`zipsgd.protocol.formats.Flag`.
     """
     steps = build.chunks(master.size) * build.lanes // build.update_lanes
     bits = np.concatenate([lfsr.draw() for _ in range(steps)])[: master.size]

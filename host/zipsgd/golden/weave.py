@@ -1,11 +1,11 @@
-"""The woven layout of a sample on the wire (DESIGN section 3).
+"""The bit-plane layout of a sample on the wire (``docs/link.md``, A sample).
 
-A sample is its label (16 bits, little-endian), then for each chunk of L features its planes: base planes most significant
-first, then up planes u_1 ... u_m. Lane j of a plane is bit j. With L >= 8 each plane of the last chunk is cut to the whole
-bytes that hold features; with L = 4, planes follow each other in half bytes, low half first, and the sample ends at a whole
-byte. Either way a sample takes at most 2 + (p + m) * ceil(n / 8) bytes.
+A sample begins with its label (16 bits, little-endian). The planes of each chunk of L features follow: base planes, most
+significant first, then the up planes u_1 ... u_m. Bit j of a plane belongs to lane j. With L >= 8, each plane of the last chunk
+is cut to the whole bytes that hold features. With L = 4, planes are consecutive half bytes, low half first, and the sample ends
+at a whole byte. In both cases a sample takes at most 2 + (p + m) * ceil(n / 8) bytes.
 
-Where each of K heads has a label of its own, the first one's stands there, and those of the others behind the planes.
+If each of K heads has its own label, the label of the first head is at the beginning, and the others are after the planes.
 """
 
 import numpy as np
@@ -19,14 +19,44 @@ _Bytes = npt.NDArray[np.uint8]
 
 
 def sample_bytes(features: int, p: int, m: int, lanes: int, labels: int = 1) -> int:
-    """Bytes of one sample on the wire, with its labels."""
+    """Bytes of one sample on the wire, including its labels.
+
+    Parameters
+    ----------
+    features : int
+        Number of features.
+    p : int
+        Number of base planes.
+    m : int
+        Number of up planes.
+    lanes : int
+        Features per chunk, a power of two, at least 4.
+    labels : int
+        Labels per sample.
+
+    Returns
+    -------
+    int
+        Number of bytes.
+    """
     if lanes >= 8:
         return 2 * labels + (p + m) * -(-features // 8)
     return 2 * labels + -(-(p + m) * -(-features // lanes) * lanes // 8)
 
 
 def planes(codes: Codes) -> _Bytes:
-    """The p + m planes of each sample as 0/1, shape (samples, p + m, features), in the order of the wire."""
+    """The p + m planes of each sample in the order of the wire.
+
+    Parameters
+    ----------
+    codes : Codes
+        Quantised samples.
+
+    Returns
+    -------
+    npt.NDArray[np.uint8] of shape (samples, p + m, features)
+        Bits, 0 or 1.
+    """
     base = codes.base.view(np.uint8)
     rows = [base >> np.uint8(codes.p - 1 - i) & np.uint8(1) for i in range(codes.p)]
     rows += [codes.up >> np.uint8(i) & np.uint8(1) for i in range(codes.m)]
@@ -34,7 +64,20 @@ def planes(codes: Codes) -> _Bytes:
 
 
 def weave(codes: Codes, lanes: int) -> _Bytes:
-    """Samples as bytes, shape (samples, sample_bytes)."""
+    """Samples as bytes for the wire.
+
+    Parameters
+    ----------
+    codes : Codes
+        Quantised samples.
+    lanes : int
+        Features per chunk.
+
+    Returns
+    -------
+    npt.NDArray[np.uint8] of shape (samples, sample_bytes)
+        One row per sample.
+    """
     count, features = codes.base.shape
     total = codes.p + codes.m
     chunks = -(-features // lanes)
@@ -54,7 +97,26 @@ def weave(codes: Codes, lanes: int) -> _Bytes:
 
 
 def unweave(data: _Bytes, features: int, p: int, m: int, lanes: int) -> Codes:
-    """The inverse of :func:`weave`, of samples with one label, for tests and stores that are read back."""
+    """The inverse of :func:`weave` for samples with one label, for tests.
+
+    Parameters
+    ----------
+    data : npt.NDArray[np.uint8] of shape (samples, sample_bytes)
+        Samples on the wire.
+    features : int
+        Number of features.
+    p : int
+        Number of base planes.
+    m : int
+        Number of up planes.
+    lanes : int
+        Features per chunk.
+
+    Returns
+    -------
+    Codes
+        The quantised samples.
+    """
     count = data.shape[0]
     total = p + m
     chunks = -(-features // lanes)

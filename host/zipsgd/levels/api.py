@@ -1,4 +1,4 @@
-"""Levels for a vector of values: arguments checked, methods chosen, results in one form."""
+"""The public functions: they check the arguments, select the method, and return the results in one form."""
 
 import operator
 from dataclasses import dataclass
@@ -22,17 +22,25 @@ Method = Literal["exact", "histogram", "greedy", "uniform"]
 _NONE = np.empty(0)
 _BLOCK = 4096
 _RANGE = 1e140
-"""Greatest range of values, and its inverse the least: their squares are to be added up."""
+"""Largest range of values, and its inverse the smallest: sums of squares must not overflow or underflow."""
 
 
 @dataclass(frozen=True)
 class Levels:
     """Levels, and the variance of stochastic quantisation to them.
 
-    ``levels``: increasing, the first and last ones the least and the greatest value.
-    ``variance``: the sum of w (u - x)(x - l) over the values x between neighbouring levels l and u.
-    ``mean_variance``: the same, divided by the sum of the weights.
-    ``least``, ``least_count``: no ``least_count`` levels have a variance of less than ``least``, up to rounding.
+    Parameters
+    ----------
+    levels : npt.NDArray[np.float64] of shape (levels,)
+        Levels in increasing order. The first is the smallest value, the last the largest.
+    variance : float
+        Sum of w (u - x)(x - l) over the values x between neighbouring levels l and u.
+    mean_variance : float
+        ``variance`` divided by the sum of the weights.
+    least : float
+        Lower bound: no set of ``least_count`` levels has a smaller variance, up to rounding errors.
+    least_count : int
+        Number of levels that ``least`` refers to.
     """
 
     levels: Floats
@@ -44,7 +52,7 @@ class Levels:
 
 @compiled
 def _inspect(x: Floats) -> tuple[bool, int]:
-    """Whether ``x`` is sorted, without NaN, and if so the number of its distinct values."""
+    """Whether ``x`` is sorted and contains no NaN, and if so the number of its distinct values."""
     distinct = 1
     for begin in range(1, x.size, _BLOCK):
         in_order = True
@@ -76,17 +84,17 @@ def _check_finite(name: str, array: Floats) -> None:
 
 
 def _checked(values: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Floats, Floats]:
-    """Values of positive weight, and these weights, empty if not given."""
+    """Values with a positive weight, and their weights (empty if there are none)."""
     x = _vector("values", values)
     _check_finite("values", x)
     if weights is None:
         return x, _NONE
     w = _vector("weights", weights)
     if w.size != x.size:
-        raise ValueError(f"weights must be as many as values, {x.size}, not {w.size}")
+        raise ValueError(f"there must be one weight for each of the {x.size} values, not {w.size}")
     _check_finite("weights", w)
     if w.min() < 0:
-        raise ValueError(f"weights must not be negative, as {w.min():g} is")
+        raise ValueError(f"weights must not be negative, but one is {w.min():g}")
     with np.errstate(over="ignore"):
         total = w.sum()
     if not 0 < total < np.inf:
@@ -97,7 +105,7 @@ def _checked(values: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Floa
 
 
 def _sorted(x: Floats, weights: Floats) -> tuple[Floats, Floats, int]:
-    """Values and weights in order of the values, and the number of distinct values."""
+    """Values and weights sorted by value, and the number of distinct values."""
     in_order, distinct = _inspect(x)
     if not in_order:
         if weights.size:
@@ -110,7 +118,7 @@ def _sorted(x: Floats, weights: Floats) -> tuple[Floats, Floats, int]:
 
 
 def _exact(x: Floats, w: Floats, count: int) -> Floats:
-    # Weights of magnitude 1, by a power of two, keep the solver's sums within range
+    # Scaling the weights to magnitude 1 by a power of two keeps the solver's sums within range
     mass = np.ldexp(w, -int(np.frexp(w.max())[1])) if w.size else None
     return x[solve(make_problem(x, mass), count).levels]
 
@@ -129,27 +137,42 @@ def levels(
     method: Method = "exact",
     bins: int = 8192,
 ) -> Levels:
-    """Levels for stochastic quantisation of ``values``: a value x between levels l and u becomes one of them with mean x.
+    """Place levels for stochastic quantisation of values.
+
+    A value x between neighbouring levels l and u is rounded to one of them at random, so that its mean is x.
 
     Parameters
     ----------
-    values : shape (N,), finite, in any order; integers, float32 or float64. Their range, if not 0, is in 1e-140..1e140.
-    count : number of levels, at least 2. Fewer are returned if there are fewer distinct values, or if more do not help.
-    weights : shape (N,), not negative. Values of weight 0 are ignored. Default: all 1.
-    method : ``"exact"``: least variance, O(count N) at worst and some passes in practice, and sorting if the values are not
-        sorted. Of equally good sets, the one with the lowest levels; a function of the values alone, not of their order.
-        ``"histogram"``: near-optimal, two passes and no sorting, see ``bins``. ``"greedy"``: ZipML's merging, O(N log N);
-        at most twice the variance of a quarter as many optimal levels. ``"uniform"``: evenly spaced.
-    bins : for ``"histogram"``: levels are at the edges of as many equal bins, at least count - 1. The variance exceeds the
-        least one by at most 1/2 * bin width * range * weight of the heaviest bin; ``least`` of the result is a sharper bound.
+    values : npt.ArrayLike of shape (N,)
+        Finite integers, float32 or float64 numbers in any order. Their range must be 0 or in 1e-140..1e140.
+    count : int
+        Number of levels, at least 2. The result has fewer if there are fewer distinct values, or if more do not help.
+    weights : npt.ArrayLike of shape (N,), optional
+        Non-negative weights, by default all 1. Values with the weight 0 are ignored.
+    method : {"exact", "histogram", "greedy", "uniform"}
+        ``"exact"``: minimal variance. Takes O(count N) time at worst, and a few passes in practice, plus sorting if the values
+        are not sorted. Of several optimal sets, the one with the lowest levels. The result does not depend on the values'
+        order.
+
+        ``"histogram"``: near-optimal, with two passes and no sorting; see ``bins``.
+
+        ``"greedy"``: ZipML's merging in O(N log N); at most twice the variance of a quarter as many optimal levels.
+
+        ``"uniform"``: evenly spaced levels.
+    bins : int
+        For ``"histogram"``: number of equal bins, at least count - 1. Levels are placed at their edges. The variance exceeds
+        the minimum by at most 1/2 * bin width * range * weight of the heaviest bin. The result's ``least`` is a tighter bound.
 
     Returns
     -------
-    The levels, their variance, and a lower bound: the variance itself for ``"exact"``, 0 for ``"uniform"``.
+    Levels
+        The levels, their variance, and a lower bound. The bound is the variance itself for ``"exact"``, and 0 for
+        ``"uniform"``.
 
     Raises
     ------
-    ValueError : for values, weights, a count, a method or bins other than described.
+    ValueError
+        Values, weights, count, method or bins are not as described.
     """
     if method not in get_args(Method):
         raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
@@ -182,10 +205,26 @@ def levels(
 
 
 def variance(values: npt.ArrayLike, levels: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -> float:
-    """The sum of w (u - x)(x - l) over ``values`` x, l and u being the ``levels`` around each.
+    """Variance of stochastic quantisation to given levels.
 
-    ``values`` and ``weights`` are as for :func:`levels`, the ``levels`` in any order. Raises ValueError where :func:`levels`
-    does, for levels that are not finite, and for values outside them.
+    Parameters
+    ----------
+    values : npt.ArrayLike of shape (N,)
+        Values as for :func:`levels`, within the range of the levels.
+    levels : npt.ArrayLike of shape (levels,)
+        Finite levels in any order.
+    weights : npt.ArrayLike of shape (N,), optional
+        Weights as for :func:`levels`.
+
+    Returns
+    -------
+    float
+        Sum of w (u - x)(x - l) over the values x between neighbouring levels l and u.
+
+    Raises
+    ------
+    ValueError
+        Values, weights or levels are not as described.
     """
     x, w = _checked(values, weights)
     places = np.unique(_vector("levels", levels))

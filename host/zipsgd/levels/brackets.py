@@ -1,14 +1,15 @@
-"""Bounds on where the optimal levels can be, from the closed form of the best level between two others.
+"""Bounds on the positions of the optimal levels, from the closed form for the best level between two others.
 
-Between fixed levels a < c, C(a, b) + C(b, c) is convex in b: its slope is the sum of w (x - a) over the points in (a, b] less
-that of w (c - x) over (b, c). It changes sign where the mass up to b reaches
+Between fixed levels a < c, C(a, b) + C(b, c) is convex in b. Its slope is the sum of w (x - a) over the points in (a, b], minus
+the sum of w (c - x) over those in (b, c). It changes sign where the mass up to b reaches
 
     T(a, c) = P0(a) + sum over (a, c) of w (c - x) / (c - a)
 
-(Ben Basat et al., section 5, for unit mass: b is found without a search). The slope falls as a or c rises, so the best b rises
-with both. In an optimal set every level is best between its neighbours: if those are at most h and h', it is at most the
-greatest best level between h and h', and correspondingly from below. Repeated, starting from the ends of the line, that
-gives brackets that hold every optimal set. Rounding errors of T are bounded, and only widen a bracket.
+(Ben Basat et al., section 5; for unit mass, b is found without a search). The slope decreases as a or c increases. So the best
+b increases with both. In an optimal set, every level is the best one between its neighbours. If the neighbours are at most h
+and h', the level is at most the largest best level between h and h'; a lower bound follows in the same way. Starting from the
+ends of the line, this step is repeated, and gives brackets that contain every optimal set. A bound on the rounding errors of T
+only widens a bracket.
 """
 
 import numpy as np
@@ -20,16 +21,29 @@ from .problem import Floats, Indices, Problem, first_reaching, position, sums_at
 __all__ = ["improve", "initial_brackets", "tighten"]
 
 _SLACK = 2.0**-49
-"""Relative error of the terms of T: some roundings of 2^-53 each."""
+"""Bound on the relative error of the terms of T: several roundings of 2^-53 each."""
 
 _NARROW, _UNKNOWN = 2.0**-900, 2.0**1000
-"""Distance of levels below which T is not computed, and the error bound it then has."""
+"""Distance of levels below which T is not computed, and its error bound in this case."""
 
 
 def initial_brackets(problem: Problem, count: int) -> tuple[Indices, Indices]:
-    """Brackets, as first and last point of each level, that exclude nothing. At least ``count`` points are distinct."""
+    """Brackets that exclude nothing.
+
+    Parameters
+    ----------
+    problem : Problem
+        At least ``count`` of its points are distinct.
+    count : int
+        Number of levels.
+
+    Returns
+    -------
+    low, high : npt.NDArray[np.int64] of shape (count,)
+        First and last possible point of each level.
+    """
     low, high = np.zeros(count, dtype=np.int64), np.full(count, problem.x.size - 1)
-    if not problem.moment.size:  # then the levels are distinct points
+    if not problem.moment.size:  # the levels are distinct points
         low += np.arange(count)
         high -= np.arange(count)[::-1]
     high[0], low[-1] = 0, problem.x.size - 1
@@ -58,11 +72,11 @@ def _balance(problem: Problem, levels: Indices, sums: Floats, j: int) -> tuple[f
 
 @compiled
 def _sweep(problem: Problem, levels: Indices, sums: Floats, direction: int) -> bool:
-    """Move each level in turn to the best point between its neighbours; whether one moved.
+    """Move each level in turn to the best point between its neighbours, and return whether one moved.
 
-    With ``direction`` 1 or -1 they are upper or lower ends of brackets, and move inwards only.
+    With ``direction`` 1 or -1, the levels are upper or lower ends of brackets, and move only inwards.
     """
-    spread = 1 if problem.moment.size else 0  # the best place is then between points m - 1 and m
+    spread = 1 if problem.moment.size else 0  # with spread mass, the best place is between points m - 1 and m
     moved = False
     for j in range(1, levels.size - 1):
         after, last = levels[j - 1], levels[j + 1] - 1 + spread
@@ -81,7 +95,17 @@ def _sweep(problem: Problem, levels: Indices, sums: Floats, direction: int) -> b
 
 @compiled
 def tighten(problem: Problem, low: Indices, high: Indices, sweeps: int) -> None:
-    """Tighten brackets in place, ``low`` and ``high`` of shape (count,), by at most ``sweeps`` sweeps of O(count) each."""
+    """Tighten brackets in place, in O(count) per sweep.
+
+    Parameters
+    ----------
+    problem : Problem
+        The points.
+    low, high : npt.NDArray[np.int64] of shape (count,)
+        First and last possible point of each level.
+    sweeps : int
+        Maximum number of sweeps.
+    """
     for levels, direction in ((high, 1), (low, -1)):
         sums = _sums(problem, levels)
         for _ in range(sweeps):
@@ -91,7 +115,17 @@ def tighten(problem: Problem, low: Indices, high: Indices, sweeps: int) -> None:
 
 @compiled
 def improve(problem: Problem, levels: Indices, sweeps: int) -> None:
-    """Improve a solution in place, shape (count,), by at most ``sweeps`` sweeps of O(count) each."""
+    """Improve a solution in place, in O(count) per sweep.
+
+    Parameters
+    ----------
+    problem : Problem
+        The points.
+    levels : npt.NDArray[np.int64] of shape (count,)
+        Levels as indices of points.
+    sweeps : int
+        Maximum number of sweeps.
+    """
     sums = _sums(problem, levels)
     for _ in range(sweeps):
         if not _sweep(problem, levels, sums, 0):

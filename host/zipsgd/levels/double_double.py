@@ -1,8 +1,8 @@
-"""Arithmetic of twice double precision from error-free transformations.
+"""Arithmetic with twice the precision of float64, from error-free transformations.
 
-A number of twice the precision is an unevaluated sum ``high + low``, as two floats. Sums and products of floats are exact
-in this form (Knuth's two-sum; a fused multiply-add for the product), so that differences of long prefix sums keep some 100
-bits. None of it may be compiled with ``fastmath``.
+A number of twice the precision is an unevaluated sum ``high + low`` of two floats. In this form, the sum and the product of two
+floats are exact (Knuth's two-sum, and a fused multiply-add for the product). So differences of long prefix sums keep about 100
+bits. None of these functions may be compiled with ``fastmath``.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ __all__ = ["fast_two_sum", "less", "two_product", "two_sum"]
 
 
 def _fma_intrinsic(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
-    """Numba's recipe for ``_fma(x, y, z)``: x y + z, rounded once."""
+    """Numba's implementation of ``_fma(x, y, z)``: x y + z, rounded once."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         number = ir.DoubleType()
@@ -33,7 +33,20 @@ _fma = cast(Callable[[float, float, float], float], intrinsic(_fma_intrinsic))
 
 @compiled
 def two_sum(x: float, y: float) -> tuple[float, float]:
-    """x + y as a rounded sum and its error."""
+    """The exact sum x + y.
+
+    Parameters
+    ----------
+    x : float
+        First summand.
+    y : float
+        Second summand.
+
+    Returns
+    -------
+    tuple[float, float]
+        The rounded sum and its rounding error.
+    """
     total = x + y
     part = total - x
     return total, (x - (total - part)) + (y - part)
@@ -41,19 +54,58 @@ def two_sum(x: float, y: float) -> tuple[float, float]:
 
 @compiled
 def fast_two_sum(x: float, y: float) -> tuple[float, float]:
-    """x + y as a rounded sum and its error, for |x| >= |y|."""
+    """The exact sum x + y for |x| >= |y|.
+
+    Parameters
+    ----------
+    x : float
+        The summand with the larger absolute value.
+    y : float
+        The other summand.
+
+    Returns
+    -------
+    tuple[float, float]
+        The rounded sum and its rounding error.
+    """
     total = x + y
     return total, y - (total - x)
 
 
 @compiled
 def two_product(x: float, y: float) -> tuple[float, float]:
-    """x y as a rounded product and its error."""
+    """The exact product x y.
+
+    Parameters
+    ----------
+    x : float
+        First factor.
+    y : float
+        Second factor.
+
+    Returns
+    -------
+    tuple[float, float]
+        The rounded product and its rounding error.
+    """
     product = x * y
     return product, _fma(x, y, -product)
 
 
 @compiled
 def less(high: float, low: float, than_high: float, than_low: float) -> bool:
-    """Whether the first of two numbers, each with |low| at most half a unit of high, is less."""
+    """Whether one number is less than another; in each, |low| is at most half a unit of the last place of high.
+
+    Parameters
+    ----------
+    high, low : float
+        The first number.
+    than_high, than_low : float
+        The second number.
+
+    Returns
+    -------
+    bool
+        Whether the first number is less.
+    """
     return high < than_high or (high == than_high and low < than_low)

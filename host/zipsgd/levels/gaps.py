@@ -1,12 +1,14 @@
-"""Wide gaps between the values, which a grid need not measure.
+"""Wide gaps between the values, whose lengths a grid can ignore.
 
-A gap of length L between points i and i + 1 that is much longer than all the rest (a sentinel of -99999 among values near 0)
-spoils the bonus of the rounding lemma (:mod:`.solver`), which counts distances between levels. But an interval that crosses
-the gap from a level a holds the points between a and the gap, at a variance of at least L times the sum of w (x - a).
-Beyond the few points where that is at most the variance of a known solution, no optimal interval crosses.
+A gap of length L between points i and i + 1 may be much longer than the rest of the range, as between a sentinel of -99999 and
+values near 0. Such a gap spoils the bonus of the rounding lemma (:mod:`.solver`), which counts distances between levels. But an
+interval that crosses the gap from a level a contains the points between a and the gap. Their variance is at least L times the
+sum of w (x - a). Only for a few points a, this is at most the variance of a known solution. From all others, no optimal
+interval crosses the gap.
 
-If the grid has all of these few points, the levels that border on the gap are at grid points, and are not rounded. All
-others have their neighbours on the same side. So the bonus is right without the length of the gap: in *folded* positions.
+If the grid includes all of these few points, the levels next to the gap are at grid points, and are not rounded. All other
+levels have both neighbours on the same side of the gap. So the bonus holds without the length of the gap, that is, in *folded*
+positions.
 """
 
 from typing import NamedTuple
@@ -21,14 +23,24 @@ from .variance import total_variance
 __all__ = ["Gaps", "find_gaps", "folded"]
 
 _WIDE = 16
-"""A gap is wide if it is longer than this times all that is not in wide gaps."""
+"""A gap is wide if it is longer than this multiple of the range outside wide gaps."""
 
 _MOST = 64
 _STRIDE = 64
 
 
 class Gaps(NamedTuple):
-    """Wide gaps in order: point before each, first and last of the points about it, and their scaled lengths added up."""
+    """Wide gaps in ascending order.
+
+    Parameters
+    ----------
+    before : npt.NDArray[np.int64] of shape (gaps,)
+        The point before each gap.
+    first, last : npt.NDArray[np.int64] of shape (gaps,)
+        First and last of the points around each gap that the grid must include.
+    lengths : npt.NDArray[np.float64] of shape (gaps,)
+        Cumulative sum of the scaled lengths.
+    """
 
     before: Indices
     first: Indices
@@ -38,7 +50,22 @@ class Gaps(NamedTuple):
 
 @compiled
 def folded(problem: Problem, gaps: Gaps, i: int) -> float:
-    """The scaled position of point ``i`` less the lengths of the wide gaps before it."""
+    """The folded position of a point: its scaled position minus the lengths of the wide gaps before it.
+
+    Parameters
+    ----------
+    problem : Problem
+        The points.
+    gaps : Gaps
+        The wide gaps.
+    i : int
+        Index of the point.
+
+    Returns
+    -------
+    float
+        The folded position.
+    """
     passed = 0
     while passed < gaps.before.size and gaps.before[passed] < i:
         passed += 1
@@ -47,7 +74,7 @@ def folded(problem: Problem, gaps: Gaps, i: int) -> float:
 
 @compiled
 def _collect(x: Floats, least: float, found: Indices) -> int:
-    """Writes the first points i with x[i + 1] - x[i] > ``least`` to ``found``; returns how many."""
+    """Write the first points i with x[i + 1] - x[i] > ``least`` to ``found``, and return their number."""
     size = 0
     for begin in range(0, x.size - 1, _STRIDE):
         end = min(begin + _STRIDE, x.size - 1)
@@ -62,13 +89,14 @@ def _collect(x: Floats, least: float, found: Indices) -> int:
 
 @compiled
 def _reach(problem: Problem, before: int, direction: int, known: float, most: int) -> int:
-    """The last point on one side from which an interval across the gap may have a variance of ``known``.
+    """The last point on one side of a gap from which an interval across the gap may have a variance of ``known``.
 
-    The side is the left one with ``direction`` -1, the right one with 1. Returns -1 for more than ``most`` distinct points.
+    The side is the left one for ``direction`` -1, and the right one for 1. The result is -1 for more than ``most`` distinct
+    points.
     """
     length = position(problem, before + 1) - position(problem, before)
     i = before if direction < 0 else before + 1
-    mass, moment = 0.0, 0.0  # of the points between i and the gap, the moment about i
+    mass, moment = 0.0, 0.0  # of the points between i and the gap; the moment is about i
     distinct = 1
     while 0 <= i + direction < problem.x.size:
         step = abs(position(problem, i + direction) - position(problem, i))
@@ -85,7 +113,7 @@ def _reach(problem: Problem, before: int, direction: int, known: float, most: in
 
 
 def _guess(x: Floats, before: Indices, count: int) -> Floats | None:
-    """The ends of the gaps, and as many more levels as there may be, evenly spread over the rest. None if too few."""
+    """The ends of the gaps, and the remaining levels evenly spread over the rest. None if there are too few levels."""
     ends = np.unique(np.concatenate([x[[0, -1]], x[before], x[before + 1]]))
     if ends.size > count:
         return None
@@ -98,7 +126,22 @@ def _guess(x: Floats, before: Indices, count: int) -> Floats | None:
 
 
 def find_gaps(problem: Problem, count: int, most: int) -> Gaps:
-    """The wide gaps that have at most ``most`` points about them on each side; O(N / 64) time, O(N) if there are any."""
+    """Find the wide gaps. Takes O(N / 64) time without any, and O(N) otherwise.
+
+    Parameters
+    ----------
+    problem : Problem
+        The points.
+    count : int
+        Number of levels.
+    most : int
+        Maximum number of points around a gap, on each side, that the grid may be forced to include.
+
+    Returns
+    -------
+    Gaps
+        The gaps that meet this limit.
+    """
     x = problem.x
     none = np.empty(0, dtype=np.int64)
     nothing = Gaps(none, none, none, np.empty(0))

@@ -1,12 +1,11 @@
-"""ZipML's greedy merging, the historical baseline (Zhang et al., section 3, after Acharya et al.'s histograms).
+"""ZipML's greedy merging, as a historical baseline (Zhang et al., section 3, after Acharya et al.'s histograms).
 
-Begin with every value as a level. In each round pair up neighbouring intervals, and merge the pairs that would cost least: all
-but m of them.
+Initially every value is a level. Each round pairs up neighbouring intervals, and merges all but the m most expensive pairs.
 
-The result has at most twice the least variance of K intervals if m >= 2 (K - 1). For its intervals without an optimal level
-strictly inside cost no more than the optimum there. The others, at most K - 1, each cost no more when made than any of the m
-pairs left in that round, of which at least m - (K - 1) have no optimal level inside, and those cost the optimum at most
-together: so each costs at most 1 / (K - 1) of it.
+The result has at most twice the minimal variance of K intervals if m >= 2 (K - 1). Proof: a merged interval without an optimal
+level strictly inside costs no more than the optimum there. There are at most K - 1 other intervals. When one of them was
+merged, it cost no more than any of the m pairs that remained in that round. At least m - (K - 1) of these pairs have no optimal
+level inside, and together they cost at most the optimum. So each of the other intervals costs at most 1 / (K - 1) of it.
 """
 
 import numpy as np
@@ -17,14 +16,40 @@ __all__ = ["guaranteed_count", "merge_greedily"]
 
 
 def guaranteed_count(count: int) -> int:
-    """How many levels have a least variance of at least half that of ``count`` merge_greedily ones."""
+    """The number of levels whose minimal variance is at least half that of greedily merged ones.
+
+    Parameters
+    ----------
+    count : int
+        Number of greedily merged levels.
+
+    Returns
+    -------
+    int
+        Number of optimal levels.
+    """
     return (count - 2) // 4 + 2
 
 
 def merge_greedily(x: Floats, mass: Floats, count: int) -> Floats:
-    """The ``count`` levels that are left of the increasing ``x``, more than ``count``. O(N log N) time."""
+    """Levels that remain after merging, in O(N log N) time.
+
+    Parameters
+    ----------
+    x : npt.NDArray[np.float64] of shape (N,)
+        Increasing values, more than ``count``.
+    mass : npt.NDArray[np.float64] of shape (N,)
+        Weight of each value.
+    count : int
+        Number of levels.
+
+    Returns
+    -------
+    npt.NDArray[np.float64] of shape (count,)
+        The levels in increasing order.
+    """
     kept = (count - 2) // 2
-    # Of each interval: mass inside, its moments from the lower and to the upper end, variance. Merging only adds to them
+    # For each interval: mass inside, its moments about the lower and the upper end, variance. Merging only adds to them
     inside, lower, upper, variance = np.zeros((4, x.size - 1))
     while x.size > count:
         pairs = inside.size // 2
@@ -44,7 +69,7 @@ def merge_greedily(x: Floats, mass: Floats, count: int) -> Floats:
         stay = np.ones(inside.size, dtype=bool)
         stay[at + 1] = False
         inside, lower, upper, variance = inside[stay], lower[stay], upper[stay], variance[stay]
-        stay = np.insert(stay, 0, True)  # the lower end of a dropped interval goes
+        stay = np.insert(stay, 0, True)  # the lower end of a dropped interval is dropped
         stay[1:-1], stay[-1] = stay[2:].copy(), True
         x, mass = x[stay], mass[stay]
     return x

@@ -1,7 +1,7 @@
 """Coarse grids over the brackets of all levels.
 
-The grid is one for all levels, so that cells of different levels are the same or disjoint. A level's bracket begins and ends at
-grid points, and holds consecutive ones: the level's layer.
+All levels share one grid. So cells of different levels are the same or disjoint. The bracket of a level begins and ends at grid
+points. The grid points within it are the level's layer.
 """
 
 import math
@@ -19,16 +19,26 @@ __all__ = ["Grid", "make_grid"]
 
 _ATTEMPTS = 4
 _NEAREST = 2.0**-30
-"""Least distance of levels that a grid is laid out for, relative to the range."""
+"""Smallest distance of levels that a grid is designed for, relative to the range."""
 
 
 class Grid(NamedTuple):
     """Grid points and layers.
 
-    ``points``: of the problem. ``places``: shape (points, 6), position, P0 and P1 (high and low parts), folded position.
-    ``inside``: mass inside the cell after each point, times its width. ``first``, ``last``: the layers' grid points.
-    ``offset``, shape (layers + 1,): where each layer begins in flat arrays over the points of all layers.
-    ``full``: no point is left out that would lower the cost.
+    Parameters
+    ----------
+    points : npt.NDArray[np.int64] of shape (grid points,)
+        Indices of the problem's points.
+    places : npt.NDArray[np.float64] of shape (grid points, 6)
+        Position, P0 and P1 (high and low parts each), folded position.
+    inside : npt.NDArray[np.float64] of shape (grid points,)
+        Mass inside the cell after each grid point, times the width of the cell.
+    first, last : npt.NDArray[np.int64] of shape (layers,)
+        First and last grid point of each layer.
+    offset : npt.NDArray[np.int64] of shape (layers + 1,)
+        Beginning of each layer in flat arrays over the points of all layers.
+    full : bool
+        Whether the grid contains every point that could lower the cost.
     """
 
     points: Indices
@@ -42,10 +52,10 @@ class Grid(NamedTuple):
 
 @compiled
 def _limits(problem: Problem, gaps: Gaps, low: Indices, high: Indices, about: Indices, cells: int) -> Floats:
-    """Mass times width that a cell of each bracket may have, for about ``cells`` cells in all brackets.
+    """Limits of mass times width for the cells of each bracket, for a total of about ``cells`` cells.
 
-    That makes mass times width times the distance of the level's neighbours the same everywhere, judged by the levels
-    ``about``. If all are t, a bracket has some sqrt(mass * width * distance / t) cells at most (Cauchy-Schwarz).
+    They make mass times width times the distance of the level's neighbours the same everywhere, with the levels ``about`` as
+    estimates. If all products are t, a bracket has at most about sqrt(mass * width * distance / t) cells (Cauchy-Schwarz).
     """
     limits = np.full(low.size, np.inf)
     total = 0.0
@@ -60,7 +70,7 @@ def _limits(problem: Problem, gaps: Gaps, low: Indices, high: Indices, about: In
 
 @compiled
 def _cell_end(problem: Problem, begin: int, end: int, limit: float) -> int:
-    """The end of the cell that begins at ``begin``: the last point up to ``end`` that keeps ``limit``, or the next one."""
+    """The end of the cell that begins at ``begin``: the last point up to ``end`` within ``limit``, or the next point."""
     x = position(problem, begin)
     i = begin + 1
     if problem.mass.size == 0:
@@ -85,9 +95,9 @@ def _cell_end(problem: Problem, begin: int, end: int, limit: float) -> int:
 
 @compiled
 def _place(problem: Problem, gaps: Gaps, low: Indices, high: Indices, limits: Floats, points: Indices) -> int:
-    """Grid points over all brackets: their ends, all points about wide gaps, and as few others as keep the ``limits``.
+    """Place grid points in all brackets: their ends, all points around wide gaps, and as few others as the ``limits`` allow.
 
-    Returns their number, and writes as many as there is room for to ``points``.
+    Returns the number of grid points, and writes as many as fit to ``points``.
     """
     size = 0
     opened, closed = 0, 0  # brackets opened and closed up to the current point
@@ -123,7 +133,7 @@ def _place(problem: Problem, gaps: Gaps, low: Indices, high: Indices, limits: Fl
 
 @compiled
 def _measure(problem: Problem, gaps: Gaps, points: Indices, places: Floats, inside: Floats) -> None:
-    """Fill in ``places`` and ``inside`` of a grid."""
+    """Compute ``places`` and ``inside`` of a grid."""
     for g in range(points.size):
         places[g, 0] = position(problem, points[g])
         places[g, 1], places[g, 2], places[g, 3], places[g, 4] = sums_at(problem, points[g])
@@ -135,14 +145,33 @@ def _measure(problem: Problem, gaps: Gaps, points: Indices, places: Floats, insi
         if problem.moment.size == 0:
             if points[g + 1] == points[g] + 1:
                 mass, rest = 0.0, 0.0
-            else:  # not counting the cell's end
+            else:  # without the mass at the end of the cell
                 mass, error = two_sum(mass, -(problem.mass[points[g + 1]] if problem.mass.size else 1.0))
                 rest += error
         inside[g] = max(mass + rest, 0.0) * (places[g + 1, 0] - places[g, 0])
 
 
 def make_grid(problem: Problem, gaps: Gaps, low: Indices, high: Indices, about: Indices, cells: int) -> Grid:
-    """A grid of about ``cells`` points in all layers, laid out for levels at about ``about``; full if that is enough."""
+    """Make a grid over all brackets.
+
+    Parameters
+    ----------
+    problem : Problem
+        The points.
+    gaps : Gaps
+        The wide gaps.
+    low, high : npt.NDArray[np.int64] of shape (count,)
+        First and last point of each bracket.
+    about : npt.NDArray[np.int64] of shape (count,)
+        Estimates of the levels.
+    cells : int
+        Approximate number of grid points in all layers.
+
+    Returns
+    -------
+    Grid
+        The grid. It is full if ``cells`` points suffice for that.
+    """
     full = int(np.sum(high - low)) <= cells
     limits = np.zeros(low.size) if full else _limits(problem, gaps, low, high, about, cells)
     points = np.empty(cells, dtype=np.int64)

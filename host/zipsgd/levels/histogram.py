@@ -1,13 +1,13 @@
-"""NearOptimal-optimal levels from a histogram: one pass over the values in any order, after one for their range.
+"""Near-optimal levels from a histogram, with one pass over the values in any order after one that finds their range.
 
-The bins are equal, and keep mass and moment. So the variance between levels at the bins' edges is exact, and the best such
-levels are found as in the exact solver. By the rounding lemma (:mod:`.solver`) their variance exceeds that of the optimal
-levels, wherever those are, by at most
+The bins are equal, and store mass and moment. So the variance for levels at the bins' edges is exact, and the exact solver
+finds the best such levels. By the rounding lemma (:mod:`.solver`), their variance exceeds that of the optimal levels, wherever
+these are, by at most
 
     1/4 sum_j m_j d (z_(j+1) - z_(j-1)) <= 1/2 m d (max - min)
 
-for bins of width d, m the mass of the heaviest one and m_j that of the bin of optimal level z_j. The bound returned is the
-sharper one of the lemma's proof: the least of variance less bonus, with m_j within the bracket of level j.
+for bins of width d, where m is the mass of the heaviest bin and m_j that of the bin with the optimal level z_j. The returned
+bound is the tighter one from the proof: the minimum of variance minus bonus, with m_j from the bracket of level j.
 """
 
 import math
@@ -27,11 +27,21 @@ __all__ = ["NearOptimal", "count_whole", "near_optimal", "whole_levels"]
 _Block = npt.NDArray[np.floating]
 
 _FINE = 2.0**26
-"""Floats a bin must hold so that its edges' rounding to floats does not count."""
+"""Number of floats that a bin must contain so that rounding its edges to floats is negligible."""
 
 
 class NearOptimal(NamedTuple):
-    """Levels at edges, their variance, and a lower bound on that of any as many levels; up to rounding."""
+    """Levels at the edges of bins.
+
+    Parameters
+    ----------
+    levels : npt.NDArray[np.float64] of shape (levels,)
+        Levels in increasing order.
+    variance : float
+        Variance of quantisation to these levels.
+    least : float
+        Lower bound on the variance of any set of as many levels, up to rounding errors.
+    """
 
     levels: Floats
     variance: float
@@ -40,7 +50,10 @@ class NearOptimal(NamedTuple):
 
 @compiled
 def _fill(x: Floats, weights: Floats, low: float, per_unit: float, table: Floats) -> float:
-    """Add mass and moment, from the lower edge in bins, to the bins' rows of ``table``; returns the second moments' sum."""
+    """Add mass and moment to the bins' rows of ``table``, and return the sum of the second moments.
+
+    Moments are about the lower edge of the bin, in units of its width.
+    """
     last = table.shape[0] - 1
     squares = 0.0
     for i in range(x.size):
@@ -55,7 +68,7 @@ def _fill(x: Floats, weights: Floats, low: float, per_unit: float, table: Floats
 
 
 def _edge_problem(table: Floats) -> Problem:
-    """Levels at the edges of the bins of ``table``, positions in bins."""
+    """The problem of placing levels at the edges of the bins of ``table``. Positions are in bins."""
     edges = np.arange(table.shape[0] + 1, dtype=np.float64)
     mass, moment = np.zeros(edges.size), np.zeros(edges.size)
     mass[1:] = table[:, 0]
@@ -64,7 +77,24 @@ def _edge_problem(table: Floats) -> Problem:
 
 
 def near_optimal(x: Floats, weights: Floats, count: int, bins: int) -> NearOptimal:
-    """At most ``count`` levels of values ``x``, not all equal, at edges of ``bins`` bins; ``weights`` may be empty: all 1."""
+    """Levels at the edges of equal bins.
+
+    Parameters
+    ----------
+    x : npt.NDArray[np.float64] of shape (N,)
+        Values, not all equal.
+    weights : npt.NDArray[np.float64] of shape (N,) or (0,)
+        Weights; empty if all are 1.
+    count : int
+        Maximum number of levels.
+    bins : int
+        Number of bins.
+
+    Returns
+    -------
+    NearOptimal
+        Levels, their variance, and a lower bound.
+    """
     low, high = float(x.min()), float(x.max())
     per_unit = bins / (high - low)
     table = np.zeros((bins, 2))
@@ -89,9 +119,18 @@ def near_optimal(x: Floats, weights: Floats, count: int, bins: int) -> NearOptim
 
 @compiled
 def count_whole(x: _Block, unit: float, low: int, tables: Floats) -> None:
-    """Add the values of each column of ``x`` to its table of mass and moment, shape (columns, bins, 2).
+    """Add the values of each column to the column's table of mass and moment. Each bin is 1 wide.
 
-    ``x`` times ``unit`` is at least ``low``, the lower edge of the first bin, and each bin 1 wide.
+    Parameters
+    ----------
+    x : npt.NDArray[np.floating] of shape (rows, columns)
+        Values; ``x`` times ``unit`` is at least ``low``.
+    unit : float
+        Number of bins per unit of ``x``.
+    low : int
+        Lower edge of the first bin.
+    tables : npt.NDArray[np.float64] of shape (columns, bins, 2)
+        Mass and moment of each bin; updated in place.
     """
     for j in range(x.shape[1]):
         table = tables[j]
@@ -104,11 +143,26 @@ def count_whole(x: _Block, unit: float, low: int, tables: Floats) -> None:
 
 
 def whole_levels(table: Floats, low: int, count: int) -> Indices:
-    """At most ``count`` whole numbers that enclose the values of a table of :func:`count_whole`: those of least variance."""
+    """The integer levels of least variance that enclose the values of a table.
+
+    Parameters
+    ----------
+    table : npt.NDArray[np.float64] of shape (bins, 2)
+        From :func:`count_whole`.
+    low : int
+        Lower edge of the first bin.
+    count : int
+        Maximum number of levels.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of shape (levels,)
+        Levels in increasing order.
+    """
     filled = np.flatnonzero(table[:, 0])
     first, last = int(filled[0]), int(filled[-1])
     bins = table[first : last + 1].copy()
-    if bins[-1, 1] == 0:  # values at its lower edge alone, which is the upper one of the bin before
+    if bins[-1, 1] == 0:  # all values are at its lower edge, which is the upper edge of the bin before
         if first < last:
             bins[-2] += bins[-1, 0]
         bins = bins[:-1]

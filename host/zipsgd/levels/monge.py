@@ -1,8 +1,8 @@
-"""Least paths through a grid of points, layer by layer: row minima of totally monotone matrices (SMAWK).
+"""Cheapest paths through the layers of a grid, by row minima of totally monotone matrices (SMAWK).
 
 Aggarwal, Klawe, Moran, Shor, Wilber, *Geometric applications of a matrix-searching algorithm*, Algorithmica 2 (1987). Entry
-(r, c) is the cost of the best path to column point c plus that of the interval between c and row point r; by the quadrangle
-inequality the leftmost minimum moves right as r does. A layer of n points takes O(n) time and memory.
+(r, c) is the cost of the best path to column point c plus the cost of the interval between c and row point r. By the quadrangle
+inequality, the leftmost minimum of a row moves right as r does. A layer of n points takes O(n) time and memory.
 """
 
 import numpy as np
@@ -14,17 +14,17 @@ from .problem import Floats, Indices, cost
 
 __all__ = ["backward", "forward", "trace"]
 
-# A grid is an array of shape (points, 6): position, P0 and P1 as high and low parts, folded position.
-# Layer j of a path is at one of the points first[j]..last[j]; its entries are at offset[j]..offset[j + 1] - 1 in flat arrays.
+# A grid is an array of shape (points, 6): position, P0 and P1 as high and low parts, folded position. In layer j, a path is at
+# one of the points first[j]..last[j]. The entries of the layer are offset[j]..offset[j + 1] - 1 in flat arrays.
 
 
 @compiled
 def _entry(
     grid: Floats, values: Floats, base: int, row: int, column: int, direction: int
 ) -> tuple[float, float]:
-    """The value at grid point ``column``, kept at values[base + column], and the cost between there and point ``row``.
+    """The value at grid point ``column``, stored at values[base + column], plus the cost of the interval to point ``row``.
 
-    Infinite where the column is past the row. ``direction``: 1 if the columns are left of the rows, else -1.
+    Infinite if the column is past the row. ``direction`` is 1 if the columns are left of the rows, else -1.
     """
     if (column - row) * direction > 0:
         return np.inf, 0.0
@@ -51,9 +51,9 @@ def _row_minima(
     into_base: int,
     best: Indices,
 ) -> None:
-    """Minima over the points ``columns`` for the points ``rows``; both (first, number), counted on in direction ``direction``.
+    """Minima over the points ``columns`` for the points ``rows``. Both are (first, number), and continue in ``direction``.
 
-    Writes the minimum of row point p to into[into_base + p], its column to best[into_base + p]: the first of equal ones.
+    Writes the minimum of row point p to into[into_base + p], and its column to best[into_base + p]. Of equal minima, the first.
     """
     row0, row_count = rows
     column0, column_count = columns
@@ -62,7 +62,7 @@ def _row_minima(
     begins = np.zeros(66, dtype=np.int64)
     highs, lows = np.empty(row_count), np.empty(row_count)
     while row_count >> depth:
-        # At this depth the rows are every 2^depth-th one; drop columns until there are no more than rows
+        # At this depth, every 2^depth-th row is used; drop columns until there are no more than rows
         count, start, step = row_count >> depth, (1 << depth) - 1, 1 << depth
         source = begins[depth - 1] if depth else 0
         candidates = begins[depth] - source if depth else column_count
@@ -83,7 +83,7 @@ def _row_minima(
         depth += 1
         begins[depth] = stack + size
     while depth:
-        # Rows between two that are solved have their minimum between those minima
+        # A row between two solved rows has its minimum between their minima
         depth -= 1
         count, start, step = row_count >> depth, (1 << depth) - 1, 1 << depth
         at = begins[depth]
@@ -105,7 +105,7 @@ def _row_minima(
 
 @compiled
 def _tilt(grid: Floats, values: Floats, begin: int, first: int, last: int, slope: float) -> None:
-    """Subtract ``slope`` times its folded position from each point of a layer."""
+    """Subtract ``slope`` times the folded position from each point of a layer."""
     for g in range(first, last + 1):
         i = begin + g - first
         high, low = two_sum(values[i, 0], -slope * grid[g, 5])
@@ -122,7 +122,23 @@ def forward(
     values: Floats,
     best: Indices,
 ) -> None:
-    """Least cost of paths from layer 0 to each point of each layer; layer j costs -slopes[j] times its position more."""
+    """Minimal costs of paths from layer 0 to each point of each layer. A point of layer j adds -slopes[j] times its position.
+
+    Parameters
+    ----------
+    grid : npt.NDArray[np.float64] of shape (grid points, 6)
+        ``Grid.places``.
+    first, last : npt.NDArray[np.int64] of shape (layers,)
+        First and last grid point of each layer.
+    offset : npt.NDArray[np.int64] of shape (layers + 1,)
+        Beginning of each layer in the flat arrays.
+    slopes : npt.NDArray[np.float64] of shape (layers,)
+        Bonus per folded position of each layer.
+    values : npt.NDArray[np.float64] of shape (points of all layers, 2)
+        Receives the costs as high and low parts.
+    best : npt.NDArray[np.int64] of shape (points of all layers,)
+        Receives the best grid point in the layer before.
+    """
     values[0] = 0.0
     _tilt(grid, values, 0, first[0], last[0], slopes[0])
     for j in range(1, first.size):
@@ -143,7 +159,23 @@ def backward(
     values: Floats,
     best: Indices,
 ) -> None:
-    """Least cost of paths from each point of each layer to the last layer, as :func:`forward`."""
+    """Minimal costs of paths from each point of each layer to the last layer.
+
+    Parameters
+    ----------
+    grid : npt.NDArray[np.float64] of shape (grid points, 6)
+        ``Grid.places``.
+    first, last : npt.NDArray[np.int64] of shape (layers,)
+        First and last grid point of each layer.
+    offset : npt.NDArray[np.int64] of shape (layers + 1,)
+        Beginning of each layer in the flat arrays.
+    slopes : npt.NDArray[np.float64] of shape (layers,)
+        Bonus per folded position of each layer.
+    values : npt.NDArray[np.float64] of shape (points of all layers, 2)
+        Receives the costs as high and low parts.
+    best : npt.NDArray[np.int64] of shape (points of all layers,)
+        Receives the best grid point in the layer after.
+    """
     end = first.size - 1
     values[offset[end]] = 0.0
     _tilt(grid, values, offset[end], first[end], last[end], slopes[end])
@@ -157,7 +189,22 @@ def backward(
 
 @compiled
 def trace(first: Indices, offset: Indices, best: Indices) -> Indices:
-    """The grid points of the path that :func:`forward` found, one a layer; of equal ones, the leftmost."""
+    """The path that :func:`forward` found. Of equal paths, the leftmost.
+
+    Parameters
+    ----------
+    first : npt.NDArray[np.int64] of shape (layers,)
+        First grid point of each layer.
+    offset : npt.NDArray[np.int64] of shape (layers + 1,)
+        Beginning of each layer in the flat arrays.
+    best : npt.NDArray[np.int64] of shape (points of all layers,)
+        From :func:`forward`.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of shape (layers,)
+        One grid point per layer.
+    """
     path = np.empty(first.size, dtype=np.int64)
     point = first[-1]
     for j in range(first.size - 1, -1, -1):

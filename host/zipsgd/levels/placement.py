@@ -1,4 +1,4 @@
-"""A device's table of levels, from the data."""
+"""A device's table of levels, computed from the data."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,34 +12,57 @@ __all__ = ["level_scale", "level_table"]
 
 
 def level_scale(bits: int) -> float:
-    """What features in [-1, 1] are multiplied by, so that +1 becomes the uppermost number of ``bits`` bits."""
+    """The factor for features in [-1, 1] that maps +1 to the largest number of ``bits`` bits.
+
+    Parameters
+    ----------
+    bits : int
+        Width of a level, 2 to 8.
+
+    Returns
+    -------
+    float
+        1 - 2^(1 - bits).
+    """
     return 1 - 2.0 ** (1 - bits)
 
 
 def _row(table: npt.NDArray[np.float64], low: int, count: int) -> npt.NDArray[np.int16]:
-    """The levels of a column, shape (count,), the last one repeated if fewer do."""
+    """The levels of a column, shape (count,), with the last one repeated if there are fewer."""
     best = whole_levels(table, low, count).astype(np.int16)
     return np.concatenate([best, np.repeat(best[-1:], count - best.size)])
 
 
 def level_table(values: Rows, p: int, bits: int, *, shared: bool = False) -> LevelTable:
-    """The levels of least variance for each column, of those that the device's table can hold. One pass over the rows.
+    """The levels of least variance for each column that the device's table can hold. Takes one pass over the rows.
 
     Parameters
     ----------
-    values : shape (rows, features), within [-1, 1] times :func:`level_scale`.
-    p : base planes; 2^p + 1 levels.
-    bits : of a level, 2 to 8: levels are multiples of 2^(1 - bits).
-    shared : the same levels for all columns, the best ones for all values taken together.
+    values : Rows of shape (rows, features)
+        Features within [-1, 1] times :func:`level_scale`.
+    p : int
+        Number of base planes. Each column has 2^p + 1 levels.
+    bits : int
+        Width of a level, 2 to 8. Levels are multiples of 2^(1 - bits).
+    shared : bool
+        Use the same levels for all columns: the best ones for all values together.
 
-    Raises ValueError for values outside.
+    Returns
+    -------
+    LevelTable
+        The levels of each column.
+
+    Raises
+    ------
+    ValueError
+        A value is out of range.
     """
     count, low = (1 << p) + 1, -(1 << (bits - 1))
     tables = np.zeros((values.shape[1], -2 * low, 2))
     for _, block in iterate_blocks(values):
         if not np.all(np.abs(block) <= level_scale(bits)):  # also catches NaN
             raise ValueError(
-                f"values must lie within +-{level_scale(bits)}, where levels of {bits} bits are placed"
+                f"values must lie within +-{level_scale(bits)}, the range of levels of {bits} bits"
             )
         count_whole(block, float(-low), low, tables)
     if shared:

@@ -1,14 +1,14 @@
-"""The problem: mass on a line, its prefix sums, and the variance between two levels.
+"""The optimisation problem: points with mass on a line, their prefix sums, and the variance between two levels.
 
 With P0 and P1 the prefix sums of w and w x, the variance of the points between neighbouring levels a <= c is
 
     C(a, c) = sum w (c - x)(x - a) = (a + c) dP1 - a c dP0 - dP2.
 
-The last term adds up to the same over the intervals of any levels from the least value to the greatest. Without it their cost
-differs from their variance by a constant, and P2 is never needed.
+For any levels from the smallest value to the largest, the last terms of all intervals have the same sum. Without them, the cost
+of the levels differs from their variance by a constant, and P2 is never needed.
 
 C satisfies the quadrangle inequality, C(a, c) + C(b, d) <= C(a, d) + C(b, c) for a <= b <= c <= d (Ben Basat et al.,
-section 3), and terms of one end alone do not change that.
+section 3). Terms that depend on only one end do not change that.
 """
 
 import math
@@ -38,22 +38,32 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 Sums = tuple[float, float, float, float]
-"""P0 and P1, both of twice double precision: high, low, high, low."""
+"""P0 and P1, both with twice double precision: high, low, high, low."""
 
 BLOCK = 32
-"""Prefix sums are kept for every 32nd point only: writing memory takes longer than the few additions saved."""
+"""Prefix sums are stored only for every 32nd point: writing memory takes longer than the few additions that it saves."""
 
 _NONE = np.empty(0)
 
 
 class Problem(NamedTuple):
-    """Points with mass, and prefix sums.
+    """Points with mass, and their prefix sums.
 
-    ``x``: positions, not decreasing; the solvers use (x - origin) * scale, of magnitude at most 2.
-    ``mass``: not negative, or empty: all 1.
-    ``moment``: empty where the mass is at the points. Else the mass is spread: mass[i] and moment[i] are the sums of w and
-    of w times the scaled position over the interval from point i - 1 to point i, and levels may be anywhere.
-    ``before``: shape (blocks, 4), the sums before each block.
+    Parameters
+    ----------
+    x : npt.NDArray[np.float64] of shape (N,)
+        Positions in ascending order. The solvers use (x - origin) * scale, whose absolute value is at most 2.
+    mass : npt.NDArray[np.float64] of shape (N,) or (0,)
+        Non-negative masses; empty if all are 1.
+    moment : npt.NDArray[np.float64] of shape (N,) or (0,)
+        Empty if the mass is at the points. Otherwise the mass is spread, and levels may be anywhere: mass[i] and moment[i] are
+        the sums of w and of w times the scaled position over the interval from point i - 1 to point i.
+    origin : float
+        Origin of the scaled positions.
+    scale : float
+        Factor of the scaled positions.
+    before : npt.NDArray[np.float64] of shape (blocks, 4)
+        Prefix sums before each block.
     """
 
     x: Floats
@@ -65,10 +75,24 @@ class Problem(NamedTuple):
 
 
 def make_problem(x: Floats, mass: Floats | None = None, moment: Floats | None = None) -> Problem:
-    """The problem over sorted ``x``, not all equal; O(len(x)) time, and memory for len(x) / 8 floats.
+    """The problem for sorted points. Takes O(N) time, and memory for N / 8 floats.
 
-    The origin is the end of x nearer to zero if all x are within a factor of two, where sums would cancel: the
-    subtraction is then exact (Sterbenz). The scale is a power of two. ``moment`` is of unscaled positions, with x[0] = 0.
+    If all x are within a factor of two of each other, sums about zero would cancel. The origin is then the end of x nearer to
+    zero, and the subtraction is exact (Sterbenz). The scale is a power of two.
+
+    Parameters
+    ----------
+    x : npt.NDArray[np.float64] of shape (N,)
+        Sorted positions, not all equal.
+    mass : npt.NDArray[np.float64] of shape (N,), optional
+        Non-negative masses, by default all 1.
+    moment : npt.NDArray[np.float64] of shape (N,), optional
+        Moments of spread mass, of unscaled positions with x[0] = 0.
+
+    Returns
+    -------
+    Problem
+        The problem.
     """
     low, high = float(x[0]), float(x[-1])
     origin = 0.0
@@ -91,14 +115,27 @@ def make_problem(x: Floats, mass: Floats | None = None, moment: Floats | None = 
 
 @compiled
 def position(problem: Problem, i: int) -> float:
-    """The scaled position of point ``i``."""
+    """The scaled position of a point.
+
+    Parameters
+    ----------
+    problem : Problem
+        The points.
+    i : int
+        Index of the point.
+
+    Returns
+    -------
+    float
+        (x[i] - origin) * scale.
+    """
     scaled: float = (problem.x[i] - problem.origin) * problem.scale
     return scaled
 
 
 @compiled
 def _add(problem: Problem, i: int, sums: Sums) -> Sums:
-    """``sums`` with point ``i`` added. The low parts are not carried over into the high ones."""
+    """``sums`` plus point ``i``. The low parts are not carried over into the high parts."""
     h0, l0, h1, l1 = sums
     if problem.mass.size == 0:
         h1, error = two_sum(h1, position(problem, i))
@@ -128,7 +165,20 @@ def _sum_blocks(problem: Problem) -> None:
 
 @compiled
 def sums_at(problem: Problem, i: int) -> Sums:
-    """P0 and P1 with points 0 to ``i``. O(1): at most 32 additions."""
+    """P0 and P1 of the points 0 to ``i``. Takes at most 32 additions.
+
+    Parameters
+    ----------
+    problem : Problem
+        The points.
+    i : int
+        Index of the last point.
+
+    Returns
+    -------
+    tuple[float, float, float, float]
+        P0 and P1, each as high and low part.
+    """
     block = i // BLOCK
     before = problem.before
     sums = (before[block, 0], before[block, 1], before[block, 2], before[block, 3])
@@ -139,11 +189,28 @@ def sums_at(problem: Problem, i: int) -> Sums:
 
 @compiled
 def first_reaching(problem: Problem, mass: float, after: int, last: int) -> int:
-    """The first point in (after, last] with P0 >= ``mass``, or ``last``. O(1) for unit mass, else a binary search."""
+    """The first point in (after, last] with P0 >= ``mass``. Takes O(1) time for unit mass, else a binary search.
+
+    Parameters
+    ----------
+    problem : Problem
+        The points.
+    mass : float
+        The mass to reach.
+    after : int
+        The point before the first candidate.
+    last : int
+        The last candidate.
+
+    Returns
+    -------
+    int
+        Index of the point; ``last`` if no point reaches the mass.
+    """
     if problem.mass.size == 0:
         return math.ceil(min(max(mass, after + 2.0), last + 1.0)) - 1
     low, high = (after + 1) // BLOCK, last // BLOCK
-    while low < high:  # for the last block with less before it
+    while low < high:  # search the last block with less mass before it
         middle = (low + high + 1) // 2
         if problem.before[middle, 0] < mass:
             low = middle
@@ -159,7 +226,24 @@ def first_reaching(problem: Problem, mass: float, after: int, last: int) -> int:
 
 @compiled
 def cost(a: float, sums_a: Sums, c: float, sums_c: Sums) -> tuple[float, float]:
-    """C(a, c) + dP2, as high and low part, from the positions of two levels and the sums there."""
+    """C(a, c) + dP2 between two levels.
+
+    Parameters
+    ----------
+    a : float
+        Position of the lower level.
+    sums_a : tuple[float, float, float, float]
+        Prefix sums at the lower level.
+    c : float
+        Position of the upper level.
+    sums_c : tuple[float, float, float, float]
+        Prefix sums at the upper level.
+
+    Returns
+    -------
+    tuple[float, float]
+        High and low part.
+    """
     mass, mass_low = two_sum(sums_c[0], -sums_a[0])
     mass_low += sums_c[1] - sums_a[1]
     moment, moment_low = two_sum(sums_c[2], -sums_a[2])
@@ -176,7 +260,20 @@ def cost(a: float, sums_a: Sums, c: float, sums_c: Sums) -> tuple[float, float]:
 
 @compiled
 def path_cost(problem: Problem, levels: Indices) -> tuple[float, float]:
-    """The cost of all intervals between the points ``levels``, as high and low part."""
+    """The cost of all intervals between levels.
+
+    Parameters
+    ----------
+    problem : Problem
+        The points.
+    levels : npt.NDArray[np.int64] of shape (count,)
+        Levels as indices of points.
+
+    Returns
+    -------
+    tuple[float, float]
+        High and low part.
+    """
     high, low = 0.0, 0.0
     for j in range(levels.size - 1):
         a, c = levels[j], levels[j + 1]

@@ -1,30 +1,33 @@
-"""The exact solver: brackets around every level, narrowed from coarse to fine, and a least path through what remains.
+"""The exact solver: it narrows brackets around every level on finer and finer grids, and finds the cheapest path through the
+rest.
 
-The textbook solution is a dynamic programme over all N points for every level, O(k N) with SMAWK. But levels far from their
-optimal places cost more than a known solution, and that can be proved on a coarse grid.
+The textbook solution is a dynamic programme over all N points for every level, in O(k N) time with SMAWK. But a level far from
+its optimal place makes a solution more expensive than a known one. This can be proved on a coarse grid.
 
-Rounding lemma. Let levels z lie in cells of a grid, and kappa_j be at least 1/4 of mass inside times width for every cell of
-level j's bracket. Round each z_j that is alone in its cell [e, e + d] to one of the ends, at random, independently, with
-mean z_j; where several share a cell, move the first to the lower and the others to the upper end. For the rounded levels r,
+Rounding lemma. Let the levels z lie in cells of a grid. For every cell of level j's bracket, let kappa_j be at least 1/4 of the
+mass inside times the width. If z_j is alone in its cell [e, e + d], round it at random to one of the ends, independently, with
+mean z_j. If several levels share a cell, move the first to the lower and the others to the upper end. Then the rounded levels r
+satisfy
 
     E[f(r) - sum_j kappa_j (r_(j+1) - r_(j-1))] <= f(z).
 
-Proof. For a point x outside the cells of its neighbours l <= x <= u, (u - x)(x - l) is bilinear, and l and u keep their mean
-or move towards x. Let x > z_j be in the cell of z_j alone, p the probability of rounding up, l and u the levels rounded from
-z_(j-1) and z_(j+1). On average x then adds (1 - p)(u - x)(x - e) + p (e + d - x)(x - l) = (u - x)(x - z_j) +
-p (e + d - x)(u - l), where p (e + d - x) <= p (1 - p) d <= d / 4; the first term is at most what it added before. Likewise
-for x < z_j. In a cell with levels at both ends, x adds at most d^2 / 4, and the r_(j+1) - r_(j-1) of its levels add up to
-2 d at least. []
+Proof. Let a point x lie outside the cells of its neighbours l <= x <= u. Then (u - x)(x - l) is bilinear, and l and u keep
+their mean or move towards x. Now let x > z_j lie in a cell where z_j is alone. Let p be the probability of rounding up, and l
+and u the levels rounded from z_(j-1) and z_(j+1). On average, x then contributes (1 - p)(u - x)(x - e) + p (e + d - x)(x - l) =
+(u - x)(x - z_j) + p (e + d - x)(u - l). Here p (e + d - x) <= p (1 - p) d <= d / 4, and the first term is at most the previous
+contribution. The case x < z_j is the same. In a cell with levels at both ends, x contributes at most d^2 / 4, and the r_(j+1) -
+r_(j-1) of its levels add up to at least 2 d. []
 
-So some path over grid points, its j-th at an end of the cell of z_j, has a cost less bonus of at most f(z). The bonus is a
-multiple of each r_j, so such paths are found as fast as without it. Let V_j(g) be the least of cost less bonus over paths with
-point g in layer j, by going forward and backward, and U the variance of any solution: a cell with V_j > U at both ends holds
-no level j of an optimal set. What is left makes the next grid, finer by a factor as the bonus falls with the square of d.
-Once cells hold no mass inside, the bonus is 0 and the least path is the optimum. Where a round narrows too little, the next
-grid is finer by more, in the end all points: O(k N) time at worst, and O(N) memory a layer.
+So there is a path over grid points, with its j-th point at an end of the cell of z_j, whose cost minus bonus is at most f(z).
+The bonus is a multiple of each r_j. So such paths are found as fast as without it. Let V_j(g) be the minimal cost minus bonus
+of all paths with point g in layer j, computed forwards and backwards, and let U be the variance of any solution. A cell with
+V_j > U at both ends contains no level j of an optimal set. The remaining cells form the next grid. It is finer by a constant
+factor, since the bonus decreases with the square of d. Once no cell has mass inside, the bonus is 0, and the cheapest path is
+the optimum. If a round narrows the brackets too little, the next grid is finer by more, and finally contains all points. So the
+solver takes O(k N) time at worst, and O(N) memory per layer.
 
-Costs have twice double precision. Sets whose variances differ by less than N 2^-98 times mass and range squared may pass for
-equal; of equal ones, the one with the lowest levels is taken (it exists, as the optimal sets form a lattice).
+Costs have twice double precision. Sets whose variances differ by less than N 2^-98 times mass and range squared may be treated
+as equal. Of equal sets, the one with the lowest levels is taken (it exists because the optimal sets form a lattice).
 """
 
 from typing import NamedTuple
@@ -43,15 +46,23 @@ from .problem import Floats, Indices, Problem, path_cost
 __all__ = ["Solution", "solve"]
 
 _CELLS = 2
-"""Points of the first grid: this times the square of the count, the width of a bracket in cells growing with the count."""
+"""Points of the first grid over the squared count. The width of a bracket in cells grows with the count."""
 
 _LEAST = 64
 _MARGIN, _TILT = 2.0**-98, 2.0**-48
-"""Rounding errors of an interval's cost, relative to mass and number of points, and of a level's bonus, to its slope."""
+"""Rounding errors: of an interval's cost relative to mass and number of points, of a level's bonus relative to its slope."""
 
 
 class Solution(NamedTuple):
-    """Levels as points of the problem, and how much lower than theirs the least variance may be, in scaled units."""
+    """A solution.
+
+    Parameters
+    ----------
+    levels : npt.NDArray[np.int64] of shape (count,)
+        Levels as indices of points.
+    slack : float
+        How much lower the minimal variance may be, in scaled units.
+    """
 
     levels: Indices
     slack: float
@@ -59,7 +70,7 @@ class Solution(NamedTuple):
 
 @compiled
 def _slopes(inside: Floats, first: Indices, last: Indices) -> Floats:
-    """The bonus of a path, sum_j kappa_j (r_(j+1) - r_(j-1)), as a multiple of each r_j."""
+    """The bonus of a path, sum_j kappa_j (r_(j+1) - r_(j-1)), as a factor for each r_j."""
     kappa = np.zeros(first.size)
     for j in range(1, first.size - 1):
         if first[j] < last[j]:
@@ -81,9 +92,10 @@ def _narrow(
     low: Indices,
     high: Indices,
 ) -> None:
-    """Shrink the brackets to the cells that may hold a level of a solution with a cost of at most ``limit``.
+    """Narrow the brackets to the cells that may contain a level of a solution with a cost of at most ``limit``.
 
-    ``inwards``: 1 if levels are at points, so that a cell beside a point that is excluded begins with the next one; else 0.
+    ``inwards`` is 1 if levels are at points: a cell next to an excluded point then begins with the following point. Otherwise
+    it is 0.
     """
     for j in range(1, low.size - 1):
         first, last = grid.first[j], grid.last[j]
@@ -91,7 +103,8 @@ def _narrow(
         for g in range(first, last + 1):
             at = grid.offset[j] + g - first
             value, error = two_sum(from_start[at, 0], to_end[at, 0])
-            error += from_start[at, 1] + to_end[at, 1] + slopes[j] * grid.places[g, 5]  # the bonus is in both
+            # Both contain the bonus of this level: add it once
+            error += from_start[at, 1] + to_end[at, 1] + slopes[j] * grid.places[g, 5]
             value, error = fast_two_sum(value, error)
             if not less(limit[0], limit[1], value, error):
                 left, right = min(left, g), g
@@ -102,9 +115,22 @@ def _narrow(
 
 
 def solve(problem: Problem, count: int) -> Solution:
-    """The optimal ``count`` levels, at least that many points being distinct.
+    """The optimal levels.
 
-    Where the mass is spread: the best levels at points, within brackets that hold all optimal ones, which may be anywhere.
+    If the mass is spread, the result contains the best levels at points. The brackets still contain all optimal levels, which
+    may be anywhere.
+
+    Parameters
+    ----------
+    problem : Problem
+        At least ``count`` of its points are distinct.
+    count : int
+        Number of levels.
+
+    Returns
+    -------
+    Solution
+        The levels and their slack.
     """
     spread = problem.moment.size > 0
     low, high = initial_brackets(problem, count)

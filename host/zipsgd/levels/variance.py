@@ -10,9 +10,22 @@ __all__ = ["total_variance"]
 
 @compiled
 def total_variance(x: Floats, weights: Floats, levels: Floats) -> float:
-    """Sum of w (u - x)(x - l) over ``x``, between increasing ``levels`` l <= x <= u, in O(log) a value, O(1) if sorted.
+    """Sum of w (u - x)(x - l) over the values x between neighbouring levels l and u. Takes O(log levels) per value, O(1) if
+    sorted.
 
-    ``weights`` may be empty: all 1. At least two levels; values beyond the outermost ones must not occur.
+    Parameters
+    ----------
+    x : npt.NDArray[np.float64] of shape (N,)
+        Values within the range of the levels.
+    weights : npt.NDArray[np.float64] of shape (N,) or (0,)
+        Weights; empty if all are 1.
+    levels : npt.NDArray[np.float64] of shape (levels,)
+        At least two levels in increasing order.
+
+    Returns
+    -------
+    float
+        The sum.
     """
     total, rest = 0.0, 0.0
     interval = 0
@@ -20,7 +33,7 @@ def total_variance(x: Floats, weights: Floats, levels: Floats) -> float:
         value = x[i]
         if not levels[interval] <= value <= levels[interval + 1]:
             low, high = 0, levels.size - 2
-            while low < high:  # for the last level that is not above
+            while low < high:  # search the last level that is not above the value
                 middle = (low + high + 1) // 2
                 if levels[middle] <= value:
                     low = middle

@@ -1,6 +1,6 @@
-"""Features to samples on the wire at the speed of memory: :func:`pack`, its inverse, and epochs of sets larger than memory.
+"""Compiled packing of features into samples for the wire, its inverse, and epochs of data sets that are larger than memory.
 
-What the bits are, :mod:`zipsgd.golden.quantise` and :mod:`zipsgd.golden.weave` say; here is compiled code for them.
+:mod:`zipsgd.golden.quantise` and :mod:`zipsgd.golden.weave` specify the bits.
 """
 
 from .codec import pack, unpack

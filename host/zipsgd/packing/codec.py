@@ -1,4 +1,4 @@
-"""Samples as bytes for the wire, and back: the bits of :mod:`zipsgd.golden`, compiled."""
+"""Samples to bytes for the wire and back: the bits of :mod:`zipsgd.golden`, compiled."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -29,13 +29,13 @@ def _check(p: int, m: int, lanes: int, p_min: int = 0) -> None:
         raise ValueError(f"lanes must be a power of two in {_LANES[0]}..{_LANES[-1]}, not {lanes}")
 
 
-def _parts(count: int, threads: int) -> list[slice]:
-    """As many parts of nearly equal size as there are threads, or fewer where they would be empty; one at least."""
+def _split_evenly(count: int, threads: int) -> list[slice]:
+    """Parts of nearly equal size, one per thread, or fewer if they would be empty; at least one."""
     parts = max(1, min(threads, count))
     return [slice(*bounds) for bounds in pairwise(count * i // parts for i in range(parts + 1))]
 
 
-def _outside(
+def _out_of_range(
     values: npt.NDArray[np.floating], rows: npt.NDArray[np.generic], levels: LevelTable | None
 ) -> ValueError:
     """The error that names the first value outside the levels."""
@@ -65,30 +65,45 @@ def pack(
     threads: int = 1,
     out: _Bytes | None = None,
 ) -> _Bytes:
-    """Samples as bytes: ``golden.weave(golden.quantise(values, labels, p, m, ...), lanes)`` in one pass.
+    """Pack samples into bytes: ``weave(quantise(values, labels, p, m, ...), lanes)`` of the golden model, in one pass.
 
-    With ``levels``, golden.quantise_fixed_point(levels.fixed_point(values), ...) in place of golden.quantise.
+    With ``levels``, ``quantise_fixed_point(levels.fixed_point(values), ...)`` replaces ``quantise``.
 
     Parameters
     ----------
-    values : features in [-1, 1], shape (samples, features). float32 and float64 are read as they are, others converted.
-    labels : int16, shape (samples,) or, where heads have labels of their own, (samples, labels).
-    p, m : base planes, 1 to 8 (with ``levels``, those of the table); up planes, 0 to 8.
-    lanes : features of a chunk, a power of two, 4 to 256.
-    seed, epoch, rows : decide the up bits; ``rows`` are the samples' row numbers in the set, shape (samples,).
-    levels : of each column, which then bound its values; None for even ones.
-    threads : how many work at once. The bytes do not depend on it.
-    out : where to put the bytes, contiguous; by default a new array.
+    values : npt.NDArray[np.floating] of shape (samples, features)
+        Features in [-1, 1]. float32 and float64 are read without a copy; other types are converted.
+    labels : npt.NDArray[np.int16] of shape (samples,) or (samples, labels)
+        Labels; one per head if heads have their own labels.
+    p : int
+        Number of base planes, 1 to 8; with ``levels``, that of the table.
+    m : int
+        Number of up planes, 0 to 8.
+    lanes : int
+        Features per chunk: a power of two, 4 to 256.
+    seed : int
+        Seed of the up bits.
+    epoch : int
+        Number of the epoch, which determines the up bits too.
+    rows : npt.ArrayLike of shape (samples,)
+        Row numbers of the samples in the data set, which determine the up bits too.
+    levels : LevelTable | None
+        Levels of each column, which are then the range of its values; None for evenly spaced levels.
+    threads : int
+        Number of threads. The bytes do not depend on it.
+    out : npt.NDArray[np.uint8] of shape (samples, sample_bytes), optional
+        Contiguous array for the result; by default a new array.
 
     Returns
     -------
-    uint8, shape (samples, sample_bytes).
+    npt.NDArray[np.uint8] of shape (samples, sample_bytes)
+        One row per sample.
 
     Raises
     ------
     ValueError
-        A value is outside its range or not a number (``out`` then holds anything); an argument is out of its range; shapes
-        do not fit together.
+        A value is out of range or not a number (the contents of ``out`` are then undefined); an argument is out of range; the
+        shapes do not match.
     """
     _check(p, m, lanes, int(levels is None))
     if threads < 1:
@@ -96,8 +111,8 @@ def pack(
     rows = np.asarray(rows)
     if values.ndim != 2 or labels.ndim > 2 or not labels.shape[:1] == rows.shape == values.shape[:1]:
         raise ValueError(
-            f"values must be (samples, features), rows (samples,), and labels that or (samples, labels), not {values.shape}, "
-            f"{rows.shape} and {labels.shape}"
+            f"values must have the shape (samples, features), rows (samples,), and labels (samples,) or (samples, labels), not "
+            f"{values.shape}, {rows.shape} and {labels.shape}"
         )
     count, features = values.shape
     words = read_only(labels.astype(np.int16, copy=False).reshape(count, -1 if labels.size else 1))
@@ -106,7 +121,8 @@ def pack(
     if levels is not None:
         if (levels.p, levels.values.shape[0]) != (p, features):
             raise ValueError(
-                f"the levels are of {levels.values.shape[0]} features at p = {levels.p}, the values of {features} at {p}"
+                f"the levels are for {levels.values.shape[0]} features and p = {levels.p}, but the values have {features} "
+                f"features and p = {p}"
             )
         table = levels.values.T
         unit = float(1 << (levels.bits - 1))
@@ -114,7 +130,9 @@ def pack(
     if out is None:
         out = np.empty(shape, dtype=np.uint8)
     elif out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
-        raise ValueError(f"out must be contiguous, uint8 of shape {shape}, not {out.dtype} of {out.shape}")
+        raise ValueError(
+            f"out must be contiguous uint8 with the shape {shape}, not {out.dtype} with {out.shape}"
+        )
     numbers = read_only(values if values.dtype == np.float32 else values.astype(np.float64, copy=False))
     table = read_only(table)
     keys = np.empty((count, (m + 1) // 2), dtype=np.uint32)
@@ -124,29 +142,51 @@ def pack(
     def work(part: slice) -> bool:
         return pack_rows(numbers[part], words[part], keys[part], table, unit, p, m, lanes, out[part])
 
-    parts = _parts(count, threads)
+    parts = _split_evenly(count, threads)
     if len(parts) > 1:
         with ThreadPoolExecutor(len(parts)) as pool:
             inside = list(pool.map(work, parts))
     else:
         inside = [work(parts[0])]
     if not all(inside):
-        raise _outside(numbers, rows, levels)
+        raise _out_of_range(numbers, rows, levels)
     return out
 
 
 def unpack(data: _Bytes, features: int, p: int, m: int, lanes: int, labels: int = 1) -> Codes:
-    """The inverse of :func:`pack`, for tests and stores that are read back: as ``golden.unweave``.
+    """The inverse of :func:`pack`, with the results of the golden model's ``unweave``.
 
-    ``data``: uint8, shape (samples, sample_bytes). ``labels``: of a sample. Raises ValueError where ``data`` does not fit the
-    other arguments.
+    Parameters
+    ----------
+    data : npt.NDArray[np.uint8] of shape (samples, sample_bytes)
+        Samples on the wire.
+    features : int
+        Number of features.
+    p : int
+        Number of base planes.
+    m : int
+        Number of up planes.
+    lanes : int
+        Features per chunk.
+    labels : int
+        Labels per sample.
+
+    Returns
+    -------
+    Codes
+        The quantised samples.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of range, or ``data`` does not match the other arguments.
     """
     _check(p, m, lanes)
     size = sample_bytes(features, p, m, lanes, labels)
     if data.ndim != 2 or data.shape[1] != size or data.dtype != np.uint8:
         raise ValueError(
-            f"data must be uint8 of shape (samples, {size}), for {features} features at {p} + {m} planes on {lanes} lanes, "
-            f"not {data.dtype} of {data.shape}"
+            f"data must be uint8 with the shape (samples, {size}) for {features} features, {p} + {m} planes and {lanes} lanes, "
+            f"not {data.dtype} with {data.shape}"
         )
     count = data.shape[0]
     words = np.empty((count, labels), dtype=np.int16)

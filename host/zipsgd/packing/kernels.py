@@ -1,17 +1,18 @@
 """The compiled loops of packing: rows of features to rows of bytes, and back.
 
-A row is worked on in segments of :data:`SEGMENT` features, in loops whose operands stay in the first-level cache:
+A row is processed in segments of :data:`SEGMENT` features, in loops whose operands stay in the first-level cache:
 
-* :func:`_even` or :func:`_between` finds where each value lies between the levels, in fixed point: all that depends on them;
-* :func:`_split` parts that into base and fraction;
-* :func:`_draw` compares fractions with hashed uniform numbers: the up bits;
-* :func:`_gather` puts together the bits of one plane, 8 features a byte;
-* :func:`_weave` puts the planes in the order of the wire, chunk by chunk.
+* :func:`_even` or :func:`_between` computes the position of each value between the levels, in fixed point. Only these two
+  depend on the levels;
+* :func:`_split` splits the positions into base and fraction;
+* :func:`_draw` compares the fractions with hashed uniform numbers, which gives the up bits;
+* :func:`_gather` collects the bits of one plane, 8 features per byte;
+* :func:`_weave` writes the planes in the order of the wire, chunk by chunk.
 
-LLVM turns all but the last into vector instructions. Numba widens 32-bit sums to 64 bits, which halves the vectors: hence the
-casts. Indices are unsigned where a loop does not bound them: signed ones may count from the end, which costs a comparison.
-:func:`_weave` moves 8 bytes at a time where fewer are wanted, too: those that come next overwrite what was too much, and
-buffers have room for it at the end.
+LLVM compiles all but the last to vector instructions. Numba widens 32-bit sums to 64 bits, which halves the vectors; the casts
+prevent that. Indices are unsigned if a loop does not bound them: signed ones may count from the end, which costs a comparison.
+:func:`_weave` moves 8 bytes at a time even where fewer are needed. The next bytes overwrite the excess, and buffers have room
+for it at the end.
 """
 
 from typing import Any, TypeVar
@@ -32,9 +33,9 @@ _Fixed = npt.NDArray[np.int32]
 _Table = npt.NDArray[np.int16]
 
 SEGMENT = 1024
-"""Features in work at a time: whole chunks of any build, and few enough for the first-level cache."""
+"""Features that are processed at a time: whole chunks of any build, and few enough for the first-level cache."""
 HALF_BYTE = 4
-"""Lanes of a build whose planes are half bytes."""
+"""Lanes of a build whose planes are half bytes per chunk."""
 _LABEL = 2
 """Bytes of a label."""
 _WORD = 8
@@ -46,7 +47,19 @@ _SEVENS = np.uint64(0x7F7F7F7F7F7F7F7F)
 
 
 def read_only(array: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
-    """What the kernels take: contiguous, aligned, and not to be written, or Numba would compile for all kinds of arrays."""
+    """An array in the form that the kernels take: contiguous, aligned and read-only. Otherwise Numba would compile for more
+    types.
+
+    Parameters
+    ----------
+    array : npt.NDArray[np.generic]
+        Any array.
+
+    Returns
+    -------
+    npt.NDArray[np.generic]
+        A view, or a copy if necessary.
+    """
     plain = np.ascontiguousarray(array)
     view = (plain if plain.flags.aligned else plain.copy()).view()
     view.flags.writeable = False
@@ -55,7 +68,7 @@ def read_only(array: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
 
 @compiled
 def _even(values: _Floats, unit: float, fixed: _Fixed) -> bool:
-    """Values times ``unit``, rounded half up. Returns whether one was not in [-1, 1]."""
+    """Values times ``unit``, rounded half up. Returns whether a value was outside [-1, 1]."""
     outside = np.int32(0)
     for j in range(values.size):
         value = np.float64(values[j])
@@ -66,9 +79,10 @@ def _even(values: _Floats, unit: float, fixed: _Fixed) -> bool:
 
 @compiled
 def _between(values: _Floats, unit: float, table: _Table, first: int, lowest: int, fixed: _Fixed) -> bool:
-    """Numbers of levels, from ``lowest`` on, and 2^-16ths of the way to the next. Returns whether a value was not within them.
+    """Level indices, counted from ``lowest``, plus the position in the gap in units of 2^-16.
 
-    ``values`` times ``unit`` are those of columns ``first`` and on of ``table``, shape (levels, columns).
+    ``values`` times ``unit`` belong to the columns ``first`` and following of ``table``, whose shape is (levels, columns).
+    Returns whether a value was outside its column's levels.
     """
     size, last = values.size, table.shape[0] - 1
     whole = np.empty(size, dtype=np.int16)
@@ -87,17 +101,17 @@ def _between(values: _Floats, unit: float, table: _Table, first: int, lowest: in
         outside = np.int32(outside | np.int32(not (scaled >= bottom[j] and scaled <= top[j])))
         k, column = np.uintp(number[j]), np.uintp(first + j)
         low = np.int32(table[k, column])
-        # Where there is no gap, the value is the level
+        # Without a gap, the value equals the level
         gap = max(np.int32(np.int32(table[k + np.uintp(1), column]) - low), np.int32(1))
-        way = (scaled - np.float64(low)) / np.float64(gap)
-        fraction = np.int32(np.floor(way * _UNITS + 0.5))
+        position = (scaled - np.float64(low)) / np.float64(gap)
+        fraction = np.int32(np.floor(position * _UNITS + 0.5))
         fixed[j] = np.int32(np.int32(np.int32(number[j] + lowest) << np.int32(FRACTION_BITS)) + fraction)
     return bool(outside)
 
 
 @compiled
 def _split(fixed: _Fixed, top: int, base: _Bytes) -> None:
-    """Base levels (modulo 256), at most ``top``; of ``fixed`` their fractions are left, 0 to 2^16."""
+    """Write base levels (modulo 256), at most ``top``, to ``base``; replace ``fixed`` by the fractions, 0 to 2^16."""
     highest = np.int32(top)
     for j in range(fixed.size):
         k = min(np.int32(fixed[j] >> np.int32(FRACTION_BITS)), highest)
@@ -107,7 +121,7 @@ def _split(fixed: _Fixed, top: int, base: _Bytes) -> None:
 
 @compiled
 def _draw(fraction: _Fixed, first: int, key: int, shift: int, up: _Bytes) -> None:
-    """A pair of up bits, at ``shift``, of features from number ``first`` on; the bits above are cleared, those below kept.
+    """Write a pair of up bits at ``shift``, for features from number ``first`` on. Bits above are cleared, bits below are kept.
 
     The hash is that of :func:`zipsgd.golden.quantise.uniform16`.
     """
@@ -127,7 +141,7 @@ def _draw(fraction: _Fixed, first: int, key: int, shift: int, up: _Bytes) -> Non
 
 @compiled
 def _gather(codes: _Words, bit: int, plane: _Bytes) -> None:
-    """Bit ``bit`` of each code, 8 codes a word, as bits of the plane's bytes."""
+    """Collect bit ``bit`` of each code as the bits of the plane's bytes. A word holds 8 codes."""
     shift = np.uint64(bit)
     for g in range(plane.size):
         bits = (codes[g] >> shift) & _ONES
@@ -138,10 +152,10 @@ def _gather(codes: _Words, bit: int, plane: _Bytes) -> None:
 
 @compiled
 def _scatter(plane: _Bytes, bit: int, codes: _Words) -> None:
-    """The inverse of :func:`_gather`, into codes whose bit is clear."""
+    """The inverse of :func:`_gather`, for codes in which this bit is clear."""
     shift = np.uint64(bit)
     for g in range(plane.size):
-        own = np.uint64(plane[g]) * _ONES & _DIAGONAL  # each byte keeps its own bit alone
+        own = np.uint64(plane[g]) * _ONES & _DIAGONAL  # byte i keeps only bit i
         codes[g] |= (own + _SEVENS >> np.uint64(7) & _ONES) << shift
 
 
@@ -161,7 +175,7 @@ def _take(row: _Bytes, at: Any) -> Any:
 
 @compiled
 def _weave(planes: _Words, size: int, width: int, row: _Bytes, at: Any) -> Any:
-    """Planes of ``size`` bytes, chunk by chunk of ``width`` bytes a plane, into the row from ``at`` on; returns the end."""
+    """Write planes of ``size`` bytes to the row from ``at`` on, by chunks with ``width`` bytes per plane. Returns the end."""
     for chunk in range(0, size, width):
         count = min(width, size - chunk)
         shift = np.uint64(8 * (chunk & 7))
@@ -174,7 +188,7 @@ def _weave(planes: _Words, size: int, width: int, row: _Bytes, at: Any) -> Any:
 
 @compiled
 def _unweave(row: _Bytes, at: Any, size: int, width: int, planes: _Words) -> Any:
-    """The inverse of :func:`_weave`; the planes' last bytes may be followed by others."""
+    """The inverse of :func:`_weave`. Other bytes may follow the last bytes of the planes."""
     for chunk in range(0, size, width):
         count = min(width, size - chunk)
         shift = np.uint64(8 * (chunk & 7))
@@ -189,7 +203,7 @@ def _unweave(row: _Bytes, at: Any, size: int, width: int, planes: _Words) -> Any
 
 @compiled
 def _weave_halves(planes: _Words, chunks: int, row: _Bytes, at: Any) -> Any:
-    """As :func:`_weave` for chunks of half bytes; ``at`` counts half bytes."""
+    """As :func:`_weave`, for chunks of half bytes; ``at`` counts half bytes."""
     for chunk in range(chunks):
         place, shift = np.uintp(chunk) >> np.uintp(4), np.uint64(4 * (chunk & 15))
         for i in range(planes.shape[0]):
@@ -232,11 +246,33 @@ def pack_rows(
     lanes: int,
     out: _Bytes,
 ) -> bool:
-    """Quantise and weave rows of values into rows of ``out``; returns whether all values were within the levels.
+    """Quantise rows of values and weave them into rows of bytes.
 
-    ``labels``: shape (rows, labels of a sample). ``keys``: shape (rows, ceil(m / 2)), a hash key for each pair of up bits.
-    ``table``: shape (2^p + 1, features), levels in units of 1 / ``unit``; none for even ones, where ``unit`` is 2^16 over their
-    distance.
+    Parameters
+    ----------
+    values : npt.NDArray[np.floating] of shape (rows, features)
+        Features.
+    labels : npt.NDArray[np.int16] of shape (rows, labels per sample)
+        Labels.
+    keys : npt.NDArray[np.uint32] of shape (rows, ceil(m / 2))
+        A hash key for each pair of up bits.
+    table : npt.NDArray[np.int16] of shape (2^p + 1, features) or (0, features)
+        Levels in units of 1 / ``unit``; empty for evenly spaced levels.
+    unit : float
+        Scale of the levels. For evenly spaced levels, 2^16 over their distance.
+    p : int
+        Number of base planes.
+    m : int
+        Number of up planes.
+    lanes : int
+        Features per chunk.
+    out : npt.NDArray[np.uint8] of shape (rows, sample_bytes)
+        Receives the samples.
+
+    Returns
+    -------
+    bool
+        Whether all values were within the levels.
     """
     features, size = values.shape[1], out.shape[1]
     lowest = -(1 << p >> 1)
@@ -289,7 +325,25 @@ def unpack_rows(
     base: npt.NDArray[np.int8],
     up: _Bytes,
 ) -> None:
-    """The inverse of :func:`pack_rows`: labels, base levels and up bits of rows of ``data``."""
+    """The inverse of :func:`pack_rows`.
+
+    Parameters
+    ----------
+    data : npt.NDArray[np.uint8] of shape (rows, sample_bytes)
+        Samples.
+    p : int
+        Number of base planes.
+    m : int
+        Number of up planes.
+    lanes : int
+        Features per chunk.
+    labels : npt.NDArray[np.int16] of shape (rows, labels per sample)
+        Receives the labels.
+    base : npt.NDArray[np.int8] of shape (rows, features)
+        Receives the base levels.
+    up : npt.NDArray[np.uint8] of shape (rows, features)
+        Receives the up bits.
+    """
     features, size = base.shape[1], data.shape[1]
     base_codes, up_codes = np.empty(SEGMENT, dtype=np.uint8), np.empty(SEGMENT, dtype=np.uint8)
     base_words, up_words = base_codes.view(np.uint64), up_codes.view(np.uint64)
@@ -330,7 +384,21 @@ def scale_rows(
     scale: np.float32,
     out: npt.NDArray[np.float32],
 ) -> None:
-    """(value - centre) / spread, clipped to [-1, 1], and a last column of ones; as float32, and that times ``scale``."""
+    """Scale rows to (value - centre) / spread, clipped to [-1, 1], and append a column of ones; all times ``scale`` as float32.
+
+    Parameters
+    ----------
+    values : npt.NDArray[np.floating] of shape (rows, columns)
+        Values in the units of the data.
+    centre : npt.NDArray[np.float64] of shape (columns,)
+        Centre of each column.
+    spread : npt.NDArray[np.float64] of shape (columns,)
+        Spread of each column.
+    scale : np.float32
+        Factor of the results.
+    out : npt.NDArray[np.float32] of shape (rows, columns + 1)
+        Receives the scaled values.
+    """
     columns = values.shape[1]
     for i in range(values.shape[0]):
         for j in range(columns):

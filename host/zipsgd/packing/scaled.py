@@ -1,4 +1,4 @@
-"""Rows of a table, scaled when they are asked for."""
+"""Rows of a table that are scaled on request."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,18 +11,26 @@ __all__ = ["ScaledRows"]
 
 
 class ScaledRows:
-    """Rows of features in [-1, 1] times ``scale``, of a table that stays where it is.
+    """Rows of features in [-1, 1] times ``scale``, computed on request from a table that is not copied.
 
-    A value becomes (value - centre) / spread, clipped to [-1, 1], in float64; and that as float32, times ``scale``. Behind the
-    columns stands one of ``scale``, the intercept's.
+    A value becomes (value - centre) / spread, clipped to [-1, 1], in float64. The result is converted to float32 and multiplied
+    by ``scale``. The last column holds ``scale``; it belongs to the intercept.
 
     Parameters
     ----------
-    features : real numbers, shape (rows, columns).
-    centre, spread : shape (columns,), of :class:`zipsgd.data.Scaling`.
-    scale : 1, or that of a device's levels.
+    features : Rows of shape (rows, columns)
+        Real numbers in the units of the data.
+    centre : npt.NDArray[np.float64] of shape (columns,)
+        Centre of each column, from :class:`zipsgd.data.Scaling`.
+    spread : npt.NDArray[np.float64] of shape (columns,)
+        Spread of each column.
+    scale : float
+        1, or the scale of a device's levels.
 
-    Raises ValueError where the shapes do not fit.
+    Raises
+    ------
+    ValueError
+        The shapes do not match.
     """
 
     def __init__(
@@ -34,8 +42,8 @@ class ScaledRows:
     ) -> None:
         if len(features.shape) != 2 or not centre.shape == spread.shape == features.shape[1:]:
             raise ValueError(
-                f"features must be (rows, columns), centre and spread (columns,), not {features.shape}, {centre.shape} and "
-                f"{spread.shape}"
+                f"features must have the shape (rows, columns), centre and spread (columns,), not {features.shape}, "
+                f"{centre.shape} and {spread.shape}"
             )
         self._features = features
         self._centre, self._spread = read_only(centre), read_only(spread)
@@ -43,7 +51,7 @@ class ScaledRows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows, and features with the constant one."""
+        """tuple[int, int]: Rows, and features including the constant one."""
         return self._features.shape[0], self._features.shape[1] + 1
 
     def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> npt.NDArray[np.float32]:

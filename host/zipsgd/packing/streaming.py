@@ -1,8 +1,9 @@
-"""Epochs of sets that are larger than memory.
+"""Packed epochs of data sets that are larger than memory.
 
-A shuffled order is the worst one to read a disk in. So an epoch is made window by window, as many samples as memory has room
-for: their rows are read in ascending order, and each is put where the epoch's order has it. Packed samples take (p + m) / 32
-of the room of float32 features, so windows are few; if one holds the epoch, a single pass over the rows does.
+A shuffled order is the worst one for reading a disk. So an epoch is packed window by window, each with as many samples as fit
+in memory. The rows of a window are read in ascending order, and each is written to its place in the epoch's order. Packed
+samples take (p + m) / 32 of the memory of float32 features, so there are few windows. If one window holds the whole epoch, a
+single pass over the rows is enough.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,9 +25,9 @@ _Number = TypeVar("_Number", bound=np.generic)
 _Int = npt.NDArray[np.int64]
 
 _BLOCK_BYTES = 1 << 20
-"""Of float32 features read at a time: few enough for the second-level cache."""
+"""Bytes of float32 features that are read at a time: few enough for the second-level cache."""
 _PLACE_BYTES = 8
-"""Of a sample in a window, for its place there."""
+"""Bytes for the place of a sample in a window."""
 
 
 def _in_order(
@@ -38,17 +39,17 @@ def _in_order(
     memory: int,
     size: int,
 ) -> Iterator[npt.NDArray[_Number]]:
-    """``make(order)``, ``size`` rows at a time, made ``block`` ascending rows at a time.
+    """``make(order)``, ``size`` rows at a time, computed in blocks of ``block`` rows in ascending order.
 
-    ``sample``: a row of the results, for its shape and type. Up to ``memory`` bytes are held: the whole epoch, or a window that
-    is handed out and one that is filled meanwhile; but ``size`` rows of each at least.
+    ``sample`` has the shape and type of one result. At most ``memory`` bytes are in use: either the whole epoch, or one window
+    that is handed out and another one that is filled meanwhile, but at least ``size`` rows of each.
     """
     each = sample.nbytes + _PLACE_BYTES
     held = max(size, order.size if order.size * each <= memory else memory // (2 * each) // size * size)
     pool = ThreadPoolExecutor(threads)
 
     def begin(start: int) -> tuple[npt.NDArray[_Number], list[Future[None]]]:
-        """The window of samples from number ``start`` on, and the blocks of it that are yet to be filled."""
+        """The window of samples from number ``start`` on, and its blocks that remain to be filled."""
         rows = order[start : start + held]
         window = np.empty((rows.size, *sample.shape), dtype=sample.dtype)
 
@@ -69,7 +70,7 @@ def _in_order(
             if start + held < order.size:
                 ahead = begin(start + held)
             for first in range(0, len(window), size):
-                yield window[first : first + size].copy()  # a view would keep the window
+                yield window[first : first + size].copy()  # a view would keep the window in memory
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -89,23 +90,39 @@ def stream(
     memory: int = 1 << 28,
     size: int = 512,
 ) -> Iterator[npt.NDArray[np.uint8]]:
-    """An epoch's samples in the order of training, packed as :func:`.pack` does, ``size`` at a time, in the end maybe fewer.
+    """Pack the samples of an epoch in the order of training, as :func:`.pack` does.
 
     Parameters
     ----------
-    values : rows of features in [-1, 1], an array or :class:`.ScaledRows`.
-    labels : of all rows, int16.
-    order : row numbers, the samples of the epoch in order.
-    p, m, lanes, seed, epoch, levels : of :func:`.pack`.
-    threads : how many read, scale and pack at once.
-    memory : bytes of packed samples, and of numbers of their places, held at a time; for twice ``size`` samples at least.
-        Beside them, a thread holds a block of rows, some MiB.
-    size : samples handed out at a time. The samples do not depend on it, nor on ``threads`` and ``memory``.
+    values : Rows of shape (rows, features)
+        Features in [-1, 1], as an array or :class:`.ScaledRows`.
+    labels : npt.NDArray[np.int16] of shape (rows,) or (rows, labels)
+        Labels of all rows.
+    order : npt.NDArray[np.int64] of shape (samples,)
+        Row numbers of the epoch's samples, in order.
+    p, m, lanes : int
+        Base planes, up planes and lanes, as for :func:`.pack`.
+    seed, epoch : int
+        Seed and epoch of the up bits.
+    levels : LevelTable | None
+        Levels of each column; None for evenly spaced levels.
+    threads : int
+        Number of threads that read, scale and pack.
+    memory : int
+        Bytes for packed samples and their places, but at least the bytes for twice ``size`` samples. In addition, each thread
+        holds a block of rows of a few MiB.
+    size : int
+        Samples per block. The samples do not depend on ``size``, ``threads`` or ``memory``.
+
+    Returns
+    -------
+    Iterator[npt.NDArray[np.uint8]] of shape (at most ``size``, sample_bytes)
+        Blocks of packed samples; only the last one may have fewer than ``size``.
 
     Raises
     ------
     ValueError
-        As :func:`.pack`, when the window with the value at fault is reached.
+        As :func:`.pack`, when iteration reaches the window with the invalid value.
     """
 
     def packed(rows: _Int) -> npt.NDArray[np.uint8]:
@@ -119,9 +136,25 @@ def stream(
 def shuffled(
     values: Rows, order: _Int, *, threads: int = 1, memory: int = 1 << 28, size: int = 512
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """``values[order]`` as float32, ``size`` rows at a time, in the end maybe fewer.
+    """``values[order]`` as float32, block by block.
 
-    ``threads``, ``memory``: as of :func:`stream`, of rows as they are. Rows in memory are taken as they come.
+    Parameters
+    ----------
+    values : Rows of shape (rows, features)
+        Features. An array in memory is indexed directly.
+    order : npt.NDArray[np.int64] of shape (samples,)
+        Row numbers of the epoch's samples, in order.
+    threads : int
+        Number of threads that read.
+    memory : int
+        Bytes for rows, as for :func:`stream`.
+    size : int
+        Rows per block.
+
+    Returns
+    -------
+    Iterator[npt.NDArray[np.float32]] of shape (at most ``size``, features)
+        Blocks of rows.
     """
     if isinstance(values, np.ndarray):
         return (values[order[start : start + size]] for start in range(0, order.size, size))
@@ -133,5 +166,5 @@ def shuffled(
 
 
 def _block(features: int) -> int:
-    """Rows read at a time."""
+    """Rows that are read at a time."""
     return max(1, _BLOCK_BYTES // (4 * features))
