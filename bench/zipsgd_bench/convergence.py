@@ -14,7 +14,7 @@ import numpy as np
 
 from zipsgd.backends import open_backend
 from zipsgd.data import Scaling, Table, load_set
-from zipsgd.protocol.formats import LABEL_FRAC
+from zipsgd.protocol.numbers import LABEL_FRAC
 from zipsgd.training import EpochReport, Options, float_sgd, train
 
 from .progress import Steps

@@ -12,7 +12,7 @@ from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.run import model_words, step_registers
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.weave import weave
-from zipsgd.protocol.formats import Build, Loss
+from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, READ_WORDS, Kind
 from zipsgd.protocol.registers import (
     COEFFICIENT_WINDOW,
@@ -25,8 +25,9 @@ from zipsgd.protocol.registers import (
     identification,
     registers_of,
 )
+from zipsgd.protocol.run import Loss
 
-from .designs import Design
+from .designs import Design, rtl
 from .random_runs import random_run
 from .verilate import board_executable
 
@@ -191,7 +192,7 @@ def fuzz(
         The program could not be compiled.
     """
     program = board_executable(
-        build, program="fuzz_board", design=design, optimise=optimise, progress=progress
+        build, design=design or rtl(build), program="fuzz_board", optimise=optimise, progress=progress
     )
     done = subprocess.run(
         [str(program), "--frames", str(frames), "--seed", str(seed)],

@@ -4,7 +4,8 @@ import random
 import struct
 from collections.abc import Iterable
 
-from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, Kind, decode, encode
+from zipsgd.driver.coding import decode, encode
+from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, Kind
 
 from .stream_bench import StreamBench
 

@@ -12,7 +12,9 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.golden.prox import NO_PROX, Prox
-from zipsgd.protocol.formats import LABEL_ONE, REACH_MAX, Build, Loss, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_ONE, REACH_MAX
+from zipsgd.protocol.run import Loss, Refetch
 
 __all__ = ["RandomRun", "random_run"]
 

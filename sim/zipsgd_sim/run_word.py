@@ -3,7 +3,8 @@
 from zipsgd.backends import RunConfig
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import step_registers
-from zipsgd.protocol.formats import REACH_MAX, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import REACH_MAX
 from zipsgd_hw.datapath.config import run_layout
 
 __all__ = ["run_word"]

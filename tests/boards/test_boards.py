@@ -11,8 +11,9 @@ from amaranth.back import rtlil
 from zipsgd.protocol.formats import Build, BuildError
 from zipsgd.protocol.registers import parse_identification
 from zipsgd_hw.boards import BOARDS, BuildFailed, build_board, predict_epoch, toolchain
+from zipsgd_hw.boards.families.ecp5 import ECP5, Ecp5Pll
+from zipsgd_hw.boards.families.ice40 import Ice40Pll
 from zipsgd_hw.boards.memory_blocks import memory_blocks
-from zipsgd_hw.boards.pll import Ecp5Pll, Ice40Pll
 from zipsgd_hw.boards.report import clocks, fmax_margin, utilisation
 from zipsgd_hw.boards.synthesis import synthesise
 from zipsgd_hw.link.uart import uart_divisor
@@ -24,7 +25,7 @@ def test_row_is_whole(name: str) -> None:
     board = BOARDS[name]
     assert board.name == name
     assert board.limits.endswith(".")
-    uart_divisor(board.build.clock_hz, board.build.uart_baud)
+    uart_divisor(board.build.clock_hz, board.link.baud)
     assert sum(memory_blocks(board.build, board.ram).values()) <= board.ram.count
 
 
@@ -70,11 +71,11 @@ def test_predicted_cycles_are_those_of_the_gateware(update_lanes: int, tmp_path:
 def test_prediction_says_what_bounds_it() -> None:
     build = BOARDS["icebreaker"].build
     sizes = {"samples": 1000, "features": 784, "base_planes": 2, "up_planes": 2}
-    assert predict_epoch(build, **sizes)["bound_by"] == "link"
+    assert predict_epoch(build, **sizes, link_baud=3_000_000)["bound_by"] == "link"
     quick = predict_epoch(build, **sizes, link_baud=10**9)
     assert quick["bound_by"] == "datapath"
     assert quick["seconds"] == quick["datapath_seconds"]
-    assert predict_epoch(replace(build, uart_baud=0), **sizes)["link_seconds"] is None
+    assert predict_epoch(build, **sizes)["link_seconds"] is None
 
 
 def test_verilog_and_report_without_tools(tmp_path: Path) -> None:
@@ -86,6 +87,7 @@ def test_verilog_and_report_without_tools(tmp_path: Path) -> None:
     assert report == json.loads((tmp_path / "build.json").read_text())
     assert report["utilisation"] is None
     assert report["bitstream"] is None
+    assert report["link_baud"] == report["predicted_epoch"]["link_baud"] == BOARDS["icebreaker"].link.baud
     assert Build(**report["build"]) == BOARDS["icebreaker"].build
 
 
@@ -124,7 +126,7 @@ def test_missing_figures_are_missing(tmp_path: Path) -> None:
     """What a tool does not say is None, not zero."""
     report = tmp_path / "report.json"
     report.write_text(json.dumps({"utilization": {"TRELLIS_COMB": {"used": 5, "available": 10}}, "fmax": {}}))
-    figures = utilisation("ecp5", report, tmp_path / "none.json")
+    figures = utilisation(ECP5, report, tmp_path / "none.json")
     assert figures["cells"] == {"used": 5, "available": 10, "percent": 50.0}
     assert figures["ram"] == {"used": None, "available": None, "percent": None}
     with pytest.raises(ValueError, match="names no clock"):
@@ -168,4 +170,4 @@ def test_elements_named_as_bits_are_synthesised(tmp_path: Path) -> None:
     """ABC9 fails where such names collide, as those of about half of all builds do."""
     design = _ArrayElements()
     text = rtlil.convert(design, ports=[design.a, design.b, design.c])
-    assert synthesise(text, "ecp5", "top", tmp_path).exists()
+    assert synthesise(text, ECP5, "top", tmp_path).exists()

@@ -15,7 +15,9 @@ from zipsgd.golden.loss import Step
 from zipsgd.golden.prox import Prox
 from zipsgd.golden.quantise import codes_of, quantise
 from zipsgd.golden.trainer import GoldenTrainer
-from zipsgd.protocol.formats import LABEL_ONE, Build, BuildError, Flag, Loss
+from zipsgd.protocol.formats import Build, BuildError
+from zipsgd.protocol.numbers import LABEL_ONE
+from zipsgd.protocol.run import Flag, Loss
 from zipsgd.rows import ColumnSelection
 from zipsgd_sim.random_runs import random_run
 

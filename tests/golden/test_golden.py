@@ -20,7 +20,9 @@ from zipsgd.golden.rounding import align_draw, saturate, stochastic_round
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.update import update
 from zipsgd.golden.weave import planes, sample_bytes, unweave, weave
-from zipsgd.protocol.formats import LFSR_BITS, Build, Flag
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LFSR_BITS
+from zipsgd.protocol.run import Flag
 
 settings.register_profile(
     "zipsgd", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60

@@ -11,6 +11,7 @@ from zipsgd.backends import BACKENDS, EpochSamples, LimitError, RunConfig, build
 from zipsgd.golden.loss import Step
 from zipsgd.training import float_sgd
 from zipsgd.training.steps import SCHEDULES, default_step_size
+from zipsgd_hw.link.physical import Uart
 from zipsgd_sim.board import VirtualBoard
 
 OPTIONS = Options(epochs=3, batch_size=8, seed=5)
@@ -43,10 +44,9 @@ def test_golden_emulator_and_virtual_board_give_the_same_bits(options, small_bui
 
 
 def test_the_same_through_uart_pins(small_build, small_table):
-    build = replace(small_build, uart_baud=3_000_000)
-    expected = train(small_table, OPTIONS, build=build)
-    with VirtualBoard(build, uart=True, optimise=1) as board:
-        result = train(small_table, OPTIONS, backend=board.url, build=build)
+    expected = train(small_table, OPTIONS, build=small_build)
+    with VirtualBoard(small_build, uart=Uart(3_000_000), optimise=1) as board:
+        result = train(small_table, OPTIONS, backend=board.url, build=small_build)
         counts = board.statistics()
     assert bits(result) == bits(expected)
     # 80 cycles a byte of ten bits; the line is the bottleneck

@@ -6,7 +6,8 @@ import numpy.typing as npt
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
-from zipsgd.protocol.formats import Build, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Refetch
 
 from .base import EpochResult, EpochSamples, Progress
 

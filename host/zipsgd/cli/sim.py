@@ -3,13 +3,18 @@
 import argparse
 import signal
 import threading
-from dataclasses import replace
 from pathlib import Path
+
+from zipsgd_hw.boards.families import FAMILIES
+from zipsgd_hw.link.physical import Uart
 
 from .options import Commands, add_build, add_command, build_of, check_output
 from .progress import messages
 
 __all__ = ["add"]
+
+_UART_BAUD = 3_000_000
+"""Rate of a UART unless --baud is given."""
 
 _EXAMPLES = """\
   zipsgd sim --port 4000                                      then, from another terminal:
@@ -37,24 +42,25 @@ def add(commands: Commands) -> None:
     )
     where.add_argument("--pty", action="store_true", help="a pseudo-terminal rather than TCP")
     link.add_argument(
-        "--baud", type=int, default=0, metavar="RATE", help="hold the link to it (default: a byte a cycle)"
+        "--baud",
+        type=int,
+        metavar="RATE",
+        help="hold the link to it (default: a byte a cycle; with --uart, 3 Mbaud)",
     )
-    link.add_argument(
-        "--uart", action="store_true", help="simulate the UART's pins, at the build's rate or 3 Mbaud"
-    )
+    link.add_argument("--uart", action="store_true", help="simulate the pins of a UART of that rate")
     command.add_argument(
         "--netlist",
-        choices=("ice40", "ecp5"),
-        metavar="FPGA",
-        help="simulate what synthesis for ice40 or ecp5 makes of the gateware, in its cells; flip-flops and memories are "
-        "random at power-up. Slower: for small builds",
+        choices=tuple(FAMILIES),
+        metavar="FAMILY",
+        help=f"simulate the netlist that synthesis for this family of FPGAs ({', '.join(FAMILIES)}) makes of the gateware; "
+        f"flip-flops and memories are random at power-up. Slower: for small builds",
     )
     command.add_argument(
         "--power-up",
         type=int,
         default=1,
         metavar="SEED",
-        help="of a netlist's state at power-up (default: 1)",
+        help="seed of a netlist's state at power-up (default: 1)",
     )
     command.add_argument(
         "--trace",
@@ -74,8 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"the virtual board needs {error.name}, which is not installed: pip install 'zipsgd[sim]'"
         ) from None
     assert build is not None
-    if arguments.uart and not build.uart_baud:
-        build = replace(build, uart_baud=3_000_000)
+    baud = arguments.baud or 0
     console = messages()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -83,8 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
         build,
         netlist=arguments.netlist,
         power_up=arguments.power_up,
-        uart=arguments.uart,
-        baud=arguments.baud,
+        uart=Uart(baud or _UART_BAUD) if arguments.uart else None,
+        baud=0 if arguments.uart else baud,
         port=arguments.port,
         pty=arguments.pty,
         trace=arguments.trace,

@@ -8,7 +8,7 @@ from pathlib import Path
 from zipsgd.data import SETS, DataError, Table
 from zipsgd.driver import DeviceError
 from zipsgd.model import ClassifierResult, Result
-from zipsgd.protocol.formats import Refetch
+from zipsgd.protocol.run import Refetch
 from zipsgd.training import Options, train
 from zipsgd.training.objective import CLASS_LOSSES
 from zipsgd.training.report import compare, need_plots, save_report, summary

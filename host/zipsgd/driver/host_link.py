@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from zipsgd.protocol.frames import Frame, FrameError, Kind, decode, encode
+from zipsgd.protocol.frames import Frame, FrameError, Kind
 
+from .coding import decode, encode
 from .errors import DeviceReset, LinkLost, NoDevice, WrongDevice
 from .pace import Pace
 from .port import Port, PortGone

@@ -9,7 +9,9 @@ from zipsgd.golden.loss import Step
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.golden.prox import NO_PROX
 from zipsgd.golden.quantise import Codes, fixed_point, level_offset, row_keys
-from zipsgd.protocol.formats import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX, Build, Loss, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX
+from zipsgd.protocol.run import Loss, Refetch
 
 from .epochs import epoch_codes, epoch_rows, polynomial_codes, polynomial_rows
 from .state import FLAGS, LOSS_HIGH, LOSS_LOW, Int, Run, State, Vector
@@ -37,7 +39,7 @@ class Emulator:
     Attributes
     ----------
     master, q3 : int64, shaped as ``model``: the model, and its rounded copy (copies of the emulator's own).
-    flags : sticky overflow flags, bits of :class:`~zipsgd.protocol.formats.Flag`.
+    flags : sticky overflow flags, bits of :class:`~zipsgd.protocol.run.Flag`.
     """
 
     def __init__(

@@ -21,7 +21,8 @@ from zipsgd.backends import BACKENDS, Backend, open_backend
 from zipsgd.data import Scaling, Table
 from zipsgd.data.table import column_names
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import Build, Flag
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Flag
 from zipsgd.rows import RowSelection, ranges
 from zipsgd.training import Options, Task, prepare
 from zipsgd.training.content_order import content_order

@@ -18,7 +18,7 @@ that rounding sees: rotations and mask were searched for so that, wherever in th
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import LFSR_BITS, LFSR_MASK, LFSR_ROTATIONS
+from zipsgd.protocol.numbers import LFSR_BITS, LFSR_MASK, LFSR_ROTATIONS
 
 __all__ = ["Lfsr", "advance", "seed_words"]
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import Build, Loss, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Loss, Refetch
 
 from .bound import score_bounds
 from .dot import dot

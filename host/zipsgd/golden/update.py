@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zipsgd.protocol.formats import Build, Flag
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Flag
 
 from .lfsr import Lfsr
 from .rounding import Int, align_draw, saturate, stochastic_round

@@ -7,7 +7,9 @@ documentation its list: ``make docs`` writes docs/registers.md.
 from dataclasses import dataclass
 from typing import Literal
 
-from .formats import PHASE_BITS, THRESHOLD_BITS, Build, Flag
+from .formats import Build
+from .numbers import PHASE_BITS, THRESHOLD_BITS
+from .run import Flag
 
 __all__ = [
     "COEFFICIENT_WINDOW",
@@ -27,8 +29,12 @@ __all__ = [
 
 MAGIC = 0x4453_475A
 """``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
-VERSION = 5
-"""Version of this contract; a host refuses another one."""
+VERSION = 6
+"""Version of this contract. A host refuses a device of another one.
+
+It goes up whenever a device and a host of the version before would misunderstand each other: when a register gets another
+address, width or meaning, when a window moves, when the frames or the layout of samples change, or when a parameter of
+:class:`.Build` is added or removed, since that changes the identification block and the hash."""
 MODEL_WINDOW = 0x1_0000
 """Word address of the master model, one word a feature, sign-extended.
 
@@ -119,7 +125,6 @@ def _table() -> tuple[Register, ...]:
         ("ball", "r", 1, "1: with a ball, too"),
         ("heads", "r", 8, "most models trained side by side"),
         ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
-        ("uart_baud", "r", 32, "rate of the UART, 0 for a byte-stream port"),
         # Run-time configuration
         ("features", "rw", 17, "n, 1 to max_features"),
         ("base_planes", "rw", 4, "p, 1 to p_max; with value_bits, 0 to level_p_max"),
@@ -217,7 +222,7 @@ def registers_of(build: Build) -> dict[str, Register]:
 _IDENTIFIED = (
     "lanes", "update_lanes", "max_features", "max_batch", "p_max", "model_bits", "q3_bits", "delta_bits",
     "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "hinge", "polynomial", "refetch", "prox", "ball",
-    "heads", "clock_hz", "uart_baud",
+    "heads", "clock_hz",
 )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from zipsgd.backends import EpochResult
-from zipsgd.protocol.formats import MODEL_INT, Flag
+from zipsgd.protocol.numbers import MODEL_INT
+from zipsgd.protocol.run import Flag
 
 __all__ = ["OVERFLOW", "EpochReport", "advice"]
 

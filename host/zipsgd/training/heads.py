@@ -11,7 +11,9 @@ import numpy.typing as npt
 from zipsgd.backends import Backend, EpochResult, build_for
 from zipsgd.data import Scaling
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import LABEL_BITS, MOST_FEATURES, MOST_HEADS, Build, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_BITS, MOST_FEATURES, MOST_HEADS
+from zipsgd.protocol.run import Refetch
 from zipsgd.training import Task
 from zipsgd.training.refetching import epoch_with_refetching
 

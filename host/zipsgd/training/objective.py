@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zipsgd.golden.polynomial import Polynomial
-from zipsgd.protocol.formats import Loss, Refetch
+from zipsgd.protocol.run import Loss, Refetch
 from zipsgd.training.losses import CompiledLoss, logistic, pseudo_huber
 
 __all__ = ["CLASS_LOSSES", "REGRESSION_LOSSES", "Objective", "class_objective", "regression_objective"]

@@ -17,7 +17,9 @@ from zipsgd.data import Scaling, Table
 from zipsgd.golden.loss import Step
 from zipsgd.memory import default_memory
 from zipsgd.model import Result
-from zipsgd.protocol.formats import LABEL_FRAC, MOST_DEGREE, Build, Flag
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_FRAC, MOST_DEGREE
+from zipsgd.protocol.run import Flag
 from zipsgd.rows import Rows, in_memory, walk
 from zipsgd.training.checkpoint import Checkpoint, data_of, take_up
 from zipsgd.training.epochs import EpochReport

@@ -7,7 +7,7 @@ from checker import Method, Mutation, Property
 from harness import Harness, inside
 from small import free_epochs, one_run, small_build
 
-from zipsgd.protocol.formats import PHASE_BITS
+from zipsgd.protocol.numbers import PHASE_BITS
 from zipsgd_hw.datapath.core import TrainingCore
 from zipsgd_hw.datapath.proximal_step import ProximalPhases
 from zipsgd_hw.datapath.update_unit import UpdateUnit
