@@ -43,7 +43,7 @@ def measure(
     rows: int,
     *,
     baud: int,
-    pins: bool,
+    pins: bool = False,
     size: int,
     note: Callable[[str], None] = lambda message: None,
 ) -> _Row:

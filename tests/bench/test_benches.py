@@ -18,7 +18,7 @@ from zipsgd_bench import (
     draws,
     emulator,
     identity,
-    link,
+    link_rate,
     save,
     simulation,
     unbiased,
@@ -181,8 +181,8 @@ def test_the_bubble_is_the_sum_of_its_stages() -> None:
 
 
 def test_the_line_is_full_of_samples(small_build: Build) -> None:
-    row = link.measure(small_build, "a small set", 9, 1000, baud=small_build.clock_hz // 4, size=6000)
-    assert row["bytes a sample"] == link.sample_bytes(9, link.P, link.M, small_build.lanes)
+    row = link_rate.measure(small_build, "a small set", 9, 1000, baud=small_build.clock_hz // 4, size=6000)
+    assert row["bytes a sample"] == link_rate.sample_bytes(9, link_rate.P, link_rate.M, small_build.lanes)
     assert row["share of the bytes"] > 0.9  # the frames around so short an epoch weigh more
     assert row["idle cycles"] <= 0.01 * row["of"]
     assert row["frames resent"] == 0

@@ -20,7 +20,7 @@ from zipsgd_bench import (
     fuzz,
     gateware,
     less_data,
-    link,
+    link_rate,
     quality,
     unbiased,
 )
@@ -111,9 +111,9 @@ def test_link(share: float, idle: int, met: bool, monkeypatch: pytest.MonkeyPatc
         asked.append((name, arguments["baud"], arguments["pins"], build.clock_hz))
         return {"share of the bytes": share, "idle cycles": idle, "of": 1000}
 
-    monkeypatch.setattr(link, "measure", measure)
-    assert link.run()["met"] is met
-    assert len(asked) == len(link.SETS) * len(link.MEGABAUD) + 1
+    monkeypatch.setattr(link_rate, "measure", measure)
+    assert link_rate.run()["met"] is met
+    assert len(asked) == len(link_rate.SETS) * len(link_rate.MEGABAUD) + 1
     assert asked[-1] == ("MNIST", 12_000_000, True, 60_000_000)
     assert not any(pins for _, _, pins, _ in asked[:-1])
 

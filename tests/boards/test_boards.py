@@ -51,11 +51,14 @@ def test_a_clock_that_the_pll_does_not_make_is_refused() -> None:
         Ecp5Pll(clki_div=1, clkfb_div=4, clkop_div=1).output_hz(25_000_000)
 
 
-@pytest.mark.parametrize("update_lanes", [8, 2])
-def test_predicted_cycles_are_those_of_the_gateware(update_lanes: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("update_lanes", "fast_memory"), [(8, False), (2, False), (2, True)])
+def test_predicted_cycles_are_those_of_the_gateware(
+    update_lanes: int, fast_memory: bool, tmp_path: Path
+) -> None:
     build = Build(lanes=8, update_lanes=update_lanes, max_features=256)
     shapes = [Shape(200, 2, 2, 16, 3), Shape(100, 1, 1, 8, 3), Shape(256, 8, 2, 1, 3)]
-    for shape, counted in zip(shapes, measure(build, shapes, tmp_path), strict=True):
+    counts = measure(build, shapes, tmp_path, fast_memory=fast_memory)
+    for shape, counted in zip(shapes, counts, strict=True):
         samples = shape.batch * shape.batches
         predicted = predict_epoch(
             build,

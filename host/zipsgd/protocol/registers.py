@@ -1,7 +1,7 @@
-"""What stands behind the link: 32-bit words by word address.
+"""Registers and windows behind the link: 32-bit words by word address.
 
-:data:`REGISTERS` is the single table from which the gateware makes its bank, the host its names and the
-documentation its list: ``make docs`` writes docs/registers.md.
+:data:`REGISTERS` is the single table of registers: the gateware builds its register bank from it, the host takes the names from
+it, and ``make docs`` writes docs/registers.md from it.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MAGIC = 0x4453_475A
-"""``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
+"""The bytes ``ZGSD``, little-endian: tells that a zipsgd device answers."""
 VERSION = 6
 """Version of this contract. A host refuses a device of another one.
 
@@ -63,9 +63,22 @@ Access = Literal["r", "rw", "w"]
 class Register:
     """One 32-bit register.
 
-    ``access``: "r" is read by the host and driven by the gateware, "rw" is written by the host and read back, "w" makes
-    the gateware see a strobe with the word and reads as zero. ``width`` counts the bits in use, from bit 0. ``option``: of
-    :meth:`.Build.has`; without that part there is no such register, and its address reads as zero.
+    Parameters
+    ----------
+    name : str
+        The register's name.
+    address : int
+        Its word address.
+    access : {"r", "rw", "w"}
+        "r": the gateware drives it and the host reads it. "rw": the host writes it and can read it back. "w": a write gives the
+        gateware a strobe with the word; it reads as zero.
+    width : int
+        Bits in use, from bit 0 on; 1 to 32.
+    doc : str
+        What it is for.
+    option : str or None
+        The part of the build that it belongs to, see :meth:`.Build.has`. In a build without that part there is no such
+        register, and its address reads as zero. None for registers of every build.
     """
 
     name: str
@@ -91,7 +104,7 @@ class Status:
     """Bits of the ``status`` register."""
 
     BUSY = 1
-    """Samples of the epoch are still to come or under way, or a load runs."""
+    """Samples of the epoch are still to come or under way, or a load is running."""
 
 
 def _table() -> tuple[Register, ...]:
@@ -198,8 +211,8 @@ def _table() -> tuple[Register, ...]:
         ),
         ("starved_cycles_high", "r", 32, "high word"),
         ("frames_bad", "r", 16, "frames dropped for a bad CRC, length or coding"),
-        ("frames_skipped", "r", 16, "good frames dropped for being out of order"),
-        ("session", "rw", 32, "a word of the host's; 0 says that the device was reset, SYNC leaves it"),
+        ("frames_skipped", "r", 16, "valid frames dropped because they arrived out of order"),
+        ("session", "rw", 32, "a word of the host's choice; 0 after a reset of the device, unchanged by SYNC"),
     ]
     return tuple(
         Register(name, address, access, width, doc, *option)
@@ -211,7 +224,18 @@ REGISTERS: dict[str, Register] = {register.name: register for register in _table
 
 
 def registers_of(build: Build) -> dict[str, Register]:
-    """Those of the registers that ``build`` has."""
+    """The registers of a build.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+
+    Returns
+    -------
+    dict of str to Register
+        Its registers by name, in the order of their addresses.
+    """
     return {
         name: register
         for name, register in REGISTERS.items()
@@ -227,7 +251,18 @@ _IDENTIFIED = (
 
 
 def identification(build: Build) -> dict[str, int]:
-    """Values of the identification block of ``build``, by register name."""
+    """The identification block of a build.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+
+    Returns
+    -------
+    dict of str to int
+        Values by register name.
+    """
     return {
         "magic": MAGIC,
         "version": VERSION,
@@ -237,9 +272,22 @@ def identification(build: Build) -> dict[str, int]:
 
 
 def parse_identification(values: dict[str, int]) -> Build:
-    """The :class:`Build` that an identification block describes.
+    """The build that an identification block describes.
 
-    Raises :class:`ValueError` if magic, version or hash do not fit: the message says which, and what to do.
+    Parameters
+    ----------
+    values : dict of str to int
+        Values by register name, as :func:`identification` returns them.
+
+    Returns
+    -------
+    Build
+        The build.
+
+    Raises
+    ------
+    ValueError
+        Magic, version or hash is not the expected one; the message says which, and what to do.
     """
     if values["magic"] != MAGIC:
         raise ValueError(f"no zipsgd device: its first word is {values['magic']:#010x}, not {MAGIC:#010x}")
@@ -258,7 +306,7 @@ def parse_identification(values: dict[str, int]) -> Build:
 
 
 def markdown() -> str:
-    """docs/registers.md."""
+    """The text of docs/registers.md."""
     lines = [
         "# Registers",
         "",
