@@ -8,9 +8,9 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.registers import Status, identification, registers_of
 
 from .link.link import Link
-from .link.physical import Uart
+from .link.physical import Uart, uart_divisor
 from .link.register_bank import RegisterBank
-from .link.uart import UartReceiver, UartTransmitter, uart_divisor
+from .link.uart import UartReceiver, UartTransmitter
 
 __all__ = ["Accelerator", "UartAccelerator"]
 

@@ -13,8 +13,7 @@ from typing import Any
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.boards.synthesis import STATISTICS, cell_counts
-from zipsgd_hw.link.physical import Uart
-from zipsgd_hw.link.uart import uart_divisor
+from zipsgd_hw.link.physical import Uart, uart_divisor
 
 from .designs import Design, netlist_design, rtl
 from .verilate import board_executable

@@ -1,6 +1,7 @@
 """Boards: their table, the prediction, and the build."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from zipsgd_hw.boards.families.ice40 import Ice40Pll
 from zipsgd_hw.boards.memory_blocks import memory_blocks
 from zipsgd_hw.boards.report import clocks, fmax_margin, utilisation
 from zipsgd_hw.boards.synthesis import synthesise
-from zipsgd_hw.link.uart import uart_divisor
 from zipsgd_sim.cycles import Shape, measure
 
 
@@ -25,7 +25,6 @@ def test_row_is_whole(name: str) -> None:
     board = BOARDS[name]
     assert board.name == name
     assert board.limits.endswith(".")
-    uart_divisor(board.build.clock_hz, board.link.baud)
     assert sum(memory_blocks(board.build, board.ram).values()) <= board.ram.count
 
 
@@ -92,6 +91,52 @@ def test_verilog_and_report_without_tools(tmp_path: Path) -> None:
     assert report["bitstream"] is None
     assert report["link_baud"] == report["predicted_epoch"]["link_baud"] == BOARDS["icebreaker"].link.baud
     assert Build(**report["build"]) == BOARDS["icebreaker"].build
+
+
+def stand_ins(folder: Path, megahertz: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tools that reach so many megahertz with each seed."""
+    script = Path(__file__).with_name("stand_in_tool.py")
+    for variable, tool in (("YOSYS", "yosys"), ("NEXTPNR_ICE40", "nextpnr"), ("ICEPACK", "icepack")):
+        program = folder / tool
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" {tool} {megahertz} "$@"\n')
+        program.chmod(0o755)
+        monkeypatch.setenv(variable, str(program))
+
+
+def test_seeds_are_tried_until_one_meets_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_ins(tmp_path, "23,26,25,29", monkeypatch)
+    report = build_board("icebreaker", out_dir=tmp_path / "tried")
+    assert [row["seed"] for row in report["seeds"]] == [1, 2]
+    assert report["seed"] == 2
+    assert (tmp_path / "tried" / report["bitstream"]).read_text() == "routed with seed 2"
+    assert report["utilisation"]["ff"] == {"used": 7, "available": 100, "percent": 7.0}
+    assert report["cells_per_lane"] == 10
+    assert report["tools"] == {"yosys": "yosys 1.0", "nextpnr-ice40": "nextpnr 1.0"}
+    sidecar = json.loads((tmp_path / "tried" / "icebreaker.json").read_text())
+    assert (sidecar["bitstream"], sidecar["seed"], sidecar["link_baud"]) == ("icebreaker.bin", 2, 3_000_000)
+    swept = build_board("icebreaker", out_dir=tmp_path / "swept", seeds=[1, 2, 3, 4], sweep=True)
+    assert swept["seed"] == 4
+    assert swept["fmax_spread"] == {"min_mhz": 23.0, "median_mhz": 25.5, "max_mhz": 29.0}
+
+
+def test_a_design_that_is_too_slow_has_a_report_and_no_bitstream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins(tmp_path, "21,23", monkeypatch)
+    with pytest.raises(BuildFailed, match=r"too slow at its best seed 2: clk reaches 23\.0 of 24\.0 MHz"):
+        build_board("icebreaker", out_dir=tmp_path / "slow", seeds=[1, 2])
+    assert not (tmp_path / "slow" / "icebreaker.bin").exists()
+    assert json.loads((tmp_path / "slow" / "build.json").read_text())["seed"] == 2
+    with pytest.raises(ValueError, match="at least one seed"):
+        build_board("icebreaker", out_dir=tmp_path / "slow", seeds=[])
+
+
+def test_the_link_may_have_another_rate(tmp_path: Path) -> None:
+    report = build_board("icebreaker", out_dir=tmp_path, baud=1_000_000, prepare_only=True)
+    assert report["link_baud"] == report["predicted_epoch"]["link_baud"] == 1_000_000
+    assert report["build"] == BOARDS["icebreaker"].build.as_dict()
+    with pytest.raises(ValueError, match=r"the baud rate of a UART must be at most clock_hz / 5 = 4800000"):
+        build_board("icebreaker", out_dir=tmp_path, baud=6_000_000, prepare_only=True)
 
 
 def test_icebreaker_bitstream(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def _table() -> tuple[Register, ...]:
         ("starved_cycles_high", "r", 32, "high word"),
         ("frames_bad", "r", 16, "frames dropped for a bad CRC, length or coding"),
         ("frames_skipped", "r", 16, "valid frames dropped because they arrived out of order"),
-        ("session", "rw", 32, "a word of the host's choice; 0 after a reset of the device, unchanged by SYNC"),
+        ("session", "rw", 32, "a word of the host's; 0 after a reset of the device, kept by SYNC"),
     ]
     return tuple(
         Register(name, address, access, width, doc, *option)

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from zipsgd.protocol.formats import Build
-from zipsgd_hw.link.physical import Uart
+from zipsgd_hw.link.physical import Uart, uart_divisor
 
 from .families.ecp5 import ECP5, Ecp5Pll
 from .families.family import Family, Pll
@@ -53,7 +53,7 @@ class Board:
     Raises
     ------
     ValueError
-        The PLL does not make ``build.clock_hz``.
+        The PLL does not make ``build.clock_hz``, or that clock cannot make the link's rate.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Board:
         made = self.pll.output_hz(self.input_hz)
         if made != self.build.clock_hz:
             raise ValueError(f"{self.name}: the PLL makes {made} Hz, the build wants {self.build.clock_hz}")
+        uart_divisor(self.build.clock_hz, self.link.baud)
 
     @property
     def ram(self) -> BlockRam:
