@@ -7,7 +7,6 @@ from zipsgd.backends.device import DeviceBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.driver import Device
 from zipsgd.protocol.formats import Build
-from zipsgd_hw.boards.families import FAMILIES
 
 from .extras import extra
 from .identity import build_name, compare
@@ -35,6 +34,7 @@ def run(
 ) -> Result:
     """``runs`` random runs from each state at power-up; every other state's are reset in each epoch."""
     with extra("build"):
+        from zipsgd_hw.boards.families import FAMILIES
         from zipsgd_sim.board import VirtualBoard
         from zipsgd_sim.resets import ResetInEpochs
 

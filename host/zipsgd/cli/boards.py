@@ -128,6 +128,7 @@ def run_boards(arguments: argparse.Namespace) -> int:
             "name": board.name,
             "board": board.title,
             "device": board.device,
+            "family": board.family.name,
             "lanes": board.build.lanes,
             "features": board.build.max_features,
             "MHz": board.build.clock_hz / 1e6,

@@ -5,7 +5,6 @@ import signal
 import threading
 from pathlib import Path
 
-from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.link.physical import Uart
 
 from .options import Commands, add_build, add_command, build_of, check_output
@@ -50,10 +49,9 @@ def add(commands: Commands) -> None:
     link.add_argument("--uart", action="store_true", help="simulate the pins of a UART of that rate")
     command.add_argument(
         "--netlist",
-        choices=tuple(FAMILIES),
         metavar="FAMILY",
-        help=f"simulate the netlist that synthesis for this family of FPGAs ({', '.join(FAMILIES)}) makes of the gateware; "
-        f"flip-flops and memories are random at power-up. Slower: for small builds",
+        help="simulate the netlist that synthesis for a family of FPGAs of 'zipsgd boards' makes of the gateware; flip-flops "
+        "and memories are random at power-up. Slower: for small builds",
     )
     command.add_argument(
         "--power-up",

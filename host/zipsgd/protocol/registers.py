@@ -107,9 +107,13 @@ class Status:
     """Samples of the epoch are still to come or under way, or a load is running."""
 
 
-def _table() -> tuple[Register, ...]:
-    rows: list[tuple[str, Access, int, str, *tuple[str, ...]]] = [
-        # Identification block: constants of the build
+_Fields = tuple[str, Access, int, str, *tuple[str, ...]]
+"""Name, access, width, what it is for, and the option if there is one."""
+
+
+def _identification_block() -> list[_Fields]:
+    """Constants of the build."""
+    return [
         ("magic", "r", 32, "0x4453475A"),
         ("version", "r", 16, "version of this contract"),
         ("build_hash", "r", 32, "fingerprint of the build's parameters"),
@@ -138,7 +142,13 @@ def _table() -> tuple[Register, ...]:
         ("ball", "r", 1, "1: with a ball, too"),
         ("heads", "r", 8, "most models trained side by side"),
         ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
-        # Run-time configuration
+    ]
+
+
+def _run_registers() -> list[_Fields]:
+    """What a run sets, starts and reads."""
+    return [
+        # Configuration
         ("features", "rw", 17, "n, 1 to max_features"),
         ("base_planes", "rw", 4, "p, 1 to p_max; with value_bits, 0 to level_p_max"),
         ("up_planes", "rw", 4, "m, from 0 on"),
@@ -214,13 +224,14 @@ def _table() -> tuple[Register, ...]:
         ("frames_skipped", "r", 16, "valid frames dropped because they arrived out of order"),
         ("session", "rw", 32, "a word of the host's; 0 after a reset of the device, kept by SYNC"),
     ]
-    return tuple(
-        Register(name, address, access, width, doc, *option)
-        for address, (name, access, width, doc, *option) in enumerate(rows)
+
+
+REGISTERS: dict[str, Register] = {
+    name: Register(name, address, access, width, doc, *option)
+    for address, (name, access, width, doc, *option) in enumerate(
+        [*_identification_block(), *_run_registers()]
     )
-
-
-REGISTERS: dict[str, Register] = {register.name: register for register in _table()}
+}
 
 
 def registers_of(build: Build) -> dict[str, Register]:

@@ -1,4 +1,4 @@
-"""The boards that zipsgd is built for: an entry each. Needs neither Amaranth nor tools, so that they can always be listed."""
+"""The boards that zipsgd is built for, an entry each."""
 
 from dataclasses import dataclass
 from importlib import import_module
