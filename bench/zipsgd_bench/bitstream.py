@@ -12,6 +12,7 @@ from zipsgd.backends.device import DeviceBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.driver import Device
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.link.physical import Uart
 
 from .extras import extra
 from .identity import build_name, compare
@@ -52,13 +53,13 @@ def run(runs: int = 6) -> Result:
     with Steps(1 + len(POWER_UPS)) as steps:
         steps.next(f"the bitstream of {BOARD}")
         report = build_board(BOARD, out_dir=FOLDER, progress=steps.note)
-        build = Build(**report["build"])
+        build, uart = Build(**report["build"]), Uart(report["link_baud"])
         design = bitstream_design(FOLDER / report["bitstream"])
         for power_up in POWER_UPS:
             steps.next(f"power-up {power_up}")
             with (
                 VirtualBoard(
-                    build, design=design, power_up=power_up, uart=True, optimise=1, progress=steps.note
+                    build, design=design, power_up=power_up, uart=uart, optimise=1, progress=steps.note
                 ) as board,
                 Device(board.url, expect=build) as device,
             ):

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.lfsr import advance, seed_words
-from zipsgd.protocol.formats import LFSR_BITS, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LFSR_BITS
 
 from .progress import Steps
 from .registry import Bench, Result

@@ -18,16 +18,18 @@ from zipsgd.backends import Backend, EpochResult
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.link.physical import Uart
 
 from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
 from .simulated import simulated
 
-__all__ = ["BENCH", "UART_BUILD", "build_name", "compare", "run"]
+__all__ = ["BENCH", "build_name", "compare", "run"]
 
 SEED = 2
-UART_BUILD = Build(lanes=16, update_lanes=8, max_features=304, uart_baud=8_000_000)
+UART_BUILD = Build(lanes=16, update_lanes=8, max_features=304)
+UART = Uart(baud=8_000_000)
 
 _Row = dict[str, Any]
 
@@ -184,7 +186,7 @@ def run(array: Sequence[Mapping[str, str]] | None = None, uart_runs: int = 3) ->
     ):
         tasks.append((build, list(some), {"fast_memory": fast, "optimise": 1}))
     if uart_runs:
-        tasks.append((UART_BUILD, [{}] * uart_runs, {"uart": True}))
+        tasks.append((UART_BUILD, [{}] * uart_runs, {"uart": UART}))
     rows: list[_Row] = []
     differences: list[_Row] = []
     drawn: list[_Row] = []

@@ -15,6 +15,7 @@ from zipsgd.backends import EpochSamples, RunConfig
 from zipsgd.golden.loss import Step
 from zipsgd.golden.weave import sample_bytes
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.link.physical import Uart
 
 from .progress import Steps
 from .registry import Bench, Result
@@ -42,7 +43,7 @@ def measure(
     rows: int,
     *,
     baud: int,
-    uart: bool = False,
+    pins: bool = False,
     size: int,
     note: Callable[[str], None] = lambda message: None,
 ) -> _Row:
@@ -60,8 +61,8 @@ def measure(
         Samples of the whole set.
     baud : int
         Baud rate of the line.
-    uart : bool
-        Use the UART's pins at the rate of the build.
+    pins : bool
+        Use a UART's pins rather than byte streams.
     size : int
         Approximate number of sample bytes of the measured epoch.
     note : Callable[[str], None]
@@ -82,7 +83,8 @@ def measure(
         SEED,
         0,
     )
-    with simulated(build, uart=uart, baud=baud, note=note) as (board, device):
+    line: dict[str, Any] = {"uart": Uart(baud)} if pins else {"baud": baud}
+    with simulated(build, **line, note=note) as (board, device):
         device.begin(RunConfig(features, P, M, BATCH), np.zeros(features, dtype=np.int64), SEED)
         seen: list[dict[str, int]] = []
 
@@ -102,7 +104,7 @@ def measure(
         "set": name,
         "n": features,
         "bytes a sample": each,
-        "line": "UART pins" if uart else "byte stream",
+        "line": "UART pins" if pins else "byte stream",
         "Mbaud": baud / 1e6,
         "sample bytes": result.sample_bytes,
         "share of the bytes": result.sample_bytes / result.link_bytes,
@@ -128,14 +130,14 @@ def run(size: int = 100_000) -> Result:
     Result
         The result of the bench.
     """
-    pins = replace(BUILD, clock_hz=60_000_000, uart_baud=MEGABAUD[-1] * 1_000_000)  # five cycles a bit
-    tasks = [(BUILD, shape, rate) for shape in SETS for rate in MEGABAUD] + [(pins, SETS[0], MEGABAUD[-1])]
+    fast = replace(BUILD, clock_hz=60_000_000)  # five cycles a bit at the fastest rate
+    tasks = [(BUILD, shape, rate, False) for shape in SETS for rate in MEGABAUD]
+    tasks.append((fast, SETS[0], MEGABAUD[-1], True))
     rows = []
     with Steps(len(tasks)) as steps:
-        for build, shape, rate in tasks:
-            uart = build is pins
-            steps.next(f"{shape[0]}, {rate} Mbaud{' over the pins' if uart else ''}")
-            rows.append(measure(build, *shape, baud=rate * 1_000_000, uart=uart, size=size, note=steps.note))
+        for build, shape, rate, pins in tasks:
+            steps.next(f"{shape[0]}, {rate} Mbaud{' over the pins' if pins else ''}")
+            rows.append(measure(build, *shape, baud=rate * 1_000_000, pins=pins, size=size, note=steps.note))
     return {
         "goal": f"samples are at least {SHARE:.0%} of the bytes that the link transfers in an epoch, and the line is never "
         f"idle while samples wait (less than {IDLE:.1%} of its cycles), at {', '.join(map(str, MEGABAUD))} Mbaud and "

@@ -19,7 +19,7 @@ from zipsgd.backends import EpochSamples, RunConfig, build_for
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.data import Scaling, load_set
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import LABEL_ONE
+from zipsgd.protocol.numbers import LABEL_ONE
 from zipsgd.training.losses import CompiledLoss, logistic, pseudo_huber
 from zipsgd.training.steps import default_step_size
 

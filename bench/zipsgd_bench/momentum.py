@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from zipsgd.data import Scaling, Table, load_set
 from zipsgd.golden.quantise import quantise
-from zipsgd.protocol.formats import LABEL_FRAC
+from zipsgd.protocol.numbers import LABEL_FRAC
 from zipsgd.training.steps import default_step_size
 
 from .progress import Steps

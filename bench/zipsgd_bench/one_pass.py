@@ -13,7 +13,9 @@ from zipsgd.backends import Backend, EpochSamples, RunConfig
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.data.sets import mnist_digits
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import LABEL_ONE, Build, Loss
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_ONE
+from zipsgd.protocol.run import Loss
 
 from .progress import Steps
 from .registry import Bench, Result

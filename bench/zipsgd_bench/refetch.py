@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data.sets import mnist_digits
-from zipsgd.protocol.formats import Refetch
+from zipsgd.protocol.run import Refetch
 
 from .extras import extra
 from .progress import Steps

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.driver import Device
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.link.physical import Uart
 
 from .extras import extra
 
@@ -20,7 +21,7 @@ __all__ = ["simulated"]
 def simulated(
     build: Build,
     *,
-    uart: bool = False,
+    uart: Uart | None = None,
     fast_memory: bool = False,
     baud: int = 0,
     stall_seed: int = 0,

@@ -18,7 +18,8 @@ from zipsgd.golden.loss import Step, deltas, residuals
 from zipsgd.golden.quantise import Codes, quantise
 from zipsgd.golden.run import RunConfig
 from zipsgd.golden.update import update
-from zipsgd.protocol.formats import LABEL_FRAC, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_FRAC
 
 from .progress import Steps
 from .registry import Bench, Result

@@ -8,14 +8,16 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.registers import Status, identification, registers_of
 
 from .link.link import Link
+from .link.physical import Uart, uart_divisor
 from .link.register_bank import RegisterBank
-from .link.uart import UartReceiver, UartTransmitter, uart_divisor
+from .link.uart import UartReceiver, UartTransmitter
 
 __all__ = ["Accelerator", "UartAccelerator"]
 
 _OF_LINK = ("frames_bad", "frames_skipped")
+"""Registers that the link drives."""
 _OF_HOST = ("session",)
-"""Kept for the host, and for nothing in here."""
+"""Registers that are kept for the host and have no effect."""
 
 
 class Accelerator(wiring.Component):
@@ -23,13 +25,17 @@ class Accelerator(wiring.Component):
 
     Parameters
     ----------
-    build : the parameters.
-    datapath : stands in for ``Datapath(build)``, with the same ports.
+    build : Build
+        The parameters.
+    datapath : Component or None
+        The datapath, with the ports of ``Datapath(build)``, which is the default.
 
     Members
     -------
-    rx : In(stream.Signature(8, always_ready=True)), bytes from the host.
-    tx : Out(stream.Signature(8)), bytes to the host.
+    rx : In(stream.Signature(8, always_ready=True))
+        Bytes from the host, at most one per cycle.
+    tx : Out(stream.Signature(8))
+        Bytes to the host, at most one per cycle.
     """
 
     rx: In(stream.Signature(8, always_ready=True))
@@ -86,19 +92,31 @@ class UartAccelerator(wiring.Component):
 
     Parameters
     ----------
-    build : ``uart_baud`` must be a rate that ``clock_hz`` can make, see :func:`.uart_divisor`.
-    datapath : as of :class:`Accelerator`.
+    build : Build
+        The parameters.
+    uart : Uart
+        The line; ``build.clock_hz`` must be able to make its rate.
+    datapath : Component or None
+        As for :class:`Accelerator`.
 
     Members
     -------
-    rx : In(1); tx : Out(1): the pins.
+    rx : In(1)
+        The pin from the host, asynchronous.
+    tx : Out(1)
+        The pin to the host.
+
+    Raises
+    ------
+    ValueError
+        The clock cannot make the line's rate, see :func:`.uart_divisor`.
     """
 
     rx: In(1, init=1)
     tx: Out(1, init=1)
 
-    def __init__(self, build: Build, datapath: Component | None = None):
-        self._divisor = uart_divisor(build.clock_hz, build.uart_baud)
+    def __init__(self, build: Build, uart: Uart, datapath: Component | None = None):
+        self._divisor = uart_divisor(build.clock_hz, uart.baud)
         self._accelerator = Accelerator(build, datapath)
         super().__init__()
 

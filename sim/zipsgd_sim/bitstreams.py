@@ -1,11 +1,13 @@
-"""A bitstream as a virtual board: taken apart into cells, wire by wire, and simulated from its pins."""
+"""A bitstream on the virtual board: taken apart into cells and wires, and simulated from its pins."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from zipsgd_hw.boards.toolchain import BuildFailed, find_tool, run_tool, yosys_files
+from zipsgd_hw.boards.families.ice40 import ICE40
+from zipsgd_hw.boards.toolchain import BuildFailed, find_tool, run_tool
 
-from .designs import ARGUMENTS, TOP, Design, of_unknown_state
+from .cells import cell_arguments, cell_library
+from .designs import TOP, Design
 
 __all__ = ["bitstream_design"]
 
@@ -34,7 +36,7 @@ endmodule
 
 
 def _simulable(chip: str) -> str:
-    """The tool's Verilog with ports declared once, our PLL, and flip-flops, each ``reg n = 0``, random to begin with."""
+    """The tool's Verilog with each port declared once, our PLL, and flip-flops (``reg n = 0``) that come up random."""
     lines = []
     for line in chip.splitlines():
         kind, _, rest = line.partition(" ")
@@ -48,10 +50,25 @@ def _simulable(chip: str) -> str:
 
 
 def bitstream_design(bitstream: Path) -> Design:
-    """What ``zipsgd build`` has made for the HX8K board, with its UART's pins; ``top.pcf`` is beside it.
+    """A bitstream of the HX8K board, with its UART's pins.
 
-    The tool icebox_vlog knows no multipliers, which other iCE40 boards use. Flip-flops and memories come up unknown, though the
-    device's are zero. Raises :class:`zipsgd_hw.boards.BuildFailed` without the tools.
+    Other iCE40 boards use multipliers, which the tool icebox_vlog does not know. Flip-flops and memories come up unknown,
+    though those of the device come up as zero.
+
+    Parameters
+    ----------
+    bitstream : Path
+        What ``zipsgd build`` made; its ``top.pcf`` must be in the same folder.
+
+    Returns
+    -------
+    Design
+        The design.
+
+    Raises
+    ------
+    BuildFailed
+        A tool is missing; the message says how to install it.
     """
     try:
         find_tool(_TOOL)
@@ -60,7 +77,8 @@ def bitstream_design(bitstream: Path) -> Design:
             f"{_TOOL} takes bitstreams apart, and is not installed: it is part of Project IceStorm, in Debian and Ubuntu "
             f"'apt-get install fpga-icestorm'"
         ) from None
-    library = of_unknown_state((yosys_files() / "ice40" / "cells_sim.v").read_text())
+    library = cell_library(ICE40)
+    arguments = cell_arguments(ICE40)
 
     def write(folder: Path) -> Sequence[Path]:
         packed, unpacked, pins = folder / "board.bin", folder / "board.asc", folder / "board.pcf"
@@ -70,14 +88,16 @@ def bitstream_design(bitstream: Path) -> Design:
         apart = folder / "apart.v"
         run_tool([_TOOL, "-s", "-n", "bitstream", "-p", pins.name, unpacked.name], folder, apart)
         apart.write_text(_simulable(apart.read_text()) + _WRAPPER)
-        cells = folder / "cells_sim.v"
-        cells.write_text(library)
-        return [apart, cells]
+        files = [apart]
+        for name, models in library.items():
+            files.append(folder / name)
+            files[-1].write_text(models)
+        return files
 
     return Design(
         "bitstream",
         "three minutes",
-        "\0".join([bitstream.read_bytes().hex(), library, _WRAPPER, *ARGUMENTS]),
+        "\0".join([bitstream.read_bytes().hex(), *library.values(), _WRAPPER, *arguments]),
         write,
-        ARGUMENTS,
+        arguments,
     )

@@ -11,17 +11,25 @@ from types import TracebackType
 from typing import Any
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.boards.synthesis import STATISTICS, cell_counts
-from zipsgd_hw.link.uart import uart_divisor
+from zipsgd_hw.link.physical import Uart, uart_divisor
 
-from .designs import FAMILIES, Design, Family, netlist_design
+from .designs import Design, netlist_design, rtl
 from .verilate import board_executable
 from .waves import save_groups
 
 __all__ = ["VirtualBoard"]
 
 _SLOWEST = 500
-"""Cycles a byte."""
+"""Most cycles that a byte may take."""
+
+
+def _byte_cycles(clock_hz: int, uart: Uart | None, baud: int) -> int:
+    """Cycles that a byte takes on the line."""
+    if uart is not None:
+        return 10 * uart_divisor(clock_hz, uart.baud)
+    return round(10 * clock_hz / baud) if baud else 1
 
 
 class VirtualBoard:
@@ -29,45 +37,64 @@ class VirtualBoard:
 
     Parameters
     ----------
-    build : parameters of the gateware.
-    netlist : simulate what synthesis for this family of FPGAs made of the gateware, in its cells; default: the gateware.
-    design : simulate this, which has the ports of ``build``.
-    power_up : seed of what a netlist's flip-flops and memories hold before the reset.
-    reset_cycles : for which the reset pin is high to begin with; 0 leaves a netlist as it powered up.
-    uart : simulate the top with UART pins, at ``build.uart_baud``, rather than the byte-stream port.
-    baud : of the link-rate model: bytes no faster than this many tenths a second of virtual time; 0 for a byte a cycle.
-    stall_seed : random gaps in both byte streams; 0 for none.
-    trace : file for a waveform (VCD) of the gateware; beside it, when the board is closed, a save file for GTKWave with groups
-        of signals.
-    port : of TCP on this computer; 0 for any that is free.
-    pty : serve a pseudo-terminal rather than TCP.
-    optimise : of the C++ compiler, 0 to 3.
-    progress : is told before a compilation begins.
+    build : Build
+        Parameters of the gateware.
+    netlist : str or None
+        Name of an FPGA family (:data:`zipsgd_hw.boards.families.FAMILIES`): simulate the netlist that synthesis for it makes
+        of the gateware. None simulates the gateware itself.
+    design : Design or None
+        Simulate this design, which must have the ports of ``build`` and ``uart``.
+    power_up : int
+        Seed of what a netlist's flip-flops and memories hold before the reset, 1 to 2^31 - 1.
+    reset_cycles : int
+        Cycles for which the reset pin is high at first; 0 leaves a netlist as it powered up.
+    uart : Uart or None
+        Simulate the top with this UART's pins; None simulates the top with byte streams.
+    baud : int
+        Rate in bits per second to which the byte streams are held, at ten bits a byte in virtual time; 0 for a byte a cycle.
+        Not used with ``uart``, which has a rate of its own.
+    stall_seed : int
+        Seed of random gaps in both byte streams; 0 for no gaps.
+    trace : Path or None
+        File for a waveform (VCD) of the gateware. When the board is closed, a save file for GTKWave with groups of signals is
+        written beside it.
+    port : int
+        TCP port on this computer; 0 for any free one.
+    pty : bool
+        Whether to serve a pseudo-terminal rather than TCP.
+    optimise : int
+        Optimisation level of the C++ compiler, 0 to 3.
+    progress : callable
+        Called with a line before a compilation begins.
 
     Attributes
     ----------
-    url : what the host opens.
-    cells : how many of each type a netlist has.
+    build : Build
+        Parameters of the gateware.
+    url : str
+        The URL that the host opens.
+    cells : dict of str to int
+        Cells of a netlist by type; empty for other designs.
 
     Raises
     ------
     ValueError
-        A rate or a port that cannot be, or a waveform that cannot be written.
+        A rate, a port or a seed is out of range, there is no such family, or the waveform cannot be written.
     BuildFailed
         The board could not be synthesised or compiled.
     RuntimeError
-        It did not start, for example because the port is in use.
+        The board did not start, for example because the port is in use.
     """
 
     def __init__(
         self,
         build: Build,
         *,
-        netlist: Family | None = None,
+        netlist: str | None = None,
         design: Design | None = None,
         power_up: int = 1,
         reset_cycles: int = 4,
-        uart: bool = False,
+        uart: Uart | None = None,
         baud: int = 0,
         stall_seed: int = 0,
         trace: Path | None = None,
@@ -80,15 +107,11 @@ class VirtualBoard:
             raise ValueError(f"waveforms are written as VCD: call {trace} {trace.with_suffix('.vcd').name}")
         if trace is not None and netlist is not None:
             raise ValueError("a netlist has no waveform: Verilator cannot write its cells' names")
-        if uart:
-            baud = build.uart_baud
-            byte_cycles = 10 * uart_divisor(build.clock_hz, baud)
-        else:
-            byte_cycles = round(10 * build.clock_hz / baud) if baud else 1
+        byte_cycles = _byte_cycles(build.clock_hz, uart, baud)
         if not 1 <= byte_cycles <= _SLOWEST:
             raise ValueError(
                 f"baud must be from {10 * build.clock_hz // _SLOWEST}, or hosts lose patience with so slow a simulation, to "
-                f"{10 * build.clock_hz}, a byte a cycle; not {baud}"
+                f"{10 * build.clock_hz}, a byte a cycle; not {baud if uart is None else uart.baud}"
             )
         if not 0 <= port < 1 << 16:
             raise ValueError(f"port must be in 0..65535, not {port}")
@@ -98,10 +121,12 @@ class VirtualBoard:
             raise ValueError(f"power_up must be in 1..{(1 << 31) - 1}, not {power_up}")
         self.build = build
         self._waves = trace
+        if netlist is not None:
+            design = netlist_design(build, FAMILIES[netlist], uart)
         program = board_executable(
             build,
-            uart=uart,
-            design=design if netlist is None else netlist_design(build, netlist, uart),
+            design=design or rtl(build, uart),
+            uart_pins=uart is not None,
             trace=trace is not None,
             optimise=optimise,
             progress=progress,
@@ -141,17 +166,27 @@ class VirtualBoard:
 
     @property
     def running(self) -> bool:
+        """Whether the process runs."""
         return self._process.poll() is None
 
     def statistics(self) -> dict[str, int]:
-        """Cycles of virtual time; bytes received and sent; cycles of the line to the board busy, and idle between bytes.
+        """What the board has counted since it started.
 
-        Raises RuntimeError if the board has ended.
+        Returns
+        -------
+        dict of str to int
+            ``cycles`` of virtual time; bytes ``received`` and ``sent``; cycles in which the line to the board was busy
+            (``line_busy``), and in which it was idle between bytes (``line_idle``).
+
+        Raises
+        ------
+        RuntimeError
+            The board has ended.
         """
         return self._ask("statistics")
 
     def reset(self) -> None:
-        """Pull the reset pin for four cycles, wherever the board is. Raises RuntimeError if it has ended."""
+        """Pull the reset pin for four cycles, whatever the board is doing. Raises RuntimeError if it has ended."""
         self._ask("reset")
 
     def _ask(self, command: str) -> dict[str, int]:
@@ -163,7 +198,7 @@ class VirtualBoard:
         return self._answer(5.0)
 
     def close(self) -> None:
-        """End the process; writes out the waveform."""
+        """End the process and write the rest of the waveform."""
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
         try:

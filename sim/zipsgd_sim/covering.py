@@ -1,8 +1,8 @@
-"""Covering arrays: few configurations in which every few values of the factors meet.
+"""Covering arrays: few configurations that contain all combinations of values of any few factors.
 
-Faults of interaction need a few factors to have certain values at once, most often two or three. A covering array of strength
-two is a list of configurations in which each pair of values of any two factors occurs, as long as the rules allow the pair;
-likewise for triples.
+Most faults that depend on several factors need only two or three of them to have certain values at once. A covering array of
+strength two is a list of configurations in which each pair of values of any two factors occurs, if the rules allow the pair;
+strength three is the same for triples.
 """
 
 import itertools
@@ -15,15 +15,23 @@ __all__ = ["Combination", "Configuration", "Rule", "Space", "cover"]
 Configuration = dict[str, str]
 """A value of each factor."""
 Combination = tuple[tuple[str, str], ...]
-"""Values of some factors that are to meet: (factor, value), in the factors' order."""
+"""Values of some factors that are to occur together: (factor, value), in the factors' order."""
 
 _CANDIDATES = 20
-"""Configurations that are made up for each one that is taken."""
+"""Random configurations from which the best one is taken."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a configuration must satisfy: ``holds`` of the values of ``factors``, in their order."""
+    """A condition on configurations.
+
+    Parameters
+    ----------
+    factors : tuple of str
+        The factors that the condition is about.
+    holds : callable
+        Whether the condition holds, of the factors' values in their order.
+    """
 
     factors: tuple[str, ...]
     holds: Callable[..., bool]
@@ -38,7 +46,7 @@ class Space:
     factors : mapping of str to sequence of str
         The values of each factor.
     rules : sequence of Rule
-        A configuration has to satisfy all of them.
+        Conditions, all of which a configuration must satisfy.
     """
 
     factors: Mapping[str, Sequence[str]]
@@ -51,7 +59,7 @@ class Space:
                 self._of.setdefault(factor, []).append(rule)
 
     def _allows(self, chosen: Configuration, factor: str) -> bool:
-        """Whether the rules of ``factor`` that can be judged by now hold."""
+        """Whether those rules of ``factor`` hold whose factors all have a value."""
         return all(
             rule.holds(*(chosen[name] for name in rule.factors))
             for rule in self._of.get(factor, ())
@@ -59,12 +67,25 @@ class Space:
         )
 
     def complete(self, some: Mapping[str, str], rng: random.Random) -> Configuration | None:
-        """A random configuration with the values ``some``; None if the rules leave none."""
+        """A random configuration with given values.
+
+        Parameters
+        ----------
+        some : Mapping of str to str
+            Values of some factors.
+        rng : random.Random
+            Source of the choices.
+
+        Returns
+        -------
+        dict of str to str or None
+            The configuration; None if the rules allow none.
+        """
         chosen = dict(some)
         if not all(self._allows(chosen, factor) for factor in some):
             return None
         free = [factor for factor in self.factors if factor not in chosen]
-        # Factors of many rules first: they decide whether there is a way on
+        # Factors of many rules first: they determine most often whether a configuration is possible.
         free.sort(key=lambda factor: -len(self._of.get(factor, ())))
 
         def fill(place: int) -> bool:
@@ -81,7 +102,20 @@ class Space:
         return {factor: chosen[factor] for factor in self.factors} if fill(0) else None
 
     def combinations(self, factors: Iterable[str], strength: int) -> set[Combination]:
-        """All combinations of values of ``strength`` of the ``factors`` that a configuration can have."""
+        """All combinations of values that the rules allow.
+
+        Parameters
+        ----------
+        factors : iterable of str
+            The factors whose values are combined.
+        strength : int
+            Factors of a combination.
+
+        Returns
+        -------
+        set of Combination
+            The combinations.
+        """
         rng = random.Random(0)
         names = [name for name in self.factors if name in set(factors)]
         found: set[Combination] = set()
@@ -91,7 +125,7 @@ class Space:
                 if combination in found:
                     continue
                 if (example := self.complete(dict(combination), rng)) is not None:
-                    # What one configuration has is possible; that saves the search for most
+                    # All combinations of a configuration are possible, which saves most searches.
                     found |= _met(example, names, strength)
         return found
 
@@ -106,24 +140,24 @@ def cover(
     rng: random.Random,
     bases: Sequence[Mapping[str, str]] = ({},),
 ) -> tuple[list[Configuration], dict[int, int]]:
-    """A covering array, by taking again and again the best of a few random configurations.
+    """A covering array, built by repeatedly taking the best of a few random configurations.
 
     Parameters
     ----------
     space : Space
         Where configurations come from.
     strengths : mapping of int to iterables of str
-        For each strength, the factors whose combinations are to be met.
+        For each strength, the factors whose combinations are to be covered.
     rng : random.Random
-        Decides which of many arrays comes out.
+        Source of the choices.
     bases : sequence of mappings
-        Values of some factors to begin with: each configuration has those of one of these, unless none of them allows a
+        Values of some factors to start from: each configuration contains one of these, unless none of them allows a
         combination that is still missing.
 
     Returns
     -------
     list of Configuration, dict of int to int
-        The array, which meets every combination there is; and how many of each strength there are.
+        The array, which covers every combination that the rules allow; and the number of combinations of each strength.
     """
     names = {
         strength: [name for name in space.factors if name in set(some)]
@@ -164,7 +198,7 @@ def cover(
 
 
 def _joined(some: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str] | None:
-    """Both together; None where they disagree."""
+    """The values of both; None if they contradict each other."""
     if any(some.get(name, value) != value for name, value in more.items()):
         return None
     return {**some, **more}

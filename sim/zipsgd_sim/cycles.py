@@ -1,7 +1,7 @@
-"""cocotb: cycles of the training core when planes are always there.
+"""cocotb: cycles of the training core when a plane is always available.
 
-Run by :func:`measure`, which simulates a build's :class:`zipsgd_hw.datapath.core.TrainingCore` and gives the counts. The
-values of the planes do not matter to the count, so that nothing runs in Python while the clock does.
+:func:`measure` simulates a build's :class:`zipsgd_hw.datapath.core.TrainingCore` and returns the counts. The counts do not
+depend on the values of the planes, so that no Python runs in each cycle.
 """
 
 import json
@@ -24,7 +24,19 @@ __all__ = ["CycleCount", "Shape", "measure"]
 
 @dataclass(frozen=True)
 class Shape:
-    """A run whose cycles are counted: ``batches`` full mini-batches in one epoch."""
+    """A run of one epoch whose cycles are counted.
+
+    Parameters
+    ----------
+    features : int
+        Features of a sample (n).
+    p, m : int
+        Base planes and up planes.
+    batch : int
+        Samples of a mini-batch.
+    batches : int
+        Mini-batches of the epoch, all of them full.
+    """
 
     features: int
     p: int
@@ -35,14 +47,41 @@ class Shape:
 
 @dataclass(frozen=True)
 class CycleCount:
-    """``cycles`` from the epoch's start to its last update; ``planes`` of them with a plane taken."""
+    """Cycles of an epoch.
+
+    Parameters
+    ----------
+    cycles : int
+        Cycles from the epoch's start to its last update.
+    planes : int
+        Cycles of these in which a plane was taken.
+    """
 
     cycles: int
     planes: int
 
 
-def measure(build: Build, shapes: Iterable[Shape], work: Path) -> list[CycleCount]:
-    """Counts for each shape, from RTL simulation of ``build``. ``work`` is a folder for the simulator's files."""
+def measure(
+    build: Build, shapes: Iterable[Shape], work: Path, *, fast_memory: bool = False
+) -> list[CycleCount]:
+    """Count cycles in RTL simulation.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+    shapes : iterable of Shape
+        The runs.
+    work : Path
+        Folder for the simulator's files.
+    fast_memory : bool
+        See :class:`zipsgd_hw.datapath.core.TrainingCore`.
+
+    Returns
+    -------
+    list of CycleCount
+        A count for each run.
+    """
     from zipsgd_hw.datapath.core import TrainingCore
 
     from .cocotb_runner import run_cocotb
@@ -51,7 +90,8 @@ def measure(build: Build, shapes: Iterable[Shape], work: Path) -> list[CycleCoun
     results = work / "results.json"
     results.unlink(missing_ok=True)
     jobs.write_text(json.dumps({"build": build.as_dict(), "shapes": [asdict(shape) for shape in shapes]}))
-    run_cocotb(TrainingCore(build), __file__, work, {"jobs": str(jobs), "results": str(results)})
+    core = TrainingCore(build, fast_memory=fast_memory)
+    run_cocotb(core, __file__, work, {"jobs": str(jobs), "results": str(results)})
     return [CycleCount(**row) for row in json.loads(results.read_text())]
 
 
@@ -75,6 +115,7 @@ async def _epoch(dut: Any, build: Build, shape: Shape) -> CycleCount:
 
 @cocotb.test()
 async def count(dut: Any) -> None:
+    """Count the cycles of the shapes in the file ``jobs``, and write them to the file ``results``."""
     jobs = json.loads(Path(str(cocotb.plusargs["jobs"])).read_text())
     build = Build(**jobs["build"])
     for name in (

@@ -1,43 +1,28 @@
-"""What a virtual board is made of: the gateware's Verilog, a netlist that synthesis made of it, or a bitstream."""
+"""What a virtual board simulates: the gateware's Verilog, or a netlist that synthesis made of it."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any
+
+from amaranth.lib.wiring import Component
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.boards.families import Family
+from zipsgd_hw.boards.synthesis import STATISTICS, netlist_script, synthesise
+from zipsgd_hw.boards.toolchain import tool_version
+from zipsgd_hw.datapath.datapath import Datapath
+from zipsgd_hw.link.physical import Uart
+from zipsgd_hw.top import Accelerator, UartAccelerator
 
+from .cells import cell_arguments, cell_library
 from .verilog import to_rtlil, to_verilog
 
-__all__ = ["ARGUMENTS", "FAMILIES", "TOP", "Design", "Family", "netlist_design", "of_unknown_state", "rtl"]
+__all__ = ["TOP", "Design", "netlist_design", "rtl"]
 
-Family = Literal["ice40", "ecp5"]
-"""FPGAs that there are netlists for."""
-FAMILIES: tuple[Family, ...] = get_args(Family)
 TOP = "board"
 """Name of a design's top module."""
-
-_HERE = Path(__file__).parent
-_LIBRARY: dict[Family, tuple[str, ...]] = {
-    "ice40": ("cells_sim.v",),
-    "ecp5": ("common_sim.vh", "ccu2c_sim.vh"),
-}
-"""Yosys' own models of a family's cells."""
-_MODELS: dict[Family, tuple[Path, ...]] = {"ice40": (), "ecp5": (_HERE / "ecp5_models.v",)}
-"""Models of cells that Yosys has none for."""
-ARGUMENTS = (
-    *("--x-assign", "unique", "--x-initial", "unique"),
-    *("-Wno-lint", "-Werror-USERERROR", "-Werror-PINMISSING"),
-    # Verilator takes a default of a cell's input for the first value of whatever drives it, be it the reset pin
-    *("-DNO_INCLUDES", "-DNO_ICE40_DEFAULT_ASSIGNMENTS"),
-)
-"""Verilator's, of cells."""
-_INITIAL = re.compile(r"\binitial\b\s*(begin\b|[^;]*;)")
-_WORD = re.compile(r"(\w+)\s*\[[^]]*\]\s*<?=")
-_REGISTER = re.compile(r"(\w+)\s*<?=")
-_NESTING = re.compile(r"\b(begin|end)\b")
 
 
 @dataclass(frozen=True)
@@ -46,11 +31,16 @@ class Design:
 
     Parameters
     ----------
-    title, takes : what it is, and how long it takes to compile.
-    key : a text that no other design has.
-    write : writes the Verilog into a folder, and returns its files.
-    arguments : of Verilator.
-    keeps : files that ``write`` leaves beside them, to be kept with the program.
+    title, takes : str
+        What the design is, and how long it takes to compile, for a message.
+    key : str
+        A text that differs between any two designs.
+    write : callable
+        Writes the Verilog into a folder, and returns its files.
+    arguments : tuple of str
+        Arguments of Verilator.
+    keeps : tuple of str
+        Names of files that ``write`` leaves in the folder, and that are kept with the compiled program.
     """
 
     title: str
@@ -61,14 +51,35 @@ class Design:
     keeps: tuple[str, ...] = ()
 
 
-@cache
-def rtl(build: Build, uart: bool, fast_memory: bool = False) -> Design:
-    """The gateware as Amaranth writes it; ``fast_memory``: of :class:`zipsgd_hw.datapath.datapath.Datapath`."""
-    from zipsgd_hw.datapath.datapath import Datapath
-    from zipsgd_hw.top import Accelerator, UartAccelerator
-
+def _top(build: Build, uart: Uart | None, fast_memory: bool) -> "Component[Any]":
     datapath = Datapath(build, fast_memory=fast_memory)
-    source = to_verilog(UartAccelerator(build, datapath) if uart else Accelerator(build, datapath), TOP)
+    return Accelerator(build, datapath) if uart is None else UartAccelerator(build, uart, datapath)
+
+
+@cache
+def rtl(build: Build, uart: Uart | None = None, fast_memory: bool = False) -> Design:
+    """The gateware as Amaranth writes it.
+
+    Parameters
+    ----------
+    build : Build
+        Parameters of the gateware.
+    uart : Uart or None
+        The line of the top with UART pins; None for the top with byte streams.
+    fast_memory : bool
+        See :class:`zipsgd_hw.datapath.datapath.Datapath`.
+
+    Returns
+    -------
+    Design
+        The design.
+
+    Raises
+    ------
+    ValueError
+        The build's clock cannot make the line's rate.
+    """
+    source = to_verilog(_top(build, uart, fast_memory), TOP)
 
     def write(folder: Path) -> list[Path]:
         file = folder / f"{TOP}.v"
@@ -78,71 +89,48 @@ def rtl(build: Build, uart: bool, fast_memory: bool = False) -> Design:
     return Design("gateware", "half a minute", source, write, ("--x-assign", "fast", "--x-initial", "fast"))
 
 
-def of_unknown_state(source: str) -> str:
-    """Cell models whose registers and memories are random to begin with: Verilog whose initial blocks, each of which sets a
-    register or a memory, set it so. Raises ValueError for any other block."""
-    kept = []
-    start = 0
-    while found := _INITIAL.search(source, start):
-        kept.append(source[start : found.start()])
-        start = found.end()
-        depth = 1 if found[1] == "begin" else 0
-        while depth:
-            bracket = _NESTING.search(source, start)
-            if bracket is None:
-                raise ValueError("an initial block does not end")
-            depth += 1 if bracket[1] == "begin" else -1
-            start = bracket.end()
-        block = source[found.start(1) : start]
-        if memory := _WORD.search(block):
-            kept.append(f"initial foreach ({memory[1]}[word]) {memory[1]}[word] = $urandom;")
-        elif register := _REGISTER.match(block):
-            # Verilator may else begin an unset output of a cell at zero
-            kept.append(f"initial {register[1]} = $urandom;")
-        else:
-            raise ValueError(f"an initial block sets neither a register nor a memory: {block}")
-    return "".join([*kept, source[start:]])
-
-
 @cache
-def netlist_design(build: Build, family: Family, uart: bool) -> Design:
-    """The gateware in cells of ``family``, synthesised as for :func:`zipsgd_hw.boards.synthesis.board_of`'s board.
+def netlist_design(build: Build, family: Family, uart: Uart | None = None) -> Design:
+    """The gateware in the cells of a family; flip-flops and memories come up unknown.
 
-    Its flip-flops and memories come up unknown. Raises :class:`zipsgd_hw.boards.BuildFailed` without Yosys.
+    Parameters
+    ----------
+    build : Build
+        Parameters of the gateware.
+    family : Family
+        The family, which determines the cells and whether the memory is fast.
+    uart : Uart or None
+        The line of the top with UART pins; None for the top with byte streams.
+
+    Returns
+    -------
+    Design
+        The design; it keeps the synthesis' statistics.
+
+    Raises
+    ------
+    ValueError
+        The build's clock cannot make the line's rate.
+    BuildFailed
+        Yosys is missing.
     """
-    from zipsgd_hw.boards.synthesis import STATISTICS, board_of, netlist_script, synthesise
-    from zipsgd_hw.boards.toolchain import tool_version, yosys_files
-    from zipsgd_hw.datapath.datapath import Datapath
-    from zipsgd_hw.top import Accelerator, UartAccelerator
-
-    datapath = Datapath(build, fast_memory=board_of(family).fast_memory)
-    source = to_rtlil(UartAccelerator(build, datapath) if uart else Accelerator(build, datapath), TOP)
-    library = {
-        name: of_unknown_state((yosys_files() / family / name).read_text()) for name in _LIBRARY[family]
-    }
+    source = to_rtlil(_top(build, uart, family.fast_memory), TOP)
+    library = cell_library(family)
+    arguments = cell_arguments(family)
 
     def write(folder: Path) -> list[Path]:
-        files = [synthesise(source, family, TOP, folder), *_MODELS[family]]
+        files = [synthesise(source, family, TOP, folder), *family.cell_models]
         for name, models in library.items():
             files.append(folder / name)
             files[-1].write_text(models)
         return files
 
-    own = [path.read_text() for path in _MODELS[family]]
-    return Design(
-        f"{family} netlist",
-        "two minutes",
-        "\0".join(
-            [
-                source,
-                netlist_script(family, TOP),
-                str(tool_version("yosys")),
-                *library.values(),
-                *own,
-                *ARGUMENTS,
-            ]
-        ),
-        write,
-        ARGUMENTS,
-        (STATISTICS,),
-    )
+    parts = [
+        source,
+        netlist_script(family, TOP),
+        str(tool_version("yosys")),
+        *library.values(),
+        *(path.read_text() for path in family.cell_models),
+        *arguments,
+    ]
+    return Design(f"{family.name} netlist", "two minutes", "\0".join(parts), write, arguments, (STATISTICS,))

@@ -1,4 +1,4 @@
-"""What a bad line does to the bytes that go over it, random from a seed."""
+"""What a bad line does to the bytes that it carries, random from a seed."""
 
 import math
 import random
@@ -11,7 +11,7 @@ __all__ = ["Fault", "Faults", "Line", "random_faults"]
 
 
 class Fault(Enum):
-    """What may happen at a byte."""
+    """What may happen to a byte or after it."""
 
     CORRUPT = "corrupt"
     DROP = "drop"
@@ -23,20 +23,32 @@ class Fault(Enum):
 
 @dataclass(frozen=True)
 class Faults:
-    """A fault schedule: how often what happens, for each byte and either way.
+    """How often each kind of fault happens, in both directions. Rates are probabilities for each byte.
 
     Parameters
     ----------
-    corrupt : rate at which a byte becomes another one.
-    drop, insert, duplicate : rates at which a byte is lost, has a random one before it, comes twice.
-    stall : rate at which the bytes behind one are held up, for up to ``longest_stall`` seconds.
-    disconnect : rate at which the host's connection is closed behind a byte. It can connect again after up to
-        ``longest_absence`` seconds; what is on the line then is lost.
-    reopen : with the host's connection, the one to the board is closed and opened again.
-    junk : random bytes before the first one, either way, as of ends that are switched on in mid-frame.
-    seed : decides where the faults are.
+    corrupt : float
+        Rate at which a byte is changed to another one.
+    drop, insert, duplicate : float
+        Rates at which a byte is lost, comes after an additional random byte, and comes twice.
+    stall : float
+        Rate at which the line stops after a byte, for up to ``longest_stall`` seconds.
+    disconnect : float
+        Rate at which the host's connection is closed after a byte. The host can connect again after up to
+        ``longest_absence`` seconds; the bytes on the line are lost.
+    longest_stall, longest_absence : float
+        Upper limits in seconds.
+    reopen : bool
+        Whether the connection to the board is closed and opened again together with the host's.
+    junk : int
+        Random bytes before the first byte in each direction, as from ends that are switched on in the middle of a frame.
+    seed : int
+        Seed of the faults.
 
-    Raises ValueError for what is no rate, a negative time or a negative number.
+    Raises
+    ------
+    ValueError
+        A rate, time or number is negative, or the rates add up to 1 or more.
     """
 
     corrupt: float = 0.0
@@ -61,17 +73,18 @@ class Faults:
             raise ValueError("times and the number of junk bytes must not be negative")
 
     def rate(self, fault: Fault) -> float:
-        """Of one kind of fault, for each byte."""
+        """Rate of one kind of fault."""
         rate: float = getattr(self, fault.value)
         return rate
 
     @property
     def hit(self) -> float:
-        """Share of the bytes that do not come as they were sent."""
+        """Share of the bytes that do not arrive as they were sent."""
         return self.corrupt + self.drop + self.insert + self.duplicate
 
     @property
     def total(self) -> float:
+        """Rate of all faults together."""
         return sum(map(self.rate, Fault))
 
 
@@ -79,9 +92,21 @@ _BYTES = ("corrupt", "drop", "insert", "duplicate")
 
 
 def random_faults(seed: int, most: float = 0.01) -> Faults:
-    """A schedule with up to ``most`` of the bytes hit, on any scale down to a thousandth of that, and all else in most of them.
+    """Random rates of faults.
 
-    One kind of hit, some or all; in three of four, stalls, disconnections and junk each.
+    Bytes are hit by one kind of fault, several or all. Stalls, disconnections and junk are each there with probability 3/4.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the rates, and of the faults.
+    most : float
+        Largest share of bytes that are hit; the share is between a thousandth of this and this, on a logarithmic scale.
+
+    Returns
+    -------
+    Faults
+        The rates.
     """
     rng = random.Random(seed)
     kinds = rng.sample(_BYTES, rng.randint(1, len(_BYTES)))
@@ -107,12 +132,15 @@ class Line:
 
     Parameters
     ----------
-    faults : the schedule.
-    way : of the direction; each has faults of its own.
+    faults : Faults
+        The rates.
+    way : str
+        Name of the direction; each direction has faults of its own.
 
     Attributes
     ----------
-    hits : how many of each kind there have been.
+    hits : Counter of Fault
+        Faults of each kind so far.
     """
 
     def __init__(self, faults: Faults, way: str) -> None:
@@ -130,9 +158,17 @@ class Line:
         return int(math.log(1 - self._rng.random()) / math.log1p(-total)) if total else 1 << 62
 
     def spoil(self, data: bytes) -> Iterator[tuple[bytes, float | None]]:
-        """What becomes of ``data``: parts of it, and for how many seconds the line is held up behind each.
+        """What becomes of bytes on the line.
 
-        None rather than seconds: the host is disconnected there.
+        Parameters
+        ----------
+        data : bytes
+            The bytes as they were sent.
+
+        Yields
+        ------
+        bytes, float or None
+            A part of what arrives, and the seconds for which the line stops after it; None if the host is disconnected there.
         """
         out = bytearray(self._before)
         self._before = b""

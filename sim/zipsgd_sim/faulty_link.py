@@ -16,7 +16,7 @@ __all__ = ["FaultyLink"]
 
 
 class _Way:
-    """One direction: what it does, what it still has to pass on, and until when it is held up."""
+    """One direction: its faults, the bytes that it still has to pass on, and the time until which it is stopped."""
 
     def __init__(self, faults: Faults, name: str) -> None:
         self.line = Line(faults, name)
@@ -28,19 +28,25 @@ class _Way:
 
 
 class FaultyLink:
-    """Passes bytes between a host and a board's TCP port over a bad line. A context manager.
+    """A bad line between a host and a board's TCP port. A context manager.
 
-    One host at a time, as on a board; when it has gone, or was disconnected, one may come. What the board says meanwhile is
-    lost. A board that has gone takes the host's connection with it, and is looked for anew when a host comes.
+    Like a board, it serves one host at a time; the next one may connect when a host has left or was disconnected. Bytes that
+    the board sends in between are lost. If the board goes away, the host's connection is closed; the board is looked for
+    again when a host connects.
 
     Parameters
     ----------
-    url : of the board, ``socket://HOST:PORT``.
-    faults : of the line.
+    url : str
+        URL of the board, ``socket://HOST:PORT``.
+    faults : Faults
+        Rates of the line's faults.
 
     Attributes
     ----------
-    url : what the host opens.
+    url : str
+        The URL that the host opens.
+    faults : Faults
+        Rates of the line's faults.
     """
 
     def __init__(self, url: str, faults: Faults) -> None:
@@ -52,7 +58,7 @@ class FaultyLink:
         self._listener: socket.socket | None = None
         self._away_until = 0.0
         self._board: socket.socket | None = self._connect()
-        # Bound, but it does not listen: while nobody can connect, it keeps the port from others
+        # Bound but not listening: it keeps the port from other programs while no host can connect.
         self._holder = self._bound(0)
         self._port = self._holder.getsockname()[1]
         self.url = f"socket://127.0.0.1:{self._port}"
@@ -63,7 +69,7 @@ class FaultyLink:
 
     @property
     def hits(self) -> Counter[Fault]:
-        """Faults so far, either way."""
+        """Faults so far, in both directions together."""
         return self._to_board.line.hits + self._to_host.line.hits
 
     # Ends
@@ -149,9 +155,9 @@ class FaultyLink:
                 self._accept()
 
     def _take(self, way: _Way) -> None:
-        """Read what has come, and pass it on."""
+        """Read what has arrived, and pass it on."""
         source = self._host if way is self._to_board else self._board
-        if source is None:  # gone since
+        if source is None:  # it has gone in the meantime
             return
         data = b""
         with suppress(OSError):
@@ -165,11 +171,11 @@ class FaultyLink:
             self._pass_on(way)
 
     def _pass_on(self, way: _Way) -> None:
-        """As much as there is, up to where the line is held up."""
+        """Pass on as much as there is, up to where the line stops."""
         for data, seconds in way.parts:
             sink = self._board if way is self._to_board else self._host
             if sink is not None:
-                with suppress(OSError):  # that it has gone is seen when it is read
+                with suppress(OSError):  # a closed connection is noticed on reading
                     sink.sendall(data)
             if seconds is None:
                 self._disconnect(way.line.absence())
@@ -179,6 +185,7 @@ class FaultyLink:
                 return
 
     def close(self) -> None:
+        """Close all connections and stop serving."""
         self._wake.close()
         self._thread.join()
         for end in (self._awake, self._holder, self._listener, self._host, self._board):

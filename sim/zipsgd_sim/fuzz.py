@@ -1,4 +1,4 @@
-"""Hostile bytes for the simulated accelerator: what ``fuzz_board.cpp`` is told, and what it found."""
+"""Hostile bytes for the simulated accelerator: the plan for ``fuzz_board.cpp``, and what it found."""
 
 import json
 import random
@@ -12,7 +12,7 @@ from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.run import model_words, step_registers
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.weave import weave
-from zipsgd.protocol.formats import Build, Loss
+from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, READ_WORDS, Kind
 from zipsgd.protocol.registers import (
     COEFFICIENT_WINDOW,
@@ -25,21 +25,32 @@ from zipsgd.protocol.registers import (
     identification,
     registers_of,
 )
+from zipsgd.protocol.run import Loss
 
-from .designs import Design
+from .designs import Design, rtl
 from .random_runs import random_run
 from .verilate import board_executable
 
 __all__ = ["FuzzFinding", "FuzzReport", "fuzz"]
 
 _RUNS = 12
-"""Training runs with known results, which take turns."""
+"""Training runs with known results, used in turn."""
 _COUNTERS = ("frames_bad", "frames_skipped")
 
 
 @dataclass(frozen=True)
 class FuzzFinding:
-    """What went wrong in which burst, and the bytes sent from its beginning on."""
+    """Something that went wrong.
+
+    Parameters
+    ----------
+    burst : int
+        Number of the burst.
+    what : str
+        What went wrong.
+    sent : bytes
+        The bytes sent since the burst began.
+    """
 
     burst: int
     what: str
@@ -48,7 +59,15 @@ class FuzzFinding:
 
 @dataclass(frozen=True)
 class FuzzReport:
-    """``counts``: of bursts, frames, cycles and what became of them, by name."""
+    """What a run of the fuzzer did and found.
+
+    Parameters
+    ----------
+    counts : dict of str to int
+        Bursts, frames, cycles and more, by name.
+    findings : list of FuzzFinding
+        What went wrong; empty if nothing did.
+    """
 
     counts: dict[str, int]
     findings: list[FuzzFinding]
@@ -70,7 +89,7 @@ def _write_register(name: str, *words: int) -> Iterator[str]:
 
 
 def _fence(address: int, words: Sequence[int | None]) -> Iterator[str]:
-    """Reads that must give ``words``, where None stands for any."""
+    """Reads that must give ``words``; None stands for any word."""
     for start in range(0, len(words), READ_WORDS):
         part = [
             "*" if word is None else str(word & 0xFFFF_FFFF) for word in words[start : start + READ_WORDS]
@@ -80,7 +99,7 @@ def _fence(address: int, words: Sequence[int | None]) -> Iterator[str]:
 
 
 def _run(build: Build, rng: random.Random) -> Iterator[str]:
-    """A random run as docs/link.md has it, with the golden model's results."""
+    """A random run, as docs/link.md describes it, with the golden model's results."""
     run = random_run(build, rng, bytes_limit=1500)
     config = run.config
     levels = config.levels
@@ -125,7 +144,7 @@ def _access(register: Register, constants: dict[str, int]) -> str:
 
 
 def _plan(build: Build, seed: int) -> Iterator[str]:
-    """Lines of the program's input: the contract's numbers, the registers by address, the runs."""
+    """Lines of the program's input: the contract's numbers, the registers by address, and the runs."""
     constants = {
         **build.as_dict(),
         **{kind.name.lower(): kind.value for kind in Kind},
@@ -167,11 +186,31 @@ def fuzz(
     optimise: int = 3,
     progress: Callable[[str], None] = lambda message: None,
 ) -> FuzzReport:
-    """Send at least ``frames`` frames, good, mutated and random, to the simulated accelerator of ``build``.
+    """Send valid, mutated and random frames to a simulated accelerator.
 
-    After each burst of up to 40, the device must answer a SYNC and reads of all registers and of the model in a bounded number
-    of cycles, and hold nothing but what good frames may have written; every 200 bursts, a training run must give the golden
-    model's bits. ``fuzz_board.cpp`` says what is compared. Arguments are those of :func:`.board_executable`.
+    After each burst of up to 40 frames, the device must answer a SYNC and reads of all registers and of the model in a bounded
+    number of cycles, and must hold only what valid frames may have written. Every 200 bursts, a training run must give the
+    golden model's bits. ``fuzz_board.cpp`` says what is compared.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+    frames : int
+        Least number of frames.
+    seed : int
+        Seed of runs and bytes.
+    design : Design or None
+        Simulate this design, which must have the ports of ``build``; None for the gateware.
+    optimise : int
+        Optimisation level of the C++ compiler, 0 to 3.
+    progress : callable
+        Called with a line before a compilation begins.
+
+    Returns
+    -------
+    FuzzReport
+        What it did and found.
 
     Raises
     ------
@@ -179,7 +218,7 @@ def fuzz(
         The program could not be compiled.
     """
     program = board_executable(
-        build, program="fuzz_board", design=design, optimise=optimise, progress=progress
+        build, design=design or rtl(build), program="fuzz_board", optimise=optimise, progress=progress
     )
     done = subprocess.run(
         [str(program), "--frames", str(frames), "--seed", str(seed)],

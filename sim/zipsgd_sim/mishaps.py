@@ -1,4 +1,4 @@
-"""Something happens while a host works with a virtual board."""
+"""Something that happens to a virtual board while a host uses it."""
 
 import threading
 import time
@@ -10,15 +10,28 @@ from .board import VirtualBoard
 __all__ = ["after_bytes"]
 
 _LOOK = 0.005
-"""Seconds between two looks at the board."""
+"""Seconds between two questions to the board."""
 
 
 @contextmanager
 def after_bytes(board: VirtualBoard, count: int, act: Callable[[], None]) -> Iterator[list[float]]:
-    """While the body runs, ``act``, in a thread of its own, once the board has received ``count`` bytes.
+    """Call a function once the board has received so many bytes, while the body runs. A context manager.
 
-    Yields a list that gets the times (of :func:`time.monotonic`) before ``act`` and after the body, or only the latter if there
-    were fewer bytes. The body must not ask the board for anything else.
+    The body must not ask the board for anything else.
+
+    Parameters
+    ----------
+    board : VirtualBoard
+        The board.
+    count : int
+        Bytes received.
+    act : callable
+        Called once, in a thread of its own; not at all if the board receives fewer bytes.
+
+    Yields
+    ------
+    list of float
+        Gets times of :func:`time.monotonic` in seconds: the one before ``act``, if it was called, and the one after the body.
     """
     times: list[float] = []
     over = threading.Event()

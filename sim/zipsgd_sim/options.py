@@ -1,6 +1,6 @@
-"""Everything that a build and a run can be, as factors of a covering array; and its rows as builds and random runs.
+"""The options of builds and runs as factors of a covering array, and the builds of its rows.
 
-The identity bench goes through the whole array, :func:`option_array`; the tests through a slice.
+The identity bench tries the whole array, :func:`option_array`; the tests try a slice of it.
 """
 
 import random
@@ -35,7 +35,8 @@ BUILD_FACTORS = {
     "polynomials": ("no", "yes"),
     "proximal": ("no", "box", "ball"),
 }
-"""Of a build. ``update lanes``: as many as lanes, fewer, or one; ``memory``: see ``fast_memory`` of :class:`.GradientUnit`."""
+"""Factors of a build. ``update lanes``: as many as lanes, fewer, or one; ``memory``: ``fast_memory`` of
+:class:`zipsgd_hw.datapath.gradient_unit.GradientUnit`."""
 
 RUN_FACTORS = {
     "p": ("0", "1", "middle", "most"),
@@ -56,17 +57,18 @@ RUN_FACTORS = {
     "stalls": ("no", "yes"),
     "resets": ("no", "yes"),
 }
-"""Of a run. ``last batch``: samples of an epoch's last mini-batch; ``stalls``: of byte streams; ``resets``: in mid-epoch."""
+"""Factors of a run. ``last batch``: samples of an epoch's last mini-batch; ``stalls``: random gaps in the byte streams;
+``resets``: resets in the middle of epochs."""
 
 TIMING = (
     *("update lanes", "memory", "p", "ups", "chunks", "batch", "last batch", "heads used", "levels", "loss"),
     *("refetch", "prox", "ball", "stalls"),
 )
-"""Factors that decide when an update meets the samples that follow it: their triples are covered, too."""
+"""Factors that determine when an update meets the samples that follow it; their triples are covered as well."""
 _BUILD_TIMING = (
     *("update lanes", "memory", "heads", "transcoder", "hinges", "refetching", "polynomials", "proximal"),
 )
-"""Factors of a build that decide the same, or what those of a run may be."""
+"""Factors of a build that determine the same, or that limit those of a run."""
 
 _SEED = 5
 _MOST_CHUNKS = 16
@@ -78,7 +80,7 @@ _WIDTHS = {
 
 
 def _implies(condition: str, value: str, factor: str, *allowed: str) -> Rule:
-    """Where ``condition`` has ``value``, ``factor`` must have one of those ``allowed``."""
+    """Where the factor ``condition`` has ``value``, the factor ``factor`` must have one of the ``allowed`` values."""
     return Rule((condition, factor), lambda one, other: one != value or other in allowed)
 
 
@@ -119,7 +121,7 @@ _RUN_RULES = (
 
 @cache
 def option_space() -> Space:
-    """All builds with all runs that they can do."""
+    """All builds, with all runs that each can do."""
     return Space({**BUILD_FACTORS, **RUN_FACTORS}, (*_BUILD_RULES, *_RUN_RULES))
 
 
@@ -129,7 +131,7 @@ def _names(configuration: Mapping[str, str]) -> tuple[str, ...]:
 
 @cache
 def build_array() -> list[Configuration]:
-    """Builds in which all pairs of their options meet, and all triples of those that decide how updates are timed."""
+    """Builds that cover all pairs of their options, and all triples of the options that determine how updates are timed."""
     builds, _ = cover(
         Space(BUILD_FACTORS, _BUILD_RULES), {2: BUILD_FACTORS, 3: _BUILD_TIMING}, random.Random(_SEED)
     )
@@ -137,7 +139,18 @@ def build_array() -> list[Configuration]:
 
 
 def run_array(build: Mapping[str, str]) -> list[Configuration]:
-    """Configurations of one build in which all pairs of a run's options meet; the first ones meet the most."""
+    """Configurations of one build that cover all pairs of a run's options; the first ones cover the most.
+
+    Parameters
+    ----------
+    build : Mapping of str to str
+        A value for each factor of :data:`BUILD_FACTORS`.
+
+    Returns
+    -------
+    list of dict of str to str
+        The configurations.
+    """
     space = Space(
         {**{factor: (value,) for factor, value in build.items()}, **RUN_FACTORS}, option_space().rules
     )
@@ -146,9 +159,14 @@ def run_array(build: Mapping[str, str]) -> list[Configuration]:
 
 @cache
 def option_array() -> tuple[list[Configuration], dict[int, int]]:
-    """Configurations in which all pairs of values meet, and all triples of :data:`TIMING`; and how many of each there are.
+    """Configurations that cover all pairs of values, and all triples of :data:`TIMING`.
 
-    Those with the same build stand together.
+    Returns
+    -------
+    list of dict of str to str
+        The configurations; those with the same build are next to each other.
+    dict of int to int
+        How many pairs (2) and triples (3) there are.
     """
     array, counts = cover(
         option_space(), {2: option_space().factors, 3: TIMING}, random.Random(_SEED), build_array()
@@ -157,12 +175,34 @@ def option_array() -> tuple[list[Configuration], dict[int, int]]:
 
 
 def fast_memory_of(configuration: Mapping[str, str]) -> bool:
-    """Whether the build is for FPGAs with fast memories."""
+    """Whether a configuration is for FPGAs with fast memories.
+
+    Parameters
+    ----------
+    configuration : Mapping of str to str
+        A value for each factor of :data:`BUILD_FACTORS`, at least.
+
+    Returns
+    -------
+    bool
+        ``fast_memory`` of :class:`zipsgd_hw.datapath.datapath.Datapath`.
+    """
     return configuration["memory"] == "fast"
 
 
 def build_of(configuration: Mapping[str, str]) -> Build:
-    """The build of a configuration."""
+    """The build of a configuration.
+
+    Parameters
+    ----------
+    configuration : Mapping of str to str
+        A value for each factor of :data:`BUILD_FACTORS`, at least.
+
+    Returns
+    -------
+    Build
+        The build.
+    """
     lanes, heads = int(configuration["lanes"]), int(configuration["heads"])
     has = {
         name: configuration[name] == "yes" for name in ("transcoder", "hinges", "refetching", "polynomials")

@@ -1,4 +1,4 @@
-"""Random training runs, for whoever compares two implementations of the device."""
+"""Random training runs, to compare two implementations of the device."""
 
 import random
 from collections.abc import Mapping
@@ -12,14 +12,30 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.golden.prox import NO_PROX, Prox
-from zipsgd.protocol.formats import LABEL_ONE, REACH_MAX, Build, Loss, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_ONE, REACH_MAX
+from zipsgd.protocol.run import Loss, Refetch
 
 __all__ = ["RandomRun", "random_run"]
 
 
 @dataclass(frozen=True)
 class RandomRun:
-    """``model``: master words to start from, shaped as ``config`` says; ``seed``: of the device; a step for each epoch."""
+    """A training run.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Configuration of the run.
+    seed : int
+        Seed of the device.
+    model : NDArray[np.int64] of shape ``config.model_shape()``
+        Words of the master model to start from.
+    epochs : list of EpochSamples
+        Samples of each epoch.
+    steps : list of Step
+        Step of each epoch.
+    """
 
     config: RunConfig
     seed: int
@@ -35,7 +51,7 @@ def _random_table(numbers: np.random.Generator, features: int, p: int, bits: int
 
 
 def _random_prox(build: Build, rng: random.Random, kind: str | None, spared: bool, ball: bool) -> Prox:
-    """Bounds and thresholds of all sizes; each part in half of the cases, or the one that ``kind`` names, or all."""
+    """A proximal step of any size: the part that ``kind`` names, all parts, or each part with probability 1/2."""
 
     def part(name: str, value: int) -> int:
         wanted = rng.random() < 0.5 if kind is None else kind in (name, "all")
@@ -63,7 +79,7 @@ def _random_loss(build: Build, rng: random.Random) -> Loss:
 
 
 def _random_polynomial(build: Build, rng: random.Random, least_degree: int) -> Polynomial:
-    """Coefficients of up to 4 in all, the loss's as well."""
+    """A polynomial whose coefficients, and those of its loss, have sizes of less than 4 in all."""
     degree = rng.randint(least_degree, build.polynomial)
     sizes = [rng.uniform(-1, 1) for _ in range(degree + 1)]
     scale = rng.choice([0.5, 1.9, 3.99]) / sum(map(abs, sizes))
@@ -125,20 +141,59 @@ def _random_batch(build: Build, rng: random.Random, kind: str | None) -> int:
 
 
 def _random_count(rng: random.Random, batch: int, most: int, kind: str | None) -> int:
-    """Samples of an epoch, up to ``most``; ``kind`` says how many its last mini-batch has: all, one or a part."""
+    """Samples of an epoch, up to ``most``; ``kind`` says how many of them its last mini-batch has: all, one or a part."""
     if kind is None:
         return rng.randint(1, most)
     last = {"full": 0, "one": 1, "part": rng.randint(2, max(2, batch - 1))}[kind]
     return batch * rng.randint(1, max(1, (most - last) // batch)) + last
 
 
+def _random_refetch(build: Build, rng: random.Random, possible: bool, kind: str | None) -> Refetch:
+    refetch = rng.choice(list(Refetch)) if build.refetch and possible else Refetch.NEVER
+    return refetch if kind is None else Refetch[kind.upper()]
+
+
+def _random_labels(
+    numbers: np.random.Generator,
+    rng: random.Random,
+    count: int,
+    outputs: int,
+    loss: Loss,
+    classes: int | None,
+) -> npt.NDArray[np.int16]:
+    """Labels of ``count`` samples: numbers of classes, labels of all sizes, or those of two classes."""
+    if classes is not None:
+        wide = numbers.integers(0, classes + 1, count)
+    elif loss == Loss.SQUARED or rng.random() < 0.2:
+        wide = numbers.integers(-(1 << 15), 1 << 15, (count, outputs))
+    else:
+        wide = numbers.choice([-LABEL_ONE, LABEL_ONE], (count, outputs))
+    return wide.astype(np.int16).reshape((count,) if outputs == 1 else (count, outputs))
+
+
 def random_run(
     build: Build, rng: random.Random, *, bytes_limit: int = 4000, kind: Mapping[str, str] | None = None
 ) -> RandomRun:
-    """Two epochs within the build's limits, up to about ``bytes_limit`` bytes each.
+    """A run of two epochs within the build's limits.
 
-    What ``kind`` does not settle, by the names and values of :data:`zipsgd_sim.options.RUN_FACTORS`, is drawn: all that the
-    build has is used, in about every other run, and one run in five goes to where words saturate.
+    Options that ``kind`` does not fix are random. Each part of the build is used in about every other run, and one run in five
+    makes words saturate.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+    rng : random.Random
+        Source of all random choices.
+    bytes_limit : int
+        Most bytes of an epoch's samples, approximately.
+    kind : Mapping of str to str or None
+        Values of some factors of :data:`zipsgd_sim.options.RUN_FACTORS`.
+
+    Returns
+    -------
+    RandomRun
+        The run.
     """
     kind = kind or {}
     wanted = kind.get("levels")
@@ -158,11 +213,8 @@ def random_run(
     if "labels" in kind:
         one_against_all = kind["labels"] == "classes"
     outputs = 1 if one_against_all else heads
-    refetch = Refetch.NEVER
-    if build.refetch and loss.hinge and heads == 1 and not one_against_all and not bits and m:
-        refetch = rng.choice(list(Refetch))
-    if "refetch" in kind:
-        refetch = Refetch[kind["refetch"].upper()]
+    can_refetch = loss.hinge and heads == 1 and not one_against_all and not bits and m > 0
+    refetch = _random_refetch(build, rng, can_refetch, kind.get("refetch"))
     batch = _random_batch(build, rng, kind.get("batch"))
     seed = rng.getrandbits(32)
     wild = rng.random() < 0.2 if "saturates" not in kind else kind["saturates"] == "yes"
@@ -178,13 +230,7 @@ def random_run(
         if levels is not None:
             limit = 1 << (bits - 1)
             values = np.clip(values, levels.values[:, 0] / limit, levels.values[:, -1] / limit)
-        if one_against_all:
-            wide = numbers.integers(0, heads + 1, count)
-        elif loss == Loss.SQUARED or rng.random() < 0.2:
-            wide = numbers.integers(-(1 << 15), 1 << 15, (count, outputs))
-        else:
-            wide = numbers.choice([-LABEL_ONE, LABEL_ONE], (count, outputs))
-        labels = wide.astype(np.int16).reshape((count,) if outputs == 1 else (count, outputs))
+        labels = _random_labels(numbers, rng, count, outputs, loss, heads if one_against_all else None)
         order = numbers.permutation(count)
         epochs.append(EpochSamples(values.astype(np.float32), labels, order, seed, epoch))
     scale = (build.model_bits - 1) if wild else rng.randint(1, build.model_frac)

@@ -15,15 +15,21 @@ __all__ = ["ResetInEpochs"]
 
 
 class ResetInEpochs:
-    """A backend that pulls the reset pin of ``board`` once in each epoch, behind the first block of its samples.
+    """A backend that pulls the board's reset pin once in each epoch, after the first block of its samples.
 
     Parameters
     ----------
-    device : the backend that drives ``board``, and is to begin such epochs again.
+    device : DeviceBackend
+        The backend that drives the board; it must begin such epochs again.
+    board : VirtualBoard
+        The board.
 
     Attributes
     ----------
-    resets : how many there were.
+    name : str
+        Name of the backend.
+    resets : int
+        Number of resets so far.
     """
 
     def __init__(self, device: DeviceBackend, board: VirtualBoard) -> None:
@@ -33,12 +39,15 @@ class ResetInEpochs:
 
     @property
     def build(self) -> Build:
+        """The device's build."""
         return self._device.build
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
+        """See :meth:`zipsgd.backends.Backend.begin`."""
         self._device.begin(config, model, seed, epoch)
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
+        """See :meth:`zipsgd.backends.Backend.epoch`."""
         before = self.resets
 
         def told(done: int) -> None:
@@ -50,7 +59,9 @@ class ResetInEpochs:
         return self._device.epoch(samples, step, told)
 
     def model(self) -> npt.NDArray[np.int64]:
+        """See :meth:`zipsgd.backends.Backend.model`."""
         return self._device.model()
 
     def close(self) -> None:
+        """See :meth:`zipsgd.backends.Backend.close`."""
         self._device.close()

@@ -3,14 +3,30 @@
 from zipsgd.backends import RunConfig
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import step_registers
-from zipsgd.protocol.formats import REACH_MAX, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import REACH_MAX
 from zipsgd_hw.datapath.config import run_layout
 
 __all__ = ["run_word"]
 
 
 def run_word(build: Build, config: RunConfig, step: Step) -> int:
-    """What the datapath derives from its registers for ``config``, packed as :func:`zipsgd_hw.datapath.config.run_layout`."""
+    """What the datapath derives from its registers, as the word on the core's ``run`` port.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+    config : RunConfig
+        Configuration of the run, on even levels.
+    step : Step
+        Step of the epoch.
+
+    Returns
+    -------
+    int
+        The fields of :func:`zipsgd_hw.datapath.config.run_layout`, packed.
+    """
     values = {
         "last_chunk": build.chunks(config.features) - 1,
         "last_lane": (config.features - 1) % build.lanes,

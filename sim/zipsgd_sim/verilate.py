@@ -16,17 +16,16 @@ from platformdirs import user_cache_path
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.toolchain import BuildFailed
 
-from .designs import TOP, Design, rtl
+from .designs import TOP, Design
 
 __all__ = ["BuildFailed", "board_executable", "cache_folder"]
 
 _HERE = Path(__file__).parent
-_HEADER = _HERE / "clocked_board.hpp"
 _TOOLS = ("g++", "make", "perl")
 
 
 def cache_folder() -> Path:
-    """Where built boards are kept: $ZIPSGD_CACHE, or the user's cache folder."""
+    """Folder of compiled boards: ``boards`` in $ZIPSGD_CACHE or, without that variable, in the user's cache folder."""
     root = os.environ.get("ZIPSGD_CACHE")
     return (Path(root) if root else user_cache_path("zipsgd")) / "boards"
 
@@ -40,9 +39,9 @@ def _need_tools() -> None:
 
 
 def _run(command: list[str], environment: dict[str, str], log: Path) -> int:
-    """Exit status of ``command``. What interrupts it ends all that it has started."""
+    """Exit status of ``command``. An interruption ends all processes that it has started."""
     with log.open("w") as output:
-        # A process group of its own: make and the compilers can then be ended with it.
+        # A process group of its own, so that make and the compilers can be ended with it.
         process = subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True
         )
@@ -67,7 +66,7 @@ def _compile(design: Design, main: Path, work: Path, flags: list[str], optimise:
         *map(str, files), str(main),
     ]  # fmt: skip
     environment = {**os.environ, "VERILATOR_ROOT": str(root)}
-    environment.pop("MAKEFLAGS", None)  # of a make that may have started us
+    environment.pop("MAKEFLAGS", None)  # of a make that may have started this process
     environment.pop("MFLAGS", None)
     log = work / "build.log"
     status = _run(command, environment, log)
@@ -81,35 +80,45 @@ def _compile(design: Design, main: Path, work: Path, flags: list[str], optimise:
 def board_executable(
     build: Build,
     *,
+    design: Design,
     program: str = "virtual_board",
-    uart: bool = False,
-    design: Design | None = None,
+    uart_pins: bool = False,
     trace: bool = False,
     optimise: int = 3,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Path:
-    """The virtual board's program for ``build``; compiled where the cache has none, which takes ten seconds to a minute.
-
-    What the design says of itself stands beside it, see :class:`.Design`.
+    """Compile a program around a design, unless the cache has it; this takes ten seconds to a minute.
 
     Parameters
     ----------
-    program : name of the C++ source in this folder around the board.
-    uart : the top with UART pins, rather than the byte-stream port.
-    design : what to compile, with these ports (default: the gateware's Verilog).
-    trace : able to write a waveform (slower).
-    optimise : 0 compiles faster, 3 runs faster.
-    progress : is told before a compilation begins.
+    build : Build
+        The design's parameters, for the message.
+    design : Design
+        The design. The files that it keeps are in the program's folder.
+    program : str
+        Name of the C++ source in this folder that simulates it.
+    uart_pins : bool
+        Whether the design has UART pins rather than byte streams.
+    trace : bool
+        Whether the program can write a waveform, which makes it slower.
+    optimise : int
+        Optimisation level of the C++ compiler: 0 compiles faster, 3 runs faster.
+    progress : callable
+        Called with a line before a compilation begins.
+
+    Returns
+    -------
+    Path
+        The program.
 
     Raises
     ------
     BuildFailed
         Yosys, Verilator or the C++ compiler is missing or failed.
     """
-    if design is None:
-        design = rtl(build, uart)
     main = _HERE / f"{program}.cpp"
-    defines = [name for name, wanted in (("UART_PINS", uart), ("TRACE", trace)) if wanted]
+    headers = [header.read_text() for header in sorted(_HERE.glob("*.hpp"))]
+    defines = [name for name, wanted in (("UART_PINS", uart_pins), ("TRACE", trace)) if wanted]
     flags = [
         f"-O{optimise}",
         "-march=native",
@@ -118,9 +127,7 @@ def board_executable(
         *(f"-D{name}" for name in defines),
     ]
     key = hashlib.sha256(
-        "\0".join(
-            [design.key, main.read_text(), _HEADER.read_text(), version("verilator"), *flags, str(trace)]
-        ).encode()
+        "\0".join([design.key, main.read_text(), *headers, version("verilator"), *flags, str(trace)]).encode()
     ).hexdigest()[:20]
     executable = cache_folder() / key / TOP
     if executable.exists():
@@ -140,7 +147,7 @@ def board_executable(
         shutil.rmtree(work, ignore_errors=True)
         raise
     for kept in (*design.keeps, TOP):
-        # In one stroke: another process may have built the same
+        # In one step, since another process may have built the same.
         os.replace(work / kept, executable.parent / kept)
     shutil.rmtree(work)
     return executable

@@ -12,7 +12,18 @@ __all__ = ["ports", "to_rtlil", "to_verilog"]
 
 
 def ports(component: "Component[Any]") -> dict[str, tuple[Value, PortDirection]]:
-    """The ports of the module that :func:`to_verilog` writes, but for clock and reset."""
+    """The ports of the module that :func:`to_verilog` writes, except for clock and reset.
+
+    Parameters
+    ----------
+    component : Component
+        The component.
+
+    Returns
+    -------
+    dict of str to (Value, PortDirection)
+        Signal and direction of each port, by name.
+    """
     return {
         "__".join(map(str, path)): (
             Value.cast(value),
@@ -24,11 +35,23 @@ def ports(component: "Component[Any]") -> dict[str, tuple[Value, PortDirection]]
 
 
 def to_verilog(component: "Component[Any]", name: str) -> str:
-    """Verilog of ``component`` as a module called ``name``.
+    """Verilog of a component.
 
-    The module's ports are ``clk`` and ``rst`` (synchronous, high) if it has any state, and the component's members with
-    their paths joined by ``__``, as ``bytes__payload``. Members that are constants, as the ``ready`` of a stream that is
-    always ready, have no port. The same component gives the same text.
+    The module's ports are ``clk`` and ``rst`` (synchronous, active high) if it has any state, and the component's members with
+    their paths joined by ``__``, such as ``bytes__payload``. Members that are constants, such as the ``ready`` of a stream that
+    is always ready, have no port. The same component always gives the same text.
+
+    Parameters
+    ----------
+    component : Component
+        The component.
+    name : str
+        Name of the module.
+
+    Returns
+    -------
+    str
+        The Verilog.
     """
     return str(
         verilog.convert(
@@ -38,5 +61,18 @@ def to_verilog(component: "Component[Any]", name: str) -> str:
 
 
 def to_rtlil(component: "Component[Any]", name: str) -> str:
-    """RTLIL, as synthesis reads it, of the module that :func:`to_verilog` writes."""
+    """RTLIL, which synthesis reads, of the module that :func:`to_verilog` writes.
+
+    Parameters
+    ----------
+    component : Component
+        The component.
+    name : str
+        Name of the module.
+
+    Returns
+    -------
+    str
+        The RTLIL.
+    """
     return str(convert_rtlil(component, name=name, ports=ports(component), emit_src=False))

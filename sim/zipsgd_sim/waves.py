@@ -1,4 +1,4 @@
-"""A save file for GTKWave beside a waveform: the signals worth seeing, in named groups."""
+"""A save file for GTKWave beside a waveform: the most useful signals, in named groups."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +13,13 @@ GROUPS = {
     "gradient": "gradient",
     "update": "update",
 }
-"""Groups, and the module whose ports and registers each shows."""
+"""The groups, and the module whose ports and registers each group shows."""
 
 _HEX, _BIT, _OPEN, _CLOSE, _CLOSED = "@22", "@28", "@800200", "@1000200", "@c00200"
 
 
 def _signals(waveform: Path) -> Iterator[tuple[str, str, int]]:
-    """Module, name and width of each signal that has a name of its own, from a VCD's header; names with their path."""
+    """Module, name with path, and width of each signal that has a name of its own, from a VCD's header."""
     path: list[str] = []
     with waveform.open() as file:
         for line in file:
@@ -29,7 +29,7 @@ def _signals(waveform: Path) -> Iterator[tuple[str, str, int]]:
                 case ["$upscope", "$end"]:
                     path.pop()
                 case ["$var", _, width, _, name, *span, "$end"] if not set(name) & set("$["):
-                    # Amaranth makes names unique by a number behind a dollar sign.
+                    # Amaranth makes names unique by appending a dollar sign and a number.
                     yield (
                         path[-1].partition("$")[0],
                         ".".join(path) + f".{name}{''.join(span[:1])}",
@@ -40,7 +40,18 @@ def _signals(waveform: Path) -> Iterator[tuple[str, str, int]]:
 
 
 def save_groups(waveform: Path) -> Path:
-    """Write ``NAME.gtkw`` beside ``NAME.vcd``, the first group open and the others closed; its path."""
+    """Write ``NAME.gtkw`` beside ``NAME.vcd``, with the first group open and the others closed.
+
+    Parameters
+    ----------
+    waveform : Path
+        The waveform.
+
+    Returns
+    -------
+    Path
+        The save file.
+    """
     signals = list(_signals(waveform))
     lines = [f'[dumpfile] "{waveform.resolve()}"']
     for group, module in GROUPS.items():

@@ -24,6 +24,7 @@ from zipsgd_bench import (
     quality,
     unbiased,
 )
+from zipsgd_hw.link.physical import Uart
 from zipsgd_sim.designs import rtl
 from zipsgd_sim.fuzz import fuzz as hostile_bytes
 
@@ -107,14 +108,14 @@ def test_link(share: float, idle: int, met: bool, monkeypatch: pytest.MonkeyPatc
     asked = []
 
     def measure(build: Build, name: str, features: int, rows: int, **arguments: Any) -> Row:
-        asked.append((name, arguments["baud"], arguments["uart"], build.uart_baud))
+        asked.append((name, arguments["baud"], arguments["pins"], build.clock_hz))
         return {"share of the bytes": share, "idle cycles": idle, "of": 1000}
 
     monkeypatch.setattr(link_rate, "measure", measure)
     assert link_rate.run()["met"] is met
     assert len(asked) == len(link_rate.SETS) * len(link_rate.MEGABAUD) + 1
-    assert asked[-1] == ("MNIST", 12_000_000, True, 12_000_000)
-    assert not any(uart or pins for _, _, uart, pins in asked[:-1])
+    assert asked[-1] == ("MNIST", 12_000_000, True, 60_000_000)
+    assert not any(pins for _, _, pins, _ in asked[:-1])
 
 
 @pytest.mark.parametrize(("more", "met"), [(0, True), (10, False)])
@@ -193,10 +194,17 @@ def test_gateware(slowest: float, met: bool, tmp_path: Path, monkeypatch: pytest
 
 def test_bitstream(small_build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateware itself in the place of one taken apart."""
-    build = replace(small_build, uart_baud=3_000_000)
-    report = {"build": build.as_dict(), "bitstream": "top.bin", "utilisation": {"cells": 1}, "tools": {}}
+    report = {
+        "build": small_build.as_dict(),
+        "link_baud": 3_000_000,
+        "bitstream": "top.bin",
+        "utilisation": {"cells": 1},
+        "tools": {},
+    }
     monkeypatch.setattr("zipsgd_hw.boards.build_board", lambda *_, **__: report)
-    monkeypatch.setattr("zipsgd_sim.bitstreams.bitstream_design", lambda path: rtl(build, True))
+    monkeypatch.setattr(
+        "zipsgd_sim.bitstreams.bitstream_design", lambda path: rtl(small_build, Uart(3_000_000))
+    )
     result = bitstream.run(runs=1)
     assert result["met"]
     assert [row["power-up"] for row in result["rows"]] == list(bitstream.POWER_UPS)

@@ -1,6 +1,7 @@
 """Boards: their table, the prediction, and the build."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,11 @@ from amaranth.back import rtlil
 from zipsgd.protocol.formats import Build, BuildError
 from zipsgd.protocol.registers import parse_identification
 from zipsgd_hw.boards import BOARDS, BuildFailed, build_board, predict_epoch, toolchain
+from zipsgd_hw.boards.families.ecp5 import ECP5, Ecp5Pll
+from zipsgd_hw.boards.families.ice40 import Ice40Pll
 from zipsgd_hw.boards.memory_blocks import memory_blocks
-from zipsgd_hw.boards.pll import Ecp5Pll, Ice40Pll
 from zipsgd_hw.boards.report import clocks, fmax_margin, utilisation
 from zipsgd_hw.boards.synthesis import synthesise
-from zipsgd_hw.link.uart import uart_divisor
 from zipsgd_sim.cycles import Shape, measure
 
 
@@ -24,7 +25,6 @@ def test_row_is_whole(name: str) -> None:
     board = BOARDS[name]
     assert board.name == name
     assert board.limits.endswith(".")
-    uart_divisor(board.build.clock_hz, board.build.uart_baud)
     assert sum(memory_blocks(board.build, board.ram).values()) <= board.ram.count
 
 
@@ -50,11 +50,14 @@ def test_a_clock_that_the_pll_does_not_make_is_refused() -> None:
         Ecp5Pll(clki_div=1, clkfb_div=4, clkop_div=1).output_hz(25_000_000)
 
 
-@pytest.mark.parametrize("update_lanes", [8, 2])
-def test_predicted_cycles_are_those_of_the_gateware(update_lanes: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("update_lanes", "fast_memory"), [(8, False), (2, False), (2, True)])
+def test_predicted_cycles_are_those_of_the_gateware(
+    update_lanes: int, fast_memory: bool, tmp_path: Path
+) -> None:
     build = Build(lanes=8, update_lanes=update_lanes, max_features=256)
     shapes = [Shape(200, 2, 2, 16, 3), Shape(100, 1, 1, 8, 3), Shape(256, 8, 2, 1, 3)]
-    for shape, counted in zip(shapes, measure(build, shapes, tmp_path), strict=True):
+    counts = measure(build, shapes, tmp_path, fast_memory=fast_memory)
+    for shape, counted in zip(shapes, counts, strict=True):
         samples = shape.batch * shape.batches
         predicted = predict_epoch(
             build,
@@ -70,11 +73,11 @@ def test_predicted_cycles_are_those_of_the_gateware(update_lanes: int, tmp_path:
 def test_prediction_says_what_bounds_it() -> None:
     build = BOARDS["icebreaker"].build
     sizes = {"samples": 1000, "features": 784, "base_planes": 2, "up_planes": 2}
-    assert predict_epoch(build, **sizes)["bound_by"] == "link"
+    assert predict_epoch(build, **sizes, link_baud=3_000_000)["bound_by"] == "link"
     quick = predict_epoch(build, **sizes, link_baud=10**9)
     assert quick["bound_by"] == "datapath"
     assert quick["seconds"] == quick["datapath_seconds"]
-    assert predict_epoch(replace(build, uart_baud=0), **sizes)["link_seconds"] is None
+    assert predict_epoch(build, **sizes)["link_seconds"] is None
 
 
 def test_verilog_and_report_without_tools(tmp_path: Path) -> None:
@@ -86,7 +89,54 @@ def test_verilog_and_report_without_tools(tmp_path: Path) -> None:
     assert report == json.loads((tmp_path / "build.json").read_text())
     assert report["utilisation"] is None
     assert report["bitstream"] is None
+    assert report["link_baud"] == report["predicted_epoch"]["link_baud"] == BOARDS["icebreaker"].link.baud
     assert Build(**report["build"]) == BOARDS["icebreaker"].build
+
+
+def stand_ins(folder: Path, megahertz: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tools that reach so many megahertz with each seed."""
+    script = Path(__file__).with_name("stand_in_tool.py")
+    for variable, tool in (("YOSYS", "yosys"), ("NEXTPNR_ICE40", "nextpnr"), ("ICEPACK", "icepack")):
+        program = folder / tool
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" {tool} {megahertz} "$@"\n')
+        program.chmod(0o755)
+        monkeypatch.setenv(variable, str(program))
+
+
+def test_seeds_are_tried_until_one_meets_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_ins(tmp_path, "23,26,25,29", monkeypatch)
+    report = build_board("icebreaker", out_dir=tmp_path / "tried")
+    assert [row["seed"] for row in report["seeds"]] == [1, 2]
+    assert report["seed"] == 2
+    assert (tmp_path / "tried" / report["bitstream"]).read_text() == "routed with seed 2"
+    assert report["utilisation"]["ff"] == {"used": 7, "available": 100, "percent": 7.0}
+    assert report["cells_per_lane"] == 10
+    assert report["tools"] == {"yosys": "yosys 1.0", "nextpnr-ice40": "nextpnr 1.0"}
+    sidecar = json.loads((tmp_path / "tried" / "icebreaker.json").read_text())
+    assert (sidecar["bitstream"], sidecar["seed"], sidecar["link_baud"]) == ("icebreaker.bin", 2, 3_000_000)
+    swept = build_board("icebreaker", out_dir=tmp_path / "swept", seeds=[1, 2, 3, 4], sweep=True)
+    assert swept["seed"] == 4
+    assert swept["fmax_spread"] == {"min_mhz": 23.0, "median_mhz": 25.5, "max_mhz": 29.0}
+
+
+def test_a_design_that_is_too_slow_has_a_report_and_no_bitstream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins(tmp_path, "21,23", monkeypatch)
+    with pytest.raises(BuildFailed, match=r"too slow at its best seed 2: clk reaches 23\.0 of 24\.0 MHz"):
+        build_board("icebreaker", out_dir=tmp_path / "slow", seeds=[1, 2])
+    assert not (tmp_path / "slow" / "icebreaker.bin").exists()
+    assert json.loads((tmp_path / "slow" / "build.json").read_text())["seed"] == 2
+    with pytest.raises(ValueError, match="at least one seed"):
+        build_board("icebreaker", out_dir=tmp_path / "slow", seeds=[])
+
+
+def test_the_link_may_have_another_rate(tmp_path: Path) -> None:
+    report = build_board("icebreaker", out_dir=tmp_path, baud=1_000_000, prepare_only=True)
+    assert report["link_baud"] == report["predicted_epoch"]["link_baud"] == 1_000_000
+    assert report["build"] == BOARDS["icebreaker"].build.as_dict()
+    with pytest.raises(ValueError, match=r"the baud rate of a UART must be at most clock_hz / 5 = 4800000"):
+        build_board("icebreaker", out_dir=tmp_path, baud=6_000_000, prepare_only=True)
 
 
 def test_icebreaker_bitstream(tmp_path: Path) -> None:
@@ -124,7 +174,7 @@ def test_missing_figures_are_missing(tmp_path: Path) -> None:
     """What a tool does not say is None, not zero."""
     report = tmp_path / "report.json"
     report.write_text(json.dumps({"utilization": {"TRELLIS_COMB": {"used": 5, "available": 10}}, "fmax": {}}))
-    figures = utilisation("ecp5", report, tmp_path / "none.json")
+    figures = utilisation(ECP5, report, tmp_path / "none.json")
     assert figures["cells"] == {"used": 5, "available": 10, "percent": 50.0}
     assert figures["ram"] == {"used": None, "available": None, "percent": None}
     with pytest.raises(ValueError, match="names no clock"):
@@ -168,4 +218,4 @@ def test_elements_named_as_bits_are_synthesised(tmp_path: Path) -> None:
     """ABC9 fails where such names collide, as those of about half of all builds do."""
     design = _ArrayElements()
     text = rtlil.convert(design, ports=[design.a, design.b, design.c])
-    assert synthesise(text, "ecp5", "top", tmp_path).exists()
+    assert synthesise(text, ECP5, "top", tmp_path).exists()

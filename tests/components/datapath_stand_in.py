@@ -26,7 +26,6 @@ BUILD = Build(
     ball=1,
     heads=3,
     clock_hz=60_000_000,
-    uart_baud=12_000_000,
 )
 """With every part that a build may lack."""
 WINDOW_WORDS = 64

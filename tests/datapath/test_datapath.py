@@ -28,8 +28,8 @@ CORES = [
     (Build(lanes=4, update_lanes=4, max_features=64, replay_words=32), True),  # which is full at times
 ]
 """With slow or fast memories."""
-TOGGLED = [PLAIN, FULL]
-"""Bits that toggle are counted in these, on request."""
+TOGGLED = [(PLAIN, False), (PLAIN, True), (FULL, False)]
+"""Bits that toggle are counted in these, on request; with slow or fast memories."""
 HERE = Path(__file__).parent
 
 
@@ -82,16 +82,16 @@ def test_many_lanes(tmp_path: Path) -> None:
     _identity(WIDE, [{}] * 6, tmp_path)
 
 
-@pytest.mark.parametrize("build", TOGGLED, ids=_name)
-def test_toggles(build: Build, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+@pytest.mark.parametrize(("build", "fast_memory"), TOGGLED, ids=_core_name)
+def test_toggles(build: Build, fast_memory: bool, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """Identity once more, over more runs, in simulators that count; ``tests/coverage/report.py`` reads what they write."""
     folder = pytestconfig.getoption("--toggles")
     if folder is None:
         pytest.skip("counts bits that toggle: --toggles FOLDER")
     folder.mkdir(parents=True, exist_ok=True)
-    data = folder / f"{_name(build)}.dat"
+    data = folder / f"{_name(build)}{'-fast' if fast_memory else ''}.dat"
     data.unlink(missing_ok=True)
-    _identity(build, [{}] * 120, tmp_path, toggles=data)
+    _identity(build, [{}] * 120, tmp_path, fast_memory=fast_memory, toggles=data)
     assert read_toggles(data)
 
 

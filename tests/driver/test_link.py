@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from zipsgd.driver import Device, LinkLost, NoDevice, WrongBuild, WrongDevice
+from zipsgd.driver.coding import decode, encode
 from zipsgd.driver.host_link import Link
 from zipsgd.driver.window import MOST_FRAMES
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, FrameError, Kind, decode, encode
+from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, FrameError, Kind
 from zipsgd.protocol.registers import REGISTERS, identification
 
 BUILD = Build(rx_bytes=2048)

@@ -16,7 +16,9 @@ from zipsgd.golden.prox import Prox
 from zipsgd.golden.quantise import quantise, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
-from zipsgd.protocol.formats import LABEL_ONE, Build, BuildError, Flag, Loss
+from zipsgd.protocol.formats import Build, BuildError
+from zipsgd.protocol.numbers import LABEL_ONE
+from zipsgd.protocol.run import Flag, Loss
 from zipsgd.rows import ColumnSelection
 from zipsgd_sim.random_runs import random_run
 

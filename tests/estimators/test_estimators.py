@@ -22,7 +22,7 @@ import zipsgd
 from zipsgd.estimators import ZipClassifier, ZipRegressor
 from zipsgd.estimators.classifier import _nearest_probabilities
 from zipsgd.estimators.penalty import PENALTIES
-from zipsgd.protocol.formats import LABEL_ONE
+from zipsgd.protocol.numbers import LABEL_ONE
 from zipsgd.rows import RowSelection
 from zipsgd.training.content_order import content_order
 from zipsgd.training.heads import Heads, build_of

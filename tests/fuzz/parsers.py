@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from zipsgd.data import DataError, load
+from zipsgd.driver.coding import decode, encode
 from zipsgd.golden.levels import LevelTable
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.frames import Frame, FrameError, Kind, decode, encode
+from zipsgd.protocol.frames import Frame, FrameError, Kind
 from zipsgd.protocol.registers import identification, parse_identification
 from zipsgd.training.result import ClassifierResult, Result, load_model
 

@@ -12,7 +12,7 @@ from random_samples import seeds
 
 from zipsgd.golden.lfsr import Lfsr, advance, seed_words
 from zipsgd.golden.rounding import align_draw, saturate, stochastic_round
-from zipsgd.protocol.formats import LFSR_BITS
+from zipsgd.protocol.numbers import LFSR_BITS
 
 
 def _step(forms: list[int]) -> list[int]:

@@ -13,7 +13,9 @@ from zipsgd.golden.loss import arguments, polynomial_loss
 from zipsgd.golden.polynomial import LOSS_WORDS, Polynomial, horner
 from zipsgd.golden.quantise import quantise
 from zipsgd.golden.run import LimitError, RunConfig
-from zipsgd.protocol.formats import LABEL_ONE, REACH_MAX, Build, Flag, Loss
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_ONE, REACH_MAX
+from zipsgd.protocol.run import Flag, Loss
 
 BUILD = Build(polynomial=7)
 ONE = 1 << BUILD.residual_frac

@@ -13,7 +13,9 @@ from zipsgd.golden.dot import dot
 from zipsgd.golden.loss import doubtful
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, quantise, quantise_fixed_point
 from zipsgd.golden.rounding import Int
-from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE, Build, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_FRAC, LABEL_ONE
+from zipsgd.protocol.run import Refetch
 
 BUILDS = (
     Build(hinge=1, refetch=64),

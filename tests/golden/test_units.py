@@ -15,7 +15,8 @@ from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.update import update
 from zipsgd.golden.weave import planes
-from zipsgd.protocol.formats import Build, Flag
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Flag
 
 
 @given(seeds, st.integers(1, 300), base_planes, up_planes)

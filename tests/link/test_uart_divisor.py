@@ -2,7 +2,8 @@
 
 import pytest
 
-from zipsgd_hw.link.uart import UartReceiver, UartTransmitter, uart_divisor
+from zipsgd_hw.link.physical import uart_divisor
+from zipsgd_hw.link.uart import UartReceiver, UartTransmitter
 
 
 def test_divisor() -> None:

@@ -12,7 +12,8 @@ from sklearn.base import clone
 
 from zipsgd.estimators import ZipClassifier, ZipRegressor
 from zipsgd.golden.polynomial import horner
-from zipsgd.protocol.formats import Build, Loss
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Loss
 from zipsgd.training import losses
 from zipsgd.training.losses import CompiledLoss, compile_loss, logistic, pseudo_huber
 from zipsgd.training.objective import CLASS_LOSSES, class_objective

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS, Frame, FrameError, Kind, decode, encode
+from zipsgd.driver.coding import decode, encode
+from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS, Frame, FrameError, Kind
 
 # Zeros, and runs of other bytes around the coding's block of 254, are what the coding is about.
 RUNS = st.sampled_from([1, 2, 252, 253, 254, 255, 256])

@@ -20,7 +20,7 @@ def test_addresses_are_consecutive_and_names_unique() -> None:
 
 
 def test_identification_round_trip() -> None:
-    build = Build(lanes=16, update_lanes=4, max_features=160, uart_baud=3_000_000)
+    build = Build(lanes=16, update_lanes=4, max_features=160)
     assert parse_identification(identification(build)) == build
 
 

@@ -50,7 +50,7 @@ def test_a_fault_is_found(
     names = dict(vars(sys.modules[component.__module__]))
     exec(source.replace(line, mutant), names)
     monkeypatch.setattr(component, "elaborate", names["elaborate"])
-    design = rtl.__wrapped__(BUILD, uart=False)
+    design = rtl.__wrapped__(BUILD)
     report = fuzz(BUILD, 20_000, design=design, optimise=0)
     assert any(finds in finding.what for finding in report.findings), report.findings
     assert all(finding.sent for finding in report.findings)

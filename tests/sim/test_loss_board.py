@@ -12,7 +12,9 @@ from zipsgd.backends.device import DeviceBackend
 from zipsgd.driver import Device
 from zipsgd.estimators import ZipClassifier, ZipRegressor
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import LABEL_ONE, Build, Loss, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_ONE
+from zipsgd.protocol.run import Loss, Refetch
 from zipsgd.training.losses import compile_loss
 from zipsgd_sim.board import VirtualBoard
 from zipsgd_sim.mishaps import after_bytes

@@ -15,6 +15,7 @@ import pytest
 from zipsgd import Options, train
 from zipsgd.backends import BackendOptions
 from zipsgd.driver import Device, LinkLost, NoDevice
+from zipsgd_hw.link.physical import Uart
 from zipsgd_sim.board import VirtualBoard
 from zipsgd_sim.mishaps import after_bytes
 from zipsgd_sim.verilate import BuildFailed
@@ -124,8 +125,8 @@ def test_bad_arguments(small_build, tmp_path):
         VirtualBoard(small_build, baud=9600)
     with pytest.raises(ValueError, match="port must be in"):
         VirtualBoard(small_build, port=1 << 16)
-    with pytest.raises(ValueError, match="uart_baud must be positive"):
-        VirtualBoard(small_build, uart=True)
+    with pytest.raises(ValueError, match="baud rate of a UART must be positive"):
+        VirtualBoard(small_build, uart=Uart(0))
     (tmp_path / "folder.vcd").mkdir()
     with pytest.raises(RuntimeError, match="did not start: cannot write the waveform: Is a directory"):
         VirtualBoard(small_build, trace=tmp_path / "folder.vcd", optimise=1)

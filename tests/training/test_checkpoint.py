@@ -114,7 +114,7 @@ def test_what_decides_no_bit_may_change(small_table, tmp_path):
         Build(
             lanes=4, update_lanes=4, max_features=1024, rx_bytes=4096, replay_words=4096, clock_hz=12_000_000
         ),
-        Build(lanes=4, update_lanes=4, max_features=32, level_bits=8, level_p_max=2, uart_baud=1_000_000),
+        Build(lanes=4, update_lanes=4, max_features=32, level_bits=8, level_p_max=2),
     ]
     path = tmp_path / "run.json"
     for build, epoch in zip(builds, (2, 4, 5), strict=True):

@@ -16,7 +16,8 @@ from zipsgd.backends import BackendOptions
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.cli import main
 from zipsgd.driver import Device, LinkLost, WrongBuild
-from zipsgd.protocol.frames import Frame, Kind, encode
+from zipsgd.driver.coding import encode
+from zipsgd.protocol.frames import Frame, Kind
 from zipsgd.protocol.registers import REGISTERS
 from zipsgd.training.checkpoint import load_checkpoint
 from zipsgd_sim.board import VirtualBoard

@@ -9,7 +9,9 @@ from zipsgd.backends import Backend, EpochResult, EpochSamples, open_backend
 from zipsgd.backends.base import Progress
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
-from zipsgd.protocol.formats import LABEL_ONE, Build, Loss, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_ONE
+from zipsgd.protocol.run import Loss, Refetch
 from zipsgd.training.refetching import FetchedEpoch, epoch_with_refetching, samples_at_once
 
 ROWS, FEATURES = 150, 9

@@ -7,7 +7,8 @@ import pytest
 
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.run import LimitError, RunConfig
-from zipsgd.protocol.formats import Build, BuildError, Loss, Refetch
+from zipsgd.protocol.formats import Build, BuildError
+from zipsgd.protocol.run import Loss, Refetch
 
 BUILD = Build(lanes=4, update_lanes=4, max_features=32, max_batch=16, p_max=6, replay_words=64)
 LARGEST = RunConfig(features=32, p=6, m=2, batch=16)

@@ -28,7 +28,8 @@ _REPORT_EXAMPLES = """\
   zipsgd report build/icebreaker
   zipsgd report build/icebreaker --data mnist49 --base-bits 4 --link-baud 12000000
 """
-_REPORT_KEYS = ("board", "build", "predicted_epoch")
+_REPORT_KEYS = ("board", "build", "link_baud", "predicted_epoch")
+_EPOCH_KEYS = ("samples", "features", "base_planes", "up_planes", "batch")
 
 
 def add(commands: Commands) -> None:
@@ -65,6 +66,9 @@ def add(commands: Commands) -> None:
         metavar="NAME=VALUE",
         help="a parameter of the build that differs from the board's own, such as level_bits=8; may be repeated",
     )
+    build.add_argument(
+        "--baud", type=int, metavar="RATE", help="of the board's UART (default: the board's own)"
+    )
     build.add_argument("--out", type=Path, metavar="FOLDER", help="(default: build/NAME)")
     build.add_argument("--prepare-only", action="store_true", help="write Verilog and scripts, run no tools")
     _add_epoch(build)
@@ -79,22 +83,23 @@ def add(commands: Commands) -> None:
         examples=_REPORT_EXAMPLES,
     )
     report.add_argument("file", type=Path, help="a build.json, or the folder that holds it")
-    _add_epoch(report)
+    _add_epoch(report).add_argument(
+        "--link-baud", type=int, metavar="RATE", help="of the link (default: that of the build's UART)"
+    )
 
 
-def _add_epoch(command: argparse.ArgumentParser) -> None:
+def _add_epoch(command: argparse.ArgumentParser) -> Any:
+    """Arguments of the predicted epoch; returns their group."""
     group = command.add_argument_group("predicted epoch", "of California housing unless --data is given")
     group.add_argument("--data", help="a file or a named set, as of 'zipsgd train'")
     group.add_argument("--base-bits", type=int, default=2, metavar="P", help="(default %(default)s)")
     group.add_argument("--samples-per-value", type=int, default=2, metavar="M", help="(default %(default)s)")
     group.add_argument("--batch-size", type=int, default=16, metavar="B", help="(default %(default)s)")
-    group.add_argument(
-        "--link-baud", type=int, metavar="RATE", help="of the link (default: the build's UART)"
-    )
+    return group
 
 
 def _epoch(arguments: argparse.Namespace) -> dict[str, Any] | None:
-    """What ``predict_epoch`` takes; None for what the build takes by itself."""
+    """The epoch's arguments of ``predict_epoch``, of --data; None without."""
     if arguments.data is None:
         return None
     table = load(arguments.data)
@@ -104,7 +109,6 @@ def _epoch(arguments: argparse.Namespace) -> dict[str, Any] | None:
         "base_planes": arguments.base_bits,
         "up_planes": arguments.samples_per_value,
         "batch": arguments.batch_size,
-        "link_baud": arguments.link_baud,
     }
 
 
@@ -124,6 +128,7 @@ def run_boards(arguments: argparse.Namespace) -> int:
             "name": board.name,
             "board": board.title,
             "device": board.device,
+            "family": board.family.name,
             "lanes": board.build.lanes,
             "features": board.build.max_features,
             "MHz": board.build.clock_hz / 1e6,
@@ -159,6 +164,7 @@ def run_build(arguments: argparse.Namespace) -> int:
         seeds=arguments.seeds or (None if arguments.seed is None else [arguments.seed]),
         sweep=arguments.seeds is not None,
         changes=_changes(arguments.set),
+        baud=arguments.baud,
         out_dir=folder,
         epoch=_epoch(arguments),
         prepare_only=arguments.prepare_only,
@@ -180,10 +186,13 @@ def run_report(arguments: argparse.Namespace) -> int:
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"no report of a build in {path}: {error}; 'zipsgd build' writes one") from None
     epoch = _epoch(arguments)
-    if epoch is not None:
+    if epoch is not None or arguments.link_baud is not None:
         _boards()  # or an error that says what to install
         from zipsgd_hw.boards import predict_epoch
 
-        report["predicted_epoch"] = predict_epoch(build, **epoch)
+        if epoch is None:
+            epoch = {name: report["predicted_epoch"][name] for name in _EPOCH_KEYS}
+        link_baud = arguments.link_baud or report["link_baud"]
+        report["predicted_epoch"] = predict_epoch(build, **epoch, link_baud=link_baud)
     print("\n".join(described(report)))
     return 0

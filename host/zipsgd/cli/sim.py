@@ -3,7 +3,6 @@
 import argparse
 import signal
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 from .build_options import add_build, simulated_build
@@ -11,6 +10,9 @@ from .command import Commands, add_command, check_output
 from .progress import messages
 
 __all__ = ["add"]
+
+_UART_BAUD = 3_000_000
+"""Rate of a UART unless --baud is given."""
 
 _EXAMPLES = """\
   zipsgd sim --port 4000                                      then, from another terminal:
@@ -38,24 +40,24 @@ def add(commands: Commands) -> None:
     )
     where.add_argument("--pty", action="store_true", help="a pseudo-terminal rather than TCP")
     link.add_argument(
-        "--baud", type=int, default=0, metavar="RATE", help="hold the link to it (default: a byte a cycle)"
+        "--baud",
+        type=int,
+        metavar="RATE",
+        help="hold the link to it (default: a byte a cycle; with --uart, 3 Mbaud)",
     )
-    link.add_argument(
-        "--uart", action="store_true", help="simulate the UART's pins, at the build's rate or 3 Mbaud"
-    )
+    link.add_argument("--uart", action="store_true", help="simulate the pins of a UART of that rate")
     command.add_argument(
         "--netlist",
-        choices=("ice40", "ecp5"),
-        metavar="FPGA",
-        help="simulate what synthesis for ice40 or ecp5 makes of the gateware, in its cells; flip-flops and memories are "
-        "random at power-up. Slower: for small builds",
+        metavar="FAMILY",
+        help="simulate the netlist that synthesis for a family of FPGAs of 'zipsgd boards' makes of the gateware; flip-flops "
+        "and memories are random at power-up. Slower: for small builds",
     )
     command.add_argument(
         "--power-up",
         type=int,
         default=1,
         metavar="SEED",
-        help="of a netlist's state at power-up (default: 1)",
+        help="seed of a netlist's state at power-up (default: 1)",
     )
     command.add_argument(
         "--trace",
@@ -69,13 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
     build = simulated_build(arguments)
     check_output(arguments.trace)
     try:
+        from zipsgd_hw.link.physical import Uart
         from zipsgd_sim.board import VirtualBoard
     except ImportError as error:
         raise ModuleNotFoundError(
             f"the virtual board needs {error.name}, which is not installed: pip install 'zipsgd[sim]'"
         ) from None
-    if arguments.uart and not build.uart_baud:
-        build = replace(build, uart_baud=3_000_000)
     console = messages()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -83,8 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
         build,
         netlist=arguments.netlist,
         power_up=arguments.power_up,
-        uart=arguments.uart,
-        baud=arguments.baud,
+        uart=Uart(arguments.baud or _UART_BAUD) if arguments.uart else None,
+        baud=0 if arguments.uart else arguments.baud,
         port=arguments.port,
         pty=arguments.pty,
         trace=arguments.trace,

@@ -107,5 +107,7 @@ def load_file(
         labels = [] if label is None else [label] if isinstance(label, str | int) else list(label)
         return read_raw_table(path, memory).split(labels)
     if label:
-        raise DataError(f"{path}: the label has a fixed place in this format: leave out the name of the label's column")
+        raise DataError(
+            f"{path}: the label has a fixed place in this format: leave out the name of the label's column"
+        )
     return npz_table(path, memory) if suffix == ".npz" else read_libsvm(path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import LABEL_FRAC
+from zipsgd.protocol.numbers import LABEL_FRAC
 from zipsgd.rows import Rows, in_memory, ranges
 
 from .errors import DataError

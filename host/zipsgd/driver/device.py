@@ -12,7 +12,7 @@ import numpy.typing as npt
 from zipsgd.golden.levels import table_words
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig, model_words, step_registers
-from zipsgd.protocol.formats import Build, Refetch
+from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
 from zipsgd.protocol.registers import (
     COEFFICIENT_WINDOW,
@@ -24,6 +24,7 @@ from zipsgd.protocol.registers import (
     parse_identification,
     registers_of,
 )
+from zipsgd.protocol.run import Refetch
 
 from .errors import DeviceReset, LinkLost, WrongBuild, WrongDevice
 from .host_link import PATIENCE, Link
@@ -47,7 +48,7 @@ class EpochCounts:
     loss : int
         Sum of squared residuals, in units of 2^-(2 * residual_frac).
     flags : int
-        Sticky overflow flags, bits of :class:`zipsgd.protocol.formats.Flag`.
+        Sticky overflow flags, bits of :class:`zipsgd.protocol.run.Flag`.
     samples : int
         Samples that the device has trained on.
     cycles : int

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zipsgd.protocol.frames import Frame, FrameError, Kind, decode, encode
+from zipsgd.protocol.frames import Frame, FrameError, Kind
 
+from .coding import decode, encode
 from .errors import NoDevice
 from .port import Port, PortGone
 

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from zipsgd.protocol.frames import Frame, Kind, encode
+from zipsgd.protocol.frames import Frame, Kind
 
+from .coding import encode
 from .errors import DeviceReset, LinkLost, NoDevice
 from .frame_port import POLL_SECONDS, FramePort
 from .handshake import synchronise

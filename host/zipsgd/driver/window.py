@@ -5,7 +5,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, Kind, encode
+from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, Kind
+
+from .coding import encode
 
 __all__ = ["MOST_FRAMES", "Item", "OutOfStep", "Request", "Sent", "Window"]
 

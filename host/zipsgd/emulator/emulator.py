@@ -8,7 +8,8 @@ from zipsgd.golden.loss import Step
 from zipsgd.golden.prox import NO_PROX
 from zipsgd.golden.quantise import Codes, fixed_point, level_offset, row_keys
 from zipsgd.golden.run import RunConfig
-from zipsgd.protocol.formats import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX
 
 from .epochs import epoch_codes, epoch_rows, polynomial_codes, polynomial_rows
 from .state import FLAGS, LOSS_HIGH, LOSS_LOW, Int, Run, State, Vector
@@ -42,7 +43,7 @@ class Emulator:
     master, q3 : Int
         The model, and its rounded copy, shaped as ``model`` (copies of the emulator's own).
     flags : int
-        Bits of :class:`~zipsgd.protocol.formats.Flag`: what saturated since the epoch began.
+        Bits of :class:`~zipsgd.protocol.run.Flag`: what saturated since the epoch began.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class Emulator:
 
     @property
     def flags(self) -> int:
-        """int: Sticky overflow flags, bits of :class:`zipsgd.protocol.formats.Flag`."""
+        """int: Sticky overflow flags, bits of :class:`zipsgd.protocol.run.Flag`."""
         return int(self._state.totals[FLAGS])
 
     @property

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.compiled import compiled
-from zipsgd.protocol.formats import LABEL_ONE
+from zipsgd.protocol.numbers import LABEL_ONE
 
 from .sample import accumulate, accumulate_pair, delta, exact_residual, products
 from .state import FLAGS, LOSS_HIGH, LOSS_LOW, POLYNOMIAL_MARGIN, RESIDUAL, Int, Matrix, Run, State, advance

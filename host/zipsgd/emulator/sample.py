@@ -10,7 +10,7 @@ from numba.extending import intrinsic
 
 from zipsgd.compiled import compiled
 from zipsgd.golden.quantise import FRACTION_BITS
-from zipsgd.protocol.formats import LABEL_ONE
+from zipsgd.protocol.numbers import LABEL_ONE
 
 from .state import (
     DELTA,

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.compiled import compiled
-from zipsgd.protocol.formats import LFSR_BITS, LFSR_MASK, LFSR_ROTATIONS, PHASE_BITS, Flag, Loss, Refetch
+from zipsgd.protocol.numbers import LFSR_BITS, LFSR_MASK, LFSR_ROTATIONS, PHASE_BITS
+from zipsgd.protocol.run import Flag, Loss, Refetch
 
 __all__ = [
     "CERTAIN",

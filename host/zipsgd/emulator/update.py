@@ -3,7 +3,7 @@
 import numpy as np
 
 from zipsgd.compiled import compiled
-from zipsgd.protocol.formats import LFSR_BITS, PHASE_BITS, SHRINK_SHIFT_MAX
+from zipsgd.protocol.numbers import LFSR_BITS, PHASE_BITS, SHRINK_SHIFT_MAX
 
 from .state import FLAGS, GRADIENT, MODEL, PHASE_MASK, Q3, Run, State, advance, bit_length
 

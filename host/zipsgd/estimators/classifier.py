@@ -63,7 +63,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
     refetch : "never", "certain" or "likely", default "never"
         Of hinges: samples whose side of the margin quantisation leaves in doubt are left out, and come again behind the others
         at 8 base bits; ``history_`` says how many. "certain" has no sample on the wrong side, "likely" one in 1,490 at most,
-        and takes far fewer of them twice (:class:`zipsgd.protocol.formats.Refetch`). Classes take turns then.
+        and takes far fewer of them twice (:class:`zipsgd.protocol.run.Refetch`). Classes take turns then.
 
     {attributes}
     classes_ : array of shape (classes,)

@@ -1,6 +1,6 @@
 """Bounds on how far quantisation may have moved a sample's score (ZipML, section 4.2, refetching)."""
 
-from zipsgd.protocol.formats import Refetch
+from zipsgd.protocol.run import Refetch
 
 from .rounding import Int
 

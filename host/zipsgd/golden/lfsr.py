@@ -19,7 +19,7 @@ a rounding's random number ends,
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import LFSR_BITS, LFSR_MASK, LFSR_ROTATIONS
+from zipsgd.protocol.numbers import LFSR_BITS, LFSR_MASK, LFSR_ROTATIONS
 
 __all__ = ["Lfsr", "advance", "seed_words"]
 

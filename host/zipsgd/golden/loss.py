@@ -10,16 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import (
-    LABEL_FRAC,
-    LABEL_ONE,
-    REACH_MAX,
-    STEP_BITS,
-    STEP_EXP_MAX,
-    Build,
-    Flag,
-    Loss,
-)
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_FRAC, LABEL_ONE, REACH_MAX, STEP_BITS, STEP_EXP_MAX
+from zipsgd.protocol.run import Flag, Loss
 
 from .lfsr import Lfsr
 from .polynomial import PolynomialWords, horner

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zipsgd.protocol.formats import MOST_DEGREE, REACH_MAX, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import MOST_DEGREE, REACH_MAX
 
 from .rounding import Int
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zipsgd.protocol.formats import LFSR_BITS, PHASE_BITS, SHRINK_SHIFT_MAX, THRESHOLD_BITS, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LFSR_BITS, PHASE_BITS, SHRINK_SHIFT_MAX, THRESHOLD_BITS
 
 from .rounding import Int, stochastic_round
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import LFSR_BITS
+from zipsgd.protocol.numbers import LFSR_BITS
 
 __all__ = ["Int", "align_draw", "saturate", "stochastic_round"]
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.polynomial import Polynomial
-from zipsgd.protocol.formats import Build, Loss, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Loss, Refetch
 
 __all__ = ["LimitError", "RunConfig", "model_words", "step_registers"]
 

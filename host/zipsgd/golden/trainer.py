@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import Build, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Refetch
 
 from .bound import score_bounds
 from .dot import dot

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zipsgd.protocol.formats import Build, Flag
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Flag
 
 from .lfsr import Lfsr
 from .rounding import Int, align_draw, saturate, stochastic_round
@@ -42,7 +43,7 @@ def update(
     q3 : npt.NDArray[np.int64] of shape (features,)
         The new rounded model.
     flags : int
-        Bits of :class:`zipsgd.protocol.formats.Flag`.
+        Bits of :class:`zipsgd.protocol.run.Flag`.
     """
     steps = build.chunks(master.size) * build.lanes // build.update_lanes
     bits = np.concatenate([lfsr.draw() for _ in range(steps)])[: master.size]

@@ -1,11 +1,13 @@
 """The contract between host, gateware and virtual board.
 
-Three tables, each the single source for everybody who needs it:
+Each module is the single source of what it defines:
 
-* :mod:`.formats`: the parameters of a build and every width and binary point that follows from them;
-* :mod:`.registers`: what stands at which address behind the link;
-* :mod:`.frames`: how bytes become frames on the link.
+* :mod:`.numbers`: the numbers that are the same in every build;
+* :mod:`.formats`: the parameters of a build, and every width and binary point that follows from them;
+* :mod:`.run`: what a run chooses and reports, as the registers hold it;
+* :mod:`.registers`: the registers and windows behind the link, and their addresses;
+* :mod:`.frames`: the frames on the link.
 
-Only the standard library is imported here, so that the gateware can use it without the host's packages and the
-host without Amaranth.
+Only the standard library is imported here, so that the gateware needs none of the host's packages, and the host needs no
+Amaranth.
 """

@@ -1,139 +1,36 @@
 """Number formats of a build.
 
-A :class:`Build` names the few free parameters of a gateware build. Every other width, shift and binary point of the
-datapath is a property of it, with the reason beside it. The golden model, the emulator and the gateware all take
-their numbers from here.
+A :class:`Build` has the few free parameters of a gateware build. Every other width, shift and binary point of the datapath is a
+property of it, documented with its reason. The golden model, the emulator and the gateware all take their numbers from here.
 """
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any
 
-__all__ = [
-    "LABEL_BITS",
-    "LABEL_FRAC",
-    "LABEL_ONE",
-    "LFSR_BITS",
-    "LFSR_MASK",
-    "LFSR_ROTATIONS",
-    "MOST_DEGREE",
-    "MOST_FEATURES",
-    "MOST_HEADS",
-    "PHASE_BITS",
-    "PROX_STAGES",
-    "REACH_MAX",
-    "SAMPLES_BITS",
-    "SHRINK_SHIFT_MAX",
-    "STEP_BITS",
-    "THRESHOLD_BITS",
-    "Build",
-    "BuildError",
-    "Flag",
-    "Loss",
-    "Refetch",
-]
+from .numbers import (
+    LABEL_FRAC,
+    LFSR_BITS,
+    MODEL_INT,
+    MOST_DEGREE,
+    MOST_FEATURES,
+    MOST_HEADS,
+    SAMPLES_BITS,
+    STEP_BITS,
+    STEP_EXP_MAX,
+)
 
-LABEL_BITS = 16
-"""Bits of a label, signed."""
-LABEL_FRAC = 15
-"""Fraction bits of a label: it lies in [-1, 1)."""
-LABEL_ONE = (1 << LABEL_FRAC) - 1
-"""The label +1 of a class, as near as it comes; -1 is its negative."""
-LFSR_BITS = 31
-"""State of a lane's random generator, and bits of a draw: 2^31 - 1 is prime, so that an irreducible polynomial is primitive."""
-LFSR_ROTATIONS = (10, 5)
-"""Rotations to the left that make the next state, see :mod:`zipsgd.golden.lfsr`."""
-LFSR_MASK = 0x739F_FDEF
-"""Bits of the next state that the second rotation is part of."""
-SAMPLES_BITS = 32
-"""Bits of the count of an epoch's samples."""
-STEP_BITS = 16
-"""Bits of the step size's mantissa, unsigned."""
-STEP_EXP_MAX = 3
-"""Largest exponent: step = mantissa * 2^-(16 + 4 * exponent)."""
-MOST_DEGREE = 7
-"""Of a polynomial in any build."""
-MOST_FEATURES = 1 << 16
-"""Of all heads' models together, in any build."""
-MOST_HEADS = 64
-"""Of any build."""
-PHASE_BITS = 16
-"""Bits of the rate at which mini-batches shrink the model, and of a threshold's fraction: both are spread over mini-batches."""
-PROX_STAGES = 7
-"""Cycles that a proximal step adds to an update, see :class:`zipsgd_hw.datapath.proximal_step.ProximalStep`."""
-REACH_MAX = 2
-"""A polynomial covers arguments of up to 2^0, 2^1 or 2^2, the range of a residual."""
-SHRINK_SHIFT_MAX = 15
-"""The model is shrunk by 2^-1 to 2^-15 of itself."""
-THRESHOLD_BITS = 32
-"""Bits of a threshold in units of the master's last bit, ``PHASE_BITS`` of them behind the point."""
-MODEL_INT = 3
-"""Integer bits of the model beside the sign: it lies in [-8, 8)."""
+__all__ = ["Build", "BuildError"]
 
-
-class Loss(IntEnum):
-    """What a run minimises, of z and the label b, as the ``loss`` register has it. Hinges take labels of +1 and -1."""
-
-    SQUARED = 0
-    """(z - b)^2 / 2"""
-    HINGE = 1
-    """max(0, 1 - b z)"""
-    SQUARED_HINGE = 2
-    """max(0, 1 - b z)^2 / 2"""
-    POLYNOMIAL_MARGIN = 3
-    """l(s z), with s the label's sign, for a polynomial l'"""
-    POLYNOMIAL_RESIDUAL = 4
-    """l(z - b), for a polynomial l'"""
-
-    @property
-    def hinge(self) -> bool:
-        """Whether it is one of the hinges."""
-        return self in (Loss.HINGE, Loss.SQUARED_HINGE)
-
-    @property
-    def polynomial(self) -> bool:
-        """Whether its derivative is a polynomial of the run's."""
-        return self >= Loss.POLYNOMIAL_MARGIN
-
-
-class Refetch(IntEnum):
-    """Which samples a run of a hinge leaves out, to be fetched again at more bits: those whose side of the margin is in doubt.
-
-    Bounds on what quantisation may have moved tell how far the score of the sample itself is from its quantisation's: as the
-    ``refetching`` register has it.
-    """
-
-    NEVER = 0
-    """None"""
-    CERTAIN = 1
-    """It lies between the least and the largest score that the base planes allow, which are Delta ||x||_1 apart: half as far as
-    ZipML's bound on either side of z_1 (section 4.2)."""
-    LIKELY = 2
-    """It is within 2 Delta ||x||_2 of z_1, or a little more. By Hoeffding's inequality that is passed with a probability below
-    2 exp(-8), 1 in 1,490."""
+_LEVEL_WINDOW_WORDS = 1 << 16
+"""Words of the window through which the transcoder's table is written."""
+_REASONS = {"rx_bytes": "ACKs count freed bytes modulo 65536, where a whole larger buffer may read as none"}
+"""Why a parameter may not be larger, where that is not plain."""
 
 
 class BuildError(ValueError):
     """A set of build parameters that cannot be elaborated; the message names the parameter and its range."""
-
-
-class Flag:
-    """Bits of the sticky overflow word. Each says: a value was saturated here since the flags were last cleared."""
-
-    RESIDUAL = 1
-    """z - b left [-4, 4)."""
-    DELTA = 2
-    """step * residual left (-1, 1)."""
-    GRADIENT = 4
-    """An entry of the mini-batch's step left [-1, 1)."""
-    MODEL = 8
-    """An entry of the model left [-8, 8)."""
-    Q3 = 16
-    """Rounding an entry of the model up left the range of Q3."""
-
-    NAMES: ClassVar = {RESIDUAL: "residual", DELTA: "delta", GRADIENT: "gradient", MODEL: "model", Q3: "q3"}
 
 
 def _is_power_of_two(value: int) -> bool:
@@ -146,32 +43,56 @@ class Build:
 
     Parameters
     ----------
-    lanes : features that the datapath handles side by side; a power of two, 4 to 256.
-    update_lanes : features that the update unit handles side by side; a power of two, at most ``lanes``.
-    max_features : most features a model can have (n), a multiple of ``lanes``.
-    max_batch : largest mini-batch, a power of two.
-    p_max : most base planes, 1 to 8.
-    model_bits, q3_bits : bits of the master model and of Q3's copy that the dot product reads.
-    delta_bits : bits of the rounded error term, range (-1, 1).
-    gradient_bits : bits of the rounded mini-batch step (Q4), range (-1, 1).
-    replay_words : plane words that the replay buffer holds, a power of two; bounds ceil(n / lanes) * (p + m).
-    rx_bytes : bytes of frames that the link's receive buffer holds, a power of two of 1024 to 32768.
-    level_bits : most bits of a level's value in the transcoder's table; 0 for a build without a transcoder.
-    level_p_max : most base planes of a transcoded value, 0 to 4: the table has 2^level_p_max + 1 levels a feature.
-    hinge : 1 for a loss unit with both hinges.
-    polynomial : highest degree of a polynomial loss, up to 7; 0 for a loss unit without one.
-    refetch : of hinges, most samples of an epoch in which those in doubt are left out and listed, a power of two from 32 on; 0
-        for a build that leaves none out.
-    prox : 1 for an update unit with a proximal step (L2, L1, box).
-    ball : 1 for a proximal step that keeps the model within a ball, too.
-    heads : most models that are trained side by side on one stream of samples; together they have ``max_features`` features.
-    clock_hz : clock of the datapath.
-    uart_baud : rate of the UART; 0 where the build has a byte-stream port instead.
+    lanes : int
+        Features that the datapath handles side by side; a power of two, 4 to 256.
+    update_lanes : int
+        Features that the update unit handles side by side; a power of two, at most ``lanes``.
+    max_features : int
+        Most features of a model (n), a multiple of ``lanes``.
+    max_batch : int
+        Samples of the largest mini-batch, a power of two, 1 to 4096.
+    p_max : int
+        Most base planes, 1 to 8.
+    model_bits : int
+        Width in bits of the master model, 12 to 31.
+    q3_bits : int
+        Width in bits of Q3, the copy of the model that the dot product reads; 6 to 18, below ``model_bits``.
+    delta_bits : int
+        Width in bits of the rounded error term, whose range is (-1, 1); 8 to 20.
+    gradient_bits : int
+        Width in bits of the rounded mini-batch step (Q4), whose range is (-1, 1); 8 to 24.
+    replay_words : int
+        Plane words in the replay buffer, a power of two, 32 to 65536. A sample has ceil(n / lanes) * (p + m) of them, and must
+        fit.
+    rx_bytes : int
+        Bytes of the link's receive buffer, a power of two, 1024 to 32768.
+    level_bits : int
+        Most bits of a level's value in the transcoder's table, 2 to ``p_max``; 0 for a build without a transcoder.
+    level_p_max : int
+        Most base planes of a transcoded value, 0 to 4: the table has 2^level_p_max + 1 levels a feature.
+    hinge : int
+        1 for a loss unit with both hinges.
+    polynomial : int
+        Highest degree of a polynomial loss, up to 7; 0 for a loss unit without polynomials.
+    refetch : int
+        Most samples of an epoch of a hinge that leaves samples in doubt out and lists them, a power of two, 32 to 2^20; 0 for a
+        build that never leaves samples out.
+    prox : int
+        1 for an update unit with a proximal step (L2, L1, box).
+    ball : int
+        1 for a proximal step that also keeps the model within a ball.
+    heads : int
+        Most models that are trained side by side on one stream of samples, 1 to 64; together they have ``max_features``
+        features.
+    clock_hz : int
+        Clock of the datapath in hertz.
 
     Raises
     ------
+    TypeError
+        A parameter is not an integer.
     BuildError
-        A parameter out of its range, or a combination that has no exact datapath.
+        A parameter is out of its range, or the combination has no exact datapath.
     """
 
     lanes: int = 8
@@ -194,9 +115,14 @@ class Build:
     ball: int = 0
     heads: int = 1
     clock_hz: int = 48_000_000
-    uart_baud: int = 0
 
     def __post_init__(self) -> None:
+        self._check_ranges()
+        self._check_parts()
+        self._check_arithmetic()
+
+    def _check_ranges(self) -> None:
+        """Each parameter by itself."""
         ranges = {
             "lanes": (4, 256),
             "update_lanes": (1, self.lanes),
@@ -218,21 +144,20 @@ class Build:
             "ball": (0, self.prox),
             "heads": (1, MOST_HEADS),
             "clock_hz": (1, 1 << 31),
-            "uart_baud": (0, 1 << 27),
-        }
-        reasons = {
-            "rx_bytes": "ACKs count freed bytes modulo 65536, where a whole larger buffer may read as none"
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not isinstance(value, int):
                 raise TypeError(f"{name} must be an integer, not {value!r}")
             if not low <= value <= high:
-                reason = f": {reasons[name]}" if name in reasons and value > high else ""
+                reason = f": {_REASONS[name]}" if name in _REASONS and value > high else ""
                 raise BuildError(f"{name} must be in {low}..{high}, not {value}{reason}")
         for name in ("lanes", "update_lanes", "max_batch", "replay_words", "rx_bytes"):
             if not _is_power_of_two(getattr(self, name)):
                 raise BuildError(f"{name} must be a power of two, not {getattr(self, name)}")
+
+    def _check_parts(self) -> None:
+        """Chunks, heads and the optional parts, which depend on one another."""
         if self.max_features % self.lanes:
             raise BuildError(
                 f"max_features must be a multiple of the {self.lanes} lanes, not {self.max_features}"
@@ -249,11 +174,15 @@ class Build:
             raise BuildError(f"refetch must be 0 or a power of two from 32 on, not {self.refetch}")
         if self.level_bits == 1:
             raise BuildError("level_bits must be 0 or at least 2, not 1")
-        if self.level_bits and self.level_words > 1 << 16:
+        if self.level_bits and self.level_words > _LEVEL_WINDOW_WORDS:
             raise BuildError(
                 f"a table of {self.max_features} features, {self.level_bits} bits and 2^{self.level_p_max} + 1 levels takes "
-                f"{self.level_words} words of its window, which has {1 << 16}: lower max_features, level_bits or level_p_max"
+                f"{self.level_words} words of its window, which has {_LEVEL_WINDOW_WORDS}: lower max_features, level_bits or "
+                f"level_p_max"
             )
+
+    def _check_arithmetic(self) -> None:
+        """The widths, which must leave an exact datapath."""
         if self.q3_bits >= self.model_bits:
             raise BuildError(f"q3_bits must be below model_bits ({self.model_bits}), not {self.q3_bits}")
         if self.gradient_frac > self.model_frac:
@@ -272,7 +201,18 @@ class Build:
             )
 
     def has(self, option: str) -> bool:
-        """Whether a part that a build may lack is there, by the parameter that is 0, or 1 for heads, without it."""
+        """Whether the build has an optional part.
+
+        Parameters
+        ----------
+        option : str
+            Name of the part's parameter, which is 0 without the part; ``heads`` is 1 without it.
+
+        Returns
+        -------
+        bool
+            Whether the part is there.
+        """
         return int(getattr(self, option)) > (option == "heads")
 
     @property
@@ -288,23 +228,35 @@ class Build:
     # Limits that depend on the run
 
     def chunks(self, features: int) -> int:
-        """Chunks of a sample of ``features`` features: ceil(n / lanes)."""
+        """Chunks of a sample: ceil(n / lanes).
+
+        Parameters
+        ----------
+        features : int
+            Features of the sample (n).
+
+        Returns
+        -------
+        int
+            The number of chunks.
+        """
         return -(-features // self.lanes)
 
     @property
     def max_chunks(self) -> int:
+        """Chunks of the largest sample."""
         return self.max_features // self.lanes
 
     # Transcoder
 
     @property
     def level_rows(self) -> int:
-        """Level planes that the table's window has room for in a chunk's value plane: a power of two above 2^level_p_max."""
+        """Level planes that the table's window holds for each value plane of a chunk: a power of two above 2^level_p_max."""
         return 2 << self.level_p_max
 
     @property
     def level_words(self) -> int:
-        """Words of the table's window: a plane of up to 32 lanes each, or as many words a plane as it takes."""
+        """Words of the table's window: ceil(lanes / 32) words of 32 bits for each level plane."""
         return (
             self.max_chunks
             * (1 << (self.level_bits - 1).bit_length())
@@ -357,7 +309,18 @@ class Build:
         return (1 << min(63 - 2 * (self.residual_bits - 1), SAMPLES_BITS)) - 1
 
     def z_shift(self, p: int) -> int:
-        """Left shift that takes z of a run with ``p`` base planes to the residual's binary point."""
+        """Left shift that takes a score to the residual's binary point.
+
+        Parameters
+        ----------
+        p : int
+            Base planes of the run, 1 to ``p_max``.
+
+        Returns
+        -------
+        int
+            The shift in bits.
+        """
         return self.residual_frac - self.q3_frac - (p - 1)
 
     # Norms of Q3, for refetching and balls
@@ -374,13 +337,14 @@ class Build:
 
     @property
     def ball_drop(self) -> int:
-        """Bits of a square that a ball's does not have: it is told in 32."""
+        """Low bits of the model's square that are dropped before it is compared with a ball's, whose register has 32 bits."""
         return max(0, self.square_bits - 32)
 
     # Delta
 
     @property
     def delta_frac(self) -> int:
+        """Fraction bits of delta."""
         return self.delta_bits - 1
 
     @property
@@ -394,7 +358,8 @@ class Build:
     def accumulator_frac(self) -> int:
         """Fraction bits of a gradient accumulator: delta times the last plane at p_max, in halves.
 
-        The symmetric estimator is the mean of two products; halves keep it exact."""
+        The symmetric estimator is the mean of two products, which halves hold exactly.
+        """
         return self.delta_frac + self.p_max
 
     @property
@@ -404,6 +369,7 @@ class Build:
 
     @property
     def gradient_frac(self) -> int:
+        """Fraction bits of a rounded gradient."""
         return self.gradient_bits - 1
 
     @property
@@ -419,9 +385,10 @@ class Build:
     # Identity
 
     def as_dict(self) -> dict[str, Any]:
+        """The parameters by name, as :class:`Build` takes them."""
         return asdict(self)
 
     def hash(self) -> int:
-        """32-bit fingerprint of the parameters, as the identification block carries it."""
+        """32-bit fingerprint of the parameters, as in the identification block."""
         text = json.dumps(self.as_dict(), sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

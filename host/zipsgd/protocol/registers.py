@@ -1,13 +1,15 @@
-"""What stands behind the link: 32-bit words by word address.
+"""Registers and windows behind the link: 32-bit words by word address.
 
-:data:`REGISTERS` is the single table from which the gateware makes its bank, the host its names and the
-documentation its list: ``make docs`` writes docs/registers.md.
+:data:`REGISTERS` is the single table of registers: the gateware builds its register bank from it, the host takes the names from
+it, and ``make docs`` writes docs/registers.md from it.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from .formats import PHASE_BITS, THRESHOLD_BITS, Build, Flag
+from .formats import Build
+from .numbers import PHASE_BITS, THRESHOLD_BITS
+from .run import Flag
 
 __all__ = [
     "COEFFICIENT_WINDOW",
@@ -26,9 +28,13 @@ __all__ = [
 ]
 
 MAGIC = 0x4453_475A
-"""``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
-VERSION = 5
-"""Version of this contract; a host refuses another one."""
+"""The bytes ``ZGSD``, little-endian: tells that a zipsgd device answers."""
+VERSION = 6
+"""Version of this contract. A host refuses a device of another one.
+
+It goes up whenever a device and a host of the version before would misunderstand each other: when a register gets another
+address, width or meaning, when a window moves, when the frames or the layout of samples change, or when a parameter of
+:class:`.Build` is added or removed, since that changes the identification block and the hash."""
 MODEL_WINDOW = 0x1_0000
 """Word address of the master model, one word a feature, sign-extended.
 
@@ -57,9 +63,22 @@ Access = Literal["r", "rw", "w"]
 class Register:
     """One 32-bit register.
 
-    ``access``: "r" is read by the host and driven by the gateware, "rw" is written by the host and read back, "w" makes
-    the gateware see a strobe with the word and reads as zero. ``width`` counts the bits in use, from bit 0. ``option``: of
-    :meth:`.Build.has`; without that part there is no such register, and its address reads as zero.
+    Parameters
+    ----------
+    name : str
+        The register's name.
+    address : int
+        Its word address.
+    access : {"r", "rw", "w"}
+        "r": the gateware drives it and the host reads it. "rw": the host writes it and can read it back. "w": a write gives the
+        gateware a strobe with the word; it reads as zero.
+    width : int
+        Bits in use, from bit 0 on; 1 to 32.
+    doc : str
+        What it is for.
+    option : str or None
+        The part of the build that it belongs to, see :meth:`.Build.has`. In a build without that part there is no such
+        register, and its address reads as zero. None for registers of every build.
     """
 
     name: str
@@ -85,12 +104,16 @@ class Status:
     """Bits of the ``status`` register."""
 
     BUSY = 1
-    """Samples of the epoch are still to come or under way, or a load runs."""
+    """Samples of the epoch are still to come or under way, or a load is running."""
 
 
-def _table() -> tuple[Register, ...]:
-    rows: list[tuple[str, Access, int, str, *tuple[str, ...]]] = [
-        # Identification block: constants of the build
+_Fields = tuple[str, Access, int, str, *tuple[str, ...]]
+"""Name, access, width, what it is for, and the option if there is one."""
+
+
+def _identification_block() -> list[_Fields]:
+    """Constants of the build."""
+    return [
         ("magic", "r", 32, "0x4453475A"),
         ("version", "r", 16, "version of this contract"),
         ("build_hash", "r", 32, "fingerprint of the build's parameters"),
@@ -119,8 +142,13 @@ def _table() -> tuple[Register, ...]:
         ("ball", "r", 1, "1: with a ball, too"),
         ("heads", "r", 8, "most models trained side by side"),
         ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
-        ("uart_baud", "r", 32, "rate of the UART, 0 for a byte-stream port"),
-        # Run-time configuration
+    ]
+
+
+def _run_registers() -> list[_Fields]:
+    """What a run sets, starts and reads."""
+    return [
+        # Configuration
         ("features", "rw", 17, "n, 1 to max_features"),
         ("base_planes", "rw", 4, "p, 1 to p_max; with value_bits, 0 to level_p_max"),
         ("up_planes", "rw", 4, "m, from 0 on"),
@@ -193,20 +221,32 @@ def _table() -> tuple[Register, ...]:
         ),
         ("starved_cycles_high", "r", 32, "high word"),
         ("frames_bad", "r", 16, "frames dropped for a bad CRC, length or coding"),
-        ("frames_skipped", "r", 16, "good frames dropped for being out of order"),
-        ("session", "rw", 32, "a word of the host's; 0 says that the device was reset, SYNC leaves it"),
+        ("frames_skipped", "r", 16, "valid frames dropped because they arrived out of order"),
+        ("session", "rw", 32, "a word of the host's; 0 after a reset of the device, kept by SYNC"),
     ]
-    return tuple(
-        Register(name, address, access, width, doc, *option)
-        for address, (name, access, width, doc, *option) in enumerate(rows)
+
+
+REGISTERS: dict[str, Register] = {
+    name: Register(name, address, access, width, doc, *option)
+    for address, (name, access, width, doc, *option) in enumerate(
+        [*_identification_block(), *_run_registers()]
     )
-
-
-REGISTERS: dict[str, Register] = {register.name: register for register in _table()}
+}
 
 
 def registers_of(build: Build) -> dict[str, Register]:
-    """Those of the registers that ``build`` has."""
+    """The registers of a build.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+
+    Returns
+    -------
+    dict of str to Register
+        Its registers by name, in the order of their addresses.
+    """
     return {
         name: register
         for name, register in REGISTERS.items()
@@ -217,12 +257,23 @@ def registers_of(build: Build) -> dict[str, Register]:
 _IDENTIFIED = (
     "lanes", "update_lanes", "max_features", "max_batch", "p_max", "model_bits", "q3_bits", "delta_bits",
     "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "hinge", "polynomial", "refetch", "prox", "ball",
-    "heads", "clock_hz", "uart_baud",
+    "heads", "clock_hz",
 )  # fmt: skip
 
 
 def identification(build: Build) -> dict[str, int]:
-    """Values of the identification block of ``build``, by register name."""
+    """The identification block of a build.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+
+    Returns
+    -------
+    dict of str to int
+        Values by register name.
+    """
     return {
         "magic": MAGIC,
         "version": VERSION,
@@ -232,9 +283,22 @@ def identification(build: Build) -> dict[str, int]:
 
 
 def parse_identification(values: dict[str, int]) -> Build:
-    """The :class:`Build` that an identification block describes.
+    """The build that an identification block describes.
 
-    Raises :class:`ValueError` if magic, version or hash do not fit: the message says which, and what to do.
+    Parameters
+    ----------
+    values : dict of str to int
+        Values by register name, as :func:`identification` returns them.
+
+    Returns
+    -------
+    Build
+        The build.
+
+    Raises
+    ------
+    ValueError
+        Magic, version or hash is not the expected one; the message says which, and what to do.
     """
     if values["magic"] != MAGIC:
         raise ValueError(f"no zipsgd device: its first word is {values['magic']:#010x}, not {MAGIC:#010x}")
@@ -253,7 +317,7 @@ def parse_identification(values: dict[str, int]) -> Build:
 
 
 def markdown() -> str:
-    """docs/registers.md."""
+    """The text of docs/registers.md."""
     lines = [
         "# Registers",
         "",

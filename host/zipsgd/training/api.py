@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from zipsgd.backends import Backend, BackendOptions
 from zipsgd.data import DataError, Table, as_table
-from zipsgd.protocol.formats import Build, Flag
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Flag
 
 from .callbacks import Callback, Callbacks
 from .checkpoint import resume as resume_run

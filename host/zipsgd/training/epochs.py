@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import EpochResult
-from zipsgd.protocol.formats import MODEL_INT, Flag
+from zipsgd.protocol.numbers import MODEL_INT
+from zipsgd.protocol.run import Flag
 
 __all__ = ["OVERFLOW", "EpochModel", "EpochReport", "advice"]
 

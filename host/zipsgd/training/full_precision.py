@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import LABEL_FRAC
+from zipsgd.protocol.numbers import LABEL_FRAC
 
 from .measuring import measure
 from .task import Task

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from zipsgd.backends import Backend, EpochResult
 from zipsgd.golden.run import RunConfig
-from zipsgd.protocol.formats import LABEL_BITS
+from zipsgd.protocol.numbers import LABEL_BITS
 
 from .refetching import epoch_with_refetching
 from .task import Task

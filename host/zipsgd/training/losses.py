@@ -20,7 +20,9 @@ from numpy.polynomial import Chebyshev
 from numpy.polynomial import Polynomial as PowerSeries
 
 from zipsgd.golden.polynomial import Polynomial
-from zipsgd.protocol.formats import MOST_DEGREE, REACH_MAX, Build, Loss
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import MOST_DEGREE, REACH_MAX
+from zipsgd.protocol.run import Loss
 
 __all__ = ["CompiledLoss", "compile_loss", "logistic", "pseudo_huber"]
 

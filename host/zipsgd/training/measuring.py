@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import Scaling
-from zipsgd.protocol.formats import LABEL_FRAC
+from zipsgd.protocol.numbers import LABEL_FRAC
 from zipsgd.rows import Rows, iterate_blocks
 
 from .objective import Objective

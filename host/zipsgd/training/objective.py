@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.polynomial import Polynomial
-from zipsgd.protocol.formats import Loss
+from zipsgd.protocol.run import Loss
 
 from .losses import CompiledLoss, logistic, pseudo_huber
 

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from zipsgd.protocol.formats import MOST_DEGREE, Refetch
+from zipsgd.protocol.numbers import MOST_DEGREE
+from zipsgd.protocol.run import Refetch
 
 from .losses import CompiledLoss
 from .objective import Objective, class_objective, regression_objective
@@ -58,7 +59,7 @@ class Options:
         Use the same optimal levels for all columns, rather than each its own.
     refetch : str
         Of hinges: "never", "certain" or "likely". Samples whose side of the margin is in doubt after quantisation are left out
-        and come again behind the others at all base bits, see :class:`zipsgd.protocol.formats.Refetch`.
+        and come again behind the others at all base bits, see :class:`zipsgd.protocol.run.Refetch`.
     l2, l1, bound, radius : float
         Regularisers, see :class:`zipsgd.training.regulariser.Regulariser`. They need a device with a proximal step.
     average : int

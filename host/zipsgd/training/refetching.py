@@ -14,7 +14,8 @@ import numpy.typing as npt
 from zipsgd.backends.base import Backend, EpochResult, EpochSamples
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
-from zipsgd.protocol.formats import Build, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Refetch
 
 __all__ = ["FetchedEpoch", "epoch_with_refetching", "samples_at_once"]
 

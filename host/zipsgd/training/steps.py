@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.protocol.formats import PHASE_BITS, THRESHOLD_BITS, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import PHASE_BITS, THRESHOLD_BITS
 from zipsgd.rows import Rows, iterate_blocks
 
 __all__ = ["SCHEDULES", "check_schedule", "default_step_size", "factor"]

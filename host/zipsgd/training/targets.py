@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError, Scaling, Table
-from zipsgd.protocol.formats import LABEL_FRAC, LABEL_ONE
+from zipsgd.protocol.numbers import LABEL_FRAC, LABEL_ONE
 
 from .objective import Objective
 from .result import class_name

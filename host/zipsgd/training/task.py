@@ -14,7 +14,8 @@ from zipsgd.data import DataError, Scaling, Table, as_table
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
 from zipsgd.memory import default_memory
-from zipsgd.protocol.formats import MOST_FEATURES, MOST_HEADS, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import MOST_FEATURES, MOST_HEADS
 from zipsgd.rows import Rows, in_memory, ranges
 
 from .options import Options

@@ -1,4 +1,4 @@
-"""Boards: what is built for each, the glue to its pins and clock, and the build. Vendor primitives stand only here."""
+"""Boards: what is built for each, the glue to its pins and clock, and the build. Vendor primitives are used only here."""
 
 from .build import BuildFailed, build_board
 from .catalogue import BOARDS, Board

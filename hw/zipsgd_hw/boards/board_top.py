@@ -15,7 +15,12 @@ __all__ = ["BoardTop"]
 class BoardTop(Elaboratable):
     """:class:`.UartAccelerator` on the board's serial pins, in the clock of :class:`.ClockGenerator`.
 
-    Only the two data pins are used: the link's credit makes handshake lines needless.
+    Only the two data pins are used: the link's credit makes handshake lines unnecessary.
+
+    Parameters
+    ----------
+    board : Board
+        The board; its platform must have a ``uart`` resource.
     """
 
     def __init__(self, board: Board):
@@ -26,9 +31,8 @@ class BoardTop(Elaboratable):
         m = Module()
         m.domains.sync = ClockDomain()
         m.submodules.clock = ClockGenerator(board)
-        m.submodules.accelerator = accelerator = UartAccelerator(
-            board.build, Datapath(board.build, fast_memory=board.fast_memory)
-        )
+        datapath = Datapath(board.build, fast_memory=board.family.fast_memory)
+        m.submodules.accelerator = accelerator = UartAccelerator(board.build, board.link, datapath)
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)

@@ -1,7 +1,6 @@
 """From a board's name to Verilog, bitstream and report."""
 
 import json
-import statistics
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,22 +8,36 @@ from pathlib import Path
 from typing import Any
 
 from zipsgd import __version__
-from zipsgd.protocol.formats import Build, BuildError
+from zipsgd.protocol.formats import BuildError
+from zipsgd_hw.link.physical import Uart
 
 from .catalogue import BOARDS, Board
 from .memory_blocks import memory_blocks
+from .placement import DESIGN, place, spread
 from .prediction import predict_epoch
-from .report import clocks, fmax_margin, utilisation
+from .report import fmax_margin, utilisation
 from .synthesis import AFTER_READ, AFTER_SYNTHESIS, STATISTICS
 from .toolchain import BuildFailed, run_tool, tool_version
 
 __all__ = ["BuildFailed", "build_board"]
 
-_NAME = "top"
-_PRODUCT = {"ice40": (".asc", ".bin"), "ecp5": (".config", ".bit")}
-"""Endings of what nextpnr writes, and of the bitstream made of it."""
+_REPORT = "build.json"
+_MORE_SEEDS = range(1, 9)
 CALIFORNIA: dict[str, int] = {"samples": 20640, "features": 9, "base_planes": 2, "up_planes": 2}
-"""The set whose epoch is predicted where no other is given: California housing, double sampling at two base planes."""
+"""The data set whose epoch is predicted by default: California housing, double sampling at two base planes."""
+
+
+def _changed(name: str, changes: Mapping[str, int], baud: int | None) -> Board:
+    """The board by that name, with other parameters."""
+    if name not in BOARDS:
+        raise KeyError(f"no board {name!r}: choose one of {', '.join(BOARDS)}")
+    board = BOARDS[name]
+    known = board.build.as_dict()
+    unknown = sorted(set(changes) - set(known))
+    if unknown:
+        raise BuildError(f"no parameter {', '.join(unknown)}: a build has {', '.join(known)}")
+    link = board.link if baud is None else Uart(baud)
+    return replace(board, build=replace(board.build, **changes), link=link)
 
 
 def _prepare(board: Board, folder: Path) -> list[list[str]]:
@@ -33,8 +46,8 @@ def _prepare(board: Board, folder: Path) -> list[list[str]]:
 
     plan = board.platform().prepare(
         BoardTop(board),
-        _NAME,
-        verbose=True,  # the logs then hold all that the tools say
+        DESIGN,
+        verbose=True,  # the logs then have all of the tools' messages
         debug_verilog=True,
         emit_src=False,
         synth_opts=list(board.synth_opts),
@@ -43,13 +56,13 @@ def _prepare(board: Board, folder: Path) -> list[list[str]]:
         script_after_synth=AFTER_SYNTHESIS,
     )
     plan.extract(folder)
-    (folder / f"{_NAME}.debug.v").rename(folder / f"{board.name}.v")
+    (folder / f"{DESIGN}.debug.v").rename(folder / f"{board.name}.v")
     commands: list[list[str]] = json.loads(plan.files[f"{plan.script}.json"])["commands"]
     return commands
 
 
 def _revision() -> str | None:
-    """The source's git revision, with "-dirty" behind it if files differ; None outside a clone."""
+    """The source's git revision, followed by "-dirty" if files differ; None outside a clone."""
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
@@ -59,107 +72,29 @@ def _revision() -> str | None:
     return result.stdout.strip() if result.returncode == 0 else None
 
 
-def _identity(board: Board, build: Build) -> dict[str, Any]:
+def _identity(board: Board) -> dict[str, Any]:
+    """What report and sidecar have in common."""
     return {
         "board": board.name,
         "device": board.device,
         "zipsgd": __version__,
         "revision": _revision(),
-        "build": build.as_dict(),
-        "build_hash": f"{build.hash():#010x}",
+        "build": board.build.as_dict(),
+        "build_hash": f"{board.build.hash():#010x}",
+        "link_baud": board.link.baud,
     }
 
 
-def _write(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n")
-
-
-def _spread(seeds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Least, median and greatest Fmax of the slowest clock over the seeds tried."""
-    values = [min(row["fmax_mhz"] for row in seed["clocks"]) for seed in seeds]
-    return {"min_mhz": min(values), "median_mhz": round(statistics.median(values), 2), "max_mhz": max(values)}
-
-
-def build_board(
-    name: str,
-    *,
-    out_dir: Path,
-    seeds: Sequence[int] | None = None,
-    sweep: bool = False,
-    changes: Mapping[str, int] | None = None,
-    epoch: dict[str, int] | None = None,
-    prepare_only: bool = False,
-    progress: Callable[[str], None] | None = None,
-) -> dict[str, Any]:
-    """Build the gateware for a board.
-
-    Writes to ``out_dir``: ``NAME.v``; unless ``prepare_only``, the bitstream ``NAME.bin`` or ``NAME.bit``, beside it
-    ``NAME.json`` with the build's parameters and hash, and the tools' files and logs; and in any case the report,
-    ``build.json``. Files of an earlier build by these names are deleted first.
-
-    Parameters
-    ----------
-    name : of :data:`.BOARDS`.
-    out_dir : folder, made if need be.
-    seeds : of the placer, tried in turn after one synthesis until one meets the clock; None for the board's own and, if that
-        fails with these versions of the tools, seven more.
-    sweep : try all seeds, and report the spread.
-    changes : parameters of the build that differ from the board's own, by name.
-    epoch : keyword arguments of :func:`.predict_epoch`, California housing if None.
-    prepare_only : stop before the tools; the report's figures are then None.
-    progress : called with a line before each step.
-
-    Returns
-    -------
-    The report, as ``build.json`` holds it.
-
-    Raises
-    ------
-    KeyError
-        No such board; the message lists those there are.
-    BuildError
-        ``changes`` names no parameter, or makes no build.
-    BuildFailed
-        A tool is missing or failed, or the design is slower than its clock with every seed; there is then no bitstream, and
-        in the last case the report is written all the same.
-    """
-    if name not in BOARDS:
-        raise KeyError(f"no board {name!r}: choose one of {', '.join(BOARDS)}")
-    board = BOARDS[name]
-    try:
-        build = replace(board.build, **(changes or {}))
-    except TypeError:
-        unknown = sorted(set(changes or ()) - set(board.build.as_dict()))
-        raise BuildError(
-            f"no parameter {', '.join(unknown)}: a build has {', '.join(board.build.as_dict())}"
-        ) from None
-    board = replace(board, build=build)
-    tell = progress or (lambda line: None)
-    tries = (
-        [board.seed, *(number for number in range(1, 9) if number != board.seed)] if seeds is None else seeds
-    )
-    if not tries:
-        raise ValueError("seeds must name at least one seed")
-
-    routed, packed = _PRODUCT[board.family]
-    out_dir.mkdir(parents=True, exist_ok=True)
-    report_path = out_dir / "build.json"
-    verilog = out_dir / f"{name}.v"
-    bitstream = out_dir / f"{name}{packed}"
-    sidecar = out_dir / f"{name}.json"
-    statistics_path = out_dir / STATISTICS
-    for stale in (report_path, verilog, bitstream, sidecar, statistics_path, *out_dir.glob("seed-*")):
-        stale.unlink(missing_ok=True)
-
-    tell(f"{board.title}: elaborating {build.lanes} lanes, {build.max_features} features")
-    synthesise, route, pack = _prepare(board, out_dir)
-    report: dict[str, Any] = {
-        **_identity(board, build),
+def _prepared(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
+    """The report before the tools have run."""
+    build = board.build
+    return {
+        **_identity(board),
         "lanes": build.lanes,
         "clock_mhz": build.clock_hz / 1e6,
         "plane_bandwidth_bits_per_second": build.lanes * build.clock_hz,
         "memory_blocks_estimate": memory_blocks(build, board.ram),
-        "predicted_epoch": predict_epoch(build, **(epoch or CALIFORNIA)),
+        "predicted_epoch": predict_epoch(build, **{"link_baud": board.link.baud, **epoch}),
         "limits": board.limits,
         "tried_on_hardware": board.tried,
         "seed": None,
@@ -169,54 +104,134 @@ def build_board(
         "seeds": None,
         "fmax_spread": None,
         "tools": None,
-        "verilog": verilog.name,
+        "verilog": f"{board.name}.v",
         "bitstream": None,
     }
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def _clear(board: Board, folder: Path) -> None:
+    """Make the folder, and delete the files of an earlier build."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = (
+        *(_REPORT, STATISTICS, f"{board.name}.v", f"{board.name}.json"),
+        f"{board.name}{board.family.bitstream_suffix}",
+    )
+    for stale in (*(folder / name for name in names), *folder.glob("seed-*")):
+        stale.unlink(missing_ok=True)
+
+
+def _too_slow(board: Board, best: dict[str, Any], report: Path) -> BuildFailed:
+    slow = ", ".join(
+        f"{row['name']} reaches {row['fmax_mhz']} of {row['target_mhz']} MHz"
+        for row in best["clocks"]
+        if not row["met"]
+    )
+    return BuildFailed(
+        f"{board.title} is too slow at its best seed {best['seed']}: {slow}; no bitstream was written. Try other seeds, "
+        f"or lower clock_hz. Report: {report}"
+    )
+
+
+def build_board(
+    name: str,
+    *,
+    out_dir: Path,
+    seeds: Sequence[int] | None = None,
+    sweep: bool = False,
+    changes: Mapping[str, int] | None = None,
+    baud: int | None = None,
+    epoch: Mapping[str, int] | None = None,
+    prepare_only: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Build the gateware for a board.
+
+    Writes to ``out_dir``: ``NAME.v``; unless ``prepare_only``, the bitstream ``NAME.bin`` or ``NAME.bit``, beside it
+    ``NAME.json`` with the build's parameters and hash, and the tools' files and logs; and in any case the report,
+    ``build.json``. Files of an earlier build by these names are deleted first.
+
+    Parameters
+    ----------
+    name : str
+        A name of :data:`.BOARDS`.
+    out_dir : Path
+        The folder; it is made if it does not exist.
+    seeds : sequence of int or None
+        Seeds of the placer, tried in turn after one synthesis until one meets the clock. None for the board's own seed and,
+        if that fails with these versions of the tools, seven more.
+    sweep : bool
+        Whether all seeds are tried, and their spread is reported.
+    changes : Mapping of str to int or None
+        Parameters of the build that differ from the board's own, by name.
+    baud : int or None
+        Rate of the board's UART in bits per second; None for the board's own.
+    epoch : Mapping of str to int or None
+        Keyword arguments of :func:`.predict_epoch`; None for those of California housing.
+    prepare_only : bool
+        Whether to stop before the tools; the report's figures are then None.
+    progress : callable
+        Called with a line before each step.
+
+    Returns
+    -------
+    dict
+        The report, as in ``build.json``.
+
+    Raises
+    ------
+    KeyError
+        There is no such board; the message lists those there are.
+    BuildError
+        ``changes`` has a name that is no parameter, or values that make no build.
+    ValueError
+        The clock cannot make ``baud``, the PLL cannot make the clock, or there is no seed.
+    BuildFailed
+        A tool is missing or failed, or the design is slower than its clock with every seed. There is then no bitstream; in
+        the last case the report is written all the same.
+    """
+    board = _changed(name, changes or {}, baud)
+    if seeds is None:
+        seeds = [board.seed, *(number for number in _MORE_SEEDS if number != board.seed)]
+    if not seeds:
+        raise ValueError("seeds must name at least one seed")
+    _clear(board, out_dir)
+
+    progress(f"{board.title}: elaborating {board.build.lanes} lanes, {board.build.max_features} features")
+    synthesise, route, pack = _prepare(board, out_dir)
+    report = _prepared(board, epoch or CALIFORNIA)
     if prepare_only:
-        _write(report_path, report)
+        _write(out_dir / _REPORT, report)
         return report
 
-    tell("synthesis")
+    progress("synthesis")
     run_tool(synthesise, out_dir, out_dir / "synthesis.log")
-    results = []
-    for number in tries:
-        tell(f"place and route, seed {number}")
-        told = out_dir / f"seed-{number}.json"
-        # Slow designs are refused below, once all seeds have been seen.
-        options = ["--seed", str(number), "--report", told.name, "--timing-allow-fail"]
-        run_tool([*route, *options], out_dir, out_dir / f"seed-{number}.log")
-        (out_dir / f"{_NAME}{routed}").rename(out_dir / f"seed-{number}{routed}")
-        results.append({"seed": number, "clocks": clocks(told)})
-        if fmax_margin(results[-1]["clocks"]) >= 1 and not sweep:
-            break
+    results = place(board, route, out_dir, seeds, sweep, progress)
     best = max(results, key=lambda row: fmax_margin(row["clocks"]))
-    used = utilisation(board.family, out_dir / f"seed-{best['seed']}.json", statistics_path)
+    used = utilisation(board.family, out_dir / f"seed-{best['seed']}.json", out_dir / STATISTICS)
     cells = used["cells"]["used"]
     report |= {
         **best,
         "utilisation": used,
-        "cells_per_lane": None if cells is None else round(cells / build.lanes, 1),
+        "cells_per_lane": None if cells is None else round(cells / board.build.lanes, 1),
         "seeds": results,
-        "fmax_spread": _spread(results),
+        "fmax_spread": spread(results),
         "tools": {command[0]: tool_version(command[0]) for command in (synthesise, route)},
     }
     if fmax_margin(best["clocks"]) < 1:
-        _write(report_path, report)
-        slow = ", ".join(
-            f"{row['name']} reaches {row['fmax_mhz']} of {row['target_mhz']} MHz"
-            for row in best["clocks"]
-            if not row["met"]
-        )
-        raise BuildFailed(
-            f"{board.title} is too slow at its best seed {best['seed']}: {slow}; no bitstream was written. Try other seeds, "
-            f"or lower clock_hz. Report: {report_path}"
-        )
+        _write(out_dir / _REPORT, report)
+        raise _too_slow(board, best, out_dir / _REPORT)
 
-    tell("packing the bitstream")
-    (out_dir / f"seed-{best['seed']}{routed}").rename(out_dir / f"{_NAME}{routed}")
+    progress("packing the bitstream")
+    routed, packed = board.family.routed_suffix, board.family.bitstream_suffix
+    (out_dir / f"seed-{best['seed']}{routed}").rename(out_dir / f"{DESIGN}{routed}")
     run_tool(pack, out_dir, out_dir / "packing.log")
-    (out_dir / f"{_NAME}{packed}").rename(bitstream)
-    report["bitstream"] = bitstream.name
-    _write(sidecar, {**_identity(board, build), "bitstream": bitstream.name, "seed": best["seed"]})
-    _write(report_path, report)
+    report["bitstream"] = f"{name}{packed}"
+    (out_dir / f"{DESIGN}{packed}").rename(out_dir / report["bitstream"])
+    sidecar = {**_identity(board), "bitstream": report["bitstream"], "seed": best["seed"]}
+    _write(out_dir / f"{name}.json", sidecar)
+    _write(out_dir / _REPORT, report)
     return report

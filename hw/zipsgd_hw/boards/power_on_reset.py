@@ -1,4 +1,4 @@
-"""Reset from power-up, and from a loss of lock, until the clock has run for a while."""
+"""Reset after power-up, and after the PLL has lost its lock."""
 
 from amaranth import Module, Signal
 from amaranth.lib import wiring
@@ -9,13 +9,22 @@ __all__ = ["PowerOnReset"]
 
 
 class PowerOnReset(wiring.Component):
-    """Holds ``reset`` high until ``locked`` has been high for ``cycles`` cycles or, at most, twice as many and some.
+    """Holds ``reset`` high until ``locked`` has been high for at least ``cycles`` cycles, and at most a few more than twice as
+    many.
 
-    Its clock domain must have no reset. ``reset`` comes from a flip-flop: it rises and falls with the clock.
+    The clock domain must have no reset. ``reset`` comes from a flip-flop, so that it rises and falls with the clock.
+
+    Parameters
+    ----------
+    cycles : int
+        Least number of cycles of lock before the reset ends, 1 or more.
 
     Members
     -------
-    locked : In(1), asynchronous. reset : Out(1), high after configuration.
+    locked : In(1)
+        Whether the clock is stable; asynchronous, synchronised by two flip-flops here.
+    reset : Out(1)
+        The reset; high after configuration.
     """
 
     locked: In(1)

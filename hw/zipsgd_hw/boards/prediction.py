@@ -3,8 +3,9 @@
 from typing import Any
 
 from zipsgd.golden.weave import sample_bytes
-from zipsgd.protocol.formats import PROX_STAGES, Build
+from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD
+from zipsgd.protocol.numbers import PROX_STAGES
 
 __all__ = ["predict_epoch"]
 
@@ -26,8 +27,8 @@ def predict_epoch(
 ) -> dict[str, Any]:
     """Seconds of an epoch: those of the link, those of the datapath, and which is longer.
 
-    ``features`` counts the intercept. ``link_baud`` stands in for the build's own; the link's seconds are None if neither is
-    set. The datapath's take a plane a cycle, but no less than L / U cycles a chunk in a mini-batch's last sample, the bubble of
+    ``features`` counts the intercept. ``link_baud``: rate of a serial link; the link's seconds are None without it.
+    The datapath's take a plane a cycle, but no less than L / U cycles a chunk in a mini-batch's last sample, the bubble of
     :class:`zipsgd_hw.datapath.core.TrainingCore` at the end of each mini-batch (fast block RAM saves a cycle of it), and the
     epoch's last gradient.
     """
@@ -41,8 +42,7 @@ def predict_epoch(
     cycles = (samples + 1) * chunks * planes - planes + waits
     size = sample_bytes(features, base_planes, up_planes, build.lanes)
     line_bytes = samples * size * _FRAME_BYTES / MAX_PAYLOAD
-    baud = link_baud or build.uart_baud
-    link = line_bytes * _UART_BITS / baud if baud else None
+    link = line_bytes * _UART_BITS / link_baud if link_baud else None
     datapath = cycles / build.clock_hz
     return {
         "samples": samples,
@@ -50,7 +50,7 @@ def predict_epoch(
         "base_planes": base_planes,
         "up_planes": up_planes,
         "batch": batch,
-        "link_baud": baud or None,
+        "link_baud": link_baud,
         "bytes_per_sample": size,
         "cycles_per_sample": round(cycles / samples, 3),
         "link_seconds": link,

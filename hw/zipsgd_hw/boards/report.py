@@ -1,24 +1,13 @@
-"""Figures of a placed and routed design, from the tools' own JSON. What a tool does not say is None, never zero."""
+"""Figures of a placed and routed design, from the tools' own JSON. A figure that a tool does not give is None, never zero."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from .families import Family
 from .synthesis import cell_counts
 
 __all__ = ["clocks", "fmax_margin", "utilisation"]
-
-_CELLS: dict[str, dict[str, str]] = {
-    "ice40": {"cells": "ICESTORM_LC", "ram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP"},
-    "ecp5": {
-        "cells": "TRELLIS_COMB",
-        "ff": "TRELLIS_FF",
-        "ram": "DP16KD",
-        "dsp": "MULT18X18D",
-        "lutram": "TRELLIS_RAMW",
-    },
-}
-"""nextpnr's names of what is counted, by family."""
 
 
 def _figure(used: int | None, available: int | None) -> dict[str, Any]:
@@ -26,28 +15,49 @@ def _figure(used: int | None, available: int | None) -> dict[str, Any]:
     return {"used": used, "available": available, "percent": percent}
 
 
-def _ice40_flip_flops(synthesis: Path) -> int | None:
-    """Flip-flops in Yosys' statistics; nextpnr packs them into logic cells and does not tell them apart."""
-    return sum(count for name, count in cell_counts(synthesis).items() if name.startswith("SB_DFF"))
+def utilisation(family: Family, report: Path, statistics: Path) -> dict[str, dict[str, Any]]:
+    """How much of the device a design uses.
 
+    Parameters
+    ----------
+    family : Family
+        The device's family.
+    report : Path
+        nextpnr's report.
+    statistics : Path
+        The output of Yosys' ``stat -json``; read only for families whose flip-flops nextpnr does not count.
 
-def utilisation(family: str, report: Path, synthesis: Path) -> dict[str, dict[str, Any]]:
-    """Cells, ff, ram, dsp (and lutram, where the family tells): each used, available and percent.
-
-    ``report`` is nextpnr's, ``synthesis`` the output of Yosys' ``stat -json``.
+    Returns
+    -------
+    dict of str to dict
+        For ``cells``, ``ff``, ``ram``, ``dsp`` and, where the family tells it, ``lutram``: ``used``, ``available`` and
+        ``percent``, each None where it is not known.
     """
     told = json.loads(report.read_text())["utilization"]
     figures = {}
-    for name, cell in _CELLS[family].items():
+    for name, cell in family.figures.items():
         row = told.get(cell, {})
         figures[name] = _figure(row.get("used"), row.get("available"))
-    if family == "ice40":  # a flip-flop in each logic cell
-        figures["ff"] = _figure(_ice40_flip_flops(synthesis), figures["cells"]["available"])
+    if family.flip_flops is not None:
+        counts = cell_counts(statistics)
+        used = sum(count for name, count in counts.items() if name.startswith(family.flip_flops))
+        figures["ff"] = _figure(used, figures["cells"]["available"])
     return figures
 
 
 def clocks(report: Path) -> list[dict[str, Any]]:
-    """Each clock's Fmax and target in MHz, after routing, and whether it is met."""
+    """The clocks of a design after routing.
+
+    Parameters
+    ----------
+    report : Path
+        nextpnr's report.
+
+    Returns
+    -------
+    list of dict
+        For each clock ``name``, ``fmax_mhz`` and ``target_mhz`` in megahertz, and ``met``, whether the target is reached.
+    """
     told = json.loads(report.read_text())["fmax"]
     return [
         {
@@ -61,7 +71,23 @@ def clocks(report: Path) -> list[dict[str, Any]]:
 
 
 def fmax_margin(rows: list[dict[str, Any]]) -> float:
-    """Least ratio of Fmax to target over the clocks. Raises ValueError if there is none: then nothing was timed."""
+    """Least ratio of Fmax to target over the clocks.
+
+    Parameters
+    ----------
+    rows : list of dict
+        As :func:`clocks` returns them.
+
+    Returns
+    -------
+    float
+        The ratio; 1 or more if every target is reached.
+
+    Raises
+    ------
+    ValueError
+        There is no clock: nothing was timed.
+    """
     if not rows:
         raise ValueError("nextpnr's report names no clock")
     return min(row["fmax_mhz"] / row["target_mhz"] for row in rows)

@@ -1,20 +1,12 @@
-"""Synthesis by Yosys: what a board's build and a netlist to simulate have in common, and the latter."""
+"""Synthesis by Yosys: the commands that boards' builds and netlists share, and the synthesis of netlists to simulate."""
 
 import json
 from pathlib import Path
 
-from .catalogue import BOARDS, Board
+from .families import Family
 from .toolchain import run_tool
 
-__all__ = [
-    "AFTER_READ",
-    "AFTER_SYNTHESIS",
-    "STATISTICS",
-    "board_of",
-    "cell_counts",
-    "netlist_script",
-    "synthesise",
-]
+__all__ = ["AFTER_READ", "AFTER_SYNTHESIS", "STATISTICS", "cell_counts", "netlist_script", "synthesise"]
 
 AFTER_READ = "\n".join(
     (
@@ -22,36 +14,68 @@ AFTER_READ = "\n".join(
         "rename -hide */w:*[*]",
     )
 )
-"""What is done to the design first.
+"""Commands that change the design before synthesis.
 
-What :func:`zipsgd_hw.memory.block_ram` says of its memories, Amaranth's RTLIL cannot; it holds for all clocked ones. And names
-such as ``sums[3]``, which Amaranth gives to an array's elements, are those that ABC9 gives to a wire's bits: where both occur,
-it fails, without a word in YoWASP.
+The first one says that the word is undefined where a clocked port reads a word that is being written, as
+:func:`zipsgd_hw.memory.block_ram` promises; Amaranth's RTLIL cannot say so. The second one hides names such as ``sums[3]``,
+which Amaranth gives to an array's elements: ABC9 names a wire's bits in the same way, and fails where both occur, without a
+message in YoWASP.
 """
 STATISTICS = "synthesis.json"
+"""Name of the file with the statistics of a synthesis."""
 AFTER_SYNTHESIS = f"tee -q -o {STATISTICS} stat -json"
+"""Command that writes it."""
 
 
-def board_of(family: str) -> Board:
-    """The board by whose options netlists of ``family`` are synthesised: the table's first."""
-    return next(board for board in BOARDS.values() if board.family == family)
+def netlist_script(family: Family, name: str) -> str:
+    """Yosys' script for a netlist to simulate, with the commands of a board's build.
 
+    Parameters
+    ----------
+    family : Family
+        The family whose cells the netlist has.
+    name : str
+        Name of the top module: the script reads ``NAME.il`` and writes ``NAME.v``.
 
-def netlist_script(family: str, name: str) -> str:
-    """Yosys' script from ``NAME.il`` to ``NAME.v`` in cells of ``family``, with the commands of a board's build."""
-    options = " ".join(board_of(family).synth_opts)
+    Returns
+    -------
+    str
+        The script.
+    """
+    options = " ".join(family.netlist_options)
     return f"""\
 read_rtlil {name}.il
 {AFTER_READ}
-synth_{family} {options} -top {name}
+synth_{family.name} {options} -top {name}
 {AFTER_SYNTHESIS}
 write_verilog -noattr {name}.v
 """
 
 
-def synthesise(rtlil: str, family: str, name: str, folder: Path) -> Path:
-    """Synthesise the module ``name`` in ``folder``; the netlist's file, beside it the statistics. Raises
-    :class:`.BuildFailed`."""
+def synthesise(rtlil: str, family: Family, name: str, folder: Path) -> Path:
+    """Synthesise a netlist to simulate.
+
+    Parameters
+    ----------
+    rtlil : str
+        The design in RTLIL.
+    family : Family
+        The family whose cells the netlist has.
+    name : str
+        Name of the top module.
+    folder : Path
+        Folder for the netlist, and beside it script, log and :data:`STATISTICS`.
+
+    Returns
+    -------
+    Path
+        The netlist's Verilog.
+
+    Raises
+    ------
+    BuildFailed
+        Yosys is missing or failed.
+    """
     (folder / f"{name}.il").write_text(rtlil)
     (folder / f"{name}.ys").write_text(netlist_script(family, name))
     run_tool(["yosys", f"{name}.ys"], folder, folder / "synthesis.log")
@@ -59,6 +83,17 @@ def synthesise(rtlil: str, family: str, name: str, folder: Path) -> Path:
 
 
 def cell_counts(statistics: Path) -> dict[str, int]:
-    """How many cells of each type, from the statistics of a synthesis."""
+    """How many cells of each type a design has.
+
+    Parameters
+    ----------
+    statistics : Path
+        The statistics of its synthesis.
+
+    Returns
+    -------
+    dict of str to int
+        Counts by cell type; Yosys' internal cells, which describe no hardware, are left out.
+    """
     counts: dict[str, int] = json.loads(statistics.read_text())["design"]["num_cells_by_type"]
     return {name: count for name, count in counts.items() if not name.startswith("$")}

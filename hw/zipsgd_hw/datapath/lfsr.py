@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from zipsgd.protocol.formats import LFSR_BITS, LFSR_MASK, LFSR_ROTATIONS
+from zipsgd.protocol.numbers import LFSR_BITS, LFSR_MASK, LFSR_ROTATIONS
 
 __all__ = ["Lfsr"]
 

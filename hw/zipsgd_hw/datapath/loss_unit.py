@@ -4,17 +4,9 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from zipsgd.protocol.formats import (
-    LABEL_BITS,
-    LABEL_FRAC,
-    LFSR_BITS,
-    STEP_BITS,
-    STEP_EXP_MAX,
-    Build,
-    Flag,
-    Loss,
-    Refetch,
-)
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_BITS, LABEL_FRAC, LFSR_BITS, STEP_BITS, STEP_EXP_MAX
+from zipsgd.protocol.run import Flag, Loss, Refetch
 from zipsgd_hw.windows import LateWrite
 
 from .arithmetic import align_draw, fits, saturated

@@ -5,7 +5,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from zipsgd.protocol.formats import SHRINK_SHIFT_MAX, Build, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import SHRINK_SHIFT_MAX
+from zipsgd.protocol.run import Refetch
 
 from .adder_tree import AdderTree
 from .config import run_layout

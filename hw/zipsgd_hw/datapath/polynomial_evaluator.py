@@ -5,7 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.golden.polynomial import LOSS_WORDS
-from zipsgd.protocol.formats import MOST_DEGREE, STEP_BITS, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import MOST_DEGREE, STEP_BITS
 from zipsgd_hw.memory import block_ram
 from zipsgd_hw.windows import LateWrite
 

@@ -6,7 +6,8 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from zipsgd.protocol.formats import PHASE_BITS, PROX_STAGES, SHRINK_SHIFT_MAX, THRESHOLD_BITS, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import PHASE_BITS, PROX_STAGES, SHRINK_SHIFT_MAX, THRESHOLD_BITS
 
 from .config import run_layout
 

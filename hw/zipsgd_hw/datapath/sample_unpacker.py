@@ -4,7 +4,8 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from zipsgd.protocol.formats import LABEL_BITS, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_BITS
 
 from .config import run_layout
 from .position import PlanePosition

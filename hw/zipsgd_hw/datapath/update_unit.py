@@ -5,7 +5,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from zipsgd.protocol.formats import LFSR_BITS, SHRINK_SHIFT_MAX, Build, Flag
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LFSR_BITS, SHRINK_SHIFT_MAX
+from zipsgd.protocol.run import Flag
 from zipsgd_hw.memory import block_ram
 from zipsgd_hw.windows import WindowData, WindowRead, WindowWrite
 

@@ -5,28 +5,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["UartReceiver", "UartTransmitter", "uart_divisor"]
+from .physical import MIN_DIVISOR
 
-MIN_DIVISOR = 5
-"""Fewest cycles a bit: where a start bit begins is known to within a cycle, and with fewer a clock that is off by 3% takes the
-stop bit's middle out of it."""
-
-
-def uart_divisor(clock_hz: int, baud: int) -> int:
-    """Cycles a bit: round(clock_hz / baud). Raises ValueError if the clock is too slow for the rate or misses it by 2%."""
-    if baud <= 0:
-        raise ValueError(f"uart_baud must be positive for a UART, not {baud}")
-    divisor = max(1, round(clock_hz / baud))
-    if divisor < MIN_DIVISOR:
-        raise ValueError(
-            f"uart_baud must be at most clock_hz / {MIN_DIVISOR} = {clock_hz // MIN_DIVISOR}, not {baud}"
-        )
-    if abs(clock_hz / divisor / baud - 1) > 0.02:
-        raise ValueError(
-            f"uart_baud {baud} cannot be made from {clock_hz} Hz: the nearest rate is {clock_hz / divisor:.0f}; "
-            f"take a divisor of the clock"
-        )
-    return divisor
+__all__ = ["UartReceiver", "UartTransmitter"]
 
 
 def _checked(divisor: int) -> int:

@@ -12,7 +12,8 @@ from cocotb.triggers import FallingEdge, Timer
 from component_bench import Case, ComponentBench
 from datapath_stand_in import StandIn
 
-from zipsgd.protocol.frames import Frame, Kind, decode, encode
+from zipsgd.driver.coding import decode, encode
+from zipsgd.protocol.frames import Frame, Kind
 from zipsgd.protocol.registers import MODEL_WINDOW, identification, parse_identification
 from zipsgd_hw.boards import BOARDS, board_top
 from zipsgd_hw.boards.board_top import BoardTop
@@ -28,7 +29,7 @@ def top(name):
     board = BOARDS[name]
 
     def datapath(build, *, fast_memory=None):
-        assert (build, fast_memory) == (board.build, board.fast_memory)
+        assert (build, fast_memory) == (board.build, board.family.fast_memory)
         return StandIn(build)
 
     with patch.object(board_top, "Datapath", datapath):
@@ -67,7 +68,7 @@ async def say(dut, bit_ps, data):
 async def answers(dut):
     """At the board's rate: SYNC, its identification, and a window that keeps what is written."""
     board = BOARDS[cocotb.plusargs["board"]]
-    bit_ps = round(1e12 / board.build.uart_baud)
+    bit_ps = round(1e12 / board.link.baud)
     dut.rx.value = 1
     dut.unlock.value = 0
     Clock(dut.oscillator, round(1e12 / board.input_hz / 2) * 2, unit="ps").start()

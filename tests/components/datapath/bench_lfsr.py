@@ -7,7 +7,7 @@ import numpy as np
 from component_bench import Case, ComponentBench
 
 from zipsgd.golden.lfsr import advance
-from zipsgd.protocol.formats import LFSR_BITS
+from zipsgd.protocol.numbers import LFSR_BITS
 from zipsgd_hw.datapath.lfsr import Lfsr
 from zipsgd_sim.stream_bench import StreamBench
 

@@ -21,16 +21,9 @@ from zipsgd.golden.loss import (
     residuals,
 )
 from zipsgd.golden.polynomial import LOSS_WORDS, PolynomialWords
-from zipsgd.protocol.formats import (
-    LABEL_FRAC,
-    LABEL_ONE,
-    LFSR_BITS,
-    REACH_MAX,
-    STEP_EXP_MAX,
-    Build,
-    Loss,
-    Refetch,
-)
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_FRAC, LABEL_ONE, LFSR_BITS, REACH_MAX, STEP_EXP_MAX
+from zipsgd.protocol.run import Loss, Refetch
 from zipsgd_hw.datapath.loss_unit import LossUnit
 from zipsgd_sim.stream_bench import StreamBench
 

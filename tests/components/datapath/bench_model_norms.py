@@ -11,7 +11,8 @@ from timeline import Timeline
 
 from zipsgd.golden.bound import score_bounds
 from zipsgd.golden.prox import Prox, ball_shift
-from zipsgd.protocol.formats import Build, Refetch
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Refetch
 from zipsgd_hw.datapath.model_norms import ModelNorms
 from zipsgd_sim.stream_bench import StreamBench
 

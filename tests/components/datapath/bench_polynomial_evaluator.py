@@ -10,7 +10,9 @@ from timeline import Timeline
 
 from zipsgd.golden.loss import polynomial_loss
 from zipsgd.golden.polynomial import LOSS_WORDS, PolynomialWords
-from zipsgd.protocol.formats import LABEL_ONE, STEP_BITS, Build, Loss
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_ONE, STEP_BITS
+from zipsgd.protocol.run import Loss
 from zipsgd_hw.datapath.polynomial_evaluator import PolynomialEvaluator
 from zipsgd_sim.stream_bench import StreamBench
 

@@ -11,7 +11,8 @@ from builds import build_case, case_build, run_bits
 from component_bench import ComponentBench
 
 from zipsgd.golden.prox import Phases, Prox, apply_prox
-from zipsgd.protocol.formats import LFSR_BITS, SHRINK_SHIFT_MAX, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LFSR_BITS, SHRINK_SHIFT_MAX
 from zipsgd_hw.datapath.config import run_layout
 from zipsgd_hw.datapath.proximal_step import ProximalPhases, ProximalStep
 from zipsgd_sim.stream_bench import StreamBench

@@ -7,7 +7,8 @@ import cocotb
 from component_bench import Case, ComponentBench
 from plane_runs import PlaneRun, Ports, weighted
 
-from zipsgd.protocol.formats import SAMPLES_BITS, Build
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import SAMPLES_BITS
 from zipsgd_hw.datapath.position import SampleCounter
 from zipsgd_sim.stream_bench import StreamBench
 

@@ -12,7 +12,9 @@ from timeline import Timeline
 from zipsgd.golden.lfsr import Lfsr
 from zipsgd.golden.prox import NO_PROX, Phases, Prox, apply_prox
 from zipsgd.golden.update import update
-from zipsgd.protocol.formats import LFSR_BITS, PROX_STAGES, SHRINK_SHIFT_MAX, Build, Flag
+from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LFSR_BITS, PROX_STAGES, SHRINK_SHIFT_MAX
+from zipsgd.protocol.run import Flag
 from zipsgd_hw.datapath.model_norms import ModelNorms
 from zipsgd_hw.datapath.update_unit import UpdateUnit
 from zipsgd_hw.windows import OFFSET_BITS

@@ -9,8 +9,9 @@ import cocotb
 from cobs import cobs
 from component_bench import Case, ComponentBench
 
+from zipsgd.driver.coding import decode, encode
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, Frame, FrameError, Kind, decode, encode
+from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, Frame, FrameError, Kind
 from zipsgd_hw.link.frame_receiver import FrameReceiver
 from zipsgd_sim.stream_bench import StreamBench
 
@@ -21,7 +22,7 @@ def receiver(size):
 
 BENCH = ComponentBench(
     (FrameReceiver,),
-    "zipsgd.protocol.frames.decode",
+    "zipsgd.driver.coding.decode",
     tuple(Case(f"ring-{size}", partial(receiver, size), {"rx_bytes": size}) for size in (1024, 2048)),
 )
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import cocotb
 from component_bench import Case, ComponentBench
 
-from zipsgd.protocol.frames import READ_WORDS, Frame, Kind, encode
+from zipsgd.driver.coding import encode
+from zipsgd.protocol.frames import READ_WORDS, Frame, Kind
 from zipsgd_hw.link.frame_sender import FrameSender
 from zipsgd_sim.stream_bench import StreamBench
 
-BENCH = ComponentBench((FrameSender,), "zipsgd.protocol.frames.encode", (Case("sender", FrameSender),))
+BENCH = ComponentBench((FrameSender,), "zipsgd.driver.coding.encode", (Case("sender", FrameSender),))
 
 BYTE = 9
 """Cycles that a byte of the body takes: it is put, and its bits go through the CRC."""

@@ -6,8 +6,9 @@ import struct
 import cocotb
 from component_bench import Case, ComponentBench
 
+from zipsgd.driver.coding import encode
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS, Frame, Kind, encode
+from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS, Frame, Kind
 from zipsgd.protocol.registers import MODEL_WINDOW
 from zipsgd_hw.link.link import Link
 from zipsgd_hw.link.word_bus import ADDRESS_BITS

@@ -35,7 +35,6 @@ BUILDS = {
         prox=1,
         ball=1,
         heads=3,
-        uart_baud=9600,
     ),
 }
 

@@ -34,12 +34,10 @@ def _later(harness: Harness, value: Value, cycles: int) -> Value:
     return value
 
 
-def _gradient(*, chunks: int, bits: int, ups: int, **parameters: int) -> Harness:
+def _gradient(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) -> Harness:
     """One lane's gradient of any one chunk."""
-    build = small_build(
-        **{"max_features": 8, "max_batch": 2, "replay_words": 8, "delta_bits": 3} | parameters
-    )
-    dut: Any = GradientUnit(build)
+    build = small_build(max_features=8, max_batch=2, replay_words=8, delta_bits=3)
+    dut: Any = GradientUnit(build, fast_memory=fast_memory)
     parts = inside(dut)
     harness = Harness()
     m = harness.m
@@ -108,10 +106,10 @@ def _gradient(*, chunks: int, bits: int, ups: int, **parameters: int) -> Harness
     return harness
 
 
-def _dot(*, chunks: int, bits: int, ups: int) -> Harness:
+def _dot(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) -> Harness:
     """z of any Q3."""
     build = small_build(max_features=4 * chunks, p_max=bits, q3_bits=3, replay_words=8)
-    dut: Any = BitSerialDot(build)
+    dut: Any = BitSerialDot(build, fast_memory=fast_memory)
     parts = inside(dut)
     position: Any = PlanePosition(build)
     harness = Harness()
@@ -226,6 +224,24 @@ PROPERTIES = [
         mutant_depth=18,
     ),
     Property(
+        "gradient, fast memory",
+        "a mini-batch's gradient is that of unbounded integers",
+        "GradientUnit",
+        "fast memory, delta of 3 bits, p = 1, m = 0, 1 chunk, mini-batches of 1 and 2",
+        lambda: _gradient(chunks=1, bits=1, ups=0, fast_memory=True),
+        (
+            Mutation(
+                GradientUnit,
+                "a chunk ends before the memory has what the sample before it left",
+                "turn = 3 if self._fast_memory",
+                "turn = 2 if self._fast_memory",
+            ),
+        ),
+        method=Method.BMC,
+        depth=18,
+        mutant_depth=18,
+    ),
+    Property(
         "dot product",
         "each z is that of unbounded integers, for any Q3",
         "BitSerialDot",
@@ -254,6 +270,24 @@ PROPERTIES = [
         method=Method.BMC,
         depth=13,
         mutant_depth=13,
+    ),
+    Property(
+        "dot product, fast memory",
+        "each z is that of unbounded integers, for any Q3",
+        "BitSerialDot",
+        "fast memory, L = 4, Q3 of 3 bits, p = 1, m = 1, 2 chunks",
+        lambda: _dot(chunks=2, bits=1, ups=1, fast_memory=True),
+        (
+            Mutation(
+                BitSerialDot,
+                "words meet the weights of a slow memory",
+                "range(1 + (not self._fast_memory) + tree.latency)",
+                "range(2 + tree.latency)",
+            ),
+        ),
+        method=Method.BMC,
+        depth=12,
+        mutant_depth=12,
     ),
     Property(
         "dot product, no up planes",

@@ -7,7 +7,8 @@ from checker import Method, Mutation, Property
 from harness import Harness, inside
 from small import small_build
 
-from zipsgd.protocol.frames import MAX_PAYLOAD, Frame, Kind, encode
+from zipsgd.driver.coding import encode
+from zipsgd.protocol.frames import MAX_PAYLOAD, Frame, Kind
 from zipsgd_hw.link.cobs_decoder import CobsDecoder
 from zipsgd_hw.link.frame_receiver import FrameReceiver
 

@@ -1,5 +1,6 @@
 """Queues and rings neither overflow nor underflow."""
 
+from functools import partial
 from typing import Any
 
 from amaranth.hdl import Signal
@@ -59,10 +60,10 @@ def _replay() -> Harness:
     return harness
 
 
-def _core() -> Harness:
+def _core(*, fast_memory: bool = False) -> Harness:
     """The queues of the core, at any run of its build."""
     build = small_build(max_features=8, replay_words=8)
-    dut: Any = TrainingCore(build)
+    dut: Any = TrainingCore(build, fast_memory=fast_memory)
     parts = inside(dut)
     harness = Harness()
     harness.m.submodules.dut = dut
@@ -78,10 +79,10 @@ def _core() -> Harness:
     return harness
 
 
-def _replayed() -> Harness:
+def _replayed(*, fast_memory: bool = False) -> Harness:
     """The core's replay buffer, in one run."""
     build = small_build(max_features=8, max_batch=2, replay_words=8)
-    dut: Any = TrainingCore(build)
+    dut: Any = TrainingCore(build, fast_memory=fast_memory)
     parts = inside(dut)
     replay = inside(parts.replay)
     harness = Harness()
@@ -96,6 +97,20 @@ def _replayed() -> Harness:
     )
     return harness
 
+
+_UNCOUNTED = Mutation(
+    TrainingCore,
+    "samples in flight are not counted",
+    "(in_flight == most) | (spacing != 0)",
+    "(spacing != 0)",
+)
+_FILLED = Mutation(TrainingCore, "the replay buffer is filled", "& ~replay.full", "")
+_NO_DELTA = Mutation(
+    TrainingCore,
+    "a gradient begins without a delta",
+    "gradient.sample.valid.eq(deltas.r_rdy)",
+    "gradient.sample.valid.eq(1)",
+)
 
 PROPERTIES = [
     Property(
@@ -126,37 +141,28 @@ PROPERTIES = [
             ),
         ),
     ),
-    Property(
-        "queues of the core",
-        "labels and marks neither overflow nor underflow, nor do deltas and planes overflow",
-        "TrainingCore",
-        "L = U = 4, 8 features, mini-batches of 4, any run",
-        _core,
-        (
-            Mutation(
-                TrainingCore,
-                "samples in flight are not counted",
-                "(in_flight == most) | (spacing != 0)",
-                "(spacing != 0)",
-            ),
-            Mutation(TrainingCore, "the replay buffer is filled", "& ~replay.full", ""),
-        ),
+    *(
+        Property(
+            f"queues of the core{', fast memory' * fast}",
+            "labels and marks neither overflow nor underflow, nor do deltas and planes overflow",
+            "TrainingCore",
+            f"{'fast memory, ' * fast}L = U = 4, 8 features, mini-batches of 4, any run",
+            partial(_core, fast_memory=fast),
+            (_UNCOUNTED, _FILLED),
+        )
+        for fast in (False, True)
     ),
-    Property(
-        "replayed planes",
-        "the gradient reads planes only where they were written two cycles ago",
-        "TrainingCore",
-        "L = U = 4, 2 chunks, p = 1, m = 1, mini-batches and epochs of any lengths",
-        _replayed,
-        (
-            Mutation(
-                TrainingCore,
-                "a gradient begins without a delta",
-                "gradient.sample.valid.eq(deltas.r_rdy)",
-                "gradient.sample.valid.eq(1)",
-            ),
-        ),
-        method=Method.BMC,
-        depth=40,
+    *(
+        Property(
+            f"replayed planes{', fast memory' * fast}",
+            "the gradient reads planes only where they were written two cycles ago",
+            "TrainingCore",
+            f"{'fast memory, ' * fast}L = U = 4, 2 chunks, p = 1, m = 1, mini-batches and epochs of any lengths",
+            partial(_replayed, fast_memory=fast),
+            (_NO_DELTA,),
+            method=Method.BMC,
+            depth=40,
+        )
+        for fast in (False, True)
     ),
 ]

@@ -7,7 +7,7 @@ from checker import Method, Mutation, Property
 from harness import Harness, inside
 from small import free_epochs, one_run, small_build
 
-from zipsgd.protocol.formats import PHASE_BITS
+from zipsgd.protocol.numbers import PHASE_BITS
 from zipsgd_hw.datapath.core import TrainingCore
 from zipsgd_hw.datapath.proximal_step import ProximalPhases
 from zipsgd_hw.datapath.update_unit import UpdateUnit
@@ -15,11 +15,13 @@ from zipsgd_hw.datapath.update_unit import UpdateUnit
 __all__ = ["PROPERTIES"]
 
 
-def _hazard(*, chunks: int, bits: int, ups: int, update_lanes: int = 4, heads: int = 1) -> Harness:
+def _hazard(
+    *, chunks: int, bits: int, ups: int, update_lanes: int = 4, heads: int = 1, fast_memory: bool = False
+) -> Harness:
     build = small_build(
         max_features=8 * heads, max_batch=2, replay_words=8, update_lanes=update_lanes, heads=heads
     )
-    dut: Any = TrainingCore(build)
+    dut: Any = TrainingCore(build, fast_memory=fast_memory)
     parts = inside(dut)
     harness = Harness()
     m = harness.m
@@ -165,6 +167,15 @@ PROPERTIES = [
         "TrainingCore",
         "L = U = 4, 1 chunk, p = 1, m = 0, mini-batches and epochs of any lengths",
         lambda: _hazard(chunks=1, bits=1, ups=0),
+        (_CREDIT_AT_ONCE,),
+        mutant_depth=60,
+    ),
+    Property(
+        "wavefront, fast memory",
+        _CLAIM,
+        "TrainingCore",
+        "fast memory, L = U = 4, 1 chunk, p = 1, m = 0, mini-batches and epochs of any lengths",
+        lambda: _hazard(chunks=1, bits=1, ups=0, fast_memory=True),
         (_CREDIT_AT_ONCE,),
         mutant_depth=60,
     ),

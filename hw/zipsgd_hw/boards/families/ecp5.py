@@ -1,0 +1,100 @@
+"""Lattice ECP5."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .family import Family, check_oscillator
+
+__all__ = ["ECP5", "Ecp5Pll"]
+
+ECP5 = Family(
+    name="ecp5",
+    ram_bits=18432,
+    ram_widths=(36, 18, 9),
+    fast_memory=False,
+    reset_seconds=20e-6,
+    routed_suffix=".config",
+    bitstream_suffix=".bit",
+    figures={
+        "cells": "TRELLIS_COMB",
+        "ff": "TRELLIS_FF",
+        "ram": "DP16KD",
+        "dsp": "MULT18X18D",
+        "lutram": "TRELLIS_RAMW",
+    },
+    flip_flops=None,
+    netlist_options=(),
+    cell_library=("common_sim.vh", "ccu2c_sim.vh"),
+    cell_models=(Path(__file__).with_name("ecp5_cells.v"),),
+    # The library's files are compiled together, and need not include one another.
+    cell_defines=("NO_INCLUDES",),
+)
+
+
+@dataclass(frozen=True)
+class Ecp5Pll:
+    """EHXPLLL with feedback from CLKOP: f = input * clkfb_div / clki_div.
+
+    Parameters
+    ----------
+    clki_div, clkfb_div : int
+        Dividers of input and feedback, 1 to 128.
+    clkop_div : int
+        Divider of the output, 1 to 128: the oscillator runs at f * clkop_div.
+    """
+
+    clki_div: int
+    clkfb_div: int
+    clkop_div: int
+
+    def output_hz(self, input_hz: int) -> int:
+        """See :meth:`.Pll.output_hz`; the oscillator's range is 400 to 800 MHz."""
+        output = input_hz * self.clkfb_div // self.clki_div
+        check_oscillator("ECP5", output * self.clkop_div, 400_000_000, 800_000_000)
+        return output
+
+    def instance(self, m: Any, pin: Any, *, input_hz: int, clock: Any, locked: Any) -> Any:
+        """See :meth:`.Pll.instance`."""
+        from amaranth import Const, Instance
+        from amaranth.lib import io
+
+        m.submodules.pin = buffer = io.Buffer("i", pin)
+        low = Const(0)
+        return Instance(
+            "EHXPLLL",
+            a_FREQUENCY_PIN_CLKI=f"{input_hz / 1e6:g}",
+            a_FREQUENCY_PIN_CLKOP=f"{self.output_hz(input_hz) / 1e6:g}",
+            a_ICP_CURRENT="12",
+            a_LPF_RESISTOR="8",
+            a_MFG_ENABLE_FILTEROPAMP="1",
+            a_MFG_GMCREF_SEL="2",
+            p_PLLRST_ENA="DISABLED",
+            p_INTFB_WAKE="DISABLED",
+            p_STDBY_ENABLE="DISABLED",
+            p_DPHASE_SOURCE="DISABLED",
+            p_OUTDIVIDER_MUXA="DIVA",
+            p_OUTDIVIDER_MUXB="DIVB",
+            p_OUTDIVIDER_MUXC="DIVC",
+            p_OUTDIVIDER_MUXD="DIVD",
+            p_CLKI_DIV=self.clki_div,
+            p_CLKFB_DIV=self.clkfb_div,
+            p_FEEDBK_PATH="CLKOP",
+            p_CLKOP_ENABLE="ENABLED",
+            p_CLKOP_DIV=self.clkop_div,
+            p_CLKOP_CPHASE=self.clkop_div - 1,
+            p_CLKOP_FPHASE=0,
+            i_RST=low,
+            i_STDBY=low,
+            i_CLKI=buffer.i,
+            i_CLKFB=clock,
+            i_PHASESEL0=low,
+            i_PHASESEL1=low,
+            i_PHASEDIR=Const(1),
+            i_PHASESTEP=Const(1),
+            i_PHASELOADREG=Const(1),
+            i_PLLWAKESYNC=low,
+            i_ENCLKOP=low,
+            o_CLKOP=clock,
+            o_LOCK=locked,
+        )
