@@ -44,14 +44,21 @@ suppress_warnings = ["ref.python"]
 
 
 class _DocstringMistakes(logging.Filter):
-    """Prints a docstring's mistakes of markup without counting them, so that they do not stop the build of the pages."""
+    """Prints a docstring's mistakes of markup once without counting them, so that they do not stop the build of the pages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._printed: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
         location = getattr(record, "location", None)
-        where = get_node_location(location) if isinstance(location, Node) else str(location)
-        if record.levelno < logging.WARNING or "docstring of" not in (where or ""):
+        where = (get_node_location(location) if isinstance(location, Node) else str(location)) or ""
+        if record.levelno < logging.WARNING or "docstring of" not in where:
             return True
-        print(f"docstring: {where}: {record.getMessage()}")
+        message = f"docstring: {where}: {record.getMessage()}"
+        if message not in self._printed and getattr(record, "type", "") != "ref":
+            print(message)
+        self._printed.add(message)
         return False
 
 
@@ -61,7 +68,8 @@ def _skip(app: Sphinx, what: str, name: str, member: object, skip: bool, options
 
 
 def setup(app: Sphinx) -> None:
+    mistakes = _DocstringMistakes()
     for handler in logging.getLogger("sphinx").handlers:
-        handler.filters.insert(0, _DocstringMistakes())
+        handler.filters.insert(0, mistakes)
     app.connect("autodoc-skip-member", _skip)
     write_pages(HERE / "api", PACKAGES)
