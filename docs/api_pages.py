@@ -30,7 +30,10 @@ def _offered(package: ModuleType) -> list[str]:
         value = getattr(package, name)
         home = getattr(value, "__module__", None)
         if home == package.__name__:
-            described += [f".. {'autoclass' if isinstance(value, type) else 'autofunction'}:: {home}.{name}", ""]
+            described += [
+                f".. {'autoclass' if isinstance(value, type) else 'autofunction'}:: {home}.{name}",
+                "",
+            ]
         elif isinstance(home, str) and home.partition(".")[0] in PACKAGES:
             references.append(f"* :py:obj:`{name} <{home}.{name}>`")
         else:
