@@ -24,6 +24,10 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@ $(VENV)/.train
 
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@ $(VENV)/.train
+
 train: $(VENV)/.train  ## train California housing through the virtual board
 	$(BIN)/zipsgd train cadata --backend sim --base-bits 2 --samples-per-value 2 --report build/train
 
@@ -41,9 +45,11 @@ lint: $(VENV)/.test  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/.test  ## the parts of docs/ that are made from the sources
+docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; first the pages that are made from the sources
 	$(BIN)/python -m zipsgd.protocol.registers > docs/registers.md
 	$(BIN)/python tests/components/write_table.py
+	$(BIN)/python -m sphinx -W --keep-going --quiet -b html -d build/doctrees docs build/docs
+	@echo "open build/docs/index.html"
 
 BENCHES := identity cycles draws unbiased convergence wire link faults recovery simulation emulator levels packing less-data quality \
 	losses momentum automatic-step refetch one-pass gateware netlists fuzz
