@@ -148,7 +148,7 @@ def test_golden_emulator_and_virtual_board_give_the_same_bits(options, level_boa
     emulator = train(small_table, options=options, backend=BackendOptions(build=level_board.build))
     device = train(small_table, options=options, backend=level_board.url)
     assert bits(golden) == bits(emulator) == bits(device)
-    p, m = options.base_bits, options.samples_per_value
+    p, m = options.base_bits, options.quantisations
     assert golden.bits_per_value == device.bits_per_value == p + m
     assert device.sample_bytes == 3 * 210 * (2 + -(-2 * (p + m) * 4 // 8))  # 7 features on 4 lanes
     assert device.plane_cycles == 3 * 210 * 2 * options.level_bits * max(1, m)
@@ -251,7 +251,7 @@ def test_no_bits_at_all():
     ids=["transcoder", "p", "bits"],
 )
 def test_limits_are_checked_before_anything_is_built(build, says, small_table, monkeypatch):
-    monkeypatch.setattr("zipsgd.training.open_backend", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr("zipsgd.training.opening.open_backend", lambda *_, **__: pytest.fail("opened"))
     for name in ("emulator", "sim"):
         with pytest.raises(LimitError, match=says):
             train(small_table, options=OPTIONS, backend=BackendOptions(name, build))

@@ -15,9 +15,18 @@ import zipsgd
 from zipsgd import Options, Table, load, train
 from zipsgd.cli import main
 from zipsgd.rows import ColumnSelection
+from zipsgd.training.callbacks import Callback
 from zipsgd.training.full_precision import float_sgd
 from zipsgd.training.task import prepare
 from zipsgd_sim.board import VirtualBoard
+
+
+class OnSamples(Callback):
+    """Tells a function of the samples of epochs."""
+
+    def __init__(self, function):
+        self.on_samples = function
+
 
 OPTIONS = Options(epochs=3, batch_size=8, seed=5)
 CONFIGURATIONS = [
@@ -71,7 +80,7 @@ def test_a_file_that_stays_on_disk_gives_the_same_bits(options, backend, on_disk
         options=options,
         backend=backend,
         memory=LITTLE,
-        on_samples=lambda *numbers: told.append(numbers),
+        callbacks=[OnSamples(lambda *numbers: told.append(numbers))],
     )
     assert outcome(streamed) == expected
     assert outcome(train(table, options=options, backend=backend)) == expected
@@ -86,11 +95,11 @@ def test_memory_makes_no_difference(small_table: Table) -> None:
 
 
 def test_float_sgd_is_the_same(small_table: Table) -> None:
-    losses, model = float_sgd(prepare(small_table, options=OPTIONS))
+    expected = float_sgd(prepare(small_table, options=OPTIONS))
     for memory in (1, LITTLE):
-        again, same = float_sgd(prepare(small_table, options=OPTIONS, memory=memory))
-        assert again == losses
-        np.testing.assert_array_equal(same, model)
+        again = float_sgd(prepare(small_table, options=OPTIONS, memory=memory))
+        assert again.losses == expected.losses
+        np.testing.assert_array_equal(again.models, expected.models)
 
 
 def test_predicting_for_a_file_that_stays_on_disk(on_disk: Path, small_table: Table) -> None:
@@ -137,7 +146,7 @@ def test_no_thread_is_left_of_a_run_that_is_interrupted(
             options=OPTIONS,
             backend=board.url if backend == "device" else backend,
             memory=LITTLE,
-            on_samples=stop,
+            callbacks=[OnSamples(stop)],
         )
     gc.collect()
     assert threading.active_count() == before
@@ -154,7 +163,7 @@ from zipsgd import Options, load, train
 small, large, limit = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 def run(path, memory):
-    result = train(load(path, memory=memory), Options(epochs=2), memory=memory)
+    result = train(load(path, memory=memory), epochs=2, memory=memory)
     return [result.loss, result.final_loss, result.model_words, result.coef, result.step_sizes]
 
 run(small, 1 << 20)  # compiles, and starts as many threads

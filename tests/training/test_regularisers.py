@@ -110,7 +110,7 @@ def test_golden_model_and_emulator_agree(levels: str) -> None:
 def test_float_sgd_has_the_same_regulariser() -> None:
     table = noisy_table()
     options = replace(OPTIONS, l2=0.05, l1=0.01)
-    _, model = float_sgd(prepare(table, options=options))
+    (model,) = float_sgd(prepare(table, options=options)).models
     np.testing.assert_allclose(scaled(table, options), model, atol=0.012)
     assert np.abs(float_sgd(prepare(table, options=replace(OPTIONS, bound=0.1))).models[0][:-1]).max() == 0.1
 

@@ -9,10 +9,20 @@ import zipsgd
 from zipsgd import Build, Options, Table, train
 from zipsgd.backends import BACKENDS, BackendOptions, EpochSamples, LimitError, RunConfig, build_for
 from zipsgd.golden.loss import Step
+from zipsgd.training.callbacks import Callback
 from zipsgd.training.full_precision import float_sgd
 from zipsgd.training.steps import SCHEDULES, default_step_size
 from zipsgd.training.task import prepare
+from zipsgd_hw.link.physical import Uart
 from zipsgd_sim.board import VirtualBoard
+
+
+class OnSamples(Callback):
+    """Tells a function of the samples of epochs."""
+
+    def __init__(self, function):
+        self.on_samples = function
+
 
 OPTIONS = Options(epochs=3, batch_size=8, seed=5)
 CONFIGURATIONS = [
@@ -36,7 +46,7 @@ def test_golden_emulator_and_virtual_board_give_the_same_bits(options, small_bui
     assert bits(golden) == bits(emulator) == bits(device)
     assert (golden.backend, emulator.backend, device.backend) == ("golden", "emulator", board.url)
     assert golden.cycles is emulator.cycles is golden.link_bytes is None
-    planes = 2 * (options.base_bits + options.samples_per_value)  # 7 features on 4 lanes
+    planes = 2 * (options.base_bits + options.quantisations)  # 7 features on 4 lanes
     assert device.plane_cycles == 3 * 210 * planes
     assert device.plane_cycles + device.starved_cycles <= device.cycles
     assert device.sample_bytes == 3 * 210 * (2 + -(-planes * 4 // 8))
@@ -44,10 +54,9 @@ def test_golden_emulator_and_virtual_board_give_the_same_bits(options, small_bui
 
 
 def test_the_same_through_uart_pins(small_build, small_table):
-    build = replace(small_build, uart_baud=3_000_000)
-    expected = train(small_table, options=OPTIONS, backend=BackendOptions(build=build))
-    with VirtualBoard(build, uart=True, optimise=1) as board:
-        result = train(small_table, options=OPTIONS, backend=BackendOptions(board.url, build))
+    expected = train(small_table, options=OPTIONS, backend=BackendOptions(build=small_build))
+    with VirtualBoard(small_build, uart=Uart(3_000_000), optimise=1) as board:
+        result = train(small_table, options=OPTIONS, backend=BackendOptions(board.url, small_build))
         counts = board.statistics()
     assert bits(result) == bits(expected)
     # 80 cycles a byte of ten bits; the line is the bottleneck
@@ -127,7 +136,10 @@ def test_progress_in_parts_changes_no_bit(name, small_table, monkeypatch):
     monkeypatch.setattr("zipsgd.backends.golden._BLOCK", 20)
     told = []
     parts = train(
-        small_table, options=OPTIONS, backend=name, on_samples=lambda epoch, done: told.append((epoch, done))
+        small_table,
+        options=OPTIONS,
+        backend=name,
+        callbacks=[OnSamples(lambda *numbers: told.append(numbers))],
     )
     assert bits(parts) == bits(whole)
     assert told[0][1] % OPTIONS.batch_size == 0
@@ -227,7 +239,7 @@ def test_bad_options_are_named(field, value):
 def test_limits_are_checked_before_anything_is_built(name, build, options, says, monkeypatch):
     columns = 8 if "features" in says else 15
     table = Table.from_arrays(np.random.default_rng(0).normal(size=(20, columns)), np.arange(20))
-    monkeypatch.setattr("zipsgd.training.open_backend", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr("zipsgd.training.opening.open_backend", lambda *_, **__: pytest.fail("opened"))
     with pytest.raises(LimitError, match=says):
         train(table, options=options, backend=BackendOptions(name, build))
 
@@ -270,7 +282,7 @@ def test_a_build_for_the_data():
 )
 def test_bad_backends_are_named(name, arguments, says):
     with pytest.raises(ValueError, match=says):
-        zipsgd.open_backend(name, **arguments)
+        BackendOptions(name, **arguments)
 
 
 def test_the_backends_agree_that_a_run_begins_anew(small_table):

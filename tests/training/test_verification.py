@@ -24,18 +24,19 @@ def test_identical_backends(small_table):
 
 
 @pytest.mark.parametrize("port_first", [True, False])
-def test_a_board_brings_its_build(small_table, small_build, board, port_first):
+def test_a_board_brings_its_build(small_table, small_build, board, port_first, caplog):
     names = (board.url, "emulator") if port_first else ("golden", board.url)
-    said = []
-    found = verify(small_table, None, OPTIONS, names, progress=said.append)
+    caplog.set_level("INFO", "zipsgd")
+    found = verify(small_table, None, OPTIONS, names)
     assert found.identical
-    assert said == [f"training on {name}" for name in names]
+    assert caplog.messages == [f"training on {name}" for name in names]
     assert found.first.build == found.second.build == small_build.as_dict()
 
 
 def test_a_board_of_another_build(small_table, small_build, board):
     with pytest.raises(WrongBuild, match=r"max_batch 32 \(wanted 16\)"):
-        verify(small_table, None, OPTIONS, ("golden", board.url), build=replace(small_build, max_batch=16))
+        wanted = BackendOptions("golden", replace(small_build, max_batch=16))
+        verify(small_table, None, OPTIONS, (wanted, board.url))
 
 
 def test_limits_of_the_board_hold(board):
@@ -54,12 +55,12 @@ def test_differences_are_counted(small_table):
     assert compare_results(result, result).identical
 
 
-def test_the_yardsticks(small_table, small_build):
+def test_the_yardsticks(small_table, small_build, caplog):
     options = Options(epochs=30, base_bits=1, batch_size=8)
     result = train(small_table, options=options, backend=BackendOptions(build=small_build))
-    steps = []
-    found = compare(small_table, None, options, result, steps.append)
-    assert len(steps) == 2
+    caplog.set_level("INFO", "zipsgd")
+    found = compare(small_table, None, options, result)
+    assert len(caplog.messages) == 2
     assert found.over_float == result.final_loss / found.float_loss[-1]
     assert found.over_float < found.naive_over_float
     naive = train(

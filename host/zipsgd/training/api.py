@@ -1,7 +1,6 @@
 """Training: from data to a model in the data's own units."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -21,7 +20,7 @@ from .epochs import EpochReport
 from .loop import Run
 from .measuring import Validation, measure_task
 from .opening import opened
-from .options import Options
+from .options import Options, options_with
 from .result import ClassifierResult, RegressionResult, Result
 from .targets import Labels
 from .task import Task, prepare
@@ -87,7 +86,7 @@ def train(
     DeviceError
         No device, a wrong one, or one that was lost.
     """
-    options = replace(options or Options(), **words)
+    options = options_with(options, words)
     table = as_table(X, y)
     held = None
     if isinstance(validation, float):

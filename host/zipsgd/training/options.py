@@ -1,7 +1,7 @@
 """How to train: everything that decides the bits of a run, beside the data."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,13 +13,13 @@ from .objective import Objective, class_objective, regression_objective
 from .regulariser import Regulariser
 from .steps import check_schedule
 
-__all__ = ["LEVELS", "REFETCH", "Options"]
+__all__ = ["LEVELS", "REFETCH", "Options", "options_with"]
 
 LEVELS = ("uniform", "optimal")
 REFETCH = tuple(kind.name.lower() for kind in Refetch)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """How to train.
 
@@ -136,6 +136,11 @@ class Options:
             raise ValueError(f"step_size must be positive, not {self.step_size}")
         _ = self.regulariser, self.objective  # raise for what cannot be
 
+    def __repr__(self) -> str:
+        """What differs from the usual options."""
+        other = [f for f in fields(self) if getattr(self, f.name) != f.default]
+        return f"Options({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in other)})"
+
     @property
     def regulariser(self) -> Regulariser:
         """The penalties and bounds."""
@@ -175,3 +180,18 @@ class Options:
         if not isinstance(self.schedule, str):
             plain["schedule"] = list(self.schedule)
         return plain
+
+
+def options_with(options: Options | None, words: dict[str, Any]) -> Options:
+    """``options``, or the usual ones, with other values for some fields.
+
+    Raises
+    ------
+    TypeError
+        A word that is no field, with the fields there are.
+    """
+    names = [field.name for field in fields(Options)]
+    for word in words:
+        if word not in names:
+            raise TypeError(f"there is no option {word!r}; options: {', '.join(names)}")
+    return replace(options or Options(), **words)

@@ -1,5 +1,6 @@
 """The project's promise, checked: two backends give the same bits."""
 
+import logging
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from .opening import opened
 from .options import Options
 from .result import Result
 from .task import prepare
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["Verification", "compare_results", "verify"]
 
@@ -105,5 +108,8 @@ def verify(
             used[place] = stack.enter_context(opened(choice, task))
             build = used[place].build
         told = list(chain(callbacks))
-        results = [train_task(task, backend=used[place], callbacks=told) for place in (0, 1)]
+        results = []
+        for place in (0, 1):
+            _log.info("training on %s", wanted[place].name)
+            results.append(train_task(task, backend=used[place], callbacks=told))
     return compare_results(*results)
