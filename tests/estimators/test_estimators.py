@@ -2,7 +2,6 @@
 
 import pickle
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,12 +21,9 @@ import zipsgd
 from zipsgd.estimators import ZipClassifier, ZipRegressor
 from zipsgd.estimators.classifier import _nearest_probabilities
 from zipsgd.estimators.penalty import PENALTIES
-from zipsgd.protocol.numbers import LABEL_ONE
 from zipsgd.rows import RowSelection
 from zipsgd.training.content_order import content_order
-from zipsgd.training.heads import Heads, build_of
 from zipsgd.training.objective import CLASS_LOSSES
-from zipsgd.training.task import prepare
 from zipsgd.training.weights import copies, draw
 
 RNG = np.random.default_rng(3)
@@ -72,62 +68,6 @@ def test_the_golden_model_gives_the_same_bits(loss, penalty):
     assert words(ours) == words(ZipClassifier(**chosen).fit(X[:60], NAMES[:60]))
     if penalty is not None:
         assert words(ours) != words(ZipClassifier(**{**chosen, "penalty": None}).fit(X[:60], NAMES[:60]))
-
-
-def task_of_three():
-    """Rows in the order of their contents, labels of +-1 of three classes, and which class each row is."""
-    order = content_order(RowSelection(X, np.arange(300)), Y[:, None])
-    classes = CLASSES[order].astype(np.int16)
-    task = prepare(
-        zipsgd.Table.from_arrays(X[order], Y[order]), options=zipsgd.Options(batch_size=9, epochs=3, seed=7)
-    )
-    labels = np.where(classes[:, None] == np.arange(3), LABEL_ONE, -LABEL_ONE).astype(np.int16)
-    return task, labels, classes
-
-
-def trained(task, labels, classes, build):
-    heads = Heads(
-        task, labels, np.zeros((3, 6), dtype=np.int64), zipsgd.open_backend("emulator", build), classes
-    )
-    return [heads.epoch(number, step) for number, step in enumerate(task.steps)], heads.words.tolist()
-
-
-def test_heads_in_one_pass_or_in_turns():
-    """Numbers of classes mean what labels say; heads have the same bits in one pass, in turns, and in runs of their own."""
-    task, labels, classes = task_of_three()
-    together, models = trained(task, labels, classes, build_of(task, 3))
-    apart, same = trained(task, labels, None, build_of(task, 3))
-    assert models == same
-    assert [epoch.loss for epoch in together] == [epoch.loss for epoch in apart]
-    assert apart[0].sample_bits - together[0].sample_bits == 300 * 2 * 16
-    turns, in_turns = trained(task, labels, classes, build_of(task, 2))
-    assert turns[0].sample_bits == 300 * (2 * 6 * 4 + 3 * 16)
-    single, one_by_one = trained(task, labels, classes, build_of(task, 1))
-    assert single[0].sample_bits == 3 * 300 * (6 * 4 + 16)
-    assert models == in_turns == one_by_one
-    assert [epoch.loss for epoch in together] == [epoch.loss for epoch in turns]
-    first = zipsgd.open_backend("emulator", build_of(task, 1))
-    alone = Heads(task, labels[:, 1:2], np.zeros((1, 6), dtype=np.int64), first)
-    for number, step in enumerate(task.steps):
-        alone.epoch(number, step)
-    assert alone.words.tolist() == models[1:2]
-
-
-def test_progress_of_heads_in_turns_is_their_mean():
-    task, labels, classes = task_of_three()
-    backend = zipsgd.open_backend("golden", build_of(task, 2))
-    told = []
-    heads = Heads(task, labels, np.zeros((3, 6), dtype=np.int64), backend, classes)
-    heads.epoch(0, task.steps[0], progress=told.append)
-    assert told == [150, 300]
-
-
-def test_as_many_heads_as_builds_hold():
-    task, _, _ = task_of_three()
-    assert build_of(task, 1000).heads == 64
-    wide = replace(task, config=replace(task.config, features=30_000))
-    build = build_of(wide, 1000)
-    assert (build.heads, build.max_features) == (2, 60_000)
 
 
 @pytest.mark.parametrize("schedule", ITERATED)

@@ -149,7 +149,7 @@ def test_losses_of_the_wrong_kind_are_named():
     with pytest.raises(ValueError, match=r"^the loss 'exponential' must be compiled of=\"residual\" here$"):
         ZipRegressor(loss=EXPONENTIAL).fit(X, Y)
     with pytest.raises(
-        ValueError, match=r"^loss must be one of squared_error, huber, or one of .*compile_loss"
+        ValueError, match=r"^the loss 'logistic' is for classes: .* or choose one of squared_error, huber$"
     ):
         ZipRegressor(loss="logistic").fit(X, Y)
     with pytest.raises(ValueError, match=r"samples per value m must be in 0\.\.4"):

@@ -64,9 +64,10 @@ def test_a_run_goes_on_with_the_same_bits_on_every_backend(options, small_table,
             [(1, "golden"), (3, level_board.url), (5, "emulator")],
         )
     ):
-        build = None if "/" in parts[0][1] else level_board.build
+        first = parts[0][1]
+        parts[0] = (parts[0][0], first if "/" in first else BackendOptions(first, level_board.build))
         path = tmp_path / f"{number}.json"
-        assert bits(train_in_parts(small_table, options, path, parts, build=build)) == bits(whole)
+        assert bits(train_in_parts(small_table, options, path, parts)) == bits(whole)
     # a run that is over is not trained again
     again = train(
         small_table,
@@ -171,7 +172,13 @@ def test_another_run_is_refused(kept, small_table):
     ):
         refused(ValueError, "other data: sha256 .* values, labels or their order have changed", kept, other)
     says = r"with lanes 8 \(now 4\), update_lanes 8 \(now 4\), q3_bits 12 \(now 10\): go on with a build that has the same"
-    refused(ValueError, says, kept, small_table, build=Build(lanes=4, update_lanes=4, q3_bits=10))
+    refused(
+        ValueError,
+        says,
+        kept,
+        small_table,
+        backend=BackendOptions(build=Build(lanes=4, update_lanes=4, q3_bits=10)),
+    )
 
 
 def test_a_board_of_other_widths_is_refused(kept, small_table, board):

@@ -96,7 +96,7 @@ def test_parts_and_what_comes_again(name: str) -> None:
         assert first.order.tolist() == order[part * LISTED : (part + 1) * LISTED].tolist()
         doubts = watched.done[2 * part].doubts
         assert second.order.tolist() == first.order[doubts].tolist()
-        assert (first.p, second.p) == (config.p, BUILD.p_max)
+        assert [run.p for run, _ in watched.begun[2 * part : 2 * part + 2]] == [config.p, BUILD.p_max]
         again += second.order.tolist()
     assert 0 < len(again) == len(set(again)) == whole.again
     assert {config.refetch for config, _ in watched.begun[1::2]} == {Refetch.NEVER}
@@ -130,7 +130,7 @@ def test_a_sample_in_doubt_counts_for_nothing_until_it_comes_again(name: str, lo
     assert blank.loss_sum == first.loss_sum
     whole = epoch_with_refetching(backend, config, samples, MODEL, SEED, 0, STEP)
     backend.begin(replace(never, p=BUILD.p_max), model, SEED, 1 << 32)
-    second = backend.epoch(replace(samples, order=left_out, p=BUILD.p_max), STEP, lambda count: None)
+    second = backend.epoch(replace(samples, order=left_out), STEP, lambda count: None)
     np.testing.assert_array_equal(whole.model, backend.model())
     assert whole.result.loss_sum == first.loss_sum + second.loss_sum
 

@@ -197,7 +197,8 @@ class ZipClassifier(ClassifierMixin, BaseZip):
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The classes of rows."""
-        labels: npt.NDArray[Any] = self.classes_[winners(self._decide(X))]
+        numbers = winners(self._decide(X))
+        labels: npt.NDArray[Any] = self.classes_[numbers]
         return labels
 
     @available_if(_estimates_probabilities)
