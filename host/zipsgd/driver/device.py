@@ -45,7 +45,7 @@ class EpochCounts:
     Parameters
     ----------
     loss : int
-        Sum of squared residuals, in units of 2^-(2 * residual_frac).
+        Loss sum, in units of :meth:`zipsgd.golden.run.RunConfig.loss_unit`.
     flags : int
         Sticky overflow flags, bits of :class:`zipsgd.protocol.formats.Flag`.
     samples : int

@@ -205,7 +205,7 @@ class Emulator:
         Returns
         -------
         int
-            Loss sum of the epoch, in units of 2^-(2 * residual_frac).
+            Loss sum of the epoch, in units of :meth:`zipsgd.golden.run.RunConfig.loss_unit`.
 
         Raises
         ------
@@ -265,7 +265,7 @@ class Emulator:
         Returns
         -------
         int
-            Loss sum of the epoch, in units of 2^-(2 * residual_frac).
+            Loss sum of the epoch, in units of :meth:`zipsgd.golden.run.RunConfig.loss_unit`.
 
         Raises
         ------
