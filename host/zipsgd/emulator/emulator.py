@@ -19,8 +19,9 @@ __all__ = ["Emulator"]
 
 
 class Emulator:
-    """The state of a device between epochs, and training epochs, with the same bits as
-    :class:`zipsgd.golden.trainer.GoldenTrainer`.
+    """The state of a device between epochs, and the effect of an epoch on it.
+
+    The bits are those of :class:`zipsgd.golden.trainer.GoldenTrainer`.
 
     Parameters
     ----------
@@ -240,8 +241,9 @@ class Emulator:
         epoch: int,
         step: Step,
     ) -> int:
-        """Quantise and train in one pass: as :meth:`epoch_codes` with the golden model's ``quantise(values[order], ...,
-        rows=order)``.
+        """Quantise and train in one pass.
+
+        The result is that of :meth:`epoch_codes` with the golden model's ``quantise(values[order], ..., rows=order)``.
 
         Parameters
         ----------
@@ -300,8 +302,9 @@ class Emulator:
         )
 
     def _begin(self, p: int, m: int, step: Step, samples: int = 0) -> Run:
-        """Constants for ``samples`` samples with ``p`` and ``m`` planes. Also adapts the state's integer types and its list of
-        doubts.
+        """Constants for ``samples`` samples with ``p`` and ``m`` planes.
+
+        Also adapts the state's integer types and its list of doubts.
         """
         build = self.build
         if not (1 <= p <= build.p_max and 0 <= m <= build.m_max) and self.levels is None:

@@ -47,8 +47,9 @@ _SEVENS = np.uint64(0x7F7F7F7F7F7F7F7F)
 
 
 def read_only(array: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
-    """An array in the form that the kernels take: contiguous, aligned and read-only. Otherwise Numba would compile for more
-    types.
+    """An array in the form that the kernels take: contiguous, aligned and read-only.
+
+    Otherwise Numba would compile the kernels for more types.
 
     Parameters
     ----------
