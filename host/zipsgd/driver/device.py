@@ -263,7 +263,7 @@ class Device:
         self.write_words(MODEL_WINDOW, model_words(model, self.build).tolist())
 
     def _results(self, shape: tuple[int, ...], listed: int = 0) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-        """The result registers, the model of the given ``shape``, and doubts of ``listed`` samples, read from the idle datapath."""
+        """Read result registers, the model of the given ``shape``, and doubts of ``listed`` samples from the idle datapath."""
         features = shape[-1]
         heads = shape[0] if len(shape) > 1 else 1
         room = self.build.chunks(features) * self.build.lanes
