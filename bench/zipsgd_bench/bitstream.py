@@ -29,8 +29,9 @@ POWER_UPS = (1, 2)
 
 
 def run(runs: int = 6) -> Result:
-    """Build the bitstream, and compare random runs from each power-up state. The device of the last state is reset in each
-    epoch.
+    """Build the bitstream, and compare random runs from each power-up state.
+
+    The device of the last state is reset in each epoch.
 
     Parameters
     ----------

@@ -1,6 +1,4 @@
-"""Compare simulations of the synthesised netlists with the golden model bit by bit, from random power-up states and across
-resets.
-"""
+"""Compare simulations of synthesised netlists with the golden model bit by bit, from random power-up states and with resets."""
 
 from typing import Any
 

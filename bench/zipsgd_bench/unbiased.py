@@ -186,8 +186,7 @@ def model_roundings(draws: int) -> list[dict[str, object]]:
 
 
 def solutions(epochs: int) -> list[dict[str, object]]:
-    """Train until convergence with p = 1 and a constant step, and compare the mean of the late models with both exact
-    solutions.
+    """Train with p = 1 and a constant step until convergence, and compare the mean of the late models with both solutions.
 
     Parameters
     ----------

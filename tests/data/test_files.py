@@ -6,12 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from zipsgd.data import DataError, Table, load, load_file
+
+Values = npt.NDArray[np.float64]
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)
 GRIDS = hnp.arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(2, 5)), elements=FLOATS)
@@ -23,8 +26,8 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def error_of(path: Path, **arguments: str) -> str:
-    """What loading says; and it says which file."""
+def error_of(path: Path, **arguments: str | int) -> str:
+    """The message of the error, which names the file."""
     with pytest.raises(DataError) as caught:
         load_file(path, **arguments)
     assert str(path) in str(caught.value)
@@ -39,7 +42,9 @@ def error_of(path: Path, **arguments: str) -> str:
     st.sampled_from(["\n", "\r\n"]),
     st.booleans(),
 )
-def test_csv_round_trip(tmp_path, grid, delimiter, headed, end, comments):
+def test_csv_round_trip(
+    tmp_path: Path, grid: Values, delimiter: str, headed: bool, end: str, comments: bool
+) -> None:
     lines = [delimiter.join(f"h{i}" for i in range(grid.shape[1]))] if headed else []
     lines += [delimiter.join(map(repr, map(float, row))) for row in grid]
     if comments:
@@ -55,7 +60,7 @@ def test_csv_round_trip(tmp_path, grid, delimiter, headed, end, comments):
 
 @IN_A_FOLDER
 @given(GRIDS, st.data())
-def test_label_by_name_or_index(tmp_path, grid, data):
+def test_label_by_name_or_index(tmp_path: Path, grid: Values, data: st.DataObject) -> None:
     columns = grid.shape[1]
     index = data.draw(st.integers(0, columns - 1))
     text = "\n".join(",".join(map(repr, map(float, row))) for row in grid)
@@ -69,7 +74,7 @@ def test_label_by_name_or_index(tmp_path, grid, data):
 
 @IN_A_FOLDER
 @given(GRIDS, st.sampled_from([np.float32, np.float64, np.float16, np.int32]))
-def test_numpy_round_trip(tmp_path, grid, dtype):
+def test_numpy_round_trip(tmp_path: Path, grid: Values, dtype: type[np.generic]) -> None:
     array = np.clip(grid, -1000, 1000).astype(dtype)
     np.save(tmp_path / "t.npy", array)
     table = load_file(tmp_path / "t.npy", label=0)
@@ -84,7 +89,7 @@ def test_numpy_round_trip(tmp_path, grid, dtype):
 
 @IN_A_FOLDER
 @given(GRIDS, st.booleans())
-def test_libsvm_round_trip(tmp_path, grid, comments):
+def test_libsvm_round_trip(tmp_path: Path, grid: Values, comments: bool) -> None:
     grid[0, 0] = 1.0  # else the last columns may not occur
     grid[0, -1] = 1.0
     lines = [
@@ -99,7 +104,7 @@ def test_libsvm_round_trip(tmp_path, grid, comments):
     assert table.names[0] == "column 1"
 
 
-def test_libsvm_in_several_blocks(tmp_path, monkeypatch):
+def test_libsvm_in_several_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zipsgd.data.libsvm_file._BLOCK", 64)
     rows = [(k, k % 7 + 1, k / 8) for k in range(100)]
     table = load_file(write(tmp_path / "t.svm", "".join(f"{k} {i}:{v}\n" for k, i, v in rows)))
@@ -134,7 +139,7 @@ def test_libsvm_in_several_blocks(tmp_path, monkeypatch):
         ('a,b\n"1,2\n', "line 2"),
     ],
 )
-def test_broken_csv(tmp_path, content, says):
+def test_broken_csv(tmp_path: Path, content: str | bytes, says: str) -> None:
     assert re.search(says, error_of(write(tmp_path / "t.csv", content)))
 
 
@@ -142,7 +147,7 @@ def test_broken_csv(tmp_path, content, says):
     ("label", "says"),
     [("price", "no column 'price'; columns: a, b"), (2, "no column 2; there are 2"), ("-3", "no column -3")],
 )
-def test_no_such_label(tmp_path, label, says):
+def test_no_such_label(tmp_path: Path, label: str | int, says: str) -> None:
     assert says in error_of(write(tmp_path / "t.csv", "a,b\n1,2\n"), label=label)
 
 
@@ -164,11 +169,11 @@ def test_no_such_label(tmp_path, label, says):
         ("1\n-1\n", "holds no data: 2 rows of 0 features"),
     ],
 )
-def test_broken_libsvm(tmp_path, content, says):
+def test_broken_libsvm(tmp_path: Path, content: str | bytes, says: str) -> None:
     assert re.search(says, error_of(write(tmp_path / "t.libsvm", content)))
 
 
-def test_broken_numpy(tmp_path):
+def test_broken_numpy(tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.arange(12.0).reshape(4, 3))
     whole = (tmp_path / "t.npy").read_bytes()
     assert "not a NumPy array file" in error_of(write(tmp_path / "cut.npy", whole[:-8]))
@@ -186,7 +191,7 @@ def test_broken_numpy(tmp_path):
     assert "shape is (3,)" in error_of(tmp_path / "flat.npy")
 
 
-def test_broken_npz(tmp_path):
+def test_broken_npz(tmp_path: Path) -> None:
     grid = np.arange(12.0).reshape(4, 3)
     np.savez_compressed(tmp_path / "t.npz", X=grid, y=grid[:, 0])
     whole = (tmp_path / "t.npz").read_bytes()
@@ -212,7 +217,7 @@ def test_broken_npz(tmp_path):
 
 @IN_A_FOLDER
 @given(st.data(), st.sampled_from(["npy", "npz", "csv", "libsvm"]))
-def test_damage_is_a_data_error_or_other_data(tmp_path, data, kind):
+def test_damage_is_a_data_error_or_other_data(tmp_path: Path, data: st.DataObject, kind: str) -> None:
     grid = np.arange(12.0).reshape(4, 3)
     path = tmp_path / f"t.{kind}"
     if kind == "npy":
@@ -231,14 +236,14 @@ def test_damage_is_a_data_error_or_other_data(tmp_path, data, kind):
             assert np.isfinite(load_file(path).features).all()
 
 
-def test_missing_files_name_the_sets(tmp_path):
+def test_missing_files_name_the_sets(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no file .*none\.csv.*named sets: cadata, "):
         load(str(tmp_path / "none.csv"))
     with pytest.raises(DataError, match="is a folder"):
         load(str(tmp_path))
 
 
-def test_arrays():
+def test_arrays() -> None:
     table = Table.from_arrays([[1, 2], [3, 4]], [[5], [6]], source="mine")
     assert table.names == ("column 0", "column 1")
     np.testing.assert_array_equal(table.labels, [5.0, 6.0])

@@ -24,7 +24,7 @@ def tables(draw: st.DrawFn) -> Table:
 
 
 @given(tables())
-def test_the_ends_are_exact_and_nothing_is_clipped(table):
+def test_the_ends_are_exact_and_nothing_is_clipped(table: Table) -> None:
     scaling = Scaling.fit(table)
     scaled = scaling.features(table.features)
     assert scaled.dtype == np.float32
@@ -39,7 +39,7 @@ def test_the_ends_are_exact_and_nothing_is_clipped(table):
 
 
 @given(tables(), st.sampled_from([1, 3, 15, 127]))
-def test_both_ends_on_a_grid(table, steps):
+def test_both_ends_on_a_grid(table: Table, steps: int) -> None:
     """Multiples of 1 / steps, one of them +-1, and the centre near the mean."""
     free, scaling = Scaling.fit(table), Scaling.fit(table, steps)
     scaled = scaling.features(table.features)
@@ -52,7 +52,7 @@ def test_both_ends_on_a_grid(table, steps):
 
 
 @given(tables(), st.data())
-def test_coefficients_predict_in_the_datas_units(table, data):
+def test_coefficients_predict_in_the_datas_units(table: Table, data: st.DataObject) -> None:
     """For any model in scaled units, both ways to a prediction agree."""
     scaling = Scaling.fit(table)
     columns = table.features.shape[1]
@@ -66,12 +66,12 @@ def test_coefficients_predict_in_the_datas_units(table, data):
     np.testing.assert_allclose(predicted, expected, atol=1e-12 * size)
 
 
-def test_new_values_outside_are_clipped():
+def test_new_values_outside_are_clipped() -> None:
     scaling = Scaling.fit(Table.from_arrays([[0.0], [2.0]], [0, 1]))
     np.testing.assert_array_equal(scaling.features(np.array([[5.0], [-3.0], [1.5]]))[:, 0], [1, -1, 0.5])
 
 
-def test_small_and_offset_columns_vary():
+def test_small_and_offset_columns_vary() -> None:
     """A column that varies only in its last places counts, and a constant one does not."""
     features = np.array([[1e-15, 1e9], [2e-15, 1e9 + 1], [4e-15, 1e9 + 3]])
     scaled = Scaling.fit(Table.from_arrays(features, [0, 1, 2])).features(features)
@@ -82,7 +82,7 @@ def test_small_and_offset_columns_vary():
         Scaling.fit(Table.from_arrays(constant, np.arange(1000)))
 
 
-def test_data_that_cannot_be_scaled_are_named():
+def test_data_that_cannot_be_scaled_are_named() -> None:
     with pytest.raises(DataError, match=r"7 of 7 columns are constant \('column 0', .*, \.\.\.\)"):
         Scaling.fit(Table.from_arrays(np.ones((3, 7)), [1, 2, 3]))
     with pytest.raises(DataError, match="all labels are 4"):
@@ -93,7 +93,7 @@ def test_data_that_cannot_be_scaled_are_named():
         Scaling.fit(Table.from_arrays([[1], [2], [3]], [1.7e308, 1.6e308, -1.7e308]))
 
 
-def test_without_constant_columns():
+def test_without_constant_columns() -> None:
     table = Table.from_arrays([[1, 5, 2], [1, 6, 3]], [0, 1], ["a", "b", "c"])
     kept = table.without_constant_columns()
     assert kept.names == ("b", "c")

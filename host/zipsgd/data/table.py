@@ -186,8 +186,9 @@ class Table:
         names: Sequence[str] | None = None,
         source: str = "the arrays",
     ) -> "Table":
-        """A table of arrays. Features that are mapped from a file (``numpy.load(path, mmap_mode="r")``, or a slice of that)
-        stay there.
+        """A table of arrays.
+
+        Features that are mapped from a file (``numpy.load(path, mmap_mode="r")``, or a slice of that) stay there.
 
         Parameters
         ----------

@@ -46,7 +46,7 @@ class EpochCounts:
     Parameters
     ----------
     loss : int
-        Sum of squared residuals, in units of 2^-(2 * residual_frac).
+        Loss sum, in units of :meth:`zipsgd.golden.run.RunConfig.loss_unit`.
     flags : int
         Sticky overflow flags, bits of :class:`zipsgd.protocol.run.Flag`.
     samples : int
@@ -264,9 +264,7 @@ class Device:
         self.write_words(MODEL_WINDOW, model_words(model, self.build).tolist())
 
     def _results(self, shape: tuple[int, ...], listed: int = 0) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-        """The result registers, the model of the given ``shape``, and doubts of ``listed`` samples, read when the datapath is
-        idle.
-        """
+        """Read result registers, the model of the given ``shape``, and doubts of ``listed`` samples from the idle datapath."""
         features = shape[-1]
         heads = shape[0] if len(shape) > 1 else 1
         room = self.build.chunks(features) * self.build.lanes

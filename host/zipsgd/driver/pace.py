@@ -78,8 +78,9 @@ class Pace:
 
     @property
     def copies(self) -> int:
-        """int: How often a query is sent. More than once on a line that loses many frames, because everything waits for its
-        answer.
+        """int: How often a query is sent.
+
+        More than once on a line that loses many frames, because everything waits for its answer.
         """
         return _COPIES if self.payload.value <= _SMALL else 1
 

@@ -22,8 +22,9 @@ _Prepared = dict[int, tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]
 
 
 class Emulator:
-    """The state of a device between epochs, and training epochs, with the same bits as
-    :class:`zipsgd.golden.trainer.GoldenTrainer`.
+    """The state of a device between epochs, and the effect of an epoch on it.
+
+    The bits are those of :class:`zipsgd.golden.trainer.GoldenTrainer`.
 
     Parameters
     ----------
@@ -178,7 +179,7 @@ class Emulator:
         Returns
         -------
         int
-            Loss sum of the epoch, in units of 2^-(2 * residual_frac).
+            Loss sum of the epoch, in units of :meth:`zipsgd.golden.run.RunConfig.loss_unit`.
 
         Raises
         ------
@@ -213,8 +214,9 @@ class Emulator:
         epoch: int,
         step: Step,
     ) -> int:
-        """Quantise and train in one pass: as :meth:`epoch_codes` with the golden model's ``quantise(values[order], ...,
-        rows=order)``.
+        """Quantise and train in one pass.
+
+        The result is that of :meth:`epoch_codes` with the golden model's ``quantise(values[order], ..., rows=order)``.
 
         Parameters
         ----------
@@ -227,7 +229,7 @@ class Emulator:
         Returns
         -------
         int
-            Loss sum of the epoch, in units of 2^-(2 * residual_frac).
+            Loss sum of the epoch, in units of :meth:`zipsgd.golden.run.RunConfig.loss_unit`.
 
         Raises
         ------

@@ -7,15 +7,8 @@ from zipsgd.compiled import compiled
 
 from .doubts import in_doubt, score_bounds
 from .polynomial import train_polynomial
-from .sample import (
-    base_score,
-    code_row,
-    draw_row,
-    look_up_levels,
-    prefetch_row,
-    train_heads,
-    train_sample,
-)
+from .quantisations import base_score, code_row, draw_row, look_up_levels, prefetch_row
+from .sample import train_heads, train_sample
 from .state import CERTAIN, Int, Matrix, Run, State
 from .update import update
 

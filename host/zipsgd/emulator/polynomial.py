@@ -8,7 +8,8 @@ import numpy.typing as npt
 from zipsgd.compiled import compiled
 from zipsgd.protocol.numbers import LABEL_ONE
 
-from .sample import accumulate, accumulate_pair, delta, exact_residual, products
+from .quantisations import products
+from .sample import accumulate, accumulate_pair, delta, exact_residual
 from .state import FLAGS, LOSS_HIGH, LOSS_LOW, POLYNOMIAL_MARGIN, RESIDUAL, Int, Matrix, Run, State, advance
 
 __all__ = ["train_polynomial"]

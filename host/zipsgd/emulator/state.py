@@ -39,7 +39,71 @@ Matrix = npt.NDArray[np.integer]
 
 
 class Run(NamedTuple):
-    """Constants of an epoch for the compiled functions: shifts, saturation limits, and how samples are combined."""
+    """Constants of an epoch for the compiled functions.
+
+    Parameters
+    ----------
+    features : int
+        Number of features.
+    heads : int
+        Number of heads.
+    one_against_all : bool
+        Labels are class indices, and each head separates one class from the others.
+    m : int
+        Number of up planes.
+    batch : int
+        Samples of a mini-batch.
+    symmetric : bool
+        Use the symmetric gradient estimator.
+    loss : int
+        Value of :class:`zipsgd.protocol.formats.Loss`.
+    one : int
+        The number 1 at the residual's binary point.
+    degree : int
+        Degree of the polynomial; 0 without one.
+    refetch : int
+        Value of :class:`zipsgd.protocol.formats.Refetch`.
+    reach_shift : int
+        Left shift of a polynomial's argument.
+    argument_bits : int
+        Fraction bits of a polynomial's argument.
+    level_offset : int
+        Added to a base to obtain its level index; -1 for evenly spaced levels.
+    z_shift, label_shift : int
+        Left shifts of dot product and label to the residual's binary point.
+    residual_limit : int
+        Residuals are saturated to -residual_limit..residual_limit - 1.
+    mantissa : int
+        Mantissa of the step.
+    step_shift : int
+        Left shift of the product of step and derivative, from the step's exponent.
+    delta_drop : int
+        Bits that are cut off to obtain delta.
+    delta_limit : int
+        Deltas are saturated to -delta_limit..delta_limit.
+    gradient_lift : int
+        Left shift of the gradient to the accumulator's binary point.
+    q4_drop : int
+        Bits that Q4 cuts off.
+    gradient_limit : int
+        Gradients are saturated to -gradient_limit..gradient_limit - 1.
+    gradient_shift : int
+        Left shift of the rounded gradient to the model's binary point.
+    model_limit : int
+        The model is saturated to -model_limit..model_limit - 1.
+    q3_drop : int
+        Bits that Q3 cuts off.
+    q3_top : int
+        Largest value of Q3.
+    prox : bool
+        The step has a proximal part.
+    shrink_shift, shrink_rate, threshold, bound : int
+        As in :class:`zipsgd.golden.prox.Prox`.
+    spare_last : bool
+        As in :class:`zipsgd.golden.prox.Prox`.
+    ball : int
+        Squared radius of the ball in units of Q3's last bit squared; 0 for no ball.
+    """
 
     features: int
     heads: int
@@ -48,12 +112,12 @@ class Run(NamedTuple):
     batch: int
     symmetric: bool
     loss: int
-    one: int  # the number 1 at the residual's binary point
-    degree: int  # of the polynomial; 0 without one
+    one: int
+    degree: int
     refetch: int
-    reach_shift: int  # left shift of a polynomial's argument
-    argument_bits: int  # fraction bits of a polynomial's argument
-    level_offset: int  # from a base to its level's index; -1 for evenly spaced levels
+    reach_shift: int
+    argument_bits: int
+    level_offset: int
     z_shift: int
     label_shift: int
     residual_limit: int
@@ -74,23 +138,49 @@ class Run(NamedTuple):
     threshold: int
     bound: int
     spare_last: bool
-    ball: int  # squared radius of the ball; 0 for none
+    ball: int
 
 
 class State(NamedTuple):
-    """The arrays that an epoch changes. In vectors, the heads follow each other, each padded with zeros to whole chunks."""
+    """The arrays that an epoch changes. In vectors, the heads follow each other, each padded with zeros to whole chunks.
+
+    Parameters
+    ----------
+    master : npt.NDArray[np.int64] of shape (words,)
+        Master models.
+    q3 : npt.NDArray[np.integer] of shape (words,)
+        Rounded models; int32 if a dot product fits in 32 bits, else int64.
+    accumulated : npt.NDArray[np.integer] of shape (words,)
+        Gradients of the mini-batch; int32 if they fit in 32 bits, else int64.
+    draws : npt.NDArray[np.int64] of shape (words,)
+        Random draws of an update.
+    update_lfsr : npt.NDArray[np.int64] of shape (update lanes,)
+        States of the update lanes' LFSRs.
+    loss_lfsr : npt.NDArray[np.int64] of shape (1,)
+        State of the loss unit's LFSR.
+    derivative : npt.NDArray[np.int64]
+        Coefficients of a polynomial loss's derivative.
+    loss : npt.NDArray[np.int64]
+        Coefficients of a polynomial loss.
+    totals : npt.NDArray[np.int64] of shape (3,)
+        Flags, and the loss sum in two parts: high * 2^32 + low.
+    phases : npt.NDArray[np.int64] of shape (2,)
+        Phase accumulators of the shrinkage and of the threshold.
+    doubts : npt.NDArray[np.bool_] of shape (samples,)
+        Which samples of the epoch are left out.
+    """
 
     master: Int
-    q3: Vector  # int32 where a dot product fits in 32 bits, else int64
-    accumulated: Vector  # int32 where a mini-batch's sum fits in 32 bits, else int64
+    q3: Vector
+    accumulated: Vector
     draws: Int
     update_lfsr: Int
     loss_lfsr: Int
-    derivative: Int  # coefficients of a polynomial loss's derivative
-    loss: Int  # coefficients of a polynomial loss
-    totals: Int  # flags, and the loss sum in two parts: high * 2^32 + low
-    phases: Int  # phase accumulators of the shrinkage and of the threshold
-    doubts: npt.NDArray[np.bool_]  # which samples of the epoch are left out
+    derivative: Int
+    loss: Int
+    totals: Int
+    phases: Int
+    doubts: npt.NDArray[np.bool_]
 
 
 # Compiled functions take only plain numbers

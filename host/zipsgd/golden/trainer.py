@@ -149,7 +149,7 @@ class GoldenTrainer:
         Returns
         -------
         int
-            Loss sum of the epoch, in units of 2^-(2 * residual_frac).
+            Loss sum of the epoch, in units of :meth:`zipsgd.golden.run.RunConfig.loss_unit`.
         """
         total = 0
         config, levels, heads = self.config, self.config.levels, len(self._q3)

@@ -106,7 +106,8 @@ def near_optimal(x: Floats, weights: Floats, count: int, bins: int) -> NearOptim
     upper = np.searchsorted(chosen, edges[:-1], side="right")
     above, below = chosen[upper] - edges[:-1], edges[:-1] - chosen[upper - 1]
     # (u - x)(x - l) for x at an offset in the bin: above * below + (above - below) offset - offset^2
-    variance = float(np.sum(table[:, 0] * above * below + table[:, 1] * (above - below)) - squares)
+    # Rounding errors must not make it negative
+    variance = max(float(np.sum(table[:, 0] * above * below + table[:, 1] * (above - below)) - squares), 0.0)
     least = max(variance - solution.slack / problem.scale**2, 0.0) / per_unit**2
     variance /= per_unit**2
     levels = low + chosen / per_unit

@@ -1,5 +1,4 @@
-"""The exact solver: it narrows brackets around every level on finer and finer grids, and finds the cheapest path through the
-rest.
+"""The exact solver narrows brackets around every level on finer and finer grids, and finds the cheapest path within them.
 
 The textbook solution is a dynamic programme over all N points for every level, in O(k N) time with SMAWK. But a level far from
 its optimal place makes a solution more expensive than a known one. This can be proved on a coarse grid.

@@ -10,8 +10,9 @@ __all__ = ["total_variance"]
 
 @compiled
 def total_variance(x: Floats, weights: Floats, levels: Floats) -> float:
-    """Sum of w (u - x)(x - l) over the values x between neighbouring levels l and u. Takes O(log levels) per value, O(1) if
-    sorted.
+    """Sum of w (u - x)(x - l) over the values x between neighbouring levels l and u.
+
+    Takes O(log levels) time per value, and O(1) for sorted values.
 
     Parameters
     ----------

@@ -51,6 +51,18 @@ def _out_of_range(
     )
 
 
+def _table(levels: LevelTable | None, p: int, features: int) -> tuple[npt.NDArray[np.int16], float]:
+    """The table and the unit of its levels as the kernels take them; an empty table for evenly spaced levels."""
+    if levels is None:
+        return read_only(np.zeros((0, features), dtype=np.int16)), float(1 << (FRACTION_BITS + p - 1))
+    if (levels.p, levels.values.shape[0]) != (p, features):
+        raise ValueError(
+            f"the levels are for {levels.values.shape[0]} features and p = {levels.p}, but the values have {features} "
+            f"features and p = {p}"
+        )
+    return read_only(levels.values.T), float(1 << (levels.bits - 1))
+
+
 def pack(
     values: npt.NDArray[np.floating],
     labels: npt.NDArray[np.int16],
@@ -116,16 +128,7 @@ def pack(
         )
     count, features = values.shape
     words = read_only(labels.astype(np.int16, copy=False).reshape(count, -1 if labels.size else 1))
-    table = np.zeros((0, features), dtype=np.int16)
-    unit = float(1 << (FRACTION_BITS + p - 1))
-    if levels is not None:
-        if (levels.p, levels.values.shape[0]) != (p, features):
-            raise ValueError(
-                f"the levels are for {levels.values.shape[0]} features and p = {levels.p}, but the values have {features} "
-                f"features and p = {p}"
-            )
-        table = levels.values.T
-        unit = float(1 << (levels.bits - 1))
+    table, unit = _table(levels, p, features)
     shape = (count, sample_bytes(features, p, m, lanes, words.shape[1]))
     if out is None:
         out = np.empty(shape, dtype=np.uint8)
@@ -134,7 +137,6 @@ def pack(
             f"out must be contiguous uint8 with the shape {shape}, not {out.dtype} with {out.shape}"
         )
     numbers = read_only(values if values.dtype == np.float32 else values.astype(np.float64, copy=False))
-    table = read_only(table)
     keys = np.empty((count, (m + 1) // 2), dtype=np.uint32)
     for pair in range(keys.shape[1]):
         keys[:, pair] = row_keys(seed, epoch, rows, pair)

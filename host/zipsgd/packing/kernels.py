@@ -6,16 +6,14 @@ A row is processed in segments of :data:`SEGMENT` features, in loops whose opera
   depend on the levels;
 * :func:`_split` splits the positions into base and fraction;
 * :func:`_draw` compares the fractions with hashed uniform numbers, which gives the up bits;
-* :func:`_gather` collects the bits of one plane, 8 features per byte;
-* :func:`_weave` writes the planes in the order of the wire, chunk by chunk.
+* :func:`.gather` collects the bits of one plane, 8 features per byte;
+* :func:`.weave` writes the planes in the order of the wire, chunk by chunk.
 
 LLVM compiles all but the last to vector instructions. Numba widens 32-bit sums to 64 bits, which halves the vectors; the casts
-prevent that. Indices are unsigned if a loop does not bound them: signed ones may count from the end, which costs a comparison.
-:func:`_weave` moves 8 bytes at a time even where fewer are needed. The next bytes overwrite the excess, and buffers have room
-for it at the end.
+prevent that.
 """
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +21,12 @@ import numpy.typing as npt
 from zipsgd.compiled import compiled
 from zipsgd.golden.quantise import FRACTION_BITS
 
+from .bit_planes import WORD, gather, scatter, unweave, unweave_halves, weave, weave_halves
+
 __all__ = ["pack_rows", "read_only", "scale_rows", "unpack_rows"]
 
 _Number = TypeVar("_Number", bound=np.generic)
 _Bytes = npt.NDArray[np.uint8]
-_Words = npt.NDArray[np.uint64]
 _Floats = npt.NDArray[np.floating]
 _Fixed = npt.NDArray[np.int32]
 _Table = npt.NDArray[np.int16]
@@ -38,17 +37,13 @@ HALF_BYTE = 4
 """Lanes of a build whose planes are half bytes per chunk."""
 _LABEL = 2
 """Bytes of a label."""
-_WORD = 8
-"""Bytes moved at a time."""
 _UNITS = float(1 << FRACTION_BITS)
-_ONES = np.uint64(0x0101010101010101)
-_DIAGONAL = np.uint64(0x8040201008040201)
-_SEVENS = np.uint64(0x7F7F7F7F7F7F7F7F)
 
 
 def read_only(array: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
-    """An array in the form that the kernels take: contiguous, aligned and read-only. Otherwise Numba would compile for more
-    types.
+    """An array in the form that the kernels take: contiguous, aligned and read-only.
+
+    Otherwise Numba would compile the kernels for more types.
 
     Parameters
     ----------
@@ -140,95 +135,6 @@ def _draw(fraction: _Fixed, first: int, key: int, shift: int, up: _Bytes) -> Non
 
 
 @compiled
-def _gather(codes: _Words, bit: int, plane: _Bytes) -> None:
-    """Collect bit ``bit`` of each code as the bits of the plane's bytes. A word holds 8 codes."""
-    shift = np.uint64(bit)
-    for g in range(plane.size):
-        bits = (codes[g] >> shift) & _ONES
-        bits |= bits >> np.uint64(7)
-        bits |= bits >> np.uint64(14)
-        plane[g] = np.uint8(bits | bits >> np.uint64(28))
-
-
-@compiled
-def _scatter(plane: _Bytes, bit: int, codes: _Words) -> None:
-    """The inverse of :func:`_gather`, for codes in which this bit is clear."""
-    shift = np.uint64(bit)
-    for g in range(plane.size):
-        own = np.uint64(plane[g]) * _ONES & _DIAGONAL  # byte i keeps only bit i
-        codes[g] |= (own + _SEVENS >> np.uint64(7) & _ONES) << shift
-
-
-@compiled
-def _put(row: _Bytes, at: Any, word: Any) -> None:
-    for i in range(_WORD):
-        row[at + np.uintp(i)] = np.uint8(word >> np.uint64(8 * i))
-
-
-@compiled
-def _take(row: _Bytes, at: Any) -> Any:
-    word = np.uint64(0)
-    for i in range(_WORD):
-        word |= np.uint64(row[at + np.uintp(i)]) << np.uint64(8 * i)
-    return word
-
-
-@compiled
-def _weave(planes: _Words, size: int, width: int, row: _Bytes, at: Any) -> Any:
-    """Write planes of ``size`` bytes to the row from ``at`` on, by chunks with ``width`` bytes per plane. Returns the end."""
-    for chunk in range(0, size, width):
-        count = min(width, size - chunk)
-        shift = np.uint64(8 * (chunk & 7))
-        for i in range(planes.shape[0]):
-            for g in range(0, count, _WORD):
-                _put(row, at + np.uintp(g), planes[i, np.uintp(chunk + g) >> np.uintp(3)] >> shift)
-            at = np.uintp(at + np.uintp(count))
-    return at
-
-
-@compiled
-def _unweave(row: _Bytes, at: Any, size: int, width: int, planes: _Words) -> Any:
-    """The inverse of :func:`_weave`. Other bytes may follow the last bytes of the planes."""
-    for chunk in range(0, size, width):
-        count = min(width, size - chunk)
-        shift = np.uint64(8 * (chunk & 7))
-        kept = (np.uint64(1) << shift) - np.uint64(1)
-        for i in range(planes.shape[0]):
-            for g in range(0, count, _WORD):
-                place = np.uintp(chunk + g) >> np.uintp(3)
-                planes[i, place] = planes[i, place] & kept | _take(row, at + np.uintp(g)) << shift
-            at = np.uintp(at + np.uintp(count))
-    return at
-
-
-@compiled
-def _weave_halves(planes: _Words, chunks: int, row: _Bytes, at: Any) -> Any:
-    """As :func:`_weave`, for chunks of half bytes; ``at`` counts half bytes."""
-    for chunk in range(chunks):
-        place, shift = np.uintp(chunk) >> np.uintp(4), np.uint64(4 * (chunk & 15))
-        for i in range(planes.shape[0]):
-            half = np.uint8(planes[i, place] >> shift & np.uint64(15))
-            byte = at >> np.uintp(1)
-            row[byte] = half if at & np.uintp(1) == 0 else np.uint8(row[byte] | half << np.uint8(4))
-            at = np.uintp(at + np.uintp(1))
-    return at
-
-
-@compiled
-def _unweave_halves(row: _Bytes, at: Any, chunks: int, planes: _Words) -> Any:
-    """The inverse of :func:`_weave_halves`."""
-    for chunk in range(chunks):
-        place, shift = np.uintp(chunk) >> np.uintp(4), np.uint64(4 * (chunk & 15))
-        kept = (np.uint64(1) << shift) - np.uint64(1)
-        for i in range(planes.shape[0]):
-            byte = np.uint64(row[at >> np.uintp(1)])
-            half = byte >> np.uint64(4) if at & np.uintp(1) else byte & np.uint64(15)
-            planes[i, place] = planes[i, place] & kept | half << shift
-            at = np.uintp(at + np.uintp(1))
-    return at
-
-
-@compiled
 def _put_label(label: int, row: _Bytes, place: int) -> None:
     word = np.uint16(label)
     row[place], row[place + 1] = np.uint8(word), np.uint8(word >> np.uint16(8))
@@ -282,7 +188,7 @@ def pack_rows(
     base_words, up_words = base.view(np.uint64), up.view(np.uint64)
     planes = np.empty((p + m, SEGMENT // 64), dtype=np.uint64)
     plane_bytes = planes.view(np.uint8)
-    row = np.empty(size + _WORD, dtype=np.uint8)
+    row = np.empty(size + WORD, dtype=np.uint8)
     outside = False
     for i in range(values.shape[0]):
         _put_label(labels[i, 0], row, 0)
@@ -301,13 +207,13 @@ def pack_rows(
             base[count : 8 * filled] = 0
             up[count : 8 * filled] = 0
             for j in range(p):
-                _gather(base_words, p - 1 - j, plane_bytes[j, :filled])
+                gather(base_words, p - 1 - j, plane_bytes[j, :filled])
             for j in range(m):
-                _gather(up_words, j, plane_bytes[p + j, :filled])
+                gather(up_words, j, plane_bytes[p + j, :filled])
             if lanes == HALF_BYTE:
-                at = _weave_halves(planes, (count + 3) >> 2, row, at)
+                at = weave_halves(planes, (count + 3) >> 2, row, at)
             else:
-                at = _weave(planes, filled, lanes >> 3, row, at)
+                at = weave(planes, filled, lanes >> 3, row, at)
         for j in range(1, labels.shape[1]):
             _put_label(labels[i, j], row, size + _LABEL * (j - labels.shape[1]))
         for j in range(size):
@@ -349,7 +255,7 @@ def unpack_rows(
     base_words, up_words = base_codes.view(np.uint64), up_codes.view(np.uint64)
     planes = np.empty((p + m, SEGMENT // 64), dtype=np.uint64)
     plane_bytes = planes.view(np.uint8)
-    row = np.zeros(size + _WORD, dtype=np.uint8)
+    row = np.zeros(size + WORD, dtype=np.uint8)
     sign = np.uint8(8 - p)
     for i in range(data.shape[0]):
         for j in range(size):
@@ -362,15 +268,15 @@ def unpack_rows(
             count = min(SEGMENT, features - start)
             filled = (count + 7) >> 3
             if lanes == HALF_BYTE:
-                at = _unweave_halves(row, at, (count + 3) >> 2, planes)
+                at = unweave_halves(row, at, (count + 3) >> 2, planes)
             else:
-                at = _unweave(row, at, filled, lanes >> 3, planes)
+                at = unweave(row, at, filled, lanes >> 3, planes)
             base_words[:filled] = 0
             up_words[:filled] = 0
             for j in range(p):
-                _scatter(plane_bytes[j, :filled], p - 1 - j, base_words)
+                scatter(plane_bytes[j, :filled], p - 1 - j, base_words)
             for j in range(m):
-                _scatter(plane_bytes[p + j, :filled], j, up_words)
+                scatter(plane_bytes[p + j, :filled], j, up_words)
             for j in range(count):
                 base[i, start + j] = np.int8(np.int8(base_codes[j] << sign) >> np.int8(sign))
                 up[i, start + j] = up_codes[j]
