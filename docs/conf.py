@@ -1,6 +1,7 @@
 """Sphinx's settings for the documentation site; ``make docs`` builds it."""
 
 import logging
+import re
 import sys
 from pathlib import Path
 
@@ -62,6 +63,20 @@ class _DocstringMistakes(logging.Filter):
         return False
 
 
+def _escape(app: Sphinx, what: str, name: str, of: object, options: object, lines: list[str]) -> None:
+    """Keeps ``np.bool_`` in a type and the bars of an absolute value from being read as markup, outside literal blocks."""
+    literal: int | None = None
+    for number, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if literal is not None and line.strip() and indent <= literal:
+            literal = None
+        if literal is None:
+            if "`" not in line:
+                lines[number] = re.sub(r"_(?=\])|\|", r"\\\g<0>", line)
+            if line.rstrip().endswith("::"):
+                literal = indent
+
+
 def _skip(app: Sphinx, what: str, name: str, member: object, skip: bool, options: object) -> bool | None:
     """Leaves out what scikit-learn adds to every estimator for its own routing of arguments."""
     return True if name.startswith("set_") and name.endswith("_request") else None
@@ -71,5 +86,6 @@ def setup(app: Sphinx) -> None:
     mistakes = _DocstringMistakes()
     for handler in logging.getLogger("sphinx").handlers:
         handler.filters.insert(0, mistakes)
+    app.connect("autodoc-process-docstring", _escape, priority=400)
     app.connect("autodoc-skip-member", _skip)
     write_pages(HERE / "api", PACKAGES)
