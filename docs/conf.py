@@ -1,5 +1,6 @@
 """Sphinx's settings for the documentation site; ``make docs`` builds it."""
 
+import inspect
 import logging
 import re
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+from amaranth import Elaboratable  # noqa: E402
 from api_pages import PACKAGES, write_pages  # noqa: E402
 from docutils.nodes import Node  # noqa: E402
 from sphinx.application import Sphinx  # noqa: E402
@@ -82,10 +84,21 @@ def _skip(app: Sphinx, what: str, name: str, member: object, skip: bool, options
     return True if name.startswith("set_") and name.endswith("_request") else None
 
 
+def _signature(
+    app: Sphinx, what: str, name: str, of: object, options: object, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """Gives a component of the gateware the parameters of its constructor, which Amaranth's metaclass hides."""
+    if not (isinstance(of, type) and issubclass(of, Elaboratable)):
+        return None
+    parameters = list(inspect.signature(of.__init__).parameters.values())[1:]
+    return str(inspect.Signature(parameters)), ""
+
+
 def setup(app: Sphinx) -> None:
     mistakes = _DocstringMistakes()
     for handler in logging.getLogger("sphinx").handlers:
         handler.filters.insert(0, mistakes)
     app.connect("autodoc-process-docstring", _escape, priority=400)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip)
     write_pages(HERE / "api", PACKAGES)
