@@ -1,6 +1,7 @@
 """Writes the pages of the API reference: one for each public module, from the packages as they are installed."""
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,12 @@ def _heading(text: str) -> list[str]:
     return [text, "=" * len(text), ""]
 
 
+def _summary(value: object) -> str:
+    """The first line of a docstring, behind a colon; empty where there is none, or where it is no whole sentence."""
+    lines = (inspect.getdoc(value) or "").splitlines() if callable(value) else []
+    return f": {lines[0].replace('|', chr(92) + '|')}" if lines and lines[0].endswith(".") else ""
+
+
 def _offered(package: ModuleType) -> list[str]:
     """What a package offers under its own name: described here if it is defined here, else a reference to its module."""
     references, described = [], []
@@ -30,12 +37,10 @@ def _offered(package: ModuleType) -> list[str]:
         value = getattr(package, name)
         home = getattr(value, "__module__", None)
         if home == package.__name__:
-            described += [
-                f".. {'autoclass' if isinstance(value, type) else 'autofunction'}:: {home}.{name}",
-                "",
-            ]
+            directive = "autoclass" if isinstance(value, type) else "autofunction"
+            described += [f".. {directive}:: {home}.{name}", ""]
         elif isinstance(home, str) and home.partition(".")[0] in PACKAGES:
-            references.append(f"* :py:obj:`{name} <{home}.{name}>`")
+            references.append(f"* :py:obj:`{name} <{home}.{name}>`{_summary(value)}")
         else:
             references.append(f"* ``{name}``")
     listed = [f"Names in ``{package.__name__}``:", "", *references, ""] if references else []

@@ -1,12 +1,15 @@
 """Sphinx's settings for the documentation site; ``make docs`` builds it."""
 
+import inspect
 import logging
+import re
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+from amaranth import Elaboratable  # noqa: E402
 from api_pages import PACKAGES, write_pages  # noqa: E402
 from docutils.nodes import Node  # noqa: E402
 from sphinx.application import Sphinx  # noqa: E402
@@ -62,14 +65,40 @@ class _DocstringMistakes(logging.Filter):
         return False
 
 
+def _escape(app: Sphinx, what: str, name: str, of: object, options: object, lines: list[str]) -> None:
+    """Keeps ``np.bool_`` in a type and the bars of an absolute value from being read as markup, outside literal blocks."""
+    literal: int | None = None
+    for number, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if literal is not None and line.strip() and indent <= literal:
+            literal = None
+        if literal is None:
+            if "`" not in line:
+                lines[number] = re.sub(r"_(?=\])|\|", r"\\\g<0>", line)
+            if line.rstrip().endswith("::"):
+                literal = indent
+
+
 def _skip(app: Sphinx, what: str, name: str, member: object, skip: bool, options: object) -> bool | None:
     """Leaves out what scikit-learn adds to every estimator for its own routing of arguments."""
     return True if name.startswith("set_") and name.endswith("_request") else None
+
+
+def _signature(
+    app: Sphinx, what: str, name: str, of: object, options: object, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """Gives a component of the gateware the parameters of its constructor, which Amaranth's metaclass hides."""
+    if not (isinstance(of, type) and issubclass(of, Elaboratable)):
+        return None
+    parameters = list(inspect.signature(of.__init__).parameters.values())[1:]
+    return str(inspect.Signature(parameters)), ""
 
 
 def setup(app: Sphinx) -> None:
     mistakes = _DocstringMistakes()
     for handler in logging.getLogger("sphinx").handlers:
         handler.filters.insert(0, mistakes)
+    app.connect("autodoc-process-docstring", _escape, priority=400)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip)
     write_pages(HERE / "api", PACKAGES)
