@@ -142,7 +142,7 @@ struct Statistics {
     uint64_t cycles = 0;         // of virtual time
     uint64_t received = 0;       // bytes to the board
     uint64_t sent = 0;           // bytes from it
-    uint64_t line_idle = 0;      // cycles in which the line to the board is free, between the first and the last byte of a burst
+    uint64_t line_idle = 0;      // cycles with the line to the board free, between the first and last byte of a burst
     uint64_t line_busy = 0;      // cycles with a byte on the line to the board
     void print() const {
         std::printf("{\"cycles\": %llu, \"received\": %llu, \"sent\": %llu, \"line_idle\": %llu, \"line_busy\": %llu}\n",
