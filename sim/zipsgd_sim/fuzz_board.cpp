@@ -29,7 +29,8 @@ namespace fuzz {
 // The device under test
 
 struct Totals {
-    uint64_t bursts = 0, frames = 0, damaged = 0, cycles = 0, answers = 0, acks = 0, drained = 0, waiting = 0, overflowing = 0, runs = 0;
+    uint64_t bursts = 0, frames = 0, damaged = 0, cycles = 0, answers = 0, acks = 0;
+    uint64_t drained = 0, waiting = 0, overflowing = 0, runs = 0;
 };
 
 class Fuzzer {
@@ -259,7 +260,8 @@ private:
 using namespace fuzz;
 
 int main(int argc, char** argv) {
-    std::map<std::string, uint64_t> options = {{"--frames", 1000}, {"--seed", 0}, {"--most", 40}, {"--every", 200}, {"--findings", 10}};
+    std::map<std::string, uint64_t> options = {
+        {"--frames", 1000}, {"--seed", 0}, {"--most", 40}, {"--every", 200}, {"--findings", 10}};
     for (int i = 1; i + 1 < argc; i += 2) options.at(argv[i]) = std::strtoull(argv[i + 1], nullptr, 10);
     const Plan plan = read_plan(std::cin);
     Fuzzer fuzzer(plan, options["--seed"]);

@@ -45,7 +45,9 @@ private:
         switch (random_.below(9)) {
             case 0: return window + random_.below(features + 8);
             case 1: return window + random_.below(features / 4) * 4;
-            case 2: return random_.pick({plan_["level_window"], plan_["coefficient_window"], plan_["doubt_window"]}) + random_.below(512);
+            case 2:
+                return random_.pick({plan_["level_window"], plan_["coefficient_window"], plan_["doubt_window"]}) +
+                       random_.below(512);
             case 3: return random_.pick({1u, 2u, 3u, 4u, 8u, 16u, 1u << 14}) * window - random_.below(8);
             case 4: return random_.next();
             case 5: return random_.below(128);
@@ -160,7 +162,11 @@ private:
             switch (random_.below(6)) {
                 case 0: *place ^= 1 << random_.below(8); break;
                 case 1: *place = random_.next() >> 56; break;
-                case 2: bytes.insert(place, random_.pick({uint8_t(0), uint8_t(1), uint8_t(255), uint8_t(random_.below(256))})); break;
+                case 2: {
+                    const uint8_t byte = random_.pick({0u, 1u, 255u, random_.below(256)});
+                    bytes.insert(place, byte);
+                    break;
+                }
                 case 3: bytes.erase(place); break;
                 case 4: bytes.erase(place, bytes.end()); break;
                 case 5: {

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,12 +23,19 @@ __all__ = ["BuildFailed", "board_executable", "cache_folder"]
 
 _HERE = Path(__file__).parent
 _TOOLS = ("g++", "make", "perl")
+_INCLUDE = re.compile(r'^#include "(\w+\.hpp)"', re.MULTILINE)
 
 
 def cache_folder() -> Path:
     """Folder of compiled boards: ``boards`` in $ZIPSGD_CACHE or, without that variable, in the user's cache folder."""
     root = os.environ.get("ZIPSGD_CACHE")
     return (Path(root) if root else user_cache_path("zipsgd")) / "boards"
+
+
+def _sources(path: Path) -> list[str]:
+    """The text of a C++ file, and of the headers of this folder that it includes."""
+    text = path.read_text()
+    return [text, *(more for name in _INCLUDE.findall(text) for more in _sources(path.with_name(name)))]
 
 
 def _need_tools() -> None:
@@ -117,7 +125,6 @@ def board_executable(
         Yosys, Verilator or the C++ compiler is missing or failed.
     """
     main = _HERE / f"{program}.cpp"
-    headers = [header.read_text() for header in sorted(_HERE.glob("*.hpp"))]
     defines = [name for name, wanted in (("UART_PINS", uart_pins), ("TRACE", trace)) if wanted]
     flags = [
         f"-O{optimise}",
@@ -126,9 +133,8 @@ def board_executable(
         "-DVL_TIME_CONTEXT",
         *(f"-D{name}" for name in defines),
     ]
-    key = hashlib.sha256(
-        "\0".join([design.key, main.read_text(), *headers, version("verilator"), *flags, str(trace)]).encode()
-    ).hexdigest()[:20]
+    parts = [design.key, *_sources(main), version("verilator"), *flags, str(trace)]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
     executable = cache_folder() / key / TOP
     if executable.exists():
         return executable

@@ -1,8 +1,8 @@
 // The virtual board: a loop around the Verilated accelerator that serves its link.
 //
 // One host at a time talks to it over TCP on the loopback interface or over a pseudo-terminal. The first line on standard
-// output is JSON with the way in, or with what went wrong. Lines on standard input are commands: "statistics" answers with a line of JSON, and so does
-// "reset", once the reset pin has been high for four cycles; end of file, SIGTERM and SIGINT end the process.
+// output is JSON: the URL to open, or an error. Lines on standard input are commands. "statistics" answers with a line of JSON;
+// so does "reset", after the reset pin has been high for four cycles. End of file, SIGTERM and SIGINT end the process.
 //
 // Virtual time stands still while the board has nothing to do and no byte to take: see QUIET.
 
@@ -64,7 +64,7 @@ public:
             cfmakeraw(&raw);
             int child;
             if (openpty(&client_, &child, name, &raw, nullptr)) fail("cannot open a pseudo-terminal");
-            // The child's end stays open here, so that a host may come and go.
+            // The child's end stays open here, so that hosts can come and go.
             std::printf("{\"url\": \"%s\"}\n", name);
         } else {
             listener_ = socket(AF_INET, SOCK_STREAM, 0);
@@ -73,7 +73,7 @@ public:
             address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
             address.sin_port = htons(port);
             socklen_t size = sizeof address;
-            const int one = 1;  // a port that a board before has just left
+            const int one = 1;  // so that a port can be used again at once
             setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
             if (listener_ < 0 || bind(listener_, reinterpret_cast<sockaddr*>(&address), size) || listen(listener_, 4) ||
                 getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size))
@@ -113,7 +113,7 @@ public:
     }
 
 private:
-    // A host that has gone, if only just, makes room for the next, and what it left on the line goes with it.
+    // A host that has left, even just now, makes room for the next one, and the bytes that it left on the line are dropped.
     void accept_one(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
         int fresh = accept(listener_, nullptr, nullptr);
         if (fresh < 0) return;
@@ -142,7 +142,7 @@ struct Statistics {
     uint64_t cycles = 0;         // of virtual time
     uint64_t received = 0;       // bytes to the board
     uint64_t sent = 0;           // bytes from it
-    uint64_t line_idle = 0;      // cycles with the line to the board free, between the first and the last byte of a burst
+    uint64_t line_idle = 0;      // cycles with the line to the board free, between the first and last byte of a burst
     uint64_t line_busy = 0;      // cycles with a byte on the line to the board
     void print() const {
         std::printf("{\"cycles\": %llu, \"received\": %llu, \"sent\": %llu, \"line_idle\": %llu, \"line_busy\": %llu}\n",

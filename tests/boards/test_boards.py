@@ -12,6 +12,7 @@ from amaranth.back import rtlil
 from zipsgd.protocol.formats import Build, BuildError
 from zipsgd.protocol.registers import parse_identification
 from zipsgd_hw.boards import BOARDS, BuildFailed, build_board, predict_epoch, toolchain
+from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.boards.families.ecp5 import ECP5, Ecp5Pll
 from zipsgd_hw.boards.families.ice40 import Ice40Pll
 from zipsgd_hw.boards.memory_blocks import memory_blocks
@@ -26,6 +27,10 @@ def test_row_is_whole(name: str) -> None:
     assert board.name == name
     assert board.limits.endswith(".")
     assert sum(memory_blocks(board.build, board.ram).values()) <= board.ram.count
+
+
+def test_each_family_has_a_board() -> None:
+    assert {board.family.name for board in BOARDS.values()} == FAMILIES.keys()
 
 
 def test_goals_of_size() -> None:

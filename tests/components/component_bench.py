@@ -47,11 +47,14 @@ class ComponentBench:
         What it holds them to: the golden function's dotted name or, for what moves words only, the rule in a few words.
     cases : tuple of Case
         Every cocotb test of the file runs in each of them.
+    parts : tuple of types
+        Other classes that make hardware of these components; the bench is theirs as well.
     """
 
     components: tuple[type[Elaboratable], ...]
     golden: str
     cases: tuple[Case, ...]
+    parts: tuple[type, ...] = ()
 
 
 @cache

@@ -29,7 +29,7 @@ class Target:
     name : of both.
     file : with cocotb tests.
     case : what it runs on.
-    components : that it is the bench of, each as file and class; none of it is a part above others.
+    components : that it is the bench of, and their parts, each as file and class; none of it is a part above others.
     """
 
     name: str
@@ -50,7 +50,7 @@ def _component(of: type) -> tuple[str, str]:
 
 
 def _targets_of(file: Path, bench: ComponentBench) -> list[Target]:
-    components = frozenset(map(_component, bench.components))
+    components = frozenset(map(_component, (*bench.components, *bench.parts)))
     name = file.stem.removeprefix("bench_")
     return [Target(f"{name} {case.name}", file, case, components) for case in bench.cases]
 

@@ -76,9 +76,9 @@ def check_oscillator(family: str, oscillator_hz: int, low_hz: int, high_hz: int)
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Family:
-    """A family of FPGAs.
+    """A family of FPGAs; there is one object of each.
 
     Parameters
     ----------
