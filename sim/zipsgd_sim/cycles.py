@@ -70,7 +70,7 @@ async def _epoch(dut: Any, build: Build, shape: Shape) -> CycleCount:
         if int(dut.busy.value):
             await FallingEdge(dut.busy)
         await FallingEdge(dut.clk)
-    return CycleCount(int(dut.cycles.value), int(dut.plane_cycles.value))
+    return CycleCount(int(dut.counters__cycles.value), int(dut.counters__plane_cycles.value))
 
 
 @cocotb.test()
@@ -81,10 +81,10 @@ async def count(dut: Any) -> None:
         "load",
         "clear",
         "start",
-        "seed_load",
-        "window_write__valid",
-        "window_read__valid",
-        "window_data__ready",
+        "seed__valid",
+        "model_window__write__valid",
+        "model_window__read__valid",
+        "model_window__data__ready",
     ):
         getattr(dut, name).value = 0
     dut.planes__payload.value = (1 << build.lanes) - 1

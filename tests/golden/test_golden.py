@@ -19,8 +19,9 @@ from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, quantise, 
 from zipsgd.golden.rounding import align_draw, saturate, stochastic_round
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.update import update
-from zipsgd.golden.weave import planes, sample_bytes, unweave, weave
+from zipsgd.golden.weave import planes, unweave, weave
 from zipsgd.protocol.formats import LFSR_BITS, Build, Flag
+from zipsgd.protocol.samples import sample_bytes
 
 settings.register_profile(
     "zipsgd", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from zipsgd.golden.dot import dot
 from zipsgd.golden.gradient import gradient
 from zipsgd.golden.loss import arguments, polynomial_loss
-from zipsgd.golden.polynomial import LOSS_WORDS, Polynomial, horner
+from zipsgd.golden.polynomial import Polynomial, horner
 from zipsgd.golden.quantise import quantise
 from zipsgd.golden.run import LimitError, RunConfig
 from zipsgd.protocol.formats import LABEL_ONE, REACH_MAX, Build, Flag, Loss
+from zipsgd.protocol.registers import LOSS_WORDS
 
 BUILD = Build(polynomial=7)
 ONE = 1 << BUILD.residual_frac

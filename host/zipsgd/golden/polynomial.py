@@ -16,13 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from zipsgd.protocol.formats import MOST_DEGREE, REACH_MAX, Build
+from zipsgd.protocol.registers import LOSS_WORDS
 
 from .rounding import Int
 
-__all__ = ["LOSS_WORDS", "Polynomial", "PolynomialWords", "horner"]
-
-LOSS_WORDS = 16
-"""Place of the loss's coefficients in the coefficient window, behind those of the derivative."""
+__all__ = ["Polynomial", "PolynomialWords", "horner"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Polynomial:
         return PolynomialWords(*parts)
 
     def window_words(self, build: Build) -> list[int]:
-        """The coefficient window: those of the derivative, then, from :data:`LOSS_WORDS` on, those of the loss."""
+        """The coefficient window: those of the derivative, then, from :data:`.LOSS_WORDS` on, those of the loss."""
         words = self.words(build)
         return [*words.derivative, *[0] * (LOSS_WORDS - len(words.derivative)), *words.loss]
 

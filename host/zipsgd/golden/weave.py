@@ -13,16 +13,9 @@ import numpy.typing as npt
 
 from .quantise import Codes
 
-__all__ = ["planes", "sample_bytes", "unweave", "weave"]
+__all__ = ["planes", "unweave", "weave"]
 
 _Bytes = npt.NDArray[np.uint8]
-
-
-def sample_bytes(features: int, p: int, m: int, lanes: int, labels: int = 1) -> int:
-    """Bytes of one sample on the wire, with its labels."""
-    if lanes >= 8:
-        return 2 * labels + (p + m) * -(-features // 8)
-    return 2 * labels + -(-(p + m) * -(-features // lanes) * lanes // 8)
 
 
 def planes(codes: Codes) -> _Bytes:
@@ -34,7 +27,7 @@ def planes(codes: Codes) -> _Bytes:
 
 
 def weave(codes: Codes, lanes: int) -> _Bytes:
-    """Samples as bytes, shape (samples, sample_bytes)."""
+    """Samples as bytes, shape (samples, bytes of a sample), see :func:`zipsgd.protocol.samples.sample_bytes`."""
     count, features = codes.base.shape
     total = codes.p + codes.m
     chunks = -(-features // lanes)

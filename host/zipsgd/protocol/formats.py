@@ -22,7 +22,6 @@ __all__ = [
     "MOST_FEATURES",
     "MOST_HEADS",
     "PHASE_BITS",
-    "PROX_STAGES",
     "REACH_MAX",
     "SAMPLES_BITS",
     "SHRINK_SHIFT_MAX",
@@ -61,8 +60,6 @@ MOST_HEADS = 64
 """Of any build."""
 PHASE_BITS = 16
 """Bits of the rate at which mini-batches shrink the model, and of a threshold's fraction: both are spread over mini-batches."""
-PROX_STAGES = 7
-"""Cycles that a proximal step adds to an update, see :class:`zipsgd_hw.datapath.proximal_step.ProximalStep`."""
 REACH_MAX = 2
 """A polynomial covers arguments of up to 2^0, 2^1 or 2^2, the range of a residual."""
 SHRINK_SHIFT_MAX = 15

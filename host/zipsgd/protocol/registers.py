@@ -1,54 +1,42 @@
 """What stands behind the link: 32-bit words by word address.
 
-:data:`REGISTERS` is the single table from which the gateware makes its bank, the host its names and the
-documentation its list: ``make docs`` writes docs/registers.md.
+:data:`REGISTERS` and :data:`WINDOWS` are the only tables of addresses. The gateware makes its register bank from them, the
+host addresses words by their names, and ``make docs`` writes docs/registers.md from them.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from .formats import PHASE_BITS, THRESHOLD_BITS, Build, Flag
 
 __all__ = [
-    "COEFFICIENT_WINDOW",
-    "DOUBT_WINDOW",
-    "LEVEL_WINDOW",
+    "COEFFICIENT_WORDS",
+    "LOSS_WORDS",
     "MAGIC",
-    "MODEL_WINDOW",
     "REGISTERS",
     "VERSION",
+    "WINDOWS",
+    "WINDOW_OFFSET_BITS",
     "Control",
     "Register",
     "Status",
+    "Window",
     "identification",
     "parse_identification",
     "registers_of",
+    "windows_of",
 ]
 
 MAGIC = 0x4453_475A
 """``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
 VERSION = 5
 """Version of this contract; a host refuses another one."""
-MODEL_WINDOW = 0x1_0000
-"""Word address of the master model, one word a feature, sign-extended.
-
-A burst starts at a multiple of the build's lanes and covers whole chunks; the words behind the last feature are zero.
-Reads and writes need an idle datapath (a burst waits until it is)."""
-
-LEVEL_WINDOW = 0x2_0000
-"""Word address of the transcoder's table, write only; see :func:`zipsgd.golden.levels.table_words`.
-
-Writes need an idle datapath (a burst waits until it is), and do nothing in a build without a transcoder."""
-
-COEFFICIENT_WINDOW = 0x4_0000
-"""Word address of a polynomial's coefficients, write only; see :meth:`zipsgd.golden.polynomial.Polynomial.window_words`.
-
-Writes need an idle datapath (a burst waits until it is), and do nothing in a build without polynomial losses."""
-
-DOUBT_WINDOW = 0x8_0000
-"""Word address of the list of samples in doubt, read only: bit i % 32 of word i / 32 says that sample i was left out.
-
-It holds the samples of the last epoch so far; bits behind them mean nothing. Zero in a build without refetching."""
+WINDOW_OFFSET_BITS = 16
+"""Bits of a word's place in its window: every window has addresses for 2^16 words."""
+LOSS_WORDS = 16
+"""Place of the loss's coefficients in the coefficient window; those of the derivative begin at place 0."""
+COEFFICIENT_WORDS = 32
+"""Words of the coefficient window that a device keeps."""
 
 Access = Literal["r", "rw", "w"]
 
@@ -68,6 +56,42 @@ class Register:
     width: int
     doc: str
     option: str | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """A range of 2^WINDOW_OFFSET_BITS word addresses that lead to a memory of the datapath.
+
+    Reads and writes of a window wait until the datapath is idle. The access determines the gateware's ports, see
+    :func:`zipsgd_hw.windows.window_signature`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the window; the gateware's ports have the same name.
+    address : int
+        Word address of the window's first word: a power of two, so that one address bit selects the window.
+    access : {"r", "rw", "w"}
+        What the host may do. Reads of a window that is only written give zero; writes to one that is only read do nothing.
+    width : int or str
+        Bits of a word in use, from bit 0: a number, or the name of the :class:`.Build` property that gives it.
+    doc : str
+        What the window holds.
+    option : str, optional
+        Build option, see :meth:`.Build.has`. Without it there is no such window: reads give zero, and writes do nothing.
+    """
+
+    name: str
+    address: int
+    access: Access
+    width: int | str
+    doc: str
+    option: str | None = None
+
+    @property
+    def select_bit(self) -> int:
+        """Address bit that selects the window."""
+        return self.address.bit_length() - 1
 
 
 class Control:
@@ -178,7 +202,12 @@ def _table() -> tuple[Register, ...]:
         # Results
         ("status", "r", 1, "bits of Status"),
         ("flags", "r", 5, "sticky overflow flags, bits of Flag"),
-        ("loss_low", "r", 32, "sum of squared residuals, low word"),
+        (
+            "loss_low",
+            "r",
+            32,
+            "signed sum over the samples of a product of two residuals, r_1 r_2 (r_1 l' with other losses), low word",
+        ),
         ("loss_high", "r", 32, "high word, signed"),
         ("samples_done", "r", 32, "samples whose gradient is in"),
         ("cycles_low", "r", 32, "cycles in which an epoch was under way, low word"),
@@ -193,7 +222,7 @@ def _table() -> tuple[Register, ...]:
         ),
         ("starved_cycles_high", "r", 32, "high word"),
         ("frames_bad", "r", 16, "frames dropped for a bad CRC, length or coding"),
-        ("frames_skipped", "r", 16, "good frames dropped for being out of order"),
+        ("frames_skipped", "r", 16, "valid frames dropped because they arrived out of order"),
         ("session", "rw", 32, "a word of the host's; 0 says that the device was reset, SYNC leaves it"),
     ]
     return tuple(
@@ -203,15 +232,64 @@ def _table() -> tuple[Register, ...]:
 
 
 REGISTERS: dict[str, Register] = {register.name: register for register in _table()}
+"""Every register, by name, in the order of the addresses."""
+
+WINDOWS: dict[str, Window] = {
+    window.name: window
+    for window in (
+        Window(
+            "model_window",
+            0x1_0000,
+            "rw",
+            "model_bits",
+            "the master model, a sign-extended word for each feature; a burst of writes starts at a multiple of the lanes and "
+            "covers whole chunks, with zeros behind the last feature",
+        ),
+        Window(
+            "level_window",
+            0x2_0000,
+            "w",
+            32,
+            "the transcoder's table of levels, see `zipsgd.golden.levels.table_words`",
+            "level_bits",
+        ),
+        Window(
+            "coefficient_window",
+            0x4_0000,
+            "w",
+            "residual_bits",
+            f"a polynomial's coefficients, lowest power first: those of the derivative from place 0 on, those of the loss from "
+            f"place {LOSS_WORDS} on",
+            "polynomial",
+        ),
+        Window(
+            "doubt_window",
+            0x8_0000,
+            "r",
+            32,
+            "bit i % 32 of word i / 32: sample i of the last epoch was left out; bits behind the last sample mean nothing",
+            "refetch",
+        ),
+    )
+}
+"""Every window, by name."""
+
+
+_Row = TypeVar("_Row", Register, Window)
+
+
+def _of_build(rows: dict[str, _Row], build: Build) -> dict[str, _Row]:
+    return {name: row for name, row in rows.items() if row.option is None or build.has(row.option)}
 
 
 def registers_of(build: Build) -> dict[str, Register]:
-    """Those of the registers that ``build`` has."""
-    return {
-        name: register
-        for name, register in REGISTERS.items()
-        if register.option is None or build.has(register.option)
-    }
+    """The registers that ``build`` has, by name."""
+    return _of_build(REGISTERS, build)
+
+
+def windows_of(build: Build) -> dict[str, Window]:
+    """The windows that ``build`` has, by name."""
+    return _of_build(WINDOWS, build)
 
 
 _IDENTIFIED = (
@@ -254,23 +332,21 @@ def parse_identification(values: dict[str, int]) -> Build:
 
 def markdown() -> str:
     """docs/registers.md."""
+    rows: list[Register | Window] = [*REGISTERS.values(), *WINDOWS.values()]
     lines = [
         "# Registers",
         "",
         f"Written by `make docs` from `zipsgd.protocol.registers`; version {VERSION} of the contract. Words have 32 bits,",
-        "addresses count words. Access is as the host has it: r read, w write, rw written and read back.",
+        "addresses count words. Access is the host's: r reads, w writes, rw writes and reads back. The last rows are windows:",
+        f"each has {1 << WINDOW_OFFSET_BITS} addresses, and its reads and writes wait until the datapath is idle.",
         "",
         "| address | name | access | bits | what |",
         "|---|---|---|---|---|",
         *(
-            f"| {r.address:#04x} | `{r.name}` | {r.access} | {r.width} | {r.doc}"
-            f"{f' (in builds with {r.option})' if r.option else ''} |"
-            for r in REGISTERS.values()
+            f"| {row.address:#04x} | `{row.name}` | {row.access} | {row.width} | {row.doc}"
+            f"{f' (in builds with {row.option})' if row.option else ''} |"
+            for row in rows
         ),
-        f"| {MODEL_WINDOW:#x} | model window | rw | model_bits | the master model, a word a feature, sign-extended |",
-        f"| {LEVEL_WINDOW:#x} | level window | w | 32 | the transcoder's table |",
-        f"| {COEFFICIENT_WINDOW:#x} | coefficient window | w | residual_bits | a polynomial's coefficients |",
-        f"| {DOUBT_WINDOW:#x} | doubt window | r | 32 | samples in doubt, a bit each |",
         "",
         "| `control` | |",
         "|---|---|",

@@ -159,7 +159,7 @@ def build_board(
         "clock_mhz": build.clock_hz / 1e6,
         "plane_bandwidth_bits_per_second": build.lanes * build.clock_hz,
         "memory_blocks_estimate": memory_blocks(build, board.ram),
-        "predicted_epoch": predict_epoch(build, **(epoch or CALIFORNIA)),
+        "predicted_epoch": predict_epoch(build, fast_memory=board.fast_memory, **(epoch or CALIFORNIA)),
         "limits": board.limits,
         "tried_on_hardware": board.tried,
         "seed": None,

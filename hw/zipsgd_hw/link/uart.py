@@ -8,12 +8,25 @@ from amaranth.lib.wiring import In, Out
 __all__ = ["UartReceiver", "UartTransmitter", "uart_divisor"]
 
 MIN_DIVISOR = 5
-"""Fewest cycles a bit: where a start bit begins is known to within a cycle, and with fewer a clock that is off by 3% takes the
-stop bit's middle out of it."""
+"""Fewest cycles a bit. The receiver knows the beginning of a start bit to within a cycle; with fewer cycles a bit, and a clock
+that is off by 3%, it would no longer sample within the stop bit."""
 
 
 def uart_divisor(clock_hz: int, baud: int) -> int:
-    """Cycles a bit: round(clock_hz / baud). Raises ValueError if the clock is too slow for the rate or misses it by 2%."""
+    """Cycles a bit: round(clock_hz / baud).
+
+    Parameters
+    ----------
+    clock_hz : int
+        Clock of the UART, in hertz.
+    baud : int
+        Rate of the line, in bits a second.
+
+    Raises
+    ------
+    ValueError
+        The clock is too slow for the rate, or misses it by more than 2%.
+    """
     if baud <= 0:
         raise ValueError(f"uart_baud must be positive for a UART, not {baud}")
     divisor = max(1, round(clock_hz / baud))
@@ -43,14 +56,24 @@ class UartReceiver(wiring.Component):
     A byte comes out in the middle of its stop bit, so that the next start bit may come up to half a bit early. A start bit
     that is gone by its middle is ignored; a byte without a stop bit is dropped, and the line must go high again first.
 
+    Latency: 9 * divisor + divisor // 2 + 3 cycles from the first one of the start bit. Throughput: a byte in 10 bits.
+
     Parameters
     ----------
-    divisor : cycles a bit, at least 5.
+    divisor : int
+        Cycles a bit, at least 5.
 
     Members
     -------
-    rx : In(1), the pin, asynchronous; synchronised by two flip-flops here.
-    data : Out(stream.Signature(8, always_ready=True)), valid for one cycle a byte.
+    rx : In(1)
+        The pin, asynchronous; synchronised by two flip-flops here.
+    data : Out(stream.Signature(8, always_ready=True))
+        The bytes, each valid for one cycle.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``divisor`` is no integer, or is too small.
     """
 
     rx: In(1, init=1)
@@ -103,16 +126,27 @@ class UartReceiver(wiring.Component):
 
 
 class UartTransmitter(wiring.Component):
-    """Sends bytes, least significant bit first: 10 * divisor cycles a byte, without gaps while ``data`` is valid.
+    """Sends bytes, least significant bit first.
+
+    Latency: the start bit begins one cycle after the byte is taken. Throughput: a byte in 10 * divisor cycles, without gaps
+    while ``data`` is valid.
 
     Parameters
     ----------
-    divisor : cycles a bit, at least 5.
+    divisor : int
+        Cycles a bit, at least 5.
 
     Members
     -------
     data : In(stream.Signature(8))
-    tx : Out(1), the pin, high when idle.
+        Bytes to send.
+    tx : Out(1)
+        The pin, high when idle.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``divisor`` is no integer, or is too small.
     """
 
     data: In(stream.Signature(8))
