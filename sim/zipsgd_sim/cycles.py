@@ -6,7 +6,7 @@ values of the planes do not matter to the count, so that nothing runs in Python 
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from cocotb.triggers import FallingEdge, RisingEdge
 
 from zipsgd.backends import RunConfig
 from zipsgd.golden.loss import Step
-from zipsgd.protocol.formats import Build
+from zipsgd.golden.polynomial import Polynomial
+from zipsgd.protocol.formats import Build, Loss
 from zipsgd_sim.run_word import run_word  # not relative: cocotb imports this file as a module of its own
 
 __all__ = ["CycleCount", "Shape", "measure"]
@@ -24,13 +25,38 @@ __all__ = ["CycleCount", "Shape", "measure"]
 
 @dataclass(frozen=True)
 class Shape:
-    """A run whose cycles are counted: ``batches`` full mini-batches in one epoch."""
+    """A run whose cycles are counted, in one epoch.
+
+    Parameters
+    ----------
+    features : int
+        Features of a sample, with the intercept.
+    p, m : int
+        Base planes and up planes.
+    batch, batches : int
+        Samples of a mini-batch, and full mini-batches.
+    heads : int
+        Models trained side by side.
+    degree : int
+        Degree of a polynomial loss, 0 for least squares.
+    """
 
     features: int
     p: int
     m: int
     batch: int
     batches: int
+    heads: int = 1
+    degree: int = 0
+
+    @property
+    def config(self) -> RunConfig:
+        """What the run asks of a device."""
+        common = RunConfig(self.features, self.p, self.m, self.batch, heads=self.heads)
+        if not self.degree:
+            return common
+        polynomial = Polynomial((0.25,) * (self.degree + 1))
+        return replace(common, loss=Loss.POLYNOMIAL_RESIDUAL, polynomial=polynomial)
 
 
 @dataclass(frozen=True)
@@ -41,8 +67,27 @@ class CycleCount:
     planes: int
 
 
-def measure(build: Build, shapes: Iterable[Shape], work: Path) -> list[CycleCount]:
-    """Counts for each shape, from RTL simulation of ``build``. ``work`` is a folder for the simulator's files."""
+def measure(
+    build: Build, shapes: Iterable[Shape], work: Path, *, fast_memory: bool = False
+) -> list[CycleCount]:
+    """Counts for each shape, from RTL simulation of ``build``.
+
+    Parameters
+    ----------
+    build : Build
+        Build parameters.
+    shapes : iterable of Shape
+        The runs.
+    work : Path
+        Folder for the simulator's files.
+    fast_memory : bool
+        As of :class:`zipsgd_hw.datapath.core.TrainingCore`.
+
+    Returns
+    -------
+    list of CycleCount
+        One for each shape.
+    """
     from zipsgd_hw.datapath.core import TrainingCore
 
     from .cocotb_runner import run_cocotb
@@ -51,13 +96,17 @@ def measure(build: Build, shapes: Iterable[Shape], work: Path) -> list[CycleCoun
     results = work / "results.json"
     results.unlink(missing_ok=True)
     jobs.write_text(json.dumps({"build": build.as_dict(), "shapes": [asdict(shape) for shape in shapes]}))
-    run_cocotb(TrainingCore(build), __file__, work, {"jobs": str(jobs), "results": str(results)})
+    run_cocotb(
+        TrainingCore(build, fast_memory=fast_memory),
+        __file__,
+        work,
+        {"jobs": str(jobs), "results": str(results)},
+    )
     return [CycleCount(**row) for row in json.loads(results.read_text())]
 
 
 async def _epoch(dut: Any, build: Build, shape: Shape) -> CycleCount:
-    config = RunConfig(shape.features, shape.p, shape.m, shape.batch)
-    dut.run.value = run_word(build, config, Step(mantissa=1, exponent=3))
+    dut.run.value = run_word(build, shape.config, Step(mantissa=1, exponent=3))
     for name in ("load", "start"):
         dut.samples.value = shape.batch * shape.batches
         dut.clear.value = 1
@@ -85,6 +134,7 @@ async def count(dut: Any) -> None:
         "model_window__write__valid",
         "model_window__read__valid",
         "model_window__data__ready",
+        *(["coefficient_window__valid"] if build.polynomial else []),
     ):
         getattr(dut, name).value = 0
     dut.planes__payload.value = (1 << build.lanes) - 1

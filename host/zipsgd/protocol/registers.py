@@ -5,7 +5,7 @@ host addresses words by their names, and ``make docs`` writes docs/registers.md 
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from .formats import PHASE_BITS, THRESHOLD_BITS, Build, Flag
 
@@ -45,9 +45,21 @@ Access = Literal["r", "rw", "w"]
 class Register:
     """One 32-bit register.
 
-    ``access``: "r" is read by the host and driven by the gateware, "rw" is written by the host and read back, "w" makes
-    the gateware see a strobe with the word and reads as zero. ``width`` counts the bits in use, from bit 0. ``option``: of
-    :meth:`.Build.has`; without that part there is no such register, and its address reads as zero.
+    Parameters
+    ----------
+    name : str
+        Name of the register; the gateware's ports have the same name.
+    address : int
+        Word address.
+    access : {"r", "rw", "w"}
+        "r" is read by the host and driven by the gateware, "rw" is written by the host and read back, "w" gives the gateware
+        a strobe with the word and reads as zero.
+    width : int
+        Bits in use, from bit 0.
+    doc : str
+        What the register holds.
+    option : str, optional
+        Build option, see :meth:`.Build.has`. Without it there is no such register, and its address reads as zero.
     """
 
     name: str
@@ -112,126 +124,137 @@ class Status:
     """Samples of the epoch are still to come or under way, or a load runs."""
 
 
-def _table() -> tuple[Register, ...]:
-    rows: list[tuple[str, Access, int, str, *tuple[str, ...]]] = [
-        # Identification block: constants of the build
-        ("magic", "r", 32, "0x4453475A"),
-        ("version", "r", 16, "version of this contract"),
-        ("build_hash", "r", 32, "fingerprint of the build's parameters"),
-        ("lanes", "r", 16, "lanes of the datapath"),
-        ("update_lanes", "r", 16, "lanes of the update unit"),
-        ("max_features", "r", 32, "most features a model can have"),
-        ("max_batch", "r", 16, "largest mini-batch"),
-        ("p_max", "r", 8, "most base planes"),
-        ("model_bits", "r", 8, "bits of the master model"),
-        ("q3_bits", "r", 8, "bits of Q3(x)"),
-        ("delta_bits", "r", 8, "bits of delta"),
-        ("gradient_bits", "r", 8, "bits of Q4's gradient"),
-        ("replay_words", "r", 32, "plane words in the replay buffer"),
-        ("rx_bytes", "r", 32, "bytes in the link's receive buffer"),
-        ("level_bits", "r", 8, "most bits of a level's value, 0 without a transcoder"),
-        ("level_p_max", "r", 8, "most base planes of a transcoded value"),
-        ("hinge", "r", 1, "1: with both hinge losses"),
-        (
-            "polynomial",
-            "r",
-            8,
-            "highest degree of a polynomial loss, 0 without one; most up planes are that + 1, and 2 at least",
-        ),
-        ("refetch", "r", 32, "most samples of an epoch that leaves out those in doubt, 0 without"),
-        ("prox", "r", 1, "1: with a proximal step"),
-        ("ball", "r", 1, "1: with a ball, too"),
-        ("heads", "r", 8, "most models trained side by side"),
-        ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
-        ("uart_baud", "r", 32, "rate of the UART, 0 for a byte-stream port"),
-        # Run-time configuration
-        ("features", "rw", 17, "n, 1 to max_features"),
-        ("base_planes", "rw", 4, "p, 1 to p_max; with value_bits, 0 to level_p_max"),
-        ("up_planes", "rw", 4, "m, from 0 on"),
-        ("batch", "rw", 13, "samples of a mini-batch, 1 to max_batch"),
-        ("one_sided", "rw", 1, "1: g = Q1 l'(z2); 0: the symmetric mean of both orders (m = 2 only)"),
-        (
-            "value_bits",
-            "rw",
-            4,
-            "bits of a level's value, 2 to level_bits; 0: even levels, no table",
-            "level_bits",
-        ),
-        (
-            "loss",
-            "rw",
-            3,
-            "Loss: 0 least squares, 1 hinge, 2 squared hinge, 3 polynomial of the margin, 4 of the residual",
-            "losses",
-        ),
-        ("degree", "rw", 3, "d, of the polynomial, 1 to polynomial", "polynomial"),
-        ("reach", "rw", 2, "its argument covers -2^reach to 2^reach, 0 to 2", "polynomial"),
-        ("refetching", "rw", 2, "Refetch: 0 never, 1 certain, 2 likely; for hinges and one head", "refetch"),
-        ("heads_used", "rw", 7, "models trained side by side, 1 to heads", "heads"),
-        (
-            "one_against_all",
-            "rw",
-            1,
-            "1: a sample has one label, the number of its class; 0: one for each head",
-            "heads",
-        ),
-        ("shrink_shift", "rw", 4, "a mini-batch takes 2^-shrink_shift of the model away; 0: none", "prox"),
-        ("shrink_rate", "rw", PHASE_BITS, "in shrink_rate / 2^16 of the mini-batches", "prox"),
-        (
-            "threshold",
-            "rw",
-            THRESHOLD_BITS,
-            "soft threshold of each mini-batch, in 2^-16 of the model's last bit",
-            "prox",
-        ),
-        ("bound", "rw", 31, "the model is kept within bound of 0, in its last bit; 0: no bound", "prox"),
-        ("spare_last", "rw", 1, "1: none of this for the last feature, the intercept's", "prox"),
-        (
-            "ball_square",
-            "rw",
-            32,
-            "of the radius, in squares of Q3's last bit over 2^ball_drop; 0: no ball; for one head",
-            "ball",
-        ),
-        ("step_mantissa", "rw", 16, "step / batch = mantissa * 2^-(16 + 4 * exponent)"),
-        ("step_exponent", "rw", 2, "0 to 3"),
-        # Commands
-        ("seed", "w", 31, "shift one word into the LFSR chain: update lanes 0 to U - 1, then the loss unit"),
-        ("control", "w", 3, "bits of Control"),
-        ("samples", "w", 32, "start an epoch of so many samples"),
-        # Results
-        ("status", "r", 1, "bits of Status"),
-        ("flags", "r", 5, "sticky overflow flags, bits of Flag"),
-        (
-            "loss_low",
-            "r",
-            32,
-            "signed sum over the samples of a product of two residuals, r_1 r_2 (r_1 l' with other losses), low word",
-        ),
-        ("loss_high", "r", 32, "high word, signed"),
-        ("samples_done", "r", 32, "samples whose gradient is in"),
-        ("cycles_low", "r", 32, "cycles in which an epoch was under way, low word"),
-        ("cycles_high", "r", 32, "high word"),
-        ("plane_cycles_low", "r", 32, "of these, cycles in which the dot product took a plane"),
-        ("plane_cycles_high", "r", 32, "high word"),
-        (
-            "starved_cycles_low",
-            "r",
-            32,
-            "of these, cycles in which it could have taken one and none had come",
-        ),
-        ("starved_cycles_high", "r", 32, "high word"),
-        ("frames_bad", "r", 16, "frames dropped for a bad CRC, length or coding"),
-        ("frames_skipped", "r", 16, "valid frames dropped because they arrived out of order"),
-        ("session", "rw", 32, "a word of the host's; 0 says that the device was reset, SYNC leaves it"),
-    ]
-    return tuple(
-        Register(name, address, access, width, doc, *option)
-        for address, (name, access, width, doc, *option) in enumerate(rows)
+_Row: TypeAlias = tuple[str, Access, int, str] | tuple[str, Access, int, str, str]
+"""A register's name, access, width and description, and the option that it needs."""
+
+_IDENTIFICATION: tuple[_Row, ...] = (
+    ("magic", "r", 32, "0x4453475A"),
+    ("version", "r", 16, "version of this contract"),
+    ("build_hash", "r", 32, "fingerprint of the build's parameters"),
+    ("lanes", "r", 16, "lanes of the datapath"),
+    ("update_lanes", "r", 16, "lanes of the update unit"),
+    ("max_features", "r", 32, "most features a model can have"),
+    ("max_batch", "r", 16, "largest mini-batch"),
+    ("p_max", "r", 8, "most base planes"),
+    ("model_bits", "r", 8, "bits of the master model"),
+    ("q3_bits", "r", 8, "bits of Q3(x)"),
+    ("delta_bits", "r", 8, "bits of delta"),
+    ("gradient_bits", "r", 8, "bits of Q4's gradient"),
+    ("replay_words", "r", 32, "plane words in the replay buffer"),
+    ("rx_bytes", "r", 32, "bytes in the link's receive buffer"),
+    ("level_bits", "r", 8, "most bits of a level's value, 0 without a transcoder"),
+    ("level_p_max", "r", 8, "most base planes of a transcoded value"),
+    ("hinge", "r", 1, "1: with both hinge losses"),
+    (
+        "polynomial",
+        "r",
+        8,
+        "highest degree of a polynomial loss, 0 without one; most up planes are that + 1, and 2 at least",
+    ),
+    ("refetch", "r", 32, "most samples of an epoch that leaves out those in doubt, 0 without"),
+    ("prox", "r", 1, "1: with a proximal step"),
+    ("ball", "r", 1, "1: with a ball, too"),
+    ("heads", "r", 8, "most models trained side by side"),
+    ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
+    ("uart_baud", "r", 32, "rate of the UART, 0 for a byte-stream port"),
+)
+"""Identification block: constants of the build."""
+
+_CONFIGURATION: tuple[_Row, ...] = (
+    ("features", "rw", 17, "n, 1 to max_features"),
+    ("base_planes", "rw", 4, "p, 1 to p_max; with value_bits, 0 to level_p_max"),
+    ("up_planes", "rw", 4, "m, from 0 on"),
+    ("batch", "rw", 13, "samples of a mini-batch, 1 to max_batch"),
+    ("one_sided", "rw", 1, "1: g = Q1 l'(z2); 0: the symmetric mean of both orders (m = 2 only)"),
+    (
+        "value_bits",
+        "rw",
+        4,
+        "bits of a level's value, 2 to level_bits; 0: even levels, no table",
+        "level_bits",
+    ),
+    (
+        "loss",
+        "rw",
+        3,
+        "Loss: 0 least squares, 1 hinge, 2 squared hinge, 3 polynomial of the margin, 4 of the residual",
+        "losses",
+    ),
+    ("degree", "rw", 3, "d, of the polynomial, 1 to polynomial", "polynomial"),
+    ("reach", "rw", 2, "its argument covers -2^reach to 2^reach, 0 to 2", "polynomial"),
+    ("refetching", "rw", 2, "Refetch: 0 never, 1 certain, 2 likely; for hinges and one head", "refetch"),
+    ("heads_used", "rw", 7, "models trained side by side, 1 to heads", "heads"),
+    (
+        "one_against_all",
+        "rw",
+        1,
+        "1: a sample has one label, the number of its class; 0: one for each head",
+        "heads",
+    ),
+    ("shrink_shift", "rw", 4, "a mini-batch takes 2^-shrink_shift of the model away; 0: none", "prox"),
+    ("shrink_rate", "rw", PHASE_BITS, "in shrink_rate / 2^16 of the mini-batches", "prox"),
+    (
+        "threshold",
+        "rw",
+        THRESHOLD_BITS,
+        "soft threshold of each mini-batch, in 2^-16 of the model's last bit",
+        "prox",
+    ),
+    ("bound", "rw", 31, "the model is kept within bound of 0, in its last bit; 0: no bound", "prox"),
+    ("spare_last", "rw", 1, "1: none of this for the last feature, the intercept's", "prox"),
+    (
+        "ball_square",
+        "rw",
+        32,
+        "of the radius, in squares of Q3's last bit over 2^ball_drop; 0: no ball; for one head",
+        "ball",
+    ),
+    ("step_mantissa", "rw", 16, "step / batch = mantissa * 2^-(16 + 4 * exponent)"),
+    ("step_exponent", "rw", 2, "0 to 3"),
+)
+"""Run-time configuration."""
+
+_COMMANDS: tuple[_Row, ...] = (
+    ("seed", "w", 31, "shift one word into the LFSR chain: update lanes 0 to U - 1, then the loss unit"),
+    ("control", "w", 3, "bits of Control"),
+    ("samples", "w", 32, "start an epoch of so many samples"),
+)
+"""Commands."""
+
+_RESULTS: tuple[_Row, ...] = (
+    ("status", "r", 1, "bits of Status"),
+    ("flags", "r", 5, "sticky overflow flags, bits of Flag"),
+    (
+        "loss_low",
+        "r",
+        32,
+        "signed sum over the samples of a product of two residuals, r_1 r_2 (r_1 l' with other losses), low word",
+    ),
+    ("loss_high", "r", 32, "high word, signed"),
+    ("samples_done", "r", 32, "samples whose gradient is in"),
+    ("cycles_low", "r", 32, "cycles in which an epoch was under way, low word"),
+    ("cycles_high", "r", 32, "high word"),
+    ("plane_cycles_low", "r", 32, "of these, cycles in which the dot product took a plane"),
+    ("plane_cycles_high", "r", 32, "high word"),
+    (
+        "starved_cycles_low",
+        "r",
+        32,
+        "of these, cycles in which it could have taken one and none had come",
+    ),
+    ("starved_cycles_high", "r", 32, "high word"),
+    ("frames_bad", "r", 16, "frames dropped for a bad CRC, length or coding"),
+    ("frames_skipped", "r", 16, "valid frames dropped because they arrived out of order"),
+    ("session", "rw", 32, "a word of the host's; 0 says that the device was reset, SYNC leaves it"),
+)
+"""Results, and the host's session."""
+
+REGISTERS: dict[str, Register] = {
+    name: Register(name, address, access, width, doc, *option)
+    for address, (name, access, width, doc, *option) in enumerate(
+        (*_IDENTIFICATION, *_CONFIGURATION, *_COMMANDS, *_RESULTS)
     )
-
-
-REGISTERS: dict[str, Register] = {register.name: register for register in _table()}
+}
 """Every register, by name, in the order of the addresses."""
 
 WINDOWS: dict[str, Window] = {
@@ -275,10 +298,10 @@ WINDOWS: dict[str, Window] = {
 """Every window, by name."""
 
 
-_Row = TypeVar("_Row", Register, Window)
+_Listed = TypeVar("_Listed", Register, Window)
 
 
-def _of_build(rows: dict[str, _Row], build: Build) -> dict[str, _Row]:
+def _of_build(rows: dict[str, _Listed], build: Build) -> dict[str, _Listed]:
     return {name: row for name, row in rows.items() if row.option is None or build.has(row.option)}
 
 
