@@ -252,7 +252,7 @@ async def counters(dut) -> None:
     for _ in range(20):
         counts = {name: random.getrandbits(48) for name in ("cycles", "plane_cycles", "starved_cycles")}
         for name, count in counts.items():
-            getattr(dut.core, name).value = count
+            getattr(dut.core, f"counters__{name}").value = count
         await FallingEdge(dut.clk)
         for name, count in counts.items():
             low, high = (int(getattr(dut, f"{name}_{word}").value) for word in ("low", "high"))

@@ -243,10 +243,10 @@ class Datapath(wiring.Component):
 
     def _connect_windows(self, m: Module, core: TrainingCore, serves: dict[str, wiring.Component]) -> None:
         """Each window to the unit that serves it: one of ``serves``, or the core."""
-        for name in windows_of(self._build):
+        for name, row in windows_of(self._build).items():
             window, served = getattr(self, name), getattr(serves.get(name, core), name)
-            if name == "model_window":
-                # A cycle late, as commands and words of other windows are: they come from afar
+            if row.access == "rw":
+                # Words are written a cycle late, as commands and words of other windows are: they come from afar
                 m.d.comb += window.write.ready.eq(1)
                 m.d.sync += [
                     served.write.valid.eq(window.write.valid),

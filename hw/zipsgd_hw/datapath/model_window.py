@@ -17,7 +17,8 @@ class ModelWindow(wiring.Component):
     A row is shifted in word by word, and stored one cycle after its last word; of a row fetched, the words before the one asked
     for are shifted out.
 
-    Latency: 5 to 5 + U cycles from a request to its word. Throughput: a word written in every cycle.
+    Latency: 6 cycles from a request to its word, and one more for each word before it in its row. Throughput: a word written
+    in every cycle.
 
     Parameters
     ----------

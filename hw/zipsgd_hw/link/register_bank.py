@@ -154,7 +154,6 @@ class RegisterBank(wiring.Component):
     def _answer(self, m: Module, word: Value, selecting: Signal, select_windows: Value) -> None:
         """Answer with a register's word in its cycle, or with a window's when that has it."""
         waiting = Signal()
-        answer = self.read_data
         takes = []
         for bit, window in self._ports("rw"):
             m.d.comb += [
@@ -164,12 +163,16 @@ class RegisterBank(wiring.Component):
             ]
             takes.append(window.read.ready | ~self.read.payload[bit])
         m.d.comb += self.read.ready.eq(Cat(*takes).all())
-        with m.If(answer.ready):
-            m.d.sync += answer.valid.eq(0)
+        with m.If(self.read_data.ready):
+            m.d.sync += self.read_data.valid.eq(0)
         with m.If(selecting):
-            m.d.sync += [answer.valid.eq(1), answer.payload.eq(word)]
+            m.d.sync += [self.read_data.valid.eq(1), self.read_data.payload.eq(word)]
         with m.If(self.read.valid & self.read.ready):
-            m.d.sync += [waiting.eq(select_windows), answer.valid.eq(0)]
+            m.d.sync += [waiting.eq(select_windows), self.read_data.valid.eq(0)]
         for _, window in self._ports("rw"):
             with m.If((waiting | window.read.valid) & window.data.valid):
-                m.d.sync += [waiting.eq(0), answer.valid.eq(1), answer.payload.eq(window.data.payload)]
+                m.d.sync += [
+                    waiting.eq(0),
+                    self.read_data.valid.eq(1),
+                    self.read_data.payload.eq(window.data.payload),
+                ]
