@@ -37,7 +37,12 @@ def test_the_same_seed_sends_the_same_bytes() -> None:
 @pytest.mark.parametrize(
     ("component", "line", "mutant", "finds"),
     [
-        (ModelWindow, "in_range = (word_in.offset >> lane_bits) < self._rows", "in_range = C(1)", "model word"),
+        (
+            ModelWindow,
+            "in_range = (word_in.offset >> lane_bits) < self._rows",
+            "in_range = C(1)",
+            "model word",
+        ),
         (FrameReceiver, "good = crc.match_detected & ", "good = ", "frames miscounted"),
     ],
 )

@@ -39,10 +39,23 @@ _GREETINGS = 3
 class EpochCounts:
     """What the device counted since the last clear.
 
-    ``loss``: the signed sum of products of two residuals, r_1 r_2, in units of 2^-(2 * residual_frac). ``flags``: sticky
-    overflow flags. ``samples``: trained on. ``cycles``: with an epoch under way; ``plane_cycles``: of these, with a plane taken; ``starved_cycles``: in
-    which one could have been taken and none had come. ``doubts``: bool, shape (samples,), which of them were left out; None of
-    a run that leaves none.
+    Parameters
+    ----------
+    loss : int
+        Signed sum over the samples of a product of two residuals, r_1 r_2 (r_1 l' with other losses than least squares), in
+        units of 2^-(2 * residual_frac).
+    flags : int
+        Sticky bits of :class:`.Flag`.
+    samples : int
+        Samples trained on.
+    cycles : int
+        Cycles with an epoch under way.
+    plane_cycles : int
+        Of these, cycles in which a plane was taken.
+    starved_cycles : int
+        Of these, cycles in which a plane could have been taken and none had come.
+    doubts : npt.NDArray[np.bool_] of shape (samples,), optional
+        Which samples were left out; None for a run that leaves none out.
     """
 
     loss: int

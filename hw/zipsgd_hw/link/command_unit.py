@@ -18,9 +18,9 @@ __all__ = ["CommandUnit"]
 class _Frame:
     """The frame under way.
 
-    ``take``: a byte is taken; ``last``: it is the payload's last one; ``left``: bytes of the payload still to come; ``lane``: the
-    byte's place in a word; ``word``: the last four bytes; ``word_next``: the same with the byte at hand; ``kind``, ``sequence``:
-    of the header; ``address``: of the word to read or write.
+    ``take``: a byte is taken; ``last``: it is the payload's last one; ``left``: bytes of the payload still to come; ``lane``:
+    the byte's place in a word; ``word``: the last four bytes; ``word_next``: the same with the byte at hand; ``kind`` and
+    ``sequence``: of the header; ``address``: of the word to read or write.
     """
 
     take: Signal
