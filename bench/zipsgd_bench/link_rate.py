@@ -13,8 +13,8 @@ import numpy as np
 
 from zipsgd.backends import EpochSamples, RunConfig
 from zipsgd.golden.loss import Step
-from zipsgd.golden.weave import sample_bytes
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.samples import sample_bytes
 from zipsgd_hw.link.physical import Uart
 
 from .progress import Steps

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from zipsgd.data import load
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.quantise import fixed_point, quantise_fixed_point
-from zipsgd.golden.weave import sample_bytes, weave
+from zipsgd.golden.weave import weave
 from zipsgd.packing import ScaledRows, pack, stream, unpack
+from zipsgd.protocol.samples import sample_bytes
 from zipsgd.rows import ColumnSelection
 from zipsgd.training.api import train
 from zipsgd.training.options import Options

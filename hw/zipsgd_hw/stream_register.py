@@ -9,17 +9,21 @@ __all__ = ["StreamRegister"]
 
 
 class StreamRegister(wiring.Component):
-    """Parts ``ready`` of a long chain in two: both ``output.valid`` and ``input.ready`` come from flip-flops.
+    """Cuts a long chain of ``ready`` in two: ``output.valid`` and ``input.ready`` both come from flip-flops.
 
-    Words go through in one cycle, one in every cycle; up to two are held.
+    Latency: one cycle. Throughput: one word in every cycle. The register holds up to two words.
 
     Parameters
     ----------
-    shape : of the payload.
+    shape : ShapeLike
+        Shape of the payload.
 
     Members
     -------
-    input : In(stream.Signature(shape)); output : Out(stream.Signature(shape)).
+    input : In(stream.Signature(shape))
+        Words to pass on.
+    output : Out(stream.Signature(shape))
+        The same words, in order.
     """
 
     def __init__(self, shape: ShapeLike):

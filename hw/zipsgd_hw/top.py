@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import Status, identification, registers_of
+from zipsgd.protocol.registers import Status, identification, registers_of, windows_of
 
 from .link.link import Link
 from .link.physical import Uart, uart_divisor
@@ -63,12 +63,8 @@ class Accelerator(wiring.Component):
         connect(m, link.read, bank.read)
         connect(m, bank.read_data, link.read_data)
         connect(m, link.bytes, datapath.bytes)
-        connect(m, bank.window_write, datapath.window_write)
-        connect(m, bank.window_read, datapath.window_read)
-        connect(m, datapath.window_data, bank.window_data)
-        connect(m, bank.level_write, datapath.level_write)
-        connect(m, bank.coefficient_write, datapath.coefficient_write)
-        m.d.comb += [datapath.doubt_offset.eq(bank.doubt_offset), bank.doubt_word.eq(datapath.doubt_word)]
+        for name in windows_of(self._build):
+            connect(m, getattr(bank, name), getattr(datapath, name))
         m.d.comb += datapath.bytes_reset.eq(link.bytes_reset)
         m.d.sync += link.idle.eq((datapath.status & Status.BUSY) == 0)
 

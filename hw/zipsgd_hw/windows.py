@@ -1,21 +1,45 @@
-"""Streams to and from the memory windows behind the register bank."""
+"""Ports of the windows behind the register bank, by the host's access."""
 
 from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out, Signature
 
-from zipsgd.protocol.registers import MODEL_WINDOW
+from zipsgd.protocol.registers import WINDOW_OFFSET_BITS, Window
 
-__all__ = ["OFFSET_BITS", "LateWrite", "WindowData", "WindowRead", "WindowWrite"]
+__all__ = ["PlacedWord", "ReadWindow", "ReadWriteWindow", "WriteWindow", "window_signature"]
 
-OFFSET_BITS = MODEL_WINDOW.bit_length() - 1
-"""Bits of a word's place in a window."""
+PlacedWord = data.StructLayout({"offset": WINDOW_OFFSET_BITS, "data": 32})
+"""A word and its place in the window."""
 
-_PlacedWord = data.StructLayout({"offset": OFFSET_BITS, "data": 32})
+WriteWindow = stream.Signature(PlacedWord, always_ready=True)
+"""Window that the host only writes: a word comes one cycle after the bus has written it."""
 
-WindowWrite = stream.Signature(_PlacedWord)
-"""A word written to the model window, by its place there."""
-WindowRead = stream.Signature(OFFSET_BITS)
-"""A place in the model window to read."""
-WindowData = stream.Signature(32)
-"""The word read; it comes in the cycle in which the request is taken at the earliest."""
-LateWrite = stream.Signature(_PlacedWord, always_ready=True)
-"""A word written to a window that is only written, by its place there, a cycle late."""
+ReadWindow = Signature({"offset": Out(WINDOW_OFFSET_BITS), "word": In(32)})
+"""Window that the host only reads: ``word`` is that of the ``offset`` one cycle earlier."""
+
+ReadWriteWindow = Signature(
+    {
+        "write": Out(stream.Signature(PlacedWord)),
+        "read": Out(stream.Signature(WINDOW_OFFSET_BITS)),
+        "data": In(stream.Signature(32)),
+    }
+)
+"""Window that the host writes and reads; its memory may take its time.
+
+``data`` answers each ``read``, at the earliest in the cycle in which the request is taken.
+"""
+
+
+def window_signature(window: Window) -> Signature:
+    """Ports of a window, as the register bank drives them.
+
+    Parameters
+    ----------
+    window : Window
+        Row of :data:`zipsgd.protocol.registers.WINDOWS`.
+
+    Returns
+    -------
+    Signature
+        :data:`ReadWriteWindow`, :data:`WriteWindow` or :data:`ReadWindow`.
+    """
+    return {"rw": ReadWriteWindow, "w": WriteWindow, "r": ReadWindow}[window.access]

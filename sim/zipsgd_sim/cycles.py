@@ -6,7 +6,7 @@ depend on the values of the planes, so that no Python runs in each cycle.
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from cocotb.triggers import FallingEdge, RisingEdge
 
 from zipsgd.backends import RunConfig
 from zipsgd.golden.loss import Step
+from zipsgd.golden.polynomial import Polynomial
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Loss
 from zipsgd_sim.run_word import run_word  # not relative: cocotb imports this file as a module of its own
 
 __all__ = ["CycleCount", "Shape", "measure"]
@@ -24,18 +26,20 @@ __all__ = ["CycleCount", "Shape", "measure"]
 
 @dataclass(frozen=True)
 class Shape:
-    """A run of one epoch whose cycles are counted.
+    """A run whose cycles are counted, in one epoch.
 
     Parameters
     ----------
     features : int
-        Features of a sample (n).
+        Features of a sample, with the intercept.
     p, m : int
         Base planes and up planes.
-    batch : int
-        Samples of a mini-batch.
-    batches : int
-        Mini-batches of the epoch, all of them full.
+    batch, batches : int
+        Samples of a mini-batch, and full mini-batches.
+    heads : int
+        Models trained side by side.
+    degree : int
+        Degree of a polynomial loss, 0 for least squares.
     """
 
     features: int
@@ -43,6 +47,17 @@ class Shape:
     m: int
     batch: int
     batches: int
+    heads: int = 1
+    degree: int = 0
+
+    @property
+    def config(self) -> RunConfig:
+        """What the run asks of a device."""
+        common = RunConfig(self.features, self.p, self.m, self.batch, heads=self.heads)
+        if not self.degree:
+            return common
+        polynomial = Polynomial((0.25,) * (self.degree + 1))
+        return replace(common, loss=Loss.POLYNOMIAL_RESIDUAL, polynomial=polynomial)
 
 
 @dataclass(frozen=True)
@@ -64,23 +79,23 @@ class CycleCount:
 def measure(
     build: Build, shapes: Iterable[Shape], work: Path, *, fast_memory: bool = False
 ) -> list[CycleCount]:
-    """Count cycles in RTL simulation.
+    """Counts for each shape, from RTL simulation of ``build``.
 
     Parameters
     ----------
     build : Build
-        The build.
+        Build parameters.
     shapes : iterable of Shape
         The runs.
     work : Path
         Folder for the simulator's files.
     fast_memory : bool
-        See :class:`zipsgd_hw.datapath.core.TrainingCore`.
+        As of :class:`zipsgd_hw.datapath.core.TrainingCore`.
 
     Returns
     -------
     list of CycleCount
-        A count for each run.
+        One for each shape.
     """
     from zipsgd_hw.datapath.core import TrainingCore
 
@@ -90,14 +105,17 @@ def measure(
     results = work / "results.json"
     results.unlink(missing_ok=True)
     jobs.write_text(json.dumps({"build": build.as_dict(), "shapes": [asdict(shape) for shape in shapes]}))
-    core = TrainingCore(build, fast_memory=fast_memory)
-    run_cocotb(core, __file__, work, {"jobs": str(jobs), "results": str(results)})
+    run_cocotb(
+        TrainingCore(build, fast_memory=fast_memory),
+        __file__,
+        work,
+        {"jobs": str(jobs), "results": str(results)},
+    )
     return [CycleCount(**row) for row in json.loads(results.read_text())]
 
 
 async def _epoch(dut: Any, build: Build, shape: Shape) -> CycleCount:
-    config = RunConfig(shape.features, shape.p, shape.m, shape.batch)
-    dut.run.value = run_word(build, config, Step(mantissa=1, exponent=3))
+    dut.run.value = run_word(build, shape.config, Step(mantissa=1, exponent=3))
     for name in ("load", "start"):
         dut.samples.value = shape.batch * shape.batches
         dut.clear.value = 1
@@ -110,7 +128,7 @@ async def _epoch(dut: Any, build: Build, shape: Shape) -> CycleCount:
         if int(dut.busy.value):
             await FallingEdge(dut.busy)
         await FallingEdge(dut.clk)
-    return CycleCount(int(dut.cycles.value), int(dut.plane_cycles.value))
+    return CycleCount(int(dut.counters__cycles.value), int(dut.counters__plane_cycles.value))
 
 
 @cocotb.test()
@@ -122,10 +140,11 @@ async def count(dut: Any) -> None:
         "load",
         "clear",
         "start",
-        "seed_load",
-        "window_write__valid",
-        "window_read__valid",
-        "window_data__ready",
+        "seed__valid",
+        "model_window__write__valid",
+        "model_window__read__valid",
+        "model_window__data__ready",
+        *(["coefficient_window__valid"] if build.polynomial else []),
     ):
         getattr(dut, name).value = 0
     dut.planes__payload.value = (1 << build.lanes) - 1

@@ -15,11 +15,8 @@ from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, READ_WORDS, Kind
 from zipsgd.protocol.registers import (
-    COEFFICIENT_WINDOW,
-    DOUBT_WINDOW,
-    LEVEL_WINDOW,
-    MODEL_WINDOW,
     REGISTERS,
+    WINDOWS,
     Control,
     Register,
     identification,
@@ -107,10 +104,10 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
     yield from _write_register("control", Control.ABORT)
     yield from _write_register("features", *config.registers().values())
     if levels is not None:
-        yield from _write(LEVEL_WINDOW, table_words(levels, build))
+        yield from _write(WINDOWS["level_window"].address, table_words(levels, build))
     if config.polynomial is not None:
-        yield from _write(COEFFICIENT_WINDOW, config.polynomial.window_words(build))
-    yield from _write(MODEL_WINDOW, model_words(run.model, build).tolist())
+        yield from _write(WINDOWS["coefficient_window"].address, config.polynomial.window_words(build))
+    yield from _write(WINDOWS["model_window"].address, model_words(run.model, build).tolist())
     for number, (samples, step) in enumerate(zip(run.epochs, run.steps, strict=True)):
         golden.start_epoch(number)
         yield from _write_register("shrink_shift", *step_registers(step).values())
@@ -132,7 +129,7 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
             "samples_done": samples.order.size,
         }
         yield from _fence(REGISTERS["status"].address, list(results.values()))
-        yield from _fence(MODEL_WINDOW, model_words(golden.master, build).tolist())
+        yield from _fence(WINDOWS["model_window"].address, model_words(golden.master, build).tolist())
 
 
 def _access(register: Register, constants: dict[str, int]) -> str:
@@ -154,10 +151,7 @@ def _plan(build: Build, seed: int) -> Iterator[str]:
         "overhead": CREDIT_OVERHEAD,
         "max_payload": MAX_PAYLOAD,
         "read_words": READ_WORDS,
-        "model_window": MODEL_WINDOW,
-        "level_window": LEVEL_WINDOW,
-        "coefficient_window": COEFFICIENT_WINDOW,
-        "doubt_window": DOUBT_WINDOW,
+        **{name: window.address for name, window in WINDOWS.items()},
         "m_max": build.m_max,
         "last_loss": Loss.POLYNOMIAL_RESIDUAL
         if build.polynomial

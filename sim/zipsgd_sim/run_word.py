@@ -6,6 +6,7 @@ from zipsgd.golden.run import step_registers
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import REACH_MAX
 from zipsgd_hw.datapath.config import run_layout
+from zipsgd_hw.datapath.loss_unit import LossUnit
 
 __all__ = ["run_word"]
 
@@ -39,9 +40,9 @@ def run_word(build: Build, config: RunConfig, step: Step) -> int:
         "transcoded": 0,
         "loss": int(config.loss),
         "polynomial": int(config.polynomial is not None),
-        "degree": 0 if config.polynomial is None else config.polynomial.degree,
+        "degree": config.degree,
         "reach_shift": 0 if config.polynomial is None else REACH_MAX - config.polynomial.reach,
-        "last_spacing": 2 if config.polynomial is None else 3 * config.polynomial.degree + 5,
+        "last_spacing": LossUnit.spacing(config.degree) - 1,
         "refetch": int(config.refetch),
         "last_head": config.heads - 1,
         "one_against_all": int(config.one_against_all),

@@ -1,6 +1,7 @@
 """Boards: their table, the prediction, and the build."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,13 @@ from zipsgd_hw.boards import BOARDS, BuildFailed, build_board, predict_epoch, to
 from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.boards.families.ecp5 import ECP5, Ecp5Pll
 from zipsgd_hw.boards.families.ice40 import Ice40Pll
-from zipsgd_hw.boards.memory_blocks import memory_blocks
+from zipsgd_hw.boards.memory_blocks import memories, memory_blocks
+from zipsgd_hw.boards.prediction import epoch_cycles
 from zipsgd_hw.boards.report import clocks, fmax_margin, utilisation
 from zipsgd_hw.boards.synthesis import synthesise
+from zipsgd_hw.top import Accelerator
 from zipsgd_sim.cycles import Shape, measure
+from zipsgd_sim.verilog import to_rtlil
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -55,24 +59,90 @@ def test_a_clock_that_the_pll_does_not_make_is_refused() -> None:
         Ecp5Pll(clki_div=1, clkfb_div=4, clkop_div=1).output_hz(25_000_000)
 
 
-@pytest.mark.parametrize(("update_lanes", "fast_memory"), [(8, False), (2, False), (2, True)])
-def test_predicted_cycles_are_those_of_the_gateware(
-    update_lanes: int, fast_memory: bool, tmp_path: Path
-) -> None:
-    build = Build(lanes=8, update_lanes=update_lanes, max_features=256)
-    shapes = [Shape(200, 2, 2, 16, 3), Shape(100, 1, 1, 8, 3), Shape(256, 8, 2, 1, 3)]
+_PLAIN_SHAPES = [Shape(200, 2, 2, 16, 3), Shape(100, 1, 1, 8, 3), Shape(256, 8, 2, 1, 7)]
+PREDICTED = {
+    "plain": (Build(lanes=8, update_lanes=8, max_features=256), False, _PLAIN_SHAPES),
+    "slow update": (Build(lanes=8, update_lanes=2, max_features=256), False, _PLAIN_SHAPES),
+    "fast memory, proximal step, short samples, full replay buffer": (
+        Build(lanes=16, update_lanes=4, max_features=128, replay_words=32, prox=1),
+        True,
+        [Shape(100, 2, 2, 6, 3), Shape(16, 1, 1, 16, 3), Shape(16, 1, 0, 16, 3), Shape(128, 2, 2, 4, 3)],
+    ),
+    "heads": (
+        Build(lanes=8, update_lanes=2, max_features=384, heads=16),
+        False,
+        [
+            Shape(40, 2, 2, 4, 3, heads=3),
+            Shape(8, 1, 1, 1, 6, heads=16),
+            Shape(24, 1, 1, 2, 6, heads=16),
+            Shape(20, 4, 2, 3, 3, heads=2),
+        ],
+    ),
+    "polynomial": (
+        Build(lanes=8, update_lanes=8, max_features=256, polynomial=3, heads=2),
+        False,
+        [
+            Shape(8, 2, 4, 8, 3, degree=3),
+            Shape(200, 2, 4, 8, 3, degree=3),
+            Shape(30, 1, 1, 5, 3, degree=2, heads=2),
+            Shape(30, 1, 2, 5, 3),
+        ],
+    ),
+    "refetching": (
+        Build(lanes=8, update_lanes=8, max_features=256, hinge=1, refetch=64),
+        False,
+        [Shape(100, 2, 2, 4, 3), Shape(30, 1, 1, 4, 3)],
+    ),
+}
+"""Builds, whether their memory is fast, and runs on each."""
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_predicted_cycles_are_those_of_the_gateware(name: str, tmp_path: Path) -> None:
+    build, fast_memory, shapes = PREDICTED[name]
     counts = measure(build, shapes, tmp_path, fast_memory=fast_memory)
     for shape, counted in zip(shapes, counts, strict=True):
-        samples = shape.batch * shape.batches
-        predicted = predict_epoch(
+        predicted = epoch_cycles(
             build,
-            samples=samples,
+            samples=shape.batch * shape.batches,
             features=shape.features,
             base_planes=shape.p,
             up_planes=shape.m,
             batch=shape.batch,
+            heads=shape.heads,
+            degree=shape.degree,
+            fast_memory=fast_memory,
         )
-        assert abs(predicted["cycles_per_sample"] * samples - counted.cycles) <= 2 + shape.batches
+        assert abs(predicted - counted.cycles) <= 2 + shape.batches, (shape, predicted, counted)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        Build(),
+        Build(lanes=8, update_lanes=2, max_features=512, heads=16, level_bits=5, level_p_max=2, prox=1),
+        Build(lanes=4, update_lanes=4, max_features=64, hinge=1, refetch=128, polynomial=3, ball=1, prox=1),
+        Build(lanes=64, update_lanes=4, max_features=320, level_bits=2, heads=2),
+    ],
+    ids=["plain", "heads and levels", "refetching and polynomial", "wide levels"],
+)
+def test_memories_are_those_of_the_gateware(build: Build) -> None:
+    """All that are read with a clock; those of queues are read without."""
+    text = to_rtlil(Accelerator(build), "top")
+    sizes, clocked = {}, []
+    for module in text.split("\nmodule ")[1:]:
+        name = module.split()[0]
+        for width, depth, memory in re.findall(
+            r"^  memory width (\d+) size (\d+) (\S+)$", module, re.MULTILINE
+        ):
+            sizes[name, memory.lstrip("\\")] = (int(width), int(depth))
+        for cell in re.findall(r"^  cell \$memrd_v2 .*?^  end$", module, re.MULTILINE | re.DOTALL):
+            memory = re.search(r'parameter \\MEMID "(\S+)"', cell)
+            assert memory is not None
+            if re.search(r"parameter \\CLK_ENABLE (1'1|1)$", cell, re.MULTILINE):
+                clocked.append((name, memory[1].lstrip("\\")))
+    assert len(clocked) == len(set(clocked)) > 5
+    assert sorted(sizes[memory] for memory in clocked) == sorted(memories(build).values())
 
 
 def test_prediction_says_what_bounds_it() -> None:

@@ -9,8 +9,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import identification, registers_of
-from zipsgd_hw.windows import LateWrite, WindowData, WindowRead, WindowWrite
+from zipsgd.protocol.registers import identification, registers_of, windows_of
+from zipsgd_hw.windows import window_signature
 
 BUILD = Build(
     lanes=4,
@@ -61,13 +61,7 @@ class StandIn(wiring.Component):
         members = {
             "bytes": In(stream.Signature(8)),
             "bytes_reset": In(1),
-            "window_write": In(WindowWrite),
-            "window_read": In(WindowRead),
-            "window_data": Out(WindowData),
-            "level_write": In(LateWrite),
-            "coefficient_write": In(LateWrite),
-            "doubt_offset": In(16),
-            "doubt_word": Out(32),
+            **{name: In(window_signature(window)) for name, window in windows_of(build).items()},
         }
         for name, register in registers_of(build).items():
             if name in identification(build) or name in _OTHERS:
@@ -83,24 +77,25 @@ class StandIn(wiring.Component):
         m = Module()
         m.submodules.memory = memory = Memory(shape=32, depth=WINDOW_WORDS, init=[])
         write, read = memory.write_port(), memory.read_port()
+        model = self.model_window
         beat = Signal(2)
         levels = Signal(32, init=0x1234_5678)
         m.d.sync += beat.eq(beat + 1)
         reading = Signal()
         m.d.comb += [
-            self.window_write.ready.eq(beat == 3),
-            write.en.eq(self.window_write.valid & self.window_write.ready),
-            write.addr.eq(self.window_write.payload.offset),
-            write.data.eq(self.window_write.payload.data),
-            self.window_read.ready.eq((beat == 1) & ~reading),
-            read.addr.eq(self.window_read.payload),
-            read.en.eq(self.window_read.ready),
-            self.window_data.payload.eq(read.data),
-            self.window_data.valid.eq(reading & (beat == 0)),
+            model.write.ready.eq(beat == 3),
+            write.en.eq(model.write.valid & model.write.ready),
+            write.addr.eq(model.write.payload.offset),
+            write.data.eq(model.write.payload.data),
+            model.read.ready.eq((beat == 1) & ~reading),
+            read.addr.eq(model.read.payload),
+            read.en.eq(model.read.ready),
+            model.data.payload.eq(read.data),
+            model.data.valid.eq(reading & (beat == 0)),
         ]
-        with m.If(self.window_read.ready & self.window_read.valid):
+        with m.If(model.read.ready & model.read.valid):
             m.d.sync += reading.eq(1)
-        with m.If(self.window_data.valid & self.window_data.ready):
+        with m.If(model.data.valid & model.data.ready):
             m.d.sync += reading.eq(0)
 
         with m.If(self.seed.valid):
@@ -115,11 +110,11 @@ class StandIn(wiring.Component):
             self.starved_cycles_low.eq(0x9ABC_DEF0),
             self.starved_cycles_high.eq(0xFFFF_FFFF),
         ]
-        with m.If(self.level_write.valid):
-            m.d.sync += levels.eq(levels ^ self.level_write.payload.data ^ self.level_write.payload.offset)
-        m.d.sync += self.doubt_word.eq(~self.doubt_offset)
-        with m.If(self.coefficient_write.valid):
-            m.d.sync += levels.eq(levels ^ Cat(C(0, 4), self.coefficient_write.payload.data))
+        with m.If(self.level_window.valid):
+            m.d.sync += levels.eq(levels ^ self.level_window.payload.data ^ self.level_window.payload.offset)
+        m.d.sync += self.doubt_window.word.eq(~self.doubt_window.offset)
+        with m.If(self.coefficient_window.valid):
+            m.d.sync += levels.eq(levels ^ Cat(C(0, 4), self.coefficient_window.payload.data))
         with m.If(self.samples.valid):
             m.d.sync += self.samples_done.eq(self.samples.payload)
         with m.If(self.bytes.valid & self.bytes.ready):

@@ -10,6 +10,7 @@ import numpy as np
 from zipsgd.golden.quantise import Codes, level_offset
 from zipsgd.golden.weave import planes
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.datapath.bundles import plane_flags_layout
 from zipsgd_hw.datapath.config import run_layout
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 
 
 class Position(NamedTuple):
-    """Members of :class:`zipsgd_hw.datapath.position.PlanePosition`, for one plane word."""
+    """Outputs of :class:`zipsgd_hw.datapath.position.PlanePosition`, for one plane word: chunk, head and all flags."""
 
     chunk: int
     last_head: int
@@ -38,6 +39,19 @@ class Position(NamedTuple):
     first_chunk: int
     last_chunk: int
     last_word: int
+
+    def flags(self, build: Build) -> int:
+        """The flags as a word, see :func:`zipsgd_hw.datapath.bundles.plane_flags_layout`."""
+        return sum(getattr(self, str(name)) << field.offset for name, field in plane_flags_layout(build))
+
+    @classmethod
+    def from_flags(cls, build: Build, flags: int, **others: int) -> "Position":
+        """The inverse of :meth:`flags`; ``others``: chunk and head."""
+        values = {
+            str(name): flags >> field.offset & ((1 << field.width) - 1)
+            for name, field in plane_flags_layout(build)
+        }
+        return cls(**values, **others)
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ def test_files_below_the_goal() -> None:
 
 
 def test_a_reason_holds_from_its_lowest_bit_on() -> None:
-    assert reason_for("dut.core.cycles", [14, 15]) == reason_for("dut.cycles_high", [0])
-    assert reason_for("dut.core.cycles", [3, 14]) is None
+    assert reason_for("dut.core.counters__cycles", [14, 15]) == reason_for("dut.cycles_high", [0])
+    assert reason_for("dut.core.counters__cycles", [3, 14]) is None
     assert reason_for("dut.core.gradient.sums", [0]) is None
 
 

@@ -35,10 +35,7 @@ def plane_words(codes: Codes, lanes: int) -> list[list[int]]:
 class CoreBoard(Board):
     """Drives a :class:`zipsgd_hw.datapath.core.TrainingCore`."""
 
-    inputs = (
-        *("planes__valid", "labels__valid", "start", "load", "clear", "seed_load"),
-        *("window_write__valid", "window_read__valid", "window_data__ready"),
-    )
+    inputs = ("planes__valid", "labels__valid", "start", "load", "clear", "seed__valid")
 
     async def pulse(self, name: str) -> None:
         await self.pause()
@@ -63,8 +60,7 @@ class CoreBoard(Board):
         codes = quantise_fixed_point(run, number)
         dut.run.value = run_word(self.build, run.config, run.steps[number])
         for word in reversed(seed_words(run.seed, number, self.build.update_lanes)):
-            dut.seed.value = word
-            await self.pulse("seed_load")
+            await self.strobe("seed", word)
         await self.pulse("load")
         if self.rng.random() < 0.5:  # samples may come while Q3 is drawn
             await self.idle()

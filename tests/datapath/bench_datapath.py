@@ -16,8 +16,18 @@ from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.run import model_words, step_registers
 from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import Control, registers_of
+from zipsgd.protocol.registers import Control, registers_of, windows_of
 from zipsgd_sim.random_runs import RandomRun
+
+
+def window_inputs(build: Build) -> list[str]:
+    """Inputs of the windows that are 0 while nothing is written or read."""
+    inputs = {
+        "rw": ("write__valid", "read__valid", "data__ready"),
+        "w": ("valid",),
+        "r": ("offset",),
+    }
+    return [f"{name}__{port}" for name, window in windows_of(build).items() for port in inputs[window.access]]
 
 
 class Board:
@@ -26,24 +36,8 @@ class Board:
     ``stall`` is the chance, in each cycle, that a stream from the bench pauses or that the bench does not take a word.
     """
 
-    inputs = (
-        *(
-            f"{name}__valid"
-            for name in (
-                "bytes",
-                "seed",
-                "control",
-                "samples",
-                "window_write",
-                "window_read",
-                "level_write",
-                "coefficient_write",
-            )
-        ),
-        "window_data__ready",
-        "bytes_reset",
-        "doubt_offset",
-    )
+    inputs = ("bytes__valid", "seed__valid", "control__valid", "samples__valid", "bytes_reset")
+    """All but those of windows."""
 
     def __init__(self, dut, build: Build, rng: random.Random) -> None:
         self.dut = dut
@@ -53,7 +47,7 @@ class Board:
 
     async def reset(self) -> None:
         dut = self.dut
-        for name in self.inputs:
+        for name in (*self.inputs, *window_inputs(self.build)):
             getattr(dut, name).value = 0
         Clock(dut.clk, 10, unit="ns").start()
         dut.rst.value = 1
@@ -84,7 +78,7 @@ class Board:
 
     async def write_model(self, model: np.ndarray) -> None:
         for offset, word in enumerate(model_words(model, self.build)):
-            await self.strobe("window_write", offset | (int(word) & 0xFFFF_FFFF) << 16)
+            await self.strobe("model_window__write", offset | (int(word) & 0xFFFF_FFFF) << 16)
 
     async def read_model(self, shape: tuple[int, ...]) -> np.ndarray:
         """Words in a random order."""
@@ -93,17 +87,17 @@ class Board:
         words = np.zeros(count, dtype=np.uint32)
         for offset in self.rng.sample(range(count), count):
             await self.pause()
-            dut.window_read__payload.value = offset
-            dut.window_read__valid.value = 1
+            dut.model_window__read__payload.value = offset
+            dut.model_window__read__valid.value = 1
             taken = False
             while not taken:
                 ready = not self.stalls()
-                dut.window_data__ready.value = int(ready)
+                dut.model_window__data__ready.value = int(ready)
                 await RisingEdge(dut.clk)
-                taken = ready and bool(dut.window_data__valid.value)
-            assert dut.window_read__ready.value, "the request is taken with its word"
-            words[offset] = int(dut.window_data__payload.value)
-            dut.window_read__valid.value = 0
+                taken = ready and bool(dut.model_window__data__valid.value)
+            assert dut.model_window__read__ready.value, "the request is taken with its word"
+            words[offset] = int(dut.model_window__data__payload.value)
+            dut.model_window__read__valid.value = 0
         heads = words.view(np.int32).astype(np.int64).reshape(shape[0] if len(shape) > 1 else 1, -1)
         return heads[:, : shape[-1]].reshape(shape)
 
@@ -148,10 +142,10 @@ class Board:
         await self.write_model(run.model)
         if levels is not None:
             for offset, word in enumerate(table_words(levels, self.build)):
-                await self.strobe("level_write", offset | word << 16)
+                await self.strobe("level_window", offset | word << 16)
         if run.config.polynomial is not None:
             for offset, word in enumerate(run.config.polynomial.window_words(self.build)):
-                await self.strobe("coefficient_write", offset | (word & 0xFFFF_FFFF) << 16)
+                await self.strobe("coefficient_window", offset | (word & 0xFFFF_FFFF) << 16)
 
     async def start_epoch(self, run: RandomRun, number: int) -> None:
         """All but its samples."""
@@ -189,10 +183,10 @@ class Board:
     async def doubts(self, count: int) -> list[bool]:
         words = []
         for place in range(-(-count // 32)):
-            self.dut.doubt_offset.value = place
+            self.dut.doubt_window__offset.value = place
             await RisingEdge(self.dut.clk)
             await FallingEdge(self.dut.clk)
-            words.append(int(self.dut.doubt_word.value))
+            words.append(int(self.dut.doubt_window__word.value))
         return [bool(words[i // 32] >> i % 32 & 1) for i in range(count)]
 
     def loss(self) -> int:
@@ -259,7 +253,7 @@ async def counters(dut) -> None:
     for _ in range(20):
         counts = {name: random.getrandbits(48) for name in ("cycles", "plane_cycles", "starved_cycles")}
         for name, count in counts.items():
-            getattr(dut.core, name).value = count
+            getattr(dut.core, f"counters__{name}").value = count
         await FallingEdge(dut.clk)
         for name, count in counts.items():
             low, high = (int(getattr(dut, f"{name}_{word}").value) for word in ("low", "high"))

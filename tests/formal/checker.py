@@ -84,7 +84,7 @@ class Method(StrEnum):
 
 @dataclass(frozen=True)
 class Mutation:
-    """A change of a component's ``elaborate`` that its property must notice.
+    """A change of how a component is elaborated that its property must notice.
 
     Parameters
     ----------
@@ -108,7 +108,12 @@ class Mutation:
         changed = types.ModuleType(module.__name__)
         changed.__package__ = module.__package__
         exec(compile(source.replace(self.old, self.new), f"<{self.what}>", "exec"), changed.__dict__)
-        with patch.object(self.component, "elaborate", vars(changed)[self.component.__name__].elaborate):
+        methods = {
+            name: method
+            for name, method in vars(vars(changed)[self.component.__name__]).items()
+            if isinstance(method, types.FunctionType) and name != "__init__"
+        }
+        with patch.multiple(self.component, **methods):
             yield
 
 

@@ -14,7 +14,7 @@ __all__ = ["Harness", "Inside", "inside", "steady"]
 
 
 class Inside:
-    """The local names of a component's ``elaborate``."""
+    """The local names of a component's ``elaborate``, and of the methods that it calls."""
 
     def __init__(self, component: Component, names: dict[str, Any]):
         self._component = component
@@ -24,18 +24,17 @@ class Inside:
         try:
             return self._names[name]
         except KeyError:
-            raise AttributeError(
-                f"{type(self._component).__name__}.elaborate has no local name {name}"
-            ) from None
+            raise AttributeError(f"{type(self._component).__name__} has no local name {name}") from None
 
 
 def inside(component: Component) -> Inside:
-    """Elaborates ``component`` once and for all, and opens what its ``elaborate`` made to the harness."""
-    code = type(component).elaborate.__code__
+    """Elaborates ``component`` once and for all, and opens to the harness what its methods made on the way."""
+    methods = vars(type(component)).values()
+    codes = {method.__code__ for method in methods if isinstance(method, types.FunctionType)}
     names: dict[str, Any] = {}
 
     def profile(frame: types.FrameType, event: str, _: Any) -> None:
-        if event == "return" and frame.f_code is code:
+        if event == "return" and frame.f_code in codes:  # elaborate returns last, so that its own names count
             names.update(frame.f_locals)
 
     sys.setprofile(profile)

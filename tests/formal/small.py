@@ -77,7 +77,11 @@ def free_epochs(harness: Harness, dut: Any, counter: Any) -> None:
     harness.cut(counter)
     m = harness.m
     active, first, last = Signal(), Signal(init=1), Signal()
-    m.d.comb += [counter.active.eq(active), counter.first_of_batch.eq(first), counter.last_of_batch.eq(last)]
+    m.d.comb += [
+        counter.active.eq(active),
+        counter.marks.first_of_batch.eq(first),
+        counter.marks.last_of_batch.eq(last),
+    ]
     ends_batch, ends_epoch = harness.free(1, "ends_batch"), harness.free(1, "ends_epoch")
     with m.If(dut.start):
         m.d.sync += [active.eq(1), first.eq(1), last.eq(ends_batch)]

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from zipsgd.golden.loss import derivatives, loss_sum, residuals, targets
 from zipsgd.golden.prox import NO_PROX, Phases, Prox, apply_prox, ball_shift
 from zipsgd.golden.quantise import Codes
-from zipsgd.golden.weave import sample_bytes, weave
+from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_ONE, LFSR_BITS, SHRINK_SHIFT_MAX
 from zipsgd.protocol.run import Loss
+from zipsgd.protocol.samples import sample_bytes
 
 BUILD = Build(prox=1, hinge=1, heads=8)
 UNIT = 2.0**BUILD.model_frac

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from zipsgd.golden.dot import dot
 from zipsgd.golden.gradient import gradient
 from zipsgd.golden.loss import arguments, polynomial_loss
-from zipsgd.golden.polynomial import LOSS_WORDS, Polynomial, horner
+from zipsgd.golden.polynomial import Polynomial, horner
 from zipsgd.golden.quantise import quantise
 from zipsgd.golden.run import LimitError, RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_ONE, REACH_MAX
+from zipsgd.protocol.registers import LOSS_WORDS
 from zipsgd.protocol.run import Flag, Loss
 
 BUILD = Build(polynomial=7)

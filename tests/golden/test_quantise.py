@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from random_samples import base_planes, quantised_values, random_codes, seeds, up_planes
 
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, quantise, row_keys, uniform16
-from zipsgd.golden.weave import sample_bytes, unweave, weave
+from zipsgd.golden.weave import unweave, weave
+from zipsgd.protocol.samples import sample_bytes
 
 
 @given(seeds, base_planes, up_planes, st.integers(0, 1000))

@@ -37,8 +37,8 @@ CHOSEN = (
     ),
     Textual(
         "link/command_unit.py",
-        "address[OFFSET_BITS:].any()",
-        "address[OFFSET_BITS]",
+        "address[WINDOW_OFFSET_BITS:].any()",
+        "address[WINDOW_OFFSET_BITS]",
         "windows but the model's are read while the datapath is busy",
     ),
     Textual(

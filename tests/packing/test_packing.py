@@ -11,9 +11,10 @@ from zipsgd.data import Scaling
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
-from zipsgd.golden.weave import sample_bytes, unweave, weave
+from zipsgd.golden.weave import unweave, weave
 from zipsgd.packing import ScaledRows, pack, shuffled, stream, unpack
 from zipsgd.packing.kernels import SEGMENT
+from zipsgd.protocol.samples import sample_bytes
 from zipsgd_bench import packing
 
 Floats = npt.NDArray[np.floating]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from zipsgd.protocol.formats import Build
-from zipsgd_hw.datapath.update_unit import UpdateUnit
+from zipsgd_hw.datapath.model_window import ModelWindow
 from zipsgd_hw.link.frame_receiver import FrameReceiver
 from zipsgd_sim.designs import rtl
 from zipsgd_sim.fuzz import fuzz
@@ -37,8 +37,13 @@ def test_the_same_seed_sends_the_same_bytes() -> None:
 @pytest.mark.parametrize(
     ("component", "line", "mutant", "finds"),
     [
-        (UpdateUnit, "in_range = (word_in.offset >> lane_bits) < rows", "in_range = C(1)", "model word"),
-        (FrameReceiver, "good.eq(crc.match_detected & ", "good.eq(", "frames miscounted"),
+        (
+            ModelWindow,
+            "in_range = (word_in.offset >> lane_bits) < self._rows",
+            "in_range = C(1)",
+            "model word",
+        ),
+        (FrameReceiver, "good = crc.match_detected & ", "good = ", "frames miscounted"),
     ],
 )
 def test_a_fault_is_found(

@@ -34,8 +34,8 @@ def test_a_board_brings_its_build(small_table, small_build, board, port_first, c
 
 
 def test_a_board_of_another_build(small_table, small_build, board):
+    wanted = BackendOptions("golden", replace(small_build, max_batch=16))
     with pytest.raises(WrongBuild, match=r"max_batch 32 \(wanted 16\)"):
-        wanted = BackendOptions("golden", replace(small_build, max_batch=16))
         verify(small_table, None, OPTIONS, (wanted, board.url))
 
 

@@ -29,7 +29,7 @@ _REPORT_EXAMPLES = """\
   zipsgd report build/icebreaker --data mnist49 --base-bits 4 --link-baud 12000000
 """
 _REPORT_KEYS = ("board", "build", "link_baud", "predicted_epoch")
-_EPOCH_KEYS = ("samples", "features", "base_planes", "up_planes", "batch")
+_EPOCH_KEYS = ("samples", "features", "base_planes", "up_planes", "batch", "heads", "degree", "fast_memory")
 
 
 def add(commands: Commands) -> None:
@@ -193,6 +193,7 @@ def run_report(arguments: argparse.Namespace) -> int:
         if epoch is None:
             epoch = {name: report["predicted_epoch"][name] for name in _EPOCH_KEYS}
         link_baud = arguments.link_baud or report["link_baud"]
+        epoch["fast_memory"] = report["predicted_epoch"]["fast_memory"]
         report["predicted_epoch"] = predict_epoch(build, **epoch, link_baud=link_baud)
     print("\n".join(described(report)))
     return 0

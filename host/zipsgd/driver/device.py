@@ -15,11 +15,8 @@ from zipsgd.golden.run import RunConfig, model_words, step_registers
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
 from zipsgd.protocol.registers import (
-    COEFFICIENT_WINDOW,
-    DOUBT_WINDOW,
-    LEVEL_WINDOW,
-    MODEL_WINDOW,
     REGISTERS,
+    WINDOWS,
     Control,
     parse_identification,
     registers_of,
@@ -241,6 +238,18 @@ class Device:
         """
         self.write_words(REGISTERS[name].address, [value])
 
+    def write_window(self, name: str, words: Sequence[int]) -> None:
+        """Write words to a window by name, from its first place on.
+
+        Parameters
+        ----------
+        name : str
+            Name of the window, see :data:`zipsgd.protocol.registers.WINDOWS`.
+        words : sequence of int
+            The words, of 32 bits each.
+        """
+        self.write_words(WINDOWS[name].address, words)
+
     def _write_registers(self, values: dict[str, int]) -> None:
         """Write the registers that the build has, in as few frames as their addresses allow."""
         there = registers_of(self.build)
@@ -261,16 +270,16 @@ class Device:
         model : npt.NDArray[np.int64] of shape (features,) or (heads, features)
             The master model.
         """
-        self.write_words(MODEL_WINDOW, model_words(model, self.build).tolist())
+        self.write_window("model_window", model_words(model, self.build).tolist())
 
     def _results(self, shape: tuple[int, ...], listed: int = 0) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
         """Read result registers, the model of the given ``shape``, and doubts of ``listed`` samples from the idle datapath."""
         features = shape[-1]
         heads = shape[0] if len(shape) > 1 else 1
         room = self.build.chunks(features) * self.build.lanes
-        parts = [(MODEL_WINDOW + head * room, features) for head in range(heads)]
+        parts = [(WINDOWS["model_window"].address + head * room, features) for head in range(heads)]
         results = REGISTERS[_RESULTS[0]].address
-        lists = [(DOUBT_WINDOW, -(-listed // 32))] if listed else []
+        lists = [(WINDOWS["doubt_window"].address, -(-listed // 32))] if listed else []
         words = self.link.read([*parts, (results, len(_RESULTS)), *lists], fence=True)
         end = heads * features + len(_RESULTS)
         value = dict(zip(_RESULTS, words[heads * features : end], strict=True))
@@ -314,9 +323,9 @@ class Device:
         self.write("control", Control.ABORT)
         self._write_registers(config.registers())
         if config.levels is not None:
-            self.write_words(LEVEL_WINDOW, table_words(config.levels, self.build))
+            self.write_window("level_window", table_words(config.levels, self.build))
         if config.polynomial is not None:
-            self.write_words(COEFFICIENT_WINDOW, config.polynomial.window_words(self.build))
+            self.write_window("coefficient_window", config.polynomial.window_words(self.build))
         self.write_model(model)
         self._shape = config.model_shape()
         self._lists = config.refetch != Refetch.NEVER

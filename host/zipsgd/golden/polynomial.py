@@ -17,13 +17,11 @@ import numpy as np
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import MOST_DEGREE, REACH_MAX
+from zipsgd.protocol.registers import LOSS_WORDS
 
 from .rounding import Int
 
-__all__ = ["LOSS_WORDS", "Polynomial", "PolynomialWords", "horner"]
-
-LOSS_WORDS = 16
-"""Offset of the loss's coefficients in the coefficient window, after those of the derivative."""
+__all__ = ["Polynomial", "PolynomialWords", "horner"]
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ class Polynomial:
         Returns
         -------
         list[int]
-            Coefficients of the derivative, and from :data:`LOSS_WORDS` on those of the loss.
+            Coefficients of the derivative, and from :data:`zipsgd.protocol.registers.LOSS_WORDS` on those of the loss.
         """
         words = self.words(build)
         return [*words.derivative, *[0] * (LOSS_WORDS - len(words.derivative)), *words.loss]

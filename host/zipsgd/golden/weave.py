@@ -13,35 +13,9 @@ import numpy.typing as npt
 
 from .quantise import Codes
 
-__all__ = ["planes", "sample_bytes", "unweave", "weave"]
+__all__ = ["planes", "unweave", "weave"]
 
 _Bytes = npt.NDArray[np.uint8]
-
-
-def sample_bytes(features: int, p: int, m: int, lanes: int, labels: int = 1) -> int:
-    """Bytes of one sample on the wire, including its labels.
-
-    Parameters
-    ----------
-    features : int
-        Number of features.
-    p : int
-        Number of base planes.
-    m : int
-        Number of up planes.
-    lanes : int
-        Features per chunk, a power of two, at least 4.
-    labels : int
-        Labels per sample.
-
-    Returns
-    -------
-    int
-        Number of bytes.
-    """
-    if lanes >= 8:
-        return 2 * labels + (p + m) * -(-features // 8)
-    return 2 * labels + -(-(p + m) * -(-features // lanes) * lanes // 8)
 
 
 def planes(codes: Codes) -> _Bytes:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, row_keys
-from zipsgd.golden.weave import sample_bytes
+from zipsgd.protocol.samples import sample_bytes
 
 from .kernels import pack_rows, read_only, unpack_rows
 

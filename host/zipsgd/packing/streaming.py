@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.levels import LevelTable
-from zipsgd.golden.weave import sample_bytes
+from zipsgd.protocol.samples import sample_bytes
 from zipsgd.rows import Rows
 
 from .codec import pack

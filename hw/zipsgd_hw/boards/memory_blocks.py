@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.datapath.datapath import Datapath
+from zipsgd_hw.link.link import Link
+from zipsgd_hw.memory import Memories
 
 __all__ = ["BlockRam", "memories", "memory_blocks"]
 
@@ -11,7 +14,14 @@ __all__ = ["BlockRam", "memories", "memory_blocks"]
 class BlockRam:
     """A device's block RAM with one read and one write port.
 
-    ``widths``: of its words; the depth is ``bits`` divided by it. ``count``: how many the device has.
+    Parameters
+    ----------
+    bits : int
+        Bits of a block.
+    widths : tuple of int
+        Widths that its words may have; the depth is ``bits`` divided by the width.
+    count : int
+        Blocks that the device has.
     """
 
     bits: int
@@ -23,25 +33,35 @@ class BlockRam:
         return min(-(-width // own) * -(-depth // (self.bits // own)) for own in self.widths)
 
 
-def _levels(build: Build) -> tuple[int, int]:
-    return build.lanes * ((1 << build.level_p_max) + 1), build.max_chunks << (
-        build.level_bits - 1
-    ).bit_length()
+def memories(build: Build) -> Memories:
+    """Block RAMs of an accelerator: what its datapath and its link have, by name.
 
+    Parameters
+    ----------
+    build : Build
+        Build parameters.
 
-def memories(build: Build) -> dict[str, tuple[int, int]]:
-    """Width in bits and depth in words of each memory of a build."""
-    return {
-        "q3": (build.lanes * build.q3_bits, build.max_chunks),
-        "gradient": (build.lanes * build.accumulator_bits, build.max_chunks),
-        "master": (build.update_lanes * build.model_bits, build.max_features // build.update_lanes),
-        "replay": (build.lanes, build.replay_words),
-        "receive": (8, build.rx_bytes),
-        "send": (8, 256),
-        **({"levels": _levels(build)} if build.level_bits else {}),
-    }
+    Returns
+    -------
+    dict of str to (int, int)
+        Bits of a word, and number of words.
+    """
+    return {**Datapath.memories(build), **Link.memories(build)}
 
 
 def memory_blocks(build: Build, ram: BlockRam) -> dict[str, int]:
-    """Block RAMs that each memory of ``build`` takes, as an estimate: synthesis may put a small one into logic."""
+    """Block RAMs that each memory of ``build`` takes, as an estimate: synthesis may put a small one into logic.
+
+    Parameters
+    ----------
+    build : Build
+        Build parameters.
+    ram : BlockRam
+        The device's block RAM.
+
+    Returns
+    -------
+    dict of str to int
+        Blocks by the memory's name.
+    """
     return {name: ram.blocks(width, depth) for name, (width, depth) in memories(build).items()}

@@ -2,17 +2,151 @@
 
 from typing import Any
 
-from zipsgd.golden.weave import sample_bytes
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD
-from zipsgd.protocol.numbers import PROX_STAGES
+from zipsgd.protocol.samples import sample_bytes
+from zipsgd_hw.datapath.core import TrainingCore
+from zipsgd_hw.datapath.gradient_unit import GradientUnit
+from zipsgd_hw.datapath.loss_unit import LossUnit
 
-__all__ = ["predict_epoch"]
+__all__ = ["epoch_cycles", "predict_epoch"]
 
 _FRAME_BYTES = MAX_PAYLOAD + 6 + 3 + 1
 """Bytes on the line of a full SAMPLES frame: kind, number, CRC; at most three code bytes of COBS; the closing zero."""
 _UART_BITS = 10
 """Bits on the line a byte: start, eight, stop."""
+_SETTLED = 4
+"""Mini-batches after which each takes as long as the one before it."""
+
+
+class _Schedule:
+    """When planes are taken and updates written, in cycles from the start of an epoch.
+
+    A mini-batch's first sample waits for updates chunk by chunk, and its last sample makes them; samples in between follow each
+    other as fast as the units let them. Parameters as of :func:`epoch_cycles`.
+    """
+
+    def __init__(
+        self,
+        build: Build,
+        *,
+        features: int,
+        base_planes: int,
+        up_planes: int,
+        heads: int,
+        degree: int,
+        fast_memory: bool,
+    ) -> None:
+        planes = base_planes + up_planes
+        words = build.chunks(features) * planes
+        self._planes = planes
+        self._chunks = build.chunks(features)
+        self._heads = heads
+        self._bubble = TrainingCore.bubble(
+            build, base_planes=base_planes, up_planes=up_planes, degree=degree, fast_memory=fast_memory
+        )
+        # From a sample's last plane to the first plane of its gradient
+        self._wait = 2 + TrainingCore.delta_latency(
+            build, up_planes=up_planes, degree=degree, fast_memory=fast_memory
+        )
+        self._in_flight = TrainingCore.in_flight(build)
+        # Fewest cycles of a sample for one head; the replay buffer must have room for it beside the one before it
+        self._least = max(
+            words,
+            LossUnit.spacing(degree),
+            GradientUnit.spacing(fast_memory=fast_memory),
+            2 * words + self._wait - build.replay_words,
+        )
+        self._pace = max(planes, build.lanes // build.update_lanes)
+        self._written = [0] * (heads * self._chunks)  # from when on each chunk of Q3 may be read
+        self._free = 0  # when the next plane may be taken
+
+    def _take_first(self) -> list[int]:
+        """The first sample of a mini-batch; gives the end of each head's planes."""
+        ends = []
+        for head in range(self._heads):
+            end = self._free
+            for written in self._written[head * self._chunks : (head + 1) * self._chunks]:
+                end = max(end, written) + self._planes
+            self._free = max(end, self._free + self._least)
+            ends.append(self._free)
+        return ends
+
+    def _after(self, count: int) -> int:
+        """Cycles that ``count`` more samples take, each for one head."""
+        return max(count * self._least, count // self._in_flight * self._wait)
+
+    def run(self, samples: int) -> int:
+        """A mini-batch of so many samples; gives the cycle in which its last update is written."""
+        ends = self._take_first()
+        if samples > 1:
+            before = (samples - 2) * self._heads
+            ends = [self._free + self._after(before + head + 1) for head in range(self._heads)]
+            self._free = ends[-1]
+        # The gradient unit works on the other samples first
+        written = self._written[-1] + (samples - 1) * self._heads * self._chunks * self._planes
+        for head, end in enumerate(ends):
+            written = max(end + self._bubble, written + self._pace)
+            for chunk in range(self._chunks):
+                self._written[head * self._chunks + chunk] = written + chunk * self._pace
+            written = self._written[(head + 1) * self._chunks - 1]
+        return written
+
+
+def epoch_cycles(
+    build: Build,
+    *,
+    samples: int,
+    features: int,
+    base_planes: int,
+    up_planes: int,
+    batch: int,
+    heads: int = 1,
+    degree: int = 0,
+    fast_memory: bool = False,
+) -> int:
+    """Cycles of an epoch in :class:`zipsgd_hw.datapath.core.TrainingCore`, to within a few, if planes are always there.
+
+    Parameters
+    ----------
+    build : Build
+        Build parameters.
+    samples : int
+        Samples of the epoch.
+    features : int
+        Features of a sample, with the intercept.
+    base_planes, up_planes : int
+        Planes, p and m.
+    batch : int
+        Samples of a mini-batch.
+    heads : int
+        Models trained side by side.
+    degree : int
+        Degree of a polynomial loss, 0 for another loss.
+    fast_memory : bool
+        As of :class:`.GradientUnit`.
+
+    Returns
+    -------
+    int
+        A plane a cycle, and what is lost to: updates at the end of each mini-batch, update units of fewer lanes than the
+        datapath, samples that are too short for the loss unit, and samples that fill the replay buffer.
+    """
+    schedule = _Schedule(
+        build,
+        features=features,
+        base_planes=base_planes,
+        up_planes=up_planes,
+        heads=heads,
+        degree=degree,
+        fast_memory=fast_memory,
+    )
+    full, rest = divmod(samples, batch)
+    ends = [schedule.run(batch) for _ in range(min(full, _SETTLED))]
+    skipped = (full - len(ends)) * (ends[-1] - ends[-2]) if full > _SETTLED else 0
+    if rest:
+        ends.append(schedule.run(rest))
+    return ends[-1] + skipped
 
 
 def predict_epoch(
@@ -23,24 +157,42 @@ def predict_epoch(
     base_planes: int,
     up_planes: int,
     batch: int = 16,
+    heads: int = 1,
+    labels: int = 1,
+    degree: int = 0,
+    fast_memory: bool = False,
     link_baud: int | None = None,
 ) -> dict[str, Any]:
     """Seconds of an epoch: those of the link, those of the datapath, and which is longer.
 
-    ``features`` counts the intercept. ``link_baud``: rate of a serial link; the link's seconds are None without it.
-    The datapath's take a plane a cycle, but no less than L / U cycles a chunk in a mini-batch's last sample, the bubble of
-    :class:`zipsgd_hw.datapath.core.TrainingCore` at the end of each mini-batch (fast block RAM saves a cycle of it), and the
-    epoch's last gradient.
+    Parameters
+    ----------
+    build : Build
+        Build parameters.
+    samples, features, base_planes, up_planes, batch, heads, degree, fast_memory : int
+        As of :func:`epoch_cycles`.
+    labels : int
+        Labels of a sample: one, or one for each head.
+    link_baud : int, optional
+        Rate of a serial link in bits a second.
+
+    Returns
+    -------
+    dict of str to int, float, str or None
+        The parameters, bytes and cycles of a sample, and seconds of an epoch; the link's seconds are None if no rate is known.
     """
-    planes = base_planes + up_planes
-    chunks = build.chunks(features)
-    steps = build.lanes // build.update_lanes
-    tree = build.lanes.bit_length() // 2
-    bubble = planes + 17 + tree + steps + build.prox * PROX_STAGES
-    batches = -(-samples // batch)
-    waits = batches * (bubble + (chunks - 1) * max(0, steps - planes))
-    cycles = (samples + 1) * chunks * planes - planes + waits
-    size = sample_bytes(features, base_planes, up_planes, build.lanes)
+    cycles = epoch_cycles(
+        build,
+        samples=samples,
+        features=features,
+        base_planes=base_planes,
+        up_planes=up_planes,
+        batch=batch,
+        heads=heads,
+        degree=degree,
+        fast_memory=fast_memory,
+    )
+    size = sample_bytes(features, base_planes, up_planes, build.lanes, labels)
     line_bytes = samples * size * _FRAME_BYTES / MAX_PAYLOAD
     link = line_bytes * _UART_BITS / link_baud if link_baud else None
     datapath = cycles / build.clock_hz
@@ -50,6 +202,9 @@ def predict_epoch(
         "base_planes": base_planes,
         "up_planes": up_planes,
         "batch": batch,
+        "heads": heads,
+        "degree": degree,
+        "fast_memory": fast_memory,
         "link_baud": link_baud,
         "bytes_per_sample": size,
         "cycles_per_sample": round(cycles / samples, 3),

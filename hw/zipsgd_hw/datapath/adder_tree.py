@@ -6,29 +6,40 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["AdderTree"]
 
+_LEVELS = 2
+"""Levels of adders between two registers."""
+
 
 class AdderTree(wiring.Component):
-    """Sum of ``count`` signed numbers of ``width`` bits, exact; a new sum each cycle.
+    """Exact sum of ``count`` signed numbers of ``width`` bits.
+
+    Latency: :meth:`latency` cycles from ``terms`` to ``total``. Throughput: a sum in every cycle.
 
     Parameters
     ----------
-    count : of terms, a power of two.
-    width : bits of each term.
-    levels : levels of adders between two registers.
+    count : int
+        Number of terms, a power of two.
+    width : int
+        Bits of each term.
 
-    Attributes
-    ----------
-    latency : cycles from ``terms`` to ``total``: ceil(log2(count) / levels).
+    Members
+    -------
+    terms : In(ArrayLayout(signed(width), count))
+        The numbers to add.
+    total : Out(signed(width + log2(count)))
+        Their sum; it cannot overflow.
     """
 
-    def __init__(self, count: int, width: int, *, levels: int = 2):
-        depth = count.bit_length() - 1
-        self._levels = levels
-        self.latency = -(-depth // levels)
+    @staticmethod
+    def latency(count: int) -> int:
+        """Cycles from ``terms`` to ``total`` with ``count`` terms: ceil(log2(count) / 2)."""
+        return -(-(count.bit_length() - 1) // _LEVELS)
+
+    def __init__(self, count: int, width: int):
         super().__init__(
             {
                 "terms": In(data.ArrayLayout(signed(width), count)),
-                "total": Out(signed(width + depth)),
+                "total": Out(signed(width + count.bit_length() - 1)),
             }
         )
 
@@ -39,7 +50,7 @@ class AdderTree(wiring.Component):
         while len(values) > 1:
             values = [a + b for a, b in zip(values[::2], values[1::2], strict=True)]
             level += 1
-            if level % self._levels == 0 or len(values) == 1:
+            if level % _LEVELS == 0 or len(values) == 1:
                 registers = [Signal(value.shape(), reset_less=True) for value in values]
                 m.d.sync += [register.eq(value) for register, value in zip(registers, values, strict=True)]
                 values = registers

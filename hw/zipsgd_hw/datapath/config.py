@@ -10,29 +10,51 @@ __all__ = ["run_layout"]
 
 
 def run_layout(build: Build) -> data.StructLayout:
-    """Run-time configuration, derived once from the registers and constant during an epoch.
+    """Run-time configuration, derived from the registers and constant during an epoch.
 
-    Of a transcoded run, p is the bits of a level's value, and each of m values comes with base planes of its own.
+    In a transcoded run, p is the number of bits of a level's value, and each of the m values has base planes of its own.
+
+    Parameters
+    ----------
+    build : Build
+        Build parameters; they determine the fields and their widths.
 
     Members
     -------
-    last_chunk : index of a sample's last chunk, ceil(n / L) - 1.
-    last_lane : index of the last lane with a feature in the last chunk.
-    last_base : index of the last base plane, p - 1.
-    last_plane : index of the last plane, p + m - 1, or p * max(1, m) - 1 of a transcoded run.
-    up_planes : m.
-    shift : p_max - p.
-    symmetric : double sampling with the symmetric estimator (m >= 2).
-    step_mantissa, step_exponent : of gamma / B.
-    last_in_batch : samples of a mini-batch less one.
-    transcoded : in builds with a transcoder.
-    loss : a :class:`.Loss`, in builds with a choice.
-    polynomial : the loss is one; degree : of it; reach_shift : REACH_MAX less its reach; in builds with polynomial losses.
-    last_spacing : fewest cycles from one sample's last plane to the next one's, less one; there as well.
-    refetch : a :class:`.Refetch`, in builds with it.
-    last_head, one_against_all : in builds with heads. final_chunk : of the last head, in model memory.
-    shrink_shift, shrink_rate, threshold, bound, spare_last : of :class:`zipsgd.golden.prox.Prox`, in builds with a proximal
-        step; ball_square likewise, in builds with a ball.
+    last_chunk
+        Index of a sample's last chunk, ceil(n / L) - 1.
+    last_lane
+        Index of the last lane with a feature in the last chunk.
+    last_base : 3
+        Index of the last base plane, p - 1.
+    last_plane : 4
+        Index of a chunk's last plane: p + m - 1 or, in a transcoded run, p * max(1, m) - 1.
+    up_planes
+        m.
+    shift : 3
+        p_max - p.
+    symmetric : 1
+        Double sampling with the symmetric estimator (m >= 2).
+    step_mantissa : 16, step_exponent : 2
+        Step size over mini-batch size, gamma / B = mantissa * 2^-(16 + 4 * exponent).
+    last_in_batch
+        Samples of a mini-batch, less one.
+    refetch : 2
+        A :class:`.Refetch`; in builds with refetching.
+    transcoded : 1
+        Values are levels of the table; in builds with a transcoder.
+    loss : 3
+        A :class:`.Loss`; in builds with a choice of losses.
+    polynomial : 1, degree : 3, reach_shift : 2, last_spacing : 5
+        Whether the loss is a polynomial, its degree d, REACH_MAX less its reach, and the fewest cycles from one sample's last
+        plane to the next one's, less one; in builds with polynomial losses.
+    last_head, one_against_all : 1, final_chunk
+        Index of the last head, whether a sample has one label for all heads, and the index of the last head's last chunk in
+        model memory; in builds with heads.
+    shrink_shift : 4, shrink_rate : 16, threshold : 32, bound, spare_last : 1
+        Of :class:`zipsgd.golden.prox.Prox`; in builds with a proximal step.
+    ball_square : 32
+        Of the same; in builds with a ball.
     """
     chunk = bits_for(max(1, build.max_chunks - 1))
     return data.StructLayout(

@@ -7,14 +7,16 @@ from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import REACH_MAX
-from zipsgd.protocol.registers import REGISTERS, Control, Register, Status, registers_of
+from zipsgd.protocol.registers import REGISTERS, Control, Register, Status, registers_of, windows_of
 from zipsgd.protocol.run import Loss
+from zipsgd_hw.memory import Memories
 from zipsgd_hw.stream_register import StreamRegister
-from zipsgd_hw.windows import OFFSET_BITS, LateWrite, WindowData, WindowRead, WindowWrite
+from zipsgd_hw.windows import window_signature
 
 from .config import run_layout
 from .core import TrainingCore
 from .loss_unit import LossUnit
+from .polynomial_evaluator import PolynomialEvaluator
 from .sample_repeater import SampleRepeater
 from .sample_unpacker import SampleUnpacker
 from .transcoder import Transcoder
@@ -23,6 +25,8 @@ __all__ = ["Datapath", "datapath_registers"]
 
 _OTHERS = ("frames_bad", "frames_skipped", "session")
 _FIRST = REGISTERS["features"].address
+_COUNTERS = ("cycles", "plane_cycles", "starved_cycles")
+"""Counters of two registers each."""
 
 
 def datapath_registers(build: Build) -> list[Register]:
@@ -47,22 +51,37 @@ def _member(register: Register):
 class Datapath(wiring.Component):
     """Training core, sample unpacker, transcoder and repeater if the build has them, and what the registers mean for them.
 
+    Latency: commands and words of the windows come to the core one cycle late. Throughput: a byte of samples in every cycle,
+    unless the core waits.
+
     Parameters
     ----------
-    build : the parameters.
-    fast_memory : of :class:`.GradientUnit`.
+    build : Build
+        Build parameters.
+    fast_memory : bool
+        As of :class:`.GradientUnit`.
 
     Members
     -------
-    one for each of :func:`datapath_registers`, by its name.
-    bytes : In(stream.Signature(8)), of samples.
-    bytes_reset : In(1), drop what is under way, as Control.ABORT does. The model is kept; seeds, Q3, flags, loss and counters
-        are not, so that a seed and a load have to follow.
-    window_write, window_read, window_data : of :class:`.UpdateUnit`.
-    level_write : of :class:`.Transcoder`; without one, nothing comes of it.
-    coefficient_write : of :class:`.LossUnit`.
-    doubt_offset, doubt_word : of :class:`.DoubtList`.
+    one for each of :func:`datapath_registers`, by its name
+        "rw": In(width); "w": In(stream.Signature(width, always_ready=True)); "r": Out(width).
+    one for each of :func:`zipsgd.protocol.registers.windows_of`, by its name
+        In(:func:`.window_signature` of the window).
+    bytes : In(stream.Signature(8))
+        Bytes of samples.
+    bytes_reset : In(1)
+        Drop what is under way, as Control.ABORT does. The model is kept; seeds, Q3, flags, loss and counters are not, so that
+        a seed and a load have to follow.
     """
+
+    @staticmethod
+    def memories(build: Build) -> Memories:
+        """Block RAMs of the component."""
+        return {
+            **TrainingCore.memories(build),
+            **(Transcoder.memories(build) if build.level_bits else {}),
+            **(SampleRepeater.memories(build) if build.heads > 1 else {}),
+        }
 
     def __init__(self, build: Build, *, fast_memory: bool = False):
         self._build = build
@@ -70,37 +89,35 @@ class Datapath(wiring.Component):
         super().__init__(
             {
                 **{register.name: _member(register) for register in datapath_registers(build)},
+                **{name: In(window_signature(window)) for name, window in windows_of(build).items()},
                 "bytes": In(stream.Signature(8)),
                 "bytes_reset": In(1),
-                "window_write": In(WindowWrite),
-                "window_read": In(WindowRead),
-                "window_data": Out(WindowData),
-                "coefficient_write": In(LateWrite),
-                "doubt_offset": In(OFFSET_BITS),
-                "doubt_word": Out(32),
-                "level_write": In(LateWrite),
             }
         )
 
     def elaborate(self, platform):
-        build = self._build
         m = Module()
-        core = TrainingCore(build, fast_memory=self._fast_memory)
-        unpacker = SampleUnpacker(build)
-        byte_register = StreamRegister(8)
         reset = Signal()
+        core = TrainingCore(self._build, fast_memory=self._fast_memory)
         m.submodules.core = ResetInserter(reset)(core)
-        m.submodules.unpacker = ResetInserter(reset)(unpacker)
-        m.submodules.byte_register = ResetInserter(reset)(byte_register)
+        run = Signal(run_layout(self._build))
+        m.d.comb += core.run.eq(run)
+        wire_last_plane = self._derive_planes(m, run)
+        self._derive_run(m, run)
+        self._connect_commands(m, core, reset)
+        self._connect_results(m, core)
+        serves = self._connect_samples(m, core, run, wire_last_plane, reset)
+        self._connect_windows(m, core, serves)
+        return m
 
-        # Run-time configuration, derived once
-        run = Signal(run_layout(build))
-        last_feature = Signal.like(self.features)
-        lane_bits = exact_log2(build.lanes)
+    def _derive_planes(self, m: Module, run) -> Signal:
+        """Planes of a chunk as the core sees them, in ``run``; returns the index of the last one on the wire."""
+        build = self._build
+        on_wire = self.base_planes + self.up_planes - 1
         wire_last_plane = Signal.like(run.last_plane)
-        bits, last_plane = Signal(4), Signal.like(run.last_plane)  # as the core sees them
-        m.d.sync += wire_last_plane.eq(self.base_planes + self.up_planes - 1)
-        m.d.comb += [bits.eq(self.base_planes), last_plane.eq(self.base_planes + self.up_planes - 1)]
+        bits, last_plane = Signal(4), Signal.like(run.last_plane)
+        m.d.sync += wire_last_plane.eq(on_wire)
+        m.d.comb += [bits.eq(self.base_planes), last_plane.eq(on_wire)]
         if build.level_bits:
             with m.If(self.value_bits != 0):
                 m.d.comb += [
@@ -108,38 +125,45 @@ class Datapath(wiring.Component):
                     last_plane.eq((self.value_bits << (self.up_planes == 2)) - 1),
                 ]
             m.d.sync += run.transcoded.eq(self.value_bits != 0)
-        if build.losses:
-            m.d.sync += run.loss.eq(self.loss)
-        if build.polynomial:
-            polynomial = self.loss >= Loss.POLYNOMIAL_MARGIN
-            m.d.sync += [
-                run.polynomial.eq(polynomial),
-                run.degree.eq(self.degree),
-                run.reach_shift.eq(Mux(polynomial, REACH_MAX - self.reach, 0)),
-                run.last_spacing.eq(Mux(polynomial, 3 * self.degree + 5, LossUnit.spacing - 1)),
-            ]
-        if build.refetch:
-            m.d.sync += run.refetch.eq(self.refetching)
-        m.d.comb += [core.doubt_offset.eq(self.doubt_offset), self.doubt_word.eq(core.doubt_word)]
-        if build.prox:
-            names = ["shrink_shift", "shrink_rate", "threshold", "bound", "spare_last"]
-            names += ["ball_square"] if build.ball else []
-            m.d.sync += [run[name].eq(getattr(self, name)) for name in names]
         m.d.sync += [
-            last_feature.eq(self.features - 1),
-            run.last_chunk.eq(last_feature >> lane_bits),
-            run.last_lane.eq(last_feature[:lane_bits]),
             run.last_base.eq(bits - 1),
             run.last_plane.eq(last_plane),
             run.up_planes.eq(self.up_planes),
             run.shift.eq(build.p_max - bits),
+        ]
+        return wire_last_plane
+
+    def _derive_run(self, m: Module, run) -> None:
+        """The rest of the run-time configuration."""
+        build = self._build
+        last_feature = Signal.like(self.features)
+        lane_bits = exact_log2(build.lanes)
+        m.d.sync += [
+            last_feature.eq(self.features - 1),
+            run.last_chunk.eq(last_feature >> lane_bits),
+            run.last_lane.eq(last_feature[:lane_bits]),
             run.symmetric.eq((self.up_planes > 1) & ~self.one_sided),
             run.step_mantissa.eq(self.step_mantissa),
             run.step_exponent.eq(self.step_exponent),
             run.last_in_batch.eq(self.batch - 1),
         ]
-        m.d.comb += [core.run.eq(run), unpacker.run.eq(run), unpacker.run.last_plane.eq(wire_last_plane)]
-
+        if build.losses:
+            m.d.sync += run.loss.eq(self.loss)
+        if build.polynomial:
+            polynomial = self.loss >= Loss.POLYNOMIAL_MARGIN
+            spacing = Mux(polynomial, PolynomialEvaluator.spacing(self.degree), LossUnit.spacing())
+            m.d.sync += [
+                run.polynomial.eq(polynomial),
+                run.degree.eq(self.degree),
+                run.reach_shift.eq(Mux(polynomial, REACH_MAX - self.reach, 0)),
+                run.last_spacing.eq(spacing - 1),
+            ]
+        if build.refetch:
+            m.d.sync += run.refetch.eq(self.refetching)
+        if build.prox:
+            names = ["shrink_shift", "shrink_rate", "threshold", "bound", "spare_last"]
+            names += ["ball_square"] if build.ball else []
+            m.d.sync += [run[name].eq(getattr(self, name)) for name in names]
         if build.heads > 1:
             chunks = Signal(range(build.max_chunks + 1))
             heads = Signal(range(build.heads + 1))
@@ -153,46 +177,55 @@ class Datapath(wiring.Component):
                 run.final_chunk.eq(all_chunks - 1),
             ]
 
-        # Commands
+    def _connect_commands(self, m: Module, core: TrainingCore, reset: Signal) -> None:
         control = Signal(3)
-        m.d.comb += control.eq(Mux(self.control.valid, self.control.payload, 0))
         m.d.comb += [
+            control.eq(Mux(self.control.valid, self.control.payload, 0)),
             core.load.eq((control & Control.LOAD) != 0),
             core.clear.eq((control & Control.CLEAR) != 0),
             core.start.eq(self.samples.valid & (self.samples.payload != 0)),
             core.samples.eq(self.samples.payload),
-            core.seed_load.eq(self.seed.valid),
-            core.seed.eq(self.seed.payload),
         ]
+        wiring.connect(m, wiring.flipped(self.seed), core.seed)
         m.d.sync += reset.eq(self.bytes_reset | ((control & Control.ABORT) != 0))
 
-        # Results
+    def _connect_results(self, m: Module, core: TrainingCore) -> None:
         m.d.comb += [
             self.status.eq(Mux(core.busy, Status.BUSY, 0)),
             self.flags.eq(core.flags),
             self.loss_low.eq(core.loss[:32]),
             self.loss_high.eq(core.loss[32:]),
-            self.samples_done.eq(core.samples_done),
-            self.cycles_low.eq(core.cycles[:32]),
-            self.cycles_high.eq(core.cycles[32:]),
-            self.plane_cycles_low.eq(core.plane_cycles[:32]),
-            self.plane_cycles_high.eq(core.plane_cycles[32:]),
-            self.starved_cycles_low.eq(core.starved_cycles[:32]),
-            self.starved_cycles_high.eq(core.starved_cycles[32:]),
+            self.samples_done.eq(core.counters.samples_done),
         ]
+        for name in _COUNTERS:
+            count = getattr(core.counters, name)
+            m.d.comb += [
+                getattr(self, f"{name}_low").eq(count[:32]),
+                getattr(self, f"{name}_high").eq(count[32:]),
+            ]
 
+    def _connect_samples(
+        self, m: Module, core: TrainingCore, run, wire_last_plane: Signal, reset: Signal
+    ) -> dict[str, wiring.Component]:
+        """Bytes of samples to the core's planes and labels; returns the units on the way that have a window, by its name."""
+        build = self._build
+        serves: dict[str, wiring.Component] = {}
+        byte_register = StreamRegister(8)
+        unpacker = SampleUnpacker(build)
+        m.submodules.byte_register = ResetInserter(reset)(byte_register)
+        m.submodules.unpacker = ResetInserter(reset)(unpacker)
+        m.d.comb += [unpacker.run.eq(run), unpacker.run.last_plane.eq(wire_last_plane)]
         wiring.connect(m, wiring.flipped(self.bytes), byte_register.input)
         wiring.connect(m, byte_register.output, unpacker.bytes)
         planes, labels = unpacker.planes, unpacker.labels
         if build.level_bits:
-            transcoder = Transcoder(build)
+            serves["level_window"] = transcoder = Transcoder(build)
             m.submodules.transcoder = ResetInserter(reset)(transcoder)
             m.d.comb += [
                 transcoder.run.eq(run),
                 transcoder.wire_base_planes.eq(self.base_planes),
                 transcoder.wire_last_plane.eq(wire_last_plane),
             ]
-            wiring.connect(m, wiring.flipped(self.level_write), transcoder.write)
             wiring.connect(m, planes, transcoder.input)
             planes = transcoder.output
         if build.heads > 1:
@@ -208,13 +241,20 @@ class Datapath(wiring.Component):
         wiring.connect(m, planes, plane_register.input)
         wiring.connect(m, plane_register.output, core.planes)
         wiring.connect(m, labels, core.labels)
-        # A cycle late, as commands are: words come from afar
-        m.d.comb += self.window_write.ready.eq(1)
-        m.d.sync += [
-            core.window_write.valid.eq(self.window_write.valid),
-            core.window_write.payload.eq(self.window_write.payload),
-        ]
-        wiring.connect(m, wiring.flipped(self.coefficient_write), core.coefficient_write)
-        wiring.connect(m, wiring.flipped(self.window_read), core.window_read)
-        wiring.connect(m, wiring.flipped(self.window_data), core.window_data)
-        return m
+        return serves
+
+    def _connect_windows(self, m: Module, core: TrainingCore, serves: dict[str, wiring.Component]) -> None:
+        """Each window to the unit that serves it: one of ``serves``, or the core."""
+        for name, row in windows_of(self._build).items():
+            window, served = getattr(self, name), getattr(serves.get(name, core), name)
+            if row.access == "rw":
+                # Words are written a cycle late, as commands and words of other windows are: they come from afar
+                m.d.comb += window.write.ready.eq(1)
+                m.d.sync += [
+                    served.write.valid.eq(window.write.valid),
+                    served.write.payload.eq(window.write.payload),
+                ]
+                wiring.connect(m, wiring.flipped(window.read), served.read)
+                wiring.connect(m, wiring.flipped(window.data), served.data)
+            else:
+                wiring.connect(m, wiring.flipped(window), served)

@@ -1,58 +1,73 @@
 """The list of samples in doubt."""
 
 from amaranth import *
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In
 
 from zipsgd.protocol.formats import Build
-from zipsgd_hw.memory import block_ram
-from zipsgd_hw.windows import OFFSET_BITS
+from zipsgd_hw.memory import Memories, block_ram
+from zipsgd_hw.windows import ReadWindow
 
 __all__ = ["DoubtList"]
 
 
 class DoubtList(wiring.Component):
-    """A bit for each sample of an epoch, 32 a word, to be read while no epoch is under way.
+    """A bit for each sample of an epoch, 32 a word; the host reads it while no epoch is under way.
+
+    Throughput: a sample a cycle. Samples beyond ``refetch`` overwrite the first ones.
+
+    Parameters
+    ----------
+    build : Build
+        Build parameters; ``refetch`` is the number of bits.
 
     Members
     -------
-    start : In(1), the next sample is the first one.
-    valid : In(1), doubt : In(1), of the next sample. Those beyond ``refetch`` overwrite the first ones.
-    offset : In(16), word : Out(32): the doubt window, a word a cycle after its place; 0 behind the list.
+    start : In(1)
+        The next sample is the first one of an epoch.
+    doubt : In(stream.Signature(1, always_ready=True))
+        Whether the next sample is in doubt.
+    doubt_window : In(ReadWindow)
+        A word of the list, one cycle after its place; 0 behind the list.
     """
 
+    @staticmethod
+    def memories(build: Build) -> Memories:
+        """Block RAMs of the component."""
+        return {"doubts": (32, build.refetch // 32)}
+
     def __init__(self, build: Build):
-        self._words = build.refetch // 32
+        self._build = build
         super().__init__(
             {
                 "start": In(1),
-                "valid": In(1),
-                "doubt": In(1),
-                "offset": In(OFFSET_BITS),
-                "word": Out(32),
+                "doubt": In(stream.Signature(1, always_ready=True)),
+                "doubt_window": In(ReadWindow),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = block_ram(32, self._words)
+        width, words = self.memories(self._build)["doubts"]
+        m.submodules.memory = memory = block_ram(width, words)
         write, read = memory.write_port(), memory.read_port()
+        window = self.doubt_window
         bit = Signal(5)
-        place = Signal(range(max(2, self._words)))
+        place = Signal(range(max(2, words)))
         gathered = Signal(32)
         inside = Signal()
         m.d.comb += [
             write.addr.eq(place),
-            write.data.eq(gathered | (self.doubt << bit)),
-            write.en.eq(self.valid),
-            read.addr.eq(self.offset),
+            write.data.eq(gathered | (self.doubt.payload << bit)),
+            write.en.eq(self.doubt.valid),
+            read.addr.eq(window.offset),
             read.en.eq(1),
-            self.word.eq(Mux(inside, read.data, 0)),
+            window.word.eq(Mux(inside, read.data, 0)),
         ]
-        m.d.sync += inside.eq(self.offset < self._words)
+        m.d.sync += inside.eq(window.offset < words)
         with m.If(self.start):
             m.d.sync += [bit.eq(0), place.eq(0), gathered.eq(0)]
-        with m.Elif(self.valid):
+        with m.Elif(self.doubt.valid):
             m.d.sync += [bit.eq(bit + 1), gathered.eq(write.data)]
             with m.If(bit == 31):
                 m.d.sync += [place.eq(place + 1), gathered.eq(0)]

@@ -12,11 +12,23 @@ __all__ = ["Lfsr"]
 class Lfsr(wiring.Component):
     """31 random bits a cycle, for one two-input XOR each (golden model: :mod:`zipsgd.golden.lfsr`).
 
-    ``state`` is what is drawn; ``advance`` makes it new in the next cycle. ``load`` shifts ``seed`` in; the ``state`` that this
-    replaces is the next generator's seed, where several stand in a chain.
+    Every input acts on ``state`` in the next cycle. Generators stand in a chain for seeding: the ``state`` that ``load``
+    replaces is the next generator's seed. Where nothing drives ``back``, the marked state takes no registers.
 
-    With ``mark``, the state at hand is kept; with ``back``, the generator returns to the state last marked instead of
-    advancing, so that the same numbers are drawn again. Where nothing drives ``back``, no state is kept.
+    Members
+    -------
+    state : Out(31)
+        The current draw.
+    advance : In(1)
+        Make a new draw.
+    mark : In(1)
+        Keep the current state.
+    back : In(1)
+        Return to the state marked last instead of advancing, so that the same numbers are drawn again.
+    load : In(1)
+        Replace the state by ``seed``; goes before all others.
+    seed : In(31)
+        The new state, not 0.
     """
 
     state: Out(LFSR_BITS, init=1)

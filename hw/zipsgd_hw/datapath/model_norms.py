@@ -1,7 +1,7 @@
 """Sums over the model: how far quantisation may move a score, and how far the model is out of its ball."""
 
 from amaranth import *
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -10,47 +10,50 @@ from zipsgd.protocol.numbers import SHRINK_SHIFT_MAX
 from zipsgd.protocol.run import Refetch
 
 from .adder_tree import AdderTree
+from .bundles import q3_signature, score_bounds_layout
 from .config import run_layout
 
-__all__ = ["ModelNorms", "score_bounds_layout"]
-
-
-def score_bounds_layout(build: Build) -> data.ArrayLayout:
-    """How far a score may lie below its reference, and above: :func:`zipsgd.golden.bound.score_bounds`."""
-    return data.ArrayLayout(build.bound_bits, 2)
+__all__ = ["ModelNorms"]
 
 
 class ModelNorms(wiring.Component):
-    """||Q3||_2^2 and the sums of Q3's negative and positive words, of one head, and what builds with refetching and with a ball
-    make of them (golden model: :mod:`zipsgd.golden.bound`, :func:`zipsgd.golden.prox.ball_shift`).
+    """What refetching and balls need to know of one head's model.
 
-    Words are summed as the update unit writes them, U a cycle, from a model's first chunk on.
+    These are ||Q3||_2^2 and the sums of Q3's negative and positive words, and the bounds and the shift that follow from them
+    (golden model: :mod:`zipsgd.golden.bound`, :func:`zipsgd.golden.prox.ball_shift`). Words are summed as the update unit
+    writes them, U a cycle, from a model's first chunk on.
 
-    Attributes
+    Latency: :meth:`latency` cycles from the last write of an update to ``bounds`` and ``inward``. Throughput: a write in
+    every cycle.
+
+    Parameters
     ----------
-    latency : cycles from the last write of an update to its ``bounds`` and ``inward``.
+    build : Build
+        Build parameters; ``bounds`` are those of builds with refetching, ``inward`` that of builds with a ball.
 
     Members
     -------
     run : In(run_layout(build))
-    q3_write, q3_chunk, q3_words, q3_done, q3_last : In, of :class:`.UpdateUnit`.
-    bounds : Out(score_bounds_layout(build)), in units of the last base plane times Q3's last bit.
-    inward : Out(4), the shift by which the model shrinks towards its ball, 0 within it. It stays until an update is done.
+        Configuration of the run.
+    q3 : In(q3_signature(build))
+        Writes of Q3.
+    bounds : Out(score_bounds_layout(build))
+        In units of the last base plane times Q3's last bit.
+    inward : Out(4)
+        The shift by which the model shrinks towards its ball, 0 within it. It stays until an update is done.
     """
+
+    @staticmethod
+    def latency(build: Build) -> int:
+        """Cycles from the last write of an update to its ``bounds`` and ``inward``: 7 and the adder tree's."""
+        return 2 + AdderTree.latency(build.update_lanes) + 5
 
     def __init__(self, build: Build):
         self._build = build
-        self._squares = AdderTree(build.update_lanes, 2 * build.q3_bits)
-        self.latency = 2 + self._squares.latency + 5
-        layout = run_layout(build)
         super().__init__(
             {
-                "run": In(layout),
-                "q3_write": In(build.lanes // build.update_lanes),
-                "q3_chunk": In(layout["last_chunk"].shape),
-                "q3_words": In(data.ArrayLayout(signed(build.q3_bits), build.update_lanes)),
-                "q3_done": In(1),
-                "q3_last": In(1),
+                "run": In(run_layout(build)),
+                "q3": In(q3_signature(build)),
                 "bounds": Out(score_bounds_layout(build)),
                 "inward": Out(range(SHRINK_SHIFT_MAX + 1)),
             }
@@ -59,9 +62,9 @@ class ModelNorms(wiring.Component):
     def elaborate(self, platform):
         build = self._build
         m = Module()
-        m.submodules.squares = squares = self._squares
-        valid, opens = self.q3_write.any(), self.q3_write[0] & (self.q3_chunk == 0)
-        for _ in range(2 + squares.latency):
+        m.submodules.squares = squares = AdderTree(build.update_lanes, 2 * build.q3_bits)
+        valid, opens = self.q3.write.any(), self.q3.write[0] & (self.q3.chunk == 0)
+        for _ in range(2 + AdderTree.latency(build.update_lanes)):
             later = Signal(2)
             m.d.sync += later.eq(Cat(valid, opens))
             valid, opens = later
@@ -69,14 +72,14 @@ class ModelNorms(wiring.Component):
         with m.If(valid):
             m.d.sync += square.eq(Mux(opens, 0, square) + squares.total)
 
-        words = Signal.like(self.q3_words, reset_less=True)
+        words = Signal.like(self.q3.words, reset_less=True)
         spared = Signal(build.update_lanes)
-        m.d.sync += words.eq(self.q3_words)
+        m.d.sync += words.eq(self.q3.words)
         if build.ball:
             # The intercept is not part of what a ball holds, and quantisation does not move it
             lane_bits = exact_log2(build.update_lanes)
             last_lane = self.run.last_lane
-            here = (self.q3_chunk == self.run.last_chunk) & self.q3_write.bit_select(
+            here = (self.q3.chunk == self.run.last_chunk) & self.q3.write.bit_select(
                 last_lane >> lane_bits, 1
             )
             spares = here & self.run.spare_last & (self.run.ball_square != 0)
@@ -113,12 +116,12 @@ class ModelNorms(wiring.Component):
         ]
 
     def _shrink_to_ball(self, m: Module, square: Signal) -> None:
-        """By the bits of the square and of what it has too much; once the sums of an update are there."""
+        """The shift from the bits of the square and of its excess over the ball's, once an update's sums are there."""
         ball = self.run.ball_square << self._build.ball_drop
         excess = Signal(signed(max(len(square), len(ball)) + 1))  # a ball may be larger than any model
         shift = Signal(range(len(square) + 3))
-        settled = self.q3_done & self.q3_last
-        for _ in range(self.latency - 1):
+        settled = self.q3.done & self.q3.last
+        for _ in range(self.latency(self._build) - 1):
             later = Signal()
             m.d.sync += later.eq(settled)
             settled = later

@@ -4,15 +4,31 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from zipsgd.golden.polynomial import LOSS_WORDS
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import MOST_DEGREE, STEP_BITS
-from zipsgd_hw.memory import block_ram
-from zipsgd_hw.windows import LateWrite
+from zipsgd.protocol.registers import COEFFICIENT_WORDS, LOSS_WORDS
+from zipsgd_hw.memory import Memories, block_ram
+from zipsgd_hw.windows import WriteWindow
 
 from .config import run_layout
 
 __all__ = ["PolynomialEvaluator"]
+
+_TURN = data.StructLayout(
+    {
+        "valid": 1,
+        "opens": 1,
+        "of_loss": 1,
+        "of_second": 1,
+        "whole": 1,
+        "place": range(MOST_DEGREE + 2),
+    }
+)
+"""One turn of a sum.
+
+``opens``: the sum is its uppermost coefficient; ``of_loss``, ``of_second``: which sum it is, else the first derivative;
+``whole``: it has all its coefficients; ``place``: the argument that it is multiplied by next.
+"""
 
 
 class PolynomialEvaluator(wiring.Component):
@@ -25,22 +41,50 @@ class PolynomialEvaluator(wiring.Component):
                        ▲                                │
                        └────────── rounded ─────────────┘
 
-    At first a sum is the uppermost coefficient. With each turn, t_i times it joins the next coefficient; the derivatives take
-    one turn more, for step times derivative, which is what the loss unit rounds to a delta.
+    A sum starts as its uppermost coefficient. With each turn, t_i times the sum is added to the next coefficient; the
+    derivatives take one turn more, for step times derivative, which the loss unit rounds to a delta.
 
-    From the last t of a sample to the factors of its last delta are 3 d + 5 cycles, or 3 d + 4 with m < 2.
+    Latency: :meth:`latency`. Throughput: a sample every :meth:`spacing` cycles.
+
+    Parameters
+    ----------
+    build : Build
+        Build parameters.
 
     Members
     -------
     run : In(run_layout(build))
-    write : In(LateWrite). Not while samples are under way.
-    t_valid, t_last, t : In, in units of 2^(1 - residual_bits), a sample's in as many cycles running; ``negative`` : In(1) with
-        the last one, the derivative's sign turns. From one sample's last t to the next one's are at least 3 (d + 2) cycles.
-    a, b : Out, factors for the multiplier, of residual_bits, and of as many or one more than the step's if those are more.
-    is_delta, is_last : Out(1), of these: their product is a delta, the last one of its sample.
-    product : In, a * b, two cycles later.
-    loss_valid : Out(1), loss : Out(signed(residual_bits)).
+        Configuration of the run.
+    coefficient_window : In(WriteWindow)
+        Coefficients in units of 2^-residual_frac; not while samples are under way.
+    t_valid : In(1), t_last : In(1), t : In(signed(residual_bits))
+        Arguments in units of 2^(1 - residual_bits), those of a sample in consecutive cycles.
+    negative : In(1)
+        With the last argument: the sign of the derivative turns.
+    a : Out(signed(residual_bits)), b : Out(signed(max(residual_bits, 17)))
+        Factors for the multiplier.
+    is_delta : Out(1), is_last : Out(1)
+        With the factors: their product is a delta, and the last one of its sample.
+    product : In
+        a * b, two cycles later.
+    loss_valid : Out(1), loss : Out(signed(residual_bits))
+        The loss of a sample, in units of 2^-residual_frac.
     """
+
+    @staticmethod
+    def latency(degree: int, *, up_planes: int) -> int:
+        """Cycles from the last argument of a sample to the factors of its last delta: 3 d + 5, or 3 d + 4 with m < 2."""
+        return 3 * degree + 4 + (up_planes > 1)
+
+    @staticmethod
+    def spacing(degree):
+        """Fewest cycles from one sample's last argument to the next one's: 3 (d + 2), for an int or a Value."""
+        return 3 * (degree + 2)
+
+    @staticmethod
+    def memories(build: Build) -> Memories:
+        """Block RAMs of the component."""
+        return {"coefficients": (build.residual_bits, COEFFICIENT_WORDS)}
 
     def __init__(self, build: Build):
         self._build = build
@@ -49,7 +93,7 @@ class PolynomialEvaluator(wiring.Component):
         super().__init__(
             {
                 "run": In(run_layout(build)),
-                "write": In(LateWrite),
+                "coefficient_window": In(WriteWindow),
                 "t_valid": In(1),
                 "t_last": In(1),
                 "t": In(signed(width)),
@@ -65,80 +109,18 @@ class PolynomialEvaluator(wiring.Component):
         )
 
     def elaborate(self, platform):
-        build = self._build
-        width = build.residual_bits
-        degree = self.run.degree
         m = Module()
-
-        # Arguments, each in its place until the next sample's
-        arguments = Array(
-            Signal(signed(width), name=f"t{i + 1}", reset_less=True) for i in range(build.m_max)
-        )
-        place = Signal(range(build.m_max))
-        last_place = Signal.like(place)
-        two = Signal()
-        negative = Signal()
-        m.d.sync += [
-            two.eq(self.run.up_planes > 1),
-            last_place.eq(Mux(self.run.up_planes > 1, self.run.up_planes - 1, 0)),
-        ]
-        with m.If(self.t_valid):
-            m.d.sync += [arguments[place].eq(self.t), place.eq(Mux(self.t_last, 0, place + 1))]
-            with m.If(self.t_last):
-                m.d.sync += negative.eq(self.negative)
-
-        # Turns: which sum, and how many coefficients are in it already
-        of_second, of_loss = Signal(), Signal()
-        count = Signal(range(MOST_DEGREE + 2))
-        running = Signal()
-        with m.If(self.t_valid & self.t_last):
-            m.d.sync += [running.eq(1), of_second.eq(0), of_loss.eq(0), count.eq(0)]
-        with m.Elif(running):
-            m.d.sync += [of_second.eq(~of_second & ~of_loss), of_loss.eq(of_second)]
-            with m.If(of_loss):
-                m.d.sync += count.eq(count + 1)
-                with m.If(count == degree + 1):
-                    m.d.sync += running.eq(0)
-
-        # Its coefficient, fetched in two cycles
-        m.submodules.coefficients = coefficients = block_ram(signed(width), 2 * LOSS_WORDS)
-        port, read = coefficients.write_port(), coefficients.read_port()
-        coefficient = Signal(signed(width), reset_less=True)
-        m.d.comb += [
-            port.addr.eq(self.write.payload.offset),
-            port.data.eq(self.write.payload.data),
-            port.en.eq(self.write.valid),
-            read.addr.eq(Mux(of_loss, LOSS_WORDS + 1 + degree - count, degree - count)),
-            read.en.eq(1),
-        ]
-        m.d.sync += coefficient.eq(read.data)
-        turn = data.StructLayout(
-            {
-                "valid": 1,
-                "opens": 1,
-                "of_loss": 1,
-                "of_second": 1,
-                "whole": 1,
-                "place": range(MOST_DEGREE + 2),
-            }
-        )
-        fetching, adding, summed = Signal(turn), Signal(turn), Signal(turn)
-        m.d.sync += [
-            fetching.valid.eq(running),
-            fetching.opens.eq(count == 0),
-            fetching.of_loss.eq(of_loss),
-            fetching.of_second.eq(of_second),
-            fetching.whole.eq(count == Mux(of_loss, degree + 1, degree)),
-            fetching.place.eq(count + of_second),
-            adding.eq(fetching),
-            summed.eq(adding),
-        ]
+        arguments, last_place, two, negative = self._keep_arguments(m)
+        adding, coefficient = self._take_turns(m)
+        width = self._build.residual_bits
 
         # Round the product and add. The half that rounds stands below the coefficient.
         total = Signal(signed(width), reset_less=True)
+        summed = Signal(_TURN)
         product = Mux(adding.opens, 0, self.product[width - 2 :].as_signed())
         m.d.sync += [
             total.eq((product + Cat(C(1, 1), coefficient).as_signed()) >> 1),
+            summed.eq(adding),
             summed.place.eq(Mux(adding.place > last_place, last_place, adding.place)),
         ]
 
@@ -153,3 +135,65 @@ class PolynomialEvaluator(wiring.Component):
             self.loss.eq(total),
         ]
         return m
+
+    def _keep_arguments(self, m: Module) -> tuple[Array, Signal, Signal, Signal]:
+        """Arguments of a sample, kept until the next one's come.
+
+        Returns them, the place of the last one, whether there are two or more, and whether the derivative's sign turns.
+        """
+        build = self._build
+        arguments = Array(
+            Signal(signed(build.residual_bits), name=f"t{i + 1}", reset_less=True) for i in range(build.m_max)
+        )
+        place = Signal(range(build.m_max))
+        last_place = Signal.like(place)
+        two = Signal()
+        negative = Signal()
+        m.d.sync += [
+            two.eq(self.run.up_planes > 1),
+            last_place.eq(Mux(self.run.up_planes > 1, self.run.up_planes - 1, 0)),
+        ]
+        with m.If(self.t_valid):
+            m.d.sync += [arguments[place].eq(self.t), place.eq(Mux(self.t_last, 0, place + 1))]
+            with m.If(self.t_last):
+                m.d.sync += negative.eq(self.negative)
+        return arguments, last_place, two, negative
+
+    def _take_turns(self, m: Module) -> tuple[Signal, Signal]:
+        """Which sum takes its turn in the adder, and its coefficient, which is fetched in two cycles."""
+        width, depth = self.memories(self._build)["coefficients"]
+        degree = self.run.degree
+        of_second, of_loss = Signal(), Signal()
+        count = Signal(range(MOST_DEGREE + 2))  # coefficients that are in the sum already
+        running = Signal()
+        with m.If(self.t_valid & self.t_last):
+            m.d.sync += [running.eq(1), of_second.eq(0), of_loss.eq(0), count.eq(0)]
+        with m.Elif(running):
+            m.d.sync += [of_second.eq(~of_second & ~of_loss), of_loss.eq(of_second)]
+            with m.If(of_loss):
+                m.d.sync += count.eq(count + 1)
+                with m.If(count == degree + 1):
+                    m.d.sync += running.eq(0)
+
+        m.submodules.coefficients = coefficients = block_ram(signed(width), depth)
+        port, read = coefficients.write_port(), coefficients.read_port()
+        coefficient = Signal(signed(width), reset_less=True)
+        fetching, adding = Signal(_TURN), Signal(_TURN)
+        m.d.comb += [
+            port.addr.eq(self.coefficient_window.payload.offset),
+            port.data.eq(self.coefficient_window.payload.data),
+            port.en.eq(self.coefficient_window.valid),
+            read.addr.eq(Mux(of_loss, LOSS_WORDS + 1 + degree - count, degree - count)),
+            read.en.eq(1),
+        ]
+        m.d.sync += [
+            coefficient.eq(read.data),
+            fetching.valid.eq(running),
+            fetching.opens.eq(count == 0),
+            fetching.of_loss.eq(of_loss),
+            fetching.of_second.eq(of_second),
+            fetching.whole.eq(count == Mux(of_loss, degree + 1, degree)),
+            fetching.place.eq(count + of_second),
+            adding.eq(fetching),
+        ]
+        return adding, coefficient

@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.numbers import PHASE_BITS, PROX_STAGES, SHRINK_SHIFT_MAX, THRESHOLD_BITS
+from zipsgd.protocol.numbers import PHASE_BITS, SHRINK_SHIFT_MAX, THRESHOLD_BITS
 
 from .config import run_layout
 
@@ -15,7 +15,7 @@ __all__ = ["ProximalPhases", "ProximalStep"]
 
 
 def _by_sign(bits: int) -> data.ArrayLayout:
-    """What is for positive values, and for negative ones."""
+    """A constant for positive values, and one for negative values."""
     return data.ArrayLayout(signed(bits), 2)
 
 
@@ -24,16 +24,23 @@ _THRESHOLDS = _by_sign(THRESHOLD_BITS - PHASE_BITS + 2)
 
 
 def _proximal_constants(build: Build) -> wiring.Signature:
-    """What a mini-batch does to each value: out of :class:`ProximalPhases`, into every :class:`ProximalStep`.
+    """What a mini-batch does to each value: from :class:`ProximalPhases` to every :class:`ProximalStep`.
 
-    Each member is for one stage, and comes to it with the mini-batch's values. A stage is named by the cycles since ``x``.
+    Each member is for one stage, and changes when the first value of a mini-batch comes to that stage. Stages are numbered by
+    the cycles since ``x``.
 
     Members
     -------
-    mask : Out(15), stage 0, bits that the shift drops; coarse, fine : Out(2), stages 1 and 2, the shift's fours and ones.
-    shrinks : Out(1), stage 2, the shift is not 0.
-    thresholds : Out(-t and t), stage 4, in the model's last bit: what is added to a positive value, and to a negative one.
-    bounds : Out(c and -c), the farthest that a positive value goes, and a negative one; 0 for no bound. Constant during a run.
+    mask : Out(15)
+        Stage 0: bits that the shift drops.
+    coarse : Out(2), fine : Out(2)
+        Stages 1 and 2: the shift's fours and ones.
+    shrinks : Out(1)
+        Stage 2: the shift is not 0.
+    thresholds : Out(ArrayLayout(signed(18), 2))
+        Stage 4: -t and t, in the model's last bit: what is added to a positive value, and to a negative one.
+    bounds : Out(ArrayLayout(signed(model_bits), 2))
+        c and -c: the farthest that a positive value goes, and a negative one; 0 for no bound. Constant during a run.
     """
     return wiring.Signature(
         {
@@ -48,19 +55,29 @@ def _proximal_constants(build: Build) -> wiring.Signature:
 
 
 class ProximalPhases(wiring.Component):
-    """By which shift a mini-batch shrinks the model, and its threshold (golden model: :class:`zipsgd.golden.prox.Phases`).
+    """The shift by which a mini-batch shrinks the model, and its threshold (golden model: :class:`zipsgd.golden.prox.Phases`).
 
     A mini-batch's values may follow those of the one before it without a gap: with several heads, the next mini-batch's first
     head is updated right behind the last head of the one before. So constants change stage by stage, as the values pass.
 
+    Parameters
+    ----------
+    build : Build
+        Build parameters, with a proximal step.
+
     Members
     -------
     run : In(run_layout(build))
-    restart : In(1), an epoch begins; its first value comes eight cycles later at the earliest.
-    next : In(1), two cycles before the ``x`` of a mini-batch's last row: rows behind it are of the next one.
-    inward : In(4), of :class:`.ModelNorms`, 0 without a ball. For a mini-batch, it must have come two cycles before its first
-        ``x``, and stay while that passes.
-    constants : Out, to the steps.
+        Configuration of the run.
+    restart : In(1)
+        An epoch begins; its first value comes eight cycles later at the earliest.
+    next : In(1)
+        Two cycles before the ``x`` of a mini-batch's last row: rows behind it belong to the next mini-batch.
+    inward : In(4)
+        Shift towards the ball, of :class:`.ModelNorms`, 0 without a ball. For a mini-batch, it must have come two cycles before
+        its first ``x``, and stay while that passes.
+    constants : Out(Signature)
+        The mini-batch's constants, to the steps.
     """
 
     def __init__(self, build: Build):
@@ -80,7 +97,7 @@ class ProximalPhases(wiring.Component):
         constants = self.constants
 
         def phase(rate: Value, following: Value, name: str) -> Value:
-            """A phase that adds ``rate`` up, and what it comes to with this mini-batch's."""
+            """A phase that sums up ``rate``; returns its sum with this mini-batch's."""
             phase = Signal(PHASE_BITS, name=f"{name}_phase")
             total = phase + rate
             with m.If(self.restart):
@@ -114,25 +131,36 @@ class ProximalPhases(wiring.Component):
 
 
 class ProximalStep(wiring.Component):
-    """Shrinks, thresholds and bounds a value a cycle (golden model: :func:`zipsgd.golden.prox.apply_prox`).
+    """Shrinks, thresholds and bounds a value (golden model: :func:`zipsgd.golden.prox.apply_prox`).
 
-    Stages: add random bits; shift by fours; by ones; take away; threshold; compare; bound. ``bits`` and ``skip`` go with ``x``.
-    A value's sign chooses among constants that all lanes share, so that one adder finds what a stage yields, and the sum's sign
-    whether it holds.
+    Stages: add random bits; shift by fours; by ones; take away; threshold; compare; bound. A value's sign chooses among
+    constants that all lanes share, so that one adder gives the result of a stage, and the sum's sign tells whether to use it.
+
+    Latency: :attr:`latency` cycles from ``x`` to ``y``. Throughput: a value a cycle.
+
+    Parameters
+    ----------
+    build : Build
+        Build parameters, with a proximal step.
 
     Attributes
     ----------
-    latency : cycles from ``x`` to ``y``.
+    latency : int
+        Cycles from ``x`` to ``y``.
 
     Members
     -------
-    constants : In, of :class:`ProximalPhases`.
-    x : In(signed(model_bits)); y : Out of the same.
-    bits : In(15), random.
-    skip : In(1), y is x.
+    constants : In(Signature)
+        The mini-batch's constants, of :class:`ProximalPhases`.
+    x : In(signed(model_bits)), y : Out(signed(model_bits))
+        The value, and what becomes of it.
+    bits : In(15)
+        Random bits, with ``x``.
+    skip : In(1)
+        With ``x``: ``y`` is ``x``.
     """
 
-    latency = PROX_STAGES
+    latency = 7
 
     def __init__(self, build: Build):
         word = signed(build.model_bits)
@@ -167,7 +195,7 @@ class ProximalStep(wiring.Component):
             shrunk.eq(whole[3] - share),
         ]
 
-        # Threshold: what has come to the other side of 0 was within it
+        # Threshold: a value that has crossed 0 was within the threshold
         wide = signed(max(word.width, _THRESHOLDS.elem_shape.width))
         nearer, kept = Signal(wide, reset_less=True), Signal(wide, reset_less=True)
         negative = Signal()

@@ -6,26 +6,43 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from zipsgd.protocol.formats import Build
-from zipsgd_hw.memory import block_ram
+from zipsgd_hw.memory import Memories, block_ram
 
 __all__ = ["ReplayBuffer"]
 
 
 class ReplayBuffer(wiring.Component):
-    """A ring of plane words, written as the dot product takes them and read as the gradient unit asks.
+    """A ring of plane words: the dot product writes them, and the gradient unit reads them in the same order.
 
-    ``output`` shows the oldest word, from two cycles after its write on; a reader only asks for words written before that,
-    which the pipeline between dot product and gradient grants. ``next`` drops it; the one behind it shows in the next cycle.
+    Latency: ``output`` shows the oldest word from two cycles after its write on. A reader may ask only for words written
+    before that; the pipeline between dot product and gradient ensures it. Throughput: a write and a read in every cycle.
+
+    Parameters
+    ----------
+    build : Build
+        Build parameters; ``replay_words`` is the number of words.
 
     Members
     -------
-    write : In(1); input : In(L). Not while ``full``.
-    full : Out(1).
-    next : In(1); output : Out(L).
+    write : In(1)
+        Write ``input``; not while ``full``.
+    input : In(L)
+        The plane word to write.
+    full : Out(1)
+        All words are in use.
+    next : In(1)
+        Drop the oldest word; the word behind it shows in the next cycle.
+    output : Out(L)
+        The oldest word.
     """
 
+    @staticmethod
+    def memories(build: Build) -> Memories:
+        """Block RAMs of the component."""
+        return {"replay": (build.lanes, build.replay_words)}
+
     def __init__(self, build: Build):
-        self._depth = build.replay_words
+        self._build = build
         super().__init__(
             {
                 "write": In(1),
@@ -38,8 +55,9 @@ class ReplayBuffer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        bits = ceil_log2(self._depth)
-        m.submodules.ring = ring = block_ram(len(self.input), self._depth)
+        width, depth = self.memories(self._build)["replay"]
+        bits = ceil_log2(depth)
+        m.submodules.ring = ring = block_ram(width, depth)
         write = ring.write_port()
         read = ring.read_port()
         tail = Signal(bits)

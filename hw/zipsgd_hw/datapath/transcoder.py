@@ -2,16 +2,20 @@
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from zipsgd.protocol.formats import Build
-from zipsgd_hw.memory import block_ram
-from zipsgd_hw.windows import LateWrite
+from zipsgd_hw.memory import Memories, block_ram
+from zipsgd_hw.windows import WriteWindow
 
 from .config import run_layout
 
 __all__ = ["Transcoder"]
+
+_PART = 32
+"""Most lanes that one word of the table's window carries."""
 
 
 class Transcoder(wiring.Component):
@@ -30,19 +34,37 @@ class Transcoder(wiring.Component):
     2^level_p_max. A word of its window carries 32 lanes of one of these, or all lanes if there are fewer; its place is,
     from the low end, the part of the lanes, the level, the plane and the chunk, each in a field of whole bits.
 
-    Four cycles lie between the last plane in and the first plane out: taken whole, looked up, waiting in a register for the
-    block RAM to be slow, chosen.
+    Latency: four cycles from a chunk's last plane to its first plane out (collected, looked up, held in a register because
+    the block RAM is slow, chosen); in a run without levels one cycle. Throughput: a plane in every cycle.
+
+    Parameters
+    ----------
+    build : Build
+        Build parameters, with a transcoder.
 
     Members
     -------
-    run : In(run_layout(build)), as the core sees it.
-    wire_base_planes : In(3), p; wire_last_plane : In(3), p + m - 1. Do not matter in a run without levels.
-    input : In(stream.Signature(L)); output : Out(stream.Signature(L)).
-    write : In(LateWrite), a word of the table. Not while samples are under way.
+    run : In(run_layout(build))
+        Configuration of the run, as the core sees it.
+    wire_base_planes : In(3), wire_last_plane : In(3)
+        p, and p + m - 1, of the planes that come; they do not matter in a run without levels.
+    input : In(stream.Signature(L)), output : Out(stream.Signature(L))
+        Plane words.
+    level_window : In(WriteWindow)
+        The table; not while samples are under way.
     """
+
+    @staticmethod
+    def memories(build: Build) -> Memories:
+        """Block RAMs of the component."""
+        levels = (1 << build.level_p_max) + 1
+        return {"levels": (build.lanes * levels, build.max_chunks << bits_for(build.level_bits - 1))}
 
     def __init__(self, build: Build):
         self._build = build
+        self._levels = (1 << build.level_p_max) + 1
+        self._part = min(build.lanes, _PART)
+        self._parts = build.lanes // self._part
         super().__init__(
             {
                 "run": In(run_layout(build)),
@@ -50,55 +72,53 @@ class Transcoder(wiring.Component):
                 "wire_last_plane": In(3),
                 "input": In(stream.Signature(build.lanes)),
                 "output": Out(stream.Signature(build.lanes)),
-                "write": In(LateWrite),
+                "level_window": In(WriteWindow),
             }
         )
 
     def elaborate(self, platform):
-        build = self._build
-        lanes, p_max = build.lanes, build.level_p_max
-        levels = (1 << p_max) + 1
         m = Module()
-        run = self.run
+        moves = Signal()  # a collected chunk goes on
+        flows = Signal()
+        m.d.comb += flows.eq(~self.output.valid | self.output.ready)
+        whole, number, ups = self._collect_chunk(m, flows, moves)
+        self._send_chunk(m, flows, whole, moves, number, ups)
+        return m
 
-        # Table
-        part = min(lanes, 32)
-        parts = lanes // part
-        plane_bits = bits_for(build.level_bits - 1)
-        row = data.ArrayLayout(data.ArrayLayout(unsigned(part), parts), levels)
-        m.submodules.table = table = block_ram(
-            data.ArrayLayout(unsigned(part), parts * levels), build.max_chunks << plane_bits
-        )
+    def _make_table(self, m: Module) -> ReadPort:
+        """The table, written through its window; returns its read port."""
+        build = self._build
+        _, depth = self.memories(build)["levels"]
+        words = self._parts * self._levels
+        m.submodules.table = table = block_ram(data.ArrayLayout(unsigned(self._part), words), depth)
         write = table.write_port(granularity=1)
-        read = table.read_port()
-        place = data.View(
-            data.StructLayout(
-                {
-                    "part": exact_log2(parts),
-                    "level": exact_log2(build.level_rows),
-                    "row": range(build.max_chunks << plane_bits),
-                }
-            ),
-            self.write.payload.offset[
-                : exact_log2(parts)
-                + exact_log2(build.level_rows)
-                + bits_for((build.max_chunks << plane_bits) - 1)
-            ],
+        layout = data.StructLayout(
+            {"part": exact_log2(self._parts), "level": exact_log2(build.level_rows), "row": range(depth)}
         )
-        word = place.level * parts + place.part
+        window = self.level_window
+        place = data.View(layout, window.payload.offset[: layout.size])
+        word = place.level * self._parts + place.part
         m.d.comb += [
             write.addr.eq(place.row),
-            Value.cast(write.data).eq(self.write.payload.data[:part].replicate(parts * levels)),
-            write.en.eq(Mux(self.write.valid, 1 << word, 0)),
+            write.data.eq(window.payload.data[: self._part].replicate(words)),
+            write.en.eq(Mux(window.valid, 1 << word, 0)),
         ]
+        return table.read_port()
 
-        # Collect a chunk
-        number = Signal(data.ArrayLayout(unsigned(lanes), max(1, p_max)), reset_less=True)
+    def _collect_chunk(self, m: Module, flows: Signal, moves: Signal) -> tuple[Signal, Signal, Signal]:
+        """Take a chunk's planes; returns whether it is whole, its levels' numbers by bit, and its up planes."""
+        build, lanes = self._build, self._build.lanes
+        transcoded = self.run.transcoded
+        word = self.input.payload
+        number = Signal(data.ArrayLayout(unsigned(lanes), max(1, build.level_p_max)), reset_less=True)
         ups = Signal(data.ArrayLayout(unsigned(lanes), 2), reset_less=True)
         plane = Signal(3)
-        whole = Signal()  # a chunk is collected
+        whole = Signal()
         takes = Signal()
-        moves = Signal()  # and moves on
+        m.d.comb += [
+            self.input.ready.eq(Mux(transcoded, ~whole | moves, flows)),
+            takes.eq(self.input.valid & self.input.ready & transcoded),
+        ]
         with m.If(moves):
             m.d.sync += whole.eq(0)
         with m.If(takes):
@@ -109,23 +129,24 @@ class Transcoder(wiring.Component):
                 m.d.sync += [number.eq(0), ups.eq(0)]
             with m.If(plane < self.wire_base_planes):
                 # A base is a two's complement number; its level is counted from the lowest one.
-                shifted = Cat(self.input.payload, number)[: number.shape().size]
-                m.d.sync += Value.cast(number).eq(Mux(plane == 0, ~self.input.payload, shifted))
+                shifted = Cat(word, number)[: number.shape().size]
+                m.d.sync += number.eq(Mux(plane == 0, ~word, shifted))
             with m.Elif(plane == self.wire_base_planes):
-                m.d.sync += ups[0].eq(self.input.payload)
+                m.d.sync += ups[0].eq(word)
             with m.Else():
-                m.d.sync += ups[1].eq(self.input.payload)
+                m.d.sync += ups[1].eq(word)
+        return whole, number, ups
 
-        # Send it: a place in the table in one cycle, numbers and row in the next, both in registers, the plane
-        flows = Signal()
+    def _send_chunk(self, m: Module, flows: Signal, whole: Signal, moves: Signal, number, ups) -> None:
+        """A place in the table in one cycle, numbers and row in the next, both in registers, the plane."""
+        build, lanes, run = self._build, self._build.lanes, self.run
         held = Signal()
         held_number, held_ups = Signal.like(number, reset_less=True), Signal.like(ups, reset_less=True)
         second = Signal()
-        out_plane = Signal(plane_bits)
+        out_plane = Signal(bits_for(build.level_bits - 1))
         last_plane, last = Signal(), Signal()
         chunk = Signal(range(max(2, build.max_chunks)))
         m.d.comb += [
-            flows.eq(~self.output.valid | self.output.ready),
             last_plane.eq(out_plane == run.last_base),
             last.eq(last_plane & (second | (run.up_planes != 2))),
             moves.eq(run.transcoded & whole & (~held | (flows & last))),
@@ -140,9 +161,12 @@ class Transcoder(wiring.Component):
                 m.d.sync += [out_plane.eq(0), second.eq(~last)]
             with m.If(last):
                 m.d.sync += chunk.eq(Mux(chunk == run.last_chunk, 0, chunk + 1))
-        index = Signal(data.ArrayLayout(unsigned(p_max + 1), lanes), reset_less=True)
+
+        read = self._make_table(m)
+        index = Signal(data.ArrayLayout(unsigned(build.level_p_max + 1), lanes), reset_less=True)
         looked_up, settled = Signal(), Signal()
         chooser = Signal.like(index)
+        row = data.ArrayLayout(data.ArrayLayout(unsigned(self._part), self._parts), self._levels)
         level_planes = Signal(row, reset_less=True)
         m.d.comb += [read.addr.eq(Cat(out_plane, chunk)), read.en.eq(flows)]
         with m.If(flows):
@@ -150,20 +174,15 @@ class Transcoder(wiring.Component):
                 looked_up.eq(held),
                 settled.eq(looked_up),
                 chooser.eq(index),
-                Value.cast(level_planes).eq(Value.cast(read.data)),
-            ]
-            for lane in range(lanes):
-                base = Cat(held_number[bit][lane] for bit in range(p_max))
-                m.d.sync += index[lane].eq(base + Mux(second, held_ups[1][lane], held_ups[0][lane]))
-        m.d.comb += self.input.ready.eq(Mux(run.transcoded, ~whole | moves, flows))
-        m.d.comb += takes.eq(self.input.valid & self.input.ready & run.transcoded)
-        with m.If(flows):
-            m.d.sync += [
+                level_planes.eq(read.data),
                 self.output.valid.eq(Mux(run.transcoded, settled, self.input.valid)),
                 self.output.payload.eq(self.input.payload),
             ]
+            for lane in range(lanes):
+                base = Cat(held_number[bit][lane] for bit in range(build.level_p_max))
+                m.d.sync += index[lane].eq(base + Mux(second, held_ups[1][lane], held_ups[0][lane]))
             with m.If(run.transcoded):
                 for lane in range(lanes):
-                    choice = Array(level_planes[level][lane // part][lane % part] for level in range(levels))
+                    part, place = divmod(lane, self._part)
+                    choice = Array(level_planes[level][part][place] for level in range(self._levels))
                     m.d.sync += self.output.payload[lane].eq(choice[chooser[lane]])
-        return m

@@ -8,17 +8,23 @@ __all__ = ["CobsDecoder"]
 
 
 class CobsDecoder(wiring.Component):
-    """Takes the coding of frames off a byte stream, a byte a cycle.
+    """Takes the coding of frames off a byte stream.
 
-    A code byte yields the zero that its predecessor's block stood for; so each byte in gives at most one out, one cycle
-    later, and neither a frame's first code byte nor the zero that ends it gives any.
+    A code byte yields the zero that its predecessor's block stood for; so each byte in gives at most one out, and neither a
+    frame's first code byte nor the zero that ends it gives any.
+
+    Latency: one cycle. Throughput: a byte in every cycle.
 
     Members
     -------
     coded : In(stream.Signature(8, always_ready=True))
-    data : Out(stream.Signature(8, always_ready=True)), the bytes of the frame.
-    end : Out(1), strobe: the frame has ended; never together with ``data.valid``. Empty frames (zero after zero) give none.
-    broken : Out(1), with ``end``: the frame stopped short of what its last code byte said.
+        Coded bytes.
+    data : Out(stream.Signature(8, always_ready=True))
+        The bytes of the frame.
+    end : Out(1)
+        Strobe: the frame has ended; never together with ``data.valid``. Empty frames (zero after zero) give none.
+    broken : Out(1)
+        With ``end``: the frame was shorter than its last code byte said.
     """
 
     coded: In(stream.Signature(8, always_ready=True))

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.memory import Memories
 from zipsgd_hw.stream_register import StreamRegister
 
 from .command_unit import CommandUnit
@@ -18,22 +19,31 @@ __all__ = ["Link"]
 class Link(wiring.Component):
     """Frames on a byte stream (:mod:`zipsgd.protocol.frames`) to a word bus and bytes of samples.
 
-    Takes a byte in every cycle, whatever waits behind it; a host that keeps to its credit loses no frame. Commands wait
-    where the datapath, the word bus or the way to the host is busy; nothing else does.
+    A host that keeps to its credit loses no frame. Commands wait where the datapath, the word bus or the way to the host is
+    busy; nothing else waits. Throughput: a byte from the host in every cycle, whatever waits behind it; a byte to the host in
+    two cycles.
 
     Parameters
     ----------
-    build : ``rx_bytes`` is the receive buffer's size.
+    build : Build
+        Build parameters; ``rx_bytes`` is the receive buffer's size.
 
     Members
     -------
-    rx : In(stream.Signature(8, always_ready=True)), bytes from the host.
-    tx : Out(stream.Signature(8)), bytes to the host, at most one in two cycles.
-    write : Out(WriteRequest); read : Out(ReadRequest); read_data : In(Word): the word bus.
-    bytes : Out(stream.Signature(8)), bytes of samples, up to one a cycle.
-    bytes_reset : Out(1), strobe: SYNC has come; whatever was under way is dropped. ``bytes`` is not valid in the next cycle.
-    idle : In(1), the datapath is idle; see :class:`.CommandUnit`.
-    frames_bad : Out(16); frames_skipped : Out(16): see :class:`.FrameReceiver`.
+    rx : In(stream.Signature(8, always_ready=True))
+        Bytes from the host.
+    tx : Out(stream.Signature(8))
+        Bytes to the host.
+    write : Out(WriteRequest), read : Out(ReadRequest), read_data : In(Word)
+        The word bus.
+    bytes : Out(stream.Signature(8))
+        Bytes of samples, up to one a cycle.
+    bytes_reset : Out(1)
+        Strobe: SYNC has come; whatever was under way is dropped. ``bytes`` is not valid in the next cycle.
+    idle : In(1)
+        The datapath is idle; see :class:`.CommandUnit`.
+    frames_bad : Out(16), frames_skipped : Out(16)
+        Frames dropped, see :class:`.FrameReceiver`.
     """
 
     rx: In(stream.Signature(8, always_ready=True))
@@ -46,6 +56,11 @@ class Link(wiring.Component):
     idle: In(1)
     frames_bad: Out(16)
     frames_skipped: Out(16)
+
+    @staticmethod
+    def memories(build: Build) -> Memories:
+        """Block RAMs of the component."""
+        return {**FrameReceiver.memories(build), **FrameSender.memories()}
 
     def __init__(self, build: Build):
         self._build = build
@@ -69,13 +84,11 @@ class Link(wiring.Component):
         connect(m, flipped(self.read_data), commands.read_data)
         connect(m, commands.bytes, flipped(self.bytes))
         connect(m, commands.answer, sender.answer)
+        connect(m, receiver.state, sender.said)
         connect(m, sender.coded, flipped(self.tx))
         m.d.comb += [
             commands.idle.eq(self.idle),
             sender.ack.eq(receiver.answer | commands.done),
-            sender.expected.eq(receiver.expected),
-            sender.freed.eq(receiver.freed),
-            sender.last.eq(receiver.last),
             sender.drop.eq(receiver.sync),
             self.bytes_reset.eq(receiver.sync),
             self.frames_bad.eq(receiver.frames_bad),

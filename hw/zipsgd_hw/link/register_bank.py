@@ -1,12 +1,12 @@
-"""The registers, made from their table."""
+"""The registers and windows, made from their tables."""
 
-from amaranth import C, Module, Mux, Signal, Value
+from amaranth import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import REGISTERS, Register, identification, registers_of
-from zipsgd_hw.windows import OFFSET_BITS, LateWrite, WindowData, WindowRead, WindowWrite
+from zipsgd.protocol.registers import REGISTERS, Register, identification, registers_of, windows_of
+from zipsgd_hw.windows import window_signature
 
 from .word_bus import ReadRequest, Word, WriteRequest
 
@@ -16,27 +16,29 @@ _SELECT_BITS = (len(REGISTERS) - 1).bit_length()
 
 
 class RegisterBank(wiring.Component):
-    """What stands behind the word bus: registers by address, and the way to the model window.
+    """What stands behind the word bus: registers by address, and the way to the windows.
 
-    A write acts at the end of its cycle, a strobe in the next one; a write to an address of no register, or of a read-only
-    one, does nothing. A register's word is there two cycles after the request; addresses of no register read as zero. A read
+    A write to an address of no register, or of a read-only one, does nothing; addresses of no register read as zero. A read
     request drops an earlier one that has not been answered.
+
+    Latency: a register that is written changes in the next cycle; a word read is there two cycles after its request, that of a
+    :data:`.ReadWriteWindow` one cycle after the window's answer. Throughput: a write in every cycle, unless the window that it
+    goes to waits.
 
     Parameters
     ----------
-    build : its :func:`.identification` gives the constants.
+    build : Build
+        Build parameters: they determine which registers and windows there are, and the constants of :func:`.identification`.
 
     Members
     -------
     write : In(WriteRequest)
-    read : In(ReadRequest)
-    read_data : Out(Word)
-    window_write : Out(WindowWrite)
-    window_read : Out(WindowRead)
-    window_data : In(WindowData), always ready.
-    level_write, coefficient_write : Out(LateWrite)
-    doubt_offset : Out(16), doubt_word : In(32): a place in the doubt window, and its word a cycle later.
-    one port for each register that the build has and that is no constant, named as the register:
+        Words to write.
+    read : In(ReadRequest), read_data : Out(Word)
+        Words to read, and their answers.
+    one for each of :func:`zipsgd.protocol.registers.windows_of`, by its name
+        Out(:func:`.window_signature` of the window); answers of a :data:`.ReadWriteWindow` are taken at once.
+    one for each register that the build has and that is no constant, by its name
         "rw": Out(width), 0 after reset; "w": Out(stream.Signature(width, always_ready=True)), valid for one cycle a
         write; "r": In(width).
     """
@@ -44,17 +46,12 @@ class RegisterBank(wiring.Component):
     def __init__(self, build: Build):
         self._constants = identification(build)
         self._registers = list(registers_of(build).values())
+        self._windows = list(windows_of(build).values())
         members = {
             "write": In(WriteRequest),
             "read": In(ReadRequest),
             "read_data": Out(Word),
-            "window_write": Out(WindowWrite),
-            "window_read": Out(WindowRead),
-            "window_data": In(WindowData),
-            "level_write": Out(LateWrite),
-            "coefficient_write": Out(LateWrite),
-            "doubt_offset": Out(OFFSET_BITS),
-            "doubt_word": In(32),
+            **{window.name: Out(window_signature(window)) for window in self._windows},
         }
         for register in self._registers:
             if register.name in self._constants:
@@ -66,31 +63,24 @@ class RegisterBank(wiring.Component):
             }[register.access]
         super().__init__(members)
 
-    def _value(self, register: Register) -> Value:
-        if register.name in self._constants:
-            return C(self._constants[register.name], 32)
-        if register.access == "w":
-            return C(0, 32)
-        return getattr(self, register.name)
+    def _ports(self, access: str) -> list[tuple[int, wiring.PureInterface]]:
+        """Windows of an access: the address bit that selects each, and its port."""
+        return [
+            (window.select_bit, getattr(self, window.name))
+            for window in self._windows
+            if window.access == access
+        ]
 
     def elaborate(self, platform):
         m = Module()
+        self._write_registers(m)
+        self._write_windows(m)
+        word, selecting, select_windows = self._read_register(m)
+        self._answer(m, word, selecting, select_windows)
+        return m
 
+    def _write_registers(self, m: Module) -> None:
         address, word = self.write.payload.address, self.write.payload.data
-        to_window = address[OFFSET_BITS]
-        m.d.sync += [
-            self.level_write.payload.offset.eq(address),
-            self.level_write.payload.data.eq(word),
-            self.level_write.valid.eq(self.write.valid & address[OFFSET_BITS + 1]),
-            self.coefficient_write.valid.eq(self.write.valid & address[OFFSET_BITS + 2]),
-        ]
-        m.d.comb += [
-            self.coefficient_write.payload.eq(self.level_write.payload),
-            self.window_write.payload.offset.eq(address),
-            self.window_write.payload.data.eq(word),
-            self.window_write.valid.eq(self.write.valid & to_window),
-            self.write.ready.eq(self.window_write.ready | ~to_window),
-        ]
         hit = Signal()
         m.d.comb += hit.eq(self.write.valid & (address[_SELECT_BITS:] == 0))
         for register in self._registers:
@@ -102,44 +92,87 @@ class RegisterBank(wiring.Component):
                 with m.If(here):
                     m.d.sync += getattr(self, register.name).eq(word)
 
-        m.d.comb += [
-            self.window_read.payload.eq(self.read.payload),
-            self.window_read.valid.eq(self.read.valid & self.read.payload[OFFSET_BITS]),
-            self.read.ready.eq(self.window_read.ready | ~self.read.payload[OFFSET_BITS]),
-            self.window_data.ready.eq(1),
-        ]
+    def _write_windows(self, m: Module) -> None:
+        """Words of windows that are only written go on a cycle late; those of others wait until they are taken."""
+        address, word = self.write.payload.address, self.write.payload.data
+        late = Signal.like(self.write.payload)
+        m.d.sync += late.eq(self.write.payload)
+        for bit, window in self._ports("w"):
+            m.d.sync += window.valid.eq(self.write.valid & address[bit])
+            m.d.comb += [window.payload.offset.eq(late.address), window.payload.data.eq(late.data)]
+        takes = []
+        for bit, window in self._ports("rw"):
+            m.d.comb += [
+                window.write.payload.offset.eq(address),
+                window.write.payload.data.eq(word),
+                window.write.valid.eq(self.write.valid & address[bit]),
+            ]
+            takes.append(window.write.ready | ~address[bit])
+        m.d.comb += self.write.ready.eq(Cat(*takes).all())
+
+    def _value(self, register: Register) -> Value:
+        if register.name in self._constants:
+            return C(self._constants[register.name], 32)
+        if register.access == "w":
+            return C(0, 32)
+        return getattr(self, register.name)
+
+    def _read_register(self, m: Module) -> tuple[Value, Signal, Value]:
+        """The word of a register, or of a window that is only read.
+
+        Returns it, a strobe in its cycle, and whether the request at hand goes to another window.
+        """
+        address = self.read.payload
+        taken = self.read.valid & self.read.ready
+        select_windows = Cat(*(address[bit] for bit, _ in self._ports("rw"))).any()
         select = Signal(_SELECT_BITS)
-        known, listed, selecting, waiting = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += self.doubt_offset.eq(self.read.payload)
+        known, selecting = Signal(), Signal()
         # A tree of two-way multiplexers folds well where words are constant or narrow.
         words = [Value.cast(C(0, 32))] * (1 << _SELECT_BITS)
         for register in self._registers:
             words[register.address] = self._value(register)
         for bit in select:
             words = [Mux(bit, high, low) for low, high in zip(words[::2], words[1::2])]
+        word = Mux(known, words[0], 0)
+        for place, window in self._ports("r"):
+            listed = Signal(name=f"listed{place}")
+            m.d.comb += window.offset.eq(address)
+            with m.If(taken):
+                m.d.sync += listed.eq(address[place])
+            word = Mux(listed, window.word, word)
 
+        with m.If(selecting):
+            m.d.sync += selecting.eq(0)
+        with m.If(taken):
+            m.d.sync += [
+                select.eq(address),
+                known.eq(address[_SELECT_BITS:] == 0),
+                selecting.eq(~select_windows),
+            ]
+        return word, selecting, select_windows
+
+    def _answer(self, m: Module, word: Value, selecting: Signal, select_windows: Value) -> None:
+        """Answer with a register's word in its cycle, or with a window's when that has it."""
+        waiting = Signal()
+        takes = []
+        for bit, window in self._ports("rw"):
+            m.d.comb += [
+                window.read.payload.eq(self.read.payload),
+                window.read.valid.eq(self.read.valid & self.read.payload[bit]),
+                window.data.ready.eq(1),
+            ]
+            takes.append(window.read.ready | ~self.read.payload[bit])
+        m.d.comb += self.read.ready.eq(Cat(*takes).all())
         with m.If(self.read_data.ready):
             m.d.sync += self.read_data.valid.eq(0)
         with m.If(selecting):
-            m.d.sync += [
-                selecting.eq(0),
-                self.read_data.valid.eq(1),
-                self.read_data.payload.eq(Mux(listed, self.doubt_word, Mux(known, words[0], 0))),
-            ]
+            m.d.sync += [self.read_data.valid.eq(1), self.read_data.payload.eq(word)]
         with m.If(self.read.valid & self.read.ready):
-            m.d.sync += [
-                select.eq(self.read.payload),
-                listed.eq(self.read.payload[OFFSET_BITS + 3]),
-                known.eq(self.read.payload[_SELECT_BITS:] == 0),
-                selecting.eq(~self.read.payload[OFFSET_BITS]),
-                waiting.eq(self.read.payload[OFFSET_BITS]),
-                self.read_data.valid.eq(0),
-            ]
-        with m.If((waiting | self.window_read.valid) & self.window_data.valid):
-            m.d.sync += [
-                waiting.eq(0),
-                self.read_data.valid.eq(1),
-                self.read_data.payload.eq(self.window_data.payload),
-            ]
-
-        return m
+            m.d.sync += [waiting.eq(select_windows), self.read_data.valid.eq(0)]
+        for _, window in self._ports("rw"):
+            with m.If((waiting | window.read.valid) & window.data.valid):
+                m.d.sync += [
+                    waiting.eq(0),
+                    self.read_data.valid.eq(1),
+                    self.read_data.payload.eq(window.data.payload),
+                ]

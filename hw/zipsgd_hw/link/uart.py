@@ -24,14 +24,24 @@ class UartReceiver(wiring.Component):
     A byte comes out in the middle of its stop bit, so that the next start bit may come up to half a bit early. A start bit
     that is gone by its middle is ignored; a byte without a stop bit is dropped, and the line must go high again first.
 
+    Latency: 9 * divisor + divisor // 2 + 3 cycles from the first one of the start bit. Throughput: a byte in 10 bits.
+
     Parameters
     ----------
-    divisor : cycles a bit, at least 5.
+    divisor : int
+        Cycles a bit, at least 5.
 
     Members
     -------
-    rx : In(1), the pin, asynchronous; synchronised by two flip-flops here.
-    data : Out(stream.Signature(8, always_ready=True)), valid for one cycle a byte.
+    rx : In(1)
+        The pin, asynchronous; synchronised by two flip-flops here.
+    data : Out(stream.Signature(8, always_ready=True))
+        The bytes, each valid for one cycle.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``divisor`` is no integer, or is too small.
     """
 
     rx: In(1, init=1)
@@ -84,16 +94,27 @@ class UartReceiver(wiring.Component):
 
 
 class UartTransmitter(wiring.Component):
-    """Sends bytes, least significant bit first: 10 * divisor cycles a byte, without gaps while ``data`` is valid.
+    """Sends bytes, least significant bit first.
+
+    Latency: the start bit begins one cycle after the byte is taken. Throughput: a byte in 10 * divisor cycles, without gaps
+    while ``data`` is valid.
 
     Parameters
     ----------
-    divisor : cycles a bit, at least 5.
+    divisor : int
+        Cycles a bit, at least 5.
 
     Members
     -------
     data : In(stream.Signature(8))
-    tx : Out(1), the pin, high when idle.
+        Bytes to send.
+    tx : Out(1)
+        The pin, high when idle.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``divisor`` is no integer, or is too small.
     """
 
     data: In(stream.Signature(8))

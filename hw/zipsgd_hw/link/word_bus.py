@@ -2,14 +2,15 @@
 
 from amaranth.lib import data, stream
 
-from zipsgd.protocol.registers import COEFFICIENT_WINDOW, DOUBT_WINDOW, LEVEL_WINDOW, MODEL_WINDOW
-from zipsgd_hw.windows import OFFSET_BITS
+from zipsgd.protocol.registers import WINDOW_OFFSET_BITS, WINDOWS
 
 __all__ = ["ADDRESS_BITS", "DataWord", "ReadRequest", "Word", "WriteRequest"]
 
-ADDRESS_BITS = OFFSET_BITS + 4
-"""An address has one bit for each window, and none of them for registers, above the place there."""
-assert DOUBT_WINDOW == 2 * COEFFICIENT_WINDOW == 4 * LEVEL_WINDOW == 8 * MODEL_WINDOW
+ADDRESS_BITS = max(window.select_bit for window in WINDOWS.values()) + 1
+"""Bits of an address: the place in a window, and above it one bit for each window; a register's address has none of these."""
+assert all(
+    window.address == 1 << window.select_bit >= 1 << WINDOW_OFFSET_BITS for window in WINDOWS.values()
+), "each window has an address bit of its own"
 
 WriteRequest = stream.Signature(data.StructLayout({"address": ADDRESS_BITS, "data": 32}))
 """A word to write."""

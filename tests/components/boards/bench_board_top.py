@@ -14,7 +14,7 @@ from datapath_stand_in import StandIn
 
 from zipsgd.driver.coding import decode, encode
 from zipsgd.protocol.frames import Frame, Kind
-from zipsgd.protocol.registers import MODEL_WINDOW, identification, parse_identification
+from zipsgd.protocol.registers import WINDOWS, identification, parse_identification
 from zipsgd_hw.boards import BOARDS, board_top
 from zipsgd_hw.boards.board_top import BoardTop
 from zipsgd_hw.top import UartAccelerator
@@ -22,6 +22,7 @@ from zipsgd_sim.link_host import read_payload, words_payload
 
 NAMES = ("icebreaker", "ulx3s-85f")
 """A board of each family, one of which has a fast memory."""
+MODEL_WINDOW = WINDOWS["model_window"].address
 
 
 def top(name):

@@ -10,19 +10,19 @@ from component_bench import Case, ComponentBench
 from zipsgd_hw.datapath.adder_tree import AdderTree
 from zipsgd_sim.stream_bench import StreamBench
 
-_SHAPES = ((2, 6, 1, 1), (8, 6, 1, 3), (16, 9, 2, 2))
-"""Terms, their bits, levels of adders between registers, and the latency that comes of it."""
+_SHAPES = ((2, 6, 1), (8, 6, 2), (16, 9, 2))
+"""Terms, their bits, and the latency with two levels of adders between registers."""
 
 BENCH = ComponentBench(
     (AdderTree,),
     "sum of integers",
     tuple(
         Case(
-            f"{count}x{width}-levels{levels}",
-            partial(AdderTree, count, width, levels=levels),
+            f"{count}x{width}",
+            partial(AdderTree, count, width),
             {"count": count, "width": width, "latency": latency},
         )
-        for count, width, levels, latency in _SHAPES
+        for count, width, latency in _SHAPES
     ),
 )
 

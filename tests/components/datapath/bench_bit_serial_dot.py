@@ -14,6 +14,7 @@ from zipsgd.golden.dot import dot
 from zipsgd.golden.quantise import Codes
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.bit_serial_dot import BitSerialDot
+from zipsgd_hw.datapath.bundles import plane_flags_layout
 from zipsgd_sim.stream_bench import StreamBench
 
 _SMALL = {"max_batch": 4, "model_bits": 12, "q3_bits": 6, "gradient_bits": 8, "replay_words": 64}
@@ -34,9 +35,8 @@ def _latency(build: Build, fast_memory: bool) -> int:
 
 
 def _make(build: Build, fast_memory: bool) -> BitSerialDot:
-    component = BitSerialDot(build, fast_memory=fast_memory)
-    assert component.latency == _latency(build, fast_memory)
-    return component
+    assert BitSerialDot.latency(build, fast_memory=fast_memory) == _latency(build, fast_memory)
+    return BitSerialDot(build, fast_memory=fast_memory)
 
 
 BENCH = ComponentBench(
@@ -53,7 +53,7 @@ class Bench:
         self.build, fast_memory = _SHAPES[str(cocotb.plusargs["case"])]
         self.latency = _latency(self.build, fast_memory)
         self.bench = StreamBench(dut)
-        self.outputs = Ports(dut, "z_valid", "z_last", "z", "base_z")
+        self.outputs = Ports(dut, "valid", "last", "z", "base_z", prefix="scores__")
         self.due: deque[tuple[int, int, int, int | None]] = deque()
         self.q3 = np.zeros((self.build.max_chunks, self.build.lanes), dtype=np.int64)
         self.under_way: int | None = None  # a chunk, from its first word to its last one
@@ -63,15 +63,14 @@ class Bench:
     async def cycle(self, taken: tuple[int, Position] | None = None, **pins: int) -> None:
         """``taken``: a word and where it stands; else what is shown there is random."""
         build = self.build
-        pins |= {
-            name: random.getrandbits(1) for name in ("first_chunk", "sign", "base", "last_base", "last_word")
-        }
         pins |= {"take": 0, "word": random.getrandbits(build.lanes)}
-        pins |= {"number": random.randrange(build.m_max), "chunk": random.randrange(build.max_chunks)}
+        pins |= {
+            "flags": random.getrandbits(plane_flags_layout(build).size),
+            "chunk": random.randrange(build.max_chunks),
+        }
         if taken is not None:
             word, position = taken
-            pins |= {"take": 1, "word": word}
-            pins |= {name: value for name, value in position._asdict().items() if name in pins}
+            pins |= {"take": 1, "word": word, "flags": position.flags(build), "chunk": position.chunk}
         # Writes of every part of any chunk that is not being read
         low, high = -1 << (build.q3_bits - 1), (1 << (build.q3_bits - 1)) - 1
         entries = [weighted(low, high) for _ in range(build.update_lanes)]
@@ -83,12 +82,12 @@ class Bench:
         self.bench.pins |= pins | self.write_pins(chunk, written, entries)
         await self.bench.cycle()
         due = self.due.popleft() if self.due and self.due[0][0] == now else None
-        assert self.outputs.z_valid == (due is not None), f"cycle {now}"
+        assert self.outputs.valid == (due is not None), f"cycle {now}"
         if due is not None:
             _, z, last, base_z = due
             z_mask = (1 << build.z_bits) - 1
             assert self.outputs.z == z & z_mask, f"cycle {now}"
-            assert self.outputs.z_last == last, f"cycle {now}"
+            assert self.outputs.last == last, f"cycle {now}"
             assert base_z is None or self.outputs.base_z == base_z & z_mask, f"cycle {now}"
 
     def write_pins(self, chunk: int, written: int, entries: list[int]) -> dict[str, int]:
@@ -97,7 +96,7 @@ class Bench:
             if written >> group & 1:
                 self.q3[chunk].reshape(-1, self.build.update_lanes)[group] = entries
         words = sum((entry & ((1 << bits) - 1)) << (bits * place) for place, entry in enumerate(entries))
-        return {"q3_write": written, "q3_chunk": chunk, "q3_words": words}
+        return {"q3__write": written, "q3__chunk": chunk, "q3__words": words}
 
     async def fill(self, entry: int) -> None:
         """Q3 is ``entry`` everywhere, and stays so."""
@@ -139,7 +138,7 @@ class Bench:
         """What is under way is dropped, Q3 is not."""
         self.under_way = None
         self.due.clear()
-        self.bench.pins |= {"rst": 1, "take": 0, "q3_write": 0}
+        self.bench.pins |= {"rst": 1, "take": 0, "q3__write": 0}
         await self.bench.cycle()
         self.bench.pins["rst"] = 0
 

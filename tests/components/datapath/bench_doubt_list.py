@@ -21,7 +21,9 @@ BENCH = ComponentBench(
 async def lists(dut):
     """Each list is read when it is whole, its end among others; some are broken off by the next one, or by a reset."""
     most = case_build().refetch
-    timeline = Timeline(StreamBench(dut), pulses=("start", "valid"), noise=("doubt", "offset"))
+    timeline = Timeline(
+        StreamBench(dut), pulses=("start", "doubt__valid"), noise=("doubt__payload", "doubt_window__offset")
+    )
     for number, count in enumerate(
         [most, 1, most + 1, 31, 32, 33, most - 1, 0, 2 * most + 5, *random.choices(range(1, most), k=12)]
     ):
@@ -39,7 +41,7 @@ async def lists(dut):
         for place, doubt in enumerate(doubts):
             while random.random() < stall:
                 at += 1
-            timeline.drive(at, valid=1, doubt=int(doubt))
+            timeline.drive(at, doubt__valid=1, doubt__payload=int(doubt))
             word, bit = place % most // 32, place % 32
             words[word] = (words[word] if bit else 0) | int(doubt) << bit
             at += 1
@@ -47,7 +49,7 @@ async def lists(dut):
             outside = [most // 32, most // 32 + 1, *(1 << k for k in range(3, 16)), 0xFFFF]
             places = [*words, *(place for place in outside if place >= most // 32)]
             for place in random.sample(places, len(places)):
-                timeline.drive(at, offset=place)
+                timeline.drive(at, doubt_window__offset=place)
                 at += 1
-                timeline.due(at, word=words.get(place, 0))
+                timeline.due(at, doubt_window__word=words.get(place, 0))
         await timeline.run(at + 1)

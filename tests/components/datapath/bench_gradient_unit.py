@@ -44,7 +44,8 @@ BENCH = ComponentBench(
     ),
 )
 
-_OUTPUTS = ("next", "busy", "ends", "chunk", "last_chunk", "accumulators", "finishing", "sample_done")
+_OUTPUTS = ("next", "busy", "finishing", "sample_done")
+_GRADIENT = ("ends", "chunk", "last_chunk", "accumulators")
 
 
 @dataclass
@@ -112,6 +113,7 @@ class Bench:
         self.bench = StreamBench(dut)
         self.source = self.bench.source("sample", junk=True)
         self.ports = Ports(dut, *_OUTPUTS, "sample__valid", "sample__ready")
+        self.gradient = Ports(dut, *_GRADIENT, prefix="gradient__")
         self.pair = False
         self.forget()
 
@@ -161,12 +163,12 @@ class Bench:
         ready = self.loaded is None or bool(frees)
         assert ports.sample__ready == ready, where
         ending = self.ends.popleft() if self.ends and self.ends[0][0] == now else None
-        assert ports.ends == (ending is not None), where
+        assert self.gradient.ends == (ending is not None), where
         if ending is not None:
-            assert (ports.chunk, ports.last_chunk) == ending[1:], where
+            assert (self.gradient.chunk, self.gradient.last_chunk) == ending[1:], where
         if self.sums and self.sums[0][0] == now:
             self.accumulators = self.sums.popleft()[1]
-        assert self.accumulators in (None, ports.accumulators), where
+        assert self.accumulators in (None, self.gradient.accumulators), where
 
         if take:
             self._taken(now, sample, position)

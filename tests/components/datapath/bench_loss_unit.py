@@ -20,9 +20,10 @@ from zipsgd.golden.loss import (
     polynomial_loss,
     residuals,
 )
-from zipsgd.golden.polynomial import LOSS_WORDS, PolynomialWords
+from zipsgd.golden.polynomial import PolynomialWords
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_FRAC, LABEL_ONE, LFSR_BITS, REACH_MAX, STEP_EXP_MAX
+from zipsgd.protocol.registers import LOSS_WORDS
 from zipsgd.protocol.run import Loss, Refetch
 from zipsgd_hw.datapath.loss_unit import LossUnit
 from zipsgd_sim.stream_bench import StreamBench
@@ -104,7 +105,7 @@ class Run:
     @property
     def spacing(self) -> int:
         """Least cycles from one sample's last z to the next one's."""
-        return 3 * (self.degree + 2) if self.loss.polynomial else LossUnit.spacing
+        return LossUnit.spacing(self.degree)
 
     def bits(self, build: Build) -> int:
         return run_bits(
@@ -211,9 +212,8 @@ def draw_row(build: Build, run: Run) -> Row:
 class Samples:
     """Writes samples and what comes of them down in a timeline."""
 
-    def __init__(self, build: Build, latency: int, run: Run, timeline: Timeline, lfsr: Lfsr) -> None:
+    def __init__(self, build: Build, run: Run, timeline: Timeline, lfsr: Lfsr) -> None:
         self._build = build
-        self._latency = latency
         self._run = run
         self._timeline = timeline
         self._lfsr = lfsr
@@ -222,10 +222,7 @@ class Samples:
         """A sample's row for each head, with the cycles in which their last z come."""
         outcomes = [self._derive(row, end) for row, end in zip(rows, ends, strict=True)]
         count = outcomes[0].size
-        if self._run.loss.polynomial:
-            last_rounded = 3 * self._run.degree + 8 + count
-        else:
-            last_rounded = self._latency
+        last_rounded = LossUnit.latency(self._build, degree=self._run.degree, up_planes=self._run.m)
         start = self._lfsr.state
         for derivative, end in zip(outcomes, ends, strict=True):
             self._lfsr.state = start  # all heads draw the same
@@ -235,7 +232,7 @@ class Samples:
                 pair.append(int(delta[0, 0]))
                 self._raise(end + last_rounded - (count - 1 - i) + 1, flag)
             words = pack([pair[0], pair[-1]], self._build.delta_bits)
-            self._timeline.due(end + last_rounded, delta_valid=1, deltas=words)
+            self._timeline.due(end + last_rounded, deltas__valid=1, deltas__payload=words)
 
     def _raise(self, cycle: int, flag: int) -> None:
         if flag:
@@ -259,9 +256,9 @@ class Samples:
         r = []
         for i, z in enumerate(row.z):
             cycle = begin + i
-            timeline.drive(cycle, z_valid=1, z_last=int(cycle == end), z=z)
+            timeline.drive(cycle, scores__valid=1, scores__last=int(cycle == end), scores__z=z)
             if i == 0:
-                timeline.drive(cycle, base_z=row.base_z)
+                timeline.drive(cycle, scores__base_z=row.base_z)
             one = np.array([[z]])
             if run.loss.polynomial:
                 word, flag = arguments(one, label, run.p, run.reach, run.loss, build)
@@ -281,7 +278,7 @@ class Samples:
                 within, derivative = np.zeros_like(within), np.zeros_like(derivative)
             self._add_loss(end + 6 + late, loss_sum(within, derivative))
         if build.refetch:
-            timeline.due(begin + 3, doubt_valid=1, doubt=int(doubt))
+            timeline.due(begin + 3, doubt__valid=1, doubt__payload=int(doubt))
         return derivative[0]
 
 
@@ -289,20 +286,23 @@ class Samples:
 async def runs(dut):
     """Each run seeded anew; clears at times that know nothing of the samples; some runs are broken off by a reset."""
     build = case_build()
+    window = ("coefficient_window__valid", "coefficient_window__payload") if build.polynomial else ()
     timeline = Timeline(
         StreamBench(dut),
-        pulses=("z_valid", "seed_load", "clear", "coefficient_write__valid", "label__valid"),
-        noise=("z", "z_last", "base_z", "label__payload", "bounds", "seed", "coefficient_write__payload"),
-        strobes=("label__ready", "doubt_valid", "delta_valid"),
+        pulses=("scores__valid", "seed__valid", "clear", "label__valid", *window[:1]),
+        noise=(
+            *("scores__z", "scores__last", "scores__base_z", "label__payload", "bounds", "seed__payload"),
+            *window[1:],
+        ),
+        strobes=("label__ready", "doubt__valid", "deltas__valid"),
         levels=("loss", "flags"),
     )
-    latency = LossUnit(build).latency
     for number in range(80):
         run = draw_run(build, number)
         at = timeline.now
         timeline.drive(at, run=run.bits(build))
         seed = random.randrange(1, 1 << LFSR_BITS)
-        timeline.drive(at, seed_load=1, seed=seed)
+        timeline.drive(at, seed__valid=1, seed__payload=seed)
         for cycle in range(
             at, at + 4
         ):  # a change of runs may leave a product behind: an epoch begins with a clear
@@ -311,10 +311,12 @@ async def runs(dut):
         at += 1
         for place, word in [*enumerate(run.words.derivative), *enumerate(run.words.loss, LOSS_WORDS)]:
             timeline.drive(
-                at, coefficient_write__valid=1, coefficient_write__payload=place | (word & 0xFFFF_FFFF) << 16
+                at,
+                coefficient_window__valid=1,
+                coefficient_window__payload=place | (word & 0xFFFF_FFFF) << 16,
             )
             at += 1
-        samples = Samples(build, latency, run, timeline, Lfsr([seed]))
+        samples = Samples(build, run, timeline, Lfsr([seed]))
         start = at
         end = at + run.each + 5
         for _ in range(20 // run.heads if run.degree < 3 else 6):

@@ -85,12 +85,12 @@ def draw_model(build: Build, number: int) -> Model:
 async def models(dut):
     """One behind the other, with gaps in the writes of some; others are broken off by a reset."""
     build = case_build()
-    latency = ModelNorms(build).latency
+    latency = ModelNorms.latency(build)
     steps = build.lanes // build.update_lanes
     timeline = Timeline(
         StreamBench(dut),
-        pulses=("q3_write", "q3_done"),
-        noise=("q3_chunk", "q3_words", "q3_last"),
+        pulses=("q3__write", "q3__done"),
+        noise=("q3__chunk", "q3__words", "q3__last"),
         levels=("inward",),
     )
     seen = set()
@@ -119,13 +119,13 @@ async def models(dut):
             done = step == steps - 1
             timeline.drive(
                 at,
-                q3_write=1 << step,
-                q3_chunk=chunk,
-                q3_words=pack(padded[row * build.update_lanes :][: build.update_lanes], build.q3_bits),
-                q3_done=int(done),
+                q3__write=1 << step,
+                q3__chunk=chunk,
+                q3__words=pack(padded[row * build.update_lanes :][: build.update_lanes], build.q3_bits),
+                q3__done=int(done),
             )
             if done:
-                timeline.drive(at, q3_last=int(chunk == last_chunk))
+                timeline.drive(at, q3__last=int(chunk == last_chunk))
             at += 1
             while row < rows - 1 and random.random() < stall:
                 at += 1

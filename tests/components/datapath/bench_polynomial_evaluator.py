@@ -9,9 +9,10 @@ from component_bench import ComponentBench
 from timeline import Timeline
 
 from zipsgd.golden.loss import polynomial_loss
-from zipsgd.golden.polynomial import LOSS_WORDS, PolynomialWords
+from zipsgd.golden.polynomial import PolynomialWords
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_ONE, STEP_BITS
+from zipsgd.protocol.registers import LOSS_WORDS
 from zipsgd.protocol.run import Loss
 from zipsgd_hw.datapath.polynomial_evaluator import PolynomialEvaluator
 from zipsgd_sim.stream_bench import StreamBench
@@ -61,8 +62,8 @@ async def samples(dut):
     multiplier = Multiplier(dut, bench)
     timeline = Timeline(
         bench,
-        pulses=("t_valid", "write__valid"),
-        noise=("t", "t_last", "negative", "write__payload"),
+        pulses=("t_valid", "coefficient_window__valid"),
+        noise=("t", "t_last", "negative", "coefficient_window__payload"),
         strobes=("is_delta", "loss_valid"),
     )
     products: dict[int, tuple[int, int]] = {}
@@ -82,7 +83,11 @@ async def samples(dut):
             timeline.drive(at, run=run_bits(build, degree=degree, up_planes=m, step_mantissa=mantissa))
             placed = [*enumerate(words.derivative), *enumerate(words.loss, LOSS_WORDS)]
             for place, word in random.sample(placed, len(placed)):
-                timeline.drive(at, write__valid=1, write__payload=place | (word & 0xFFFF_FFFF) << 16)
+                timeline.drive(
+                    at,
+                    coefficient_window__valid=1,
+                    coefficient_window__payload=place | (word & 0xFFFF_FFFF) << 16,
+                )
                 at += random.choice([1, 1, 2])
             at += 2
             count = 20

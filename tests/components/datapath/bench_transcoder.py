@@ -92,7 +92,7 @@ class Bench:
 
     async def reset(self) -> None:
         self.source.queue.clear()
-        self.bench.pins |= {"rst": 1, "write__valid": 0}
+        self.bench.pins |= {"rst": 1, "level_window__valid": 0}
         await self.bench.cycle()
         self.bench.pins["rst"] = 0
 
@@ -101,13 +101,16 @@ class Bench:
         part = min(self.build.lanes, 32)
         for offset in random.sample(list(words), len(words)):
             junk = random.getrandbits(32) >> part << part
-            self.bench.pins |= {"write__valid": 1, "write__payload": offset | (words[offset] ^ junk) << 16}
+            self.bench.pins |= {
+                "level_window__valid": 1,
+                "level_window__payload": offset | (words[offset] ^ junk) << 16,
+            }
             await self.bench.cycle()
             if random.random() < 0.1:
                 other = random.randrange(self.build.level_words) | random.getrandbits(32) << 16
-                self.bench.pins |= {"write__valid": 0, "write__payload": other}
+                self.bench.pins |= {"level_window__valid": 0, "level_window__payload": other}
                 await self.bench.cycle()
-        self.bench.pins |= {"write__valid": 0, "write__payload": random.getrandbits(48)}
+        self.bench.pins |= {"level_window__valid": 0, "level_window__payload": random.getrandbits(48)}
 
     async def write_table(self, table: LevelTable) -> None:
         """What the run needs of it; some of the other words are random."""

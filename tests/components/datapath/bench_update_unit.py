@@ -13,15 +13,17 @@ from zipsgd.golden.lfsr import Lfsr
 from zipsgd.golden.prox import NO_PROX, Phases, Prox, apply_prox
 from zipsgd.golden.update import update
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.numbers import LFSR_BITS, PROX_STAGES, SHRINK_SHIFT_MAX
+from zipsgd.protocol.numbers import LFSR_BITS, SHRINK_SHIFT_MAX
+from zipsgd.protocol.registers import WINDOW_OFFSET_BITS
 from zipsgd.protocol.run import Flag
 from zipsgd_hw.datapath.model_norms import ModelNorms
+from zipsgd_hw.datapath.model_window import ModelWindow
+from zipsgd_hw.datapath.proximal_step import ProximalStep
 from zipsgd_hw.datapath.update_unit import UpdateUnit
-from zipsgd_hw.windows import OFFSET_BITS
 from zipsgd_sim.stream_bench import StreamBench
 
 BENCH = ComponentBench(
-    (UpdateUnit,),
+    (UpdateUnit, ModelWindow),
     "zipsgd.golden.update.update, with zipsgd.golden.prox",
     (
         # Rounding takes a mini-batch's largest sum beyond the accumulators' range
@@ -108,18 +110,18 @@ class Model:
         self.build = build
         self.timeline = timeline
         self.run = Run(1, 1, NO_PROX)
-        self._latency = UpdateUnit(build).latency
-        self._norms_latency = ModelNorms(build).latency
+        self._latency = UpdateUnit.latency(build)
+        self._norms_latency = ModelNorms.latency(build)
         self._steps = build.lanes // build.update_lanes
-        self._stages = PROX_STAGES if build.prox else 0
+        self._stages = ProximalStep.latency if build.prox else 0
         self._memory = np.zeros(build.max_features, dtype=np.int64)
         self._written: list[tuple[int, int, np.ndarray]] = []
         self._chain: list[int] = []
         self._lfsr = Lfsr([1])
         self._phases = Phases()
         self._inward = 0
-        self._requests = bench.source("window_read")
-        self._answers = bench.sink("window_data")
+        self._requests = bench.source("model_window__read")
+        self._answers = bench.sink("model_window__data")
 
     # The window
 
@@ -136,8 +138,8 @@ class Model:
                 word = random.choice([edge, random.randrange(-top, top), random.getrandbits(8) - 128])
                 memory[head * room + feature] = word
         rows = [(row * lanes, memory[row * lanes :][:lanes]) for row in range(memory.size // lanes)]
-        beyond = [memory.size, memory.size + lanes, 2 * memory.size, 1 << OFFSET_BITS - 1]
-        beyond += [(1 << memory.size.bit_length()) + lanes, (1 << OFFSET_BITS) - lanes]
+        beyond = [memory.size, memory.size + lanes, 2 * memory.size, 1 << WINDOW_OFFSET_BITS - 1]
+        beyond += [(1 << memory.size.bit_length()) + lanes, (1 << WINDOW_OFFSET_BITS) - lanes]
         for offset in beyond:
             rows.append((offset // lanes * lanes, np.array([random.randrange(-top, top)] * lanes)))
         random.shuffle(rows)
@@ -148,9 +150,9 @@ class Model:
             for place, word in enumerate(row):
                 while random.random() < stall:
                     at += 1
-                payload = offset + place | (int(word) & 0xFFFF_FFFF) << OFFSET_BITS
-                timeline.drive(at, window_write__valid=1, window_write__payload=payload)
-                timeline.due(at, window_write__ready=1)
+                payload = offset + place | (int(word) & 0xFFFF_FFFF) << WINDOW_OFFSET_BITS
+                timeline.drive(at, model_window__write__valid=1, model_window__write__payload=payload)
+                timeline.due(at, model_window__write__ready=1)
                 at += 1
         self._memory = memory
         # The last row is asked for as its last word comes, or right behind it
@@ -189,14 +191,14 @@ class Model:
         chain = [int(word) for word in self._lfsr.state] if self._chain else []
         for _ in range(self.build.update_lanes):
             word = random.randrange(1, 1 << LFSR_BITS)
-            self.timeline.drive(at, seed_load=1, seed=word)
+            self.timeline.drive(at, seed__valid=1, seed__payload=word)
             if chain:
-                self.timeline.due(at, seed_next=chain.pop())
+                self.timeline.due(at, seed_next__payload=chain.pop())
                 chain.insert(0, word)
             self._chain.insert(0, word)
             at += random.choice([1, 1, 3])
         self._chain = self._chain[: self.build.update_lanes]
-        self.timeline.due(at, seed_next=self._chain[-1])
+        self.timeline.due(at, seed_next__payload=self._chain[-1])
         self._lfsr = Lfsr(self._chain)
         return at + 1
 
@@ -221,10 +223,12 @@ class Model:
         shift, threshold = self._phases.next(run.prox, self._inward)
         for place, cycle in enumerate(ends):
             head, chunk = divmod(place, chunks)
-            timeline.drive(cycle, ends=1, chunk=place, last_chunk=int(chunk == chunks - 1))
+            timeline.drive(
+                cycle, gradient__ends=1, gradient__chunk=place, gradient__last_chunk=int(chunk == chunks - 1)
+            )
             words = accumulated[head, chunk * build.lanes :][: build.lanes]
             for held in range(cycle + 1, cycle + 1 + self._steps):
-                timeline.drive(held, accumulators=pack(words, build.accumulator_bits))
+                timeline.drive(held, gradient__accumulators=pack(words, build.accumulator_bits))
         return self._mini_batch(ends, accumulated, shift, threshold)
 
     def _mini_batch(
@@ -241,7 +245,7 @@ class Model:
             for step in range(self._steps):
                 self._row(cycle, place, chunk, step, gradient, shift, threshold)
             completed = cycle + self._latency
-            self.timeline.due(completed, q3_done=1, q3_last=int(place == len(ends) - 1))
+            self.timeline.due(completed, q3__done=1, q3__last=int(place == len(ends) - 1))
             if chunk == chunks - 1:
                 done.append(completed)
         if self.build.ball:
@@ -290,10 +294,10 @@ class Model:
         words = [*q3, *[0] * (lanes - q3.size)]
         timeline.due(
             written,
-            q3_write=1 << step,
-            q3_chunk=place,
-            q3_words=pack(words, build.q3_bits),
-            window_write__ready=1,
+            q3__write=1 << step,
+            q3__chunk=place,
+            q3__words=pack(words, build.q3_bits),
+            model_window__write__ready=1,
         )
 
     def _latest(self, row: slice) -> np.ndarray:
@@ -334,12 +338,13 @@ async def runs(dut):
     bench = StreamBench(dut)
     timeline = Timeline(
         bench,
-        pulses=("ends", "load", "clear", "seed_load", "window_write__valid"),
+        pulses=("gradient__ends", "load", "clear", "seed__valid", "model_window__write__valid"),
         noise=(
-            *("chunk", "last_chunk", "accumulators", "seed", "window_write__payload"),
+            *("gradient__chunk", "gradient__last_chunk", "gradient__accumulators"),
+            *("seed__payload", "model_window__write__payload"),
             *(() if build.ball else ("inward",)),
         ),
-        strobes=("q3_write", "q3_done"),
+        strobes=("q3__write", "q3__done"),
         levels=("loading", "flags"),
     )
     model = Model(build, bench, timeline)

@@ -8,11 +8,8 @@ from datapath_stand_in import BUILD, WINDOW_WORDS, StandIn, digest, settings_of
 
 from zipsgd.protocol.frames import READ_WORDS, Kind
 from zipsgd.protocol.registers import (
-    COEFFICIENT_WINDOW,
-    DOUBT_WINDOW,
-    LEVEL_WINDOW,
-    MODEL_WINDOW,
     REGISTERS,
+    WINDOWS,
     identification,
     parse_identification,
     registers_of,
@@ -20,6 +17,8 @@ from zipsgd.protocol.registers import (
 from zipsgd_hw.top import Accelerator
 from zipsgd_sim.link_host import LinkHost, read_payload, words_payload
 from zipsgd_sim.stream_bench import StreamBench
+
+MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, DOUBT_WINDOW = (window.address for window in WINDOWS.values())
 
 
 def accelerator():

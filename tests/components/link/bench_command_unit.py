@@ -10,9 +10,9 @@ import cocotb
 from component_bench import Case, ComponentBench
 
 from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS, Kind
+from zipsgd.protocol.registers import WINDOW_OFFSET_BITS
 from zipsgd_hw.link.command_unit import CommandUnit
 from zipsgd_hw.link.word_bus import ADDRESS_BITS
-from zipsgd_hw.windows import OFFSET_BITS
 from zipsgd_sim.link_host import read_payload, words_payload
 from zipsgd_sim.stream_bench import StreamBench
 
@@ -20,7 +20,7 @@ BENCH = ComponentBench(
     (CommandUnit,), "zipsgd.protocol.frames: what each kind does", (Case("commands", CommandUnit),)
 )
 
-WINDOWS = [1 << bit for bit in range(OFFSET_BITS, ADDRESS_BITS)]
+WINDOWS = [1 << bit for bit in range(WINDOW_OFFSET_BITS, ADDRESS_BITS)]
 
 
 @dataclass
@@ -108,7 +108,7 @@ class Model:
         left, got, pending = length - 4, b"", None
         while True:
             now = self.now
-            goes = pending is not None and (now.idle or address >> OFFSET_BITS == 0)
+            goes = pending is not None and (now.idle or address >> WINDOW_OFFSET_BITS == 0)
             free = pending is None or bool(goes and now.write_ready)
             ready = bool(left and free)
             yield Outputs(stored_ready=int(ready), write=(address, pending) if goes else None)
@@ -132,7 +132,7 @@ class Model:
             return
         for left in range(count, 0, -1):
             address %= 1 << ADDRESS_BITS
-            waits = address >> OFFSET_BITS or kind == Kind.FENCE
+            waits = address >> WINDOW_OFFSET_BITS or kind == Kind.FENCE
             while True:
                 now = self.now
                 asks = now.idle or not waits

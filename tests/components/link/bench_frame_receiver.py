@@ -29,7 +29,7 @@ BENCH = ComponentBench(
 _CRC_BYTES = 4
 
 
-_COUNTS = ("expected", "last", "freed", "frames_bad", "frames_skipped")
+_COUNTS = ("state__expected", "state__last", "state__freed", "frames_bad", "frames_skipped")
 """Looked at around a frame's end and every few cycles: what goes wrong with them stays wrong."""
 
 
@@ -43,9 +43,9 @@ class Model:
             "stored__payload": 0,
             "sync": 0,
             "answer": 0,
-            "expected": 0,
-            "last": 0,
-            "freed": 0,
+            "state__expected": 0,
+            "state__last": 0,
+            "state__freed": 0,
             "frames_bad": 0,
             "frames_skipped": 0,
         }
@@ -60,7 +60,7 @@ class Model:
 
     @property
     def expected(self):
-        return self.shows["expected"]
+        return self.shows["state__expected"]
 
     @property
     def room(self):
@@ -87,7 +87,7 @@ class Model:
         self.shows |= {
             "sync": int((self._fate or "?")[0] == "sync"),
             "answer": int(self._fate is not None),
-            "freed": self.freed % 65536,
+            "state__freed": self.freed % 65536,
         }
 
     def _decode(self, coded):
@@ -132,15 +132,15 @@ class Model:
         shows["frames_bad"] += fate == "bad"
         shows["frames_skipped"] += fate == "skip"
         if frame is not None:
-            shows["last"] = frame.sequence
+            shows["state__last"] = frame.sequence
         if fate == "take":
             self._ring.extend(
                 struct.pack("<HBB", len(frame.payload), frame.kind, frame.sequence) + frame.payload
             )
             self.taken += CREDIT_OVERHEAD + len(frame.payload)
-            shows["expected"] = (frame.sequence + 1) % 256
+            shows["state__expected"] = (frame.sequence + 1) % 256
         if fate == "sync":
-            shows["expected"] = (frame.sequence + 1) % 256
+            shows["state__expected"] = (frame.sequence + 1) % 256
             shows["stored__valid"] = 0
             self._ring.clear()
             self.taken = self.freed = 0
@@ -353,5 +353,5 @@ async def full_rate(dut):
         struct.pack("<HBB", MAX_PAYLOAD, Kind.SAMPLES, frame.sequence) + frame.payload for frame in frames
     )
     assert bytes(stored.got) == bytes_stored
-    assert int(dut.freed.value) == len(bytes_stored)
+    assert int(dut.state__freed.value) == len(bytes_stored)
     assert not dut.frames_bad.value

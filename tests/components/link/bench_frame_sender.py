@@ -183,9 +183,9 @@ class Bench:
         self.bench.pins |= {
             "ack": now.ack,
             "drop": now.drop,
-            "expected": now.expected,
-            "freed": now.freed,
-            "last": now.last,
+            "said__expected": now.expected,
+            "said__freed": now.freed,
+            "said__last": now.last,
             "answer__valid": int(now.answer is not None),
             "answer__payload": sequence | word << 8 | last << 40,
             "coded__ready": now.taken,

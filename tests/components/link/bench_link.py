@@ -9,13 +9,14 @@ from component_bench import Case, ComponentBench
 from zipsgd.driver.coding import encode
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD, READ_WORDS, Frame, Kind
-from zipsgd.protocol.registers import MODEL_WINDOW
+from zipsgd.protocol.registers import WINDOWS
 from zipsgd_hw.link.link import Link
 from zipsgd_hw.link.word_bus import ADDRESS_BITS
 from zipsgd_sim.link_host import LinkHost, read_payload, words_payload
 from zipsgd_sim.stream_bench import StreamBench
 
 BUILD = Build(rx_bytes=1024)
+MODEL_WINDOW = WINDOWS["model_window"].address
 
 
 def link():

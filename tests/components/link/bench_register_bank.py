@@ -9,17 +9,15 @@ from component_bench import Case, ComponentBench
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.registers import (
-    COEFFICIENT_WINDOW,
-    DOUBT_WINDOW,
-    LEVEL_WINDOW,
-    MODEL_WINDOW,
     REGISTERS,
+    WINDOW_OFFSET_BITS,
+    WINDOWS,
     identification,
     registers_of,
+    windows_of,
 )
 from zipsgd_hw.link.register_bank import RegisterBank
 from zipsgd_hw.link.word_bus import ADDRESS_BITS
-from zipsgd_hw.windows import OFFSET_BITS
 from zipsgd_sim.stream_bench import StreamBench
 
 PLAIN = Build(lanes=4, update_lanes=2, max_features=64)
@@ -50,7 +48,8 @@ BENCH = ComponentBench(
 )
 
 CYCLES = 4000
-_OFFSETS = (1 << OFFSET_BITS) - 1
+MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, DOUBT_WINDOW = (window.address for window in WINDOWS.values())
+_OFFSETS = (1 << WINDOW_OFFSET_BITS) - 1
 
 
 class Reads:
@@ -90,8 +89,8 @@ def random_address(registers):
         [
             *[random.choice(registers).address] * 6,
             random.randrange(64),
-            1 << random.randrange(6, OFFSET_BITS),
-            random.choice(registers).address | 1 << random.randrange(6, OFFSET_BITS),
+            1 << random.randrange(6, WINDOW_OFFSET_BITS),
+            random.choice(registers).address | 1 << random.randrange(6, WINDOW_OFFSET_BITS),
             _OFFSETS,
             MODEL_WINDOW + random.choice([0, _OFFSETS, random.randrange(_OFFSETS)]),
             MODEL_WINDOW + random.randrange(64),
@@ -108,6 +107,8 @@ async def every_cycle(dut):
     build = BUILDS[cocotb.plusargs["build"]]
     constants = identification(build)
     registers = list(registers_of(build).values())
+    windows = windows_of(build)
+    written_late = {name: window.address for name, window in windows.items() if window.access == "w"}
     held = {register.name: 0 for register in registers if register.access == "rw"}
     strobes = {}  # what writes of the last cycle show
     late = {}
@@ -135,7 +136,7 @@ async def every_cycle(dut):
             asks = taken = False
         answers = (taken and address & MODEL_WINDOW) or (owed and not taken)
         data = random.getrandbits(32) if answers and random.random() < 0.4 else None
-        doubt = random.getrandbits(32)
+        doubt = random.getrandbits(32) if "doubt_window" in windows else 0
         place, word = write or (random_address(registers), random.getrandbits(32))
         bench.pins |= {
             "rst": int(reset),
@@ -144,11 +145,11 @@ async def every_cycle(dut):
             "read__valid": int(asks),
             "read__payload": address,
             "read_data__ready": int(ready),
-            "window_write__ready": int(window_ready),
-            "window_read__ready": int(window_takes),
-            "window_data__valid": int(data is not None),
-            "window_data__payload": random.getrandbits(32) if data is None else data,
-            "doubt_word": doubt,
+            "model_window__write__ready": int(window_ready),
+            "model_window__read__ready": int(window_takes),
+            "model_window__data__valid": int(data is not None),
+            "model_window__data__payload": random.getrandbits(32) if data is None else data,
+            **({"doubt_window__word": doubt} if "doubt_window" in windows else {}),
         }
         for register in registers:
             if register.name in constants:
@@ -164,12 +165,14 @@ async def every_cycle(dut):
 
         # Writes
         to_window = write is not None and bool(place & MODEL_WINDOW)
-        assert int(dut.window_write__valid.value) == to_window, when
+        assert int(dut.model_window__write__valid.value) == to_window, when
         if to_window:
-            assert int(dut.window_write__payload.value) == place & _OFFSETS | word << OFFSET_BITS, when
+            assert (
+                int(dut.model_window__write__payload.value) == place & _OFFSETS | word << WINDOW_OFFSET_BITS
+            ), when
         if write is not None:
             assert int(dut.write__ready.value) == (window_ready or not to_window), when
-        for name in ("level_write", "coefficient_write"):
+        for name in written_late:
             assert int(getattr(dut, f"{name}__valid").value) == (name in late), when
             if name in late:
                 assert int(getattr(dut, f"{name}__payload").value) == late[name], when
@@ -184,10 +187,9 @@ async def every_cycle(dut):
                 assert int(getattr(dut, name).value) == held[name], f"{name}, {when}"
         late, strobes = {}, {}
         if write is not None:
-            if place & LEVEL_WINDOW:
-                late["level_write"] = place & _OFFSETS | word << OFFSET_BITS
-            if place & COEFFICIENT_WINDOW:
-                late["coefficient_write"] = place & _OFFSETS | word << OFFSET_BITS
+            for name, address_bit in written_late.items():
+                if place & address_bit:
+                    late[name] = place & _OFFSETS | word << WINDOW_OFFSET_BITS
             for register in registers:
                 if register.address == place and register.access != "r":
                     strobes[register.name] = word & ((1 << register.width) - 1)
@@ -198,16 +200,16 @@ async def every_cycle(dut):
                 write = None
 
         # Reads
-        assert int(dut.window_read__valid.value) == (asks and bool(address & MODEL_WINDOW)), when
+        assert int(dut.model_window__read__valid.value) == (asks and bool(address & MODEL_WINDOW)), when
         if asks and address & MODEL_WINDOW:
-            assert int(dut.window_read__payload.value) == address & _OFFSETS, when
+            assert int(dut.model_window__read__payload.value) == address & _OFFSETS, when
         if asks:
             assert int(dut.read__ready.value) == (window_takes or not address & MODEL_WINDOW), when
         assert int(dut.read_data__valid.value) == (reads.word is not None), when
         if reads.word is not None:
             assert int(dut.read_data__payload.value) == reads.word, when
-        if asks and address & DOUBT_WINDOW:
-            assert int(dut.doubt_offset.value) == address & _OFFSETS, when
+        if asks and address & DOUBT_WINDOW and "doubt_window" in windows:
+            assert int(dut.doubt_window__offset.value) == address & _OFFSETS, when
         reads.step(taken, address, data, doubt, ready)
         if reset:
             held = dict.fromkeys(held, 0)
@@ -239,7 +241,7 @@ async def every_address(dut):
     bench.pins["write__valid"] = 0
     for address in (
         *range(64),
-        *(1 << bit for bit in range(6, OFFSET_BITS)),
+        *(1 << bit for bit in range(6, WINDOW_OFFSET_BITS)),
         *(LEVEL_WINDOW, COEFFICIENT_WINDOW),
     ):
         words.got.clear()

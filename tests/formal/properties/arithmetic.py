@@ -52,9 +52,9 @@ def _gradient(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) ->
     accepts = dut.sample.valid & dut.sample.ready
     in_batch = Signal(range(build.max_batch + 1))
     with m.If(accepts):
-        m.d.sync += in_batch.eq(Mux(sample.last_of_batch, 0, in_batch + 1))
-    harness.assume("mini-batches begin", ~accepts | (sample.first_of_batch == (in_batch == 0)))
-    harness.assume("and end", ~accepts | (sample.last_of_batch | (in_batch + 1 < build.max_batch)))
+        m.d.sync += in_batch.eq(Mux(sample.marks.last_of_batch, 0, in_batch + 1))
+    harness.assume("mini-batches begin", ~accepts | (sample.marks.first_of_batch == (in_batch == 0)))
+    harness.assume("and end", ~accepts | (sample.marks.last_of_batch | (in_batch + 1 < build.max_batch)))
 
     # Of the sample accepted, and of the one whose words are taken.
     def register() -> tuple[Signal, Signal, Signal, Signal]:
@@ -63,7 +63,7 @@ def _gradient(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) ->
 
     accepted, at_hand = register(), register()
     place = _Place(m, run, parts.take)
-    of_sample = (deltas[0], deltas[1], sample.first_of_batch, sample.last_of_batch)
+    of_sample = (deltas[0], deltas[1], sample.marks.first_of_batch, sample.marks.last_of_batch)
     delta1, delta2, first, last = (
         Mux(place.opens, new, old) for new, old in zip(accepted, at_hand, strict=True)
     )
@@ -97,11 +97,13 @@ def _gradient(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) ->
         m.d.sync += total.eq(fresh)
     harness.show(
         "when a chunk ends",
-        dut.ends & (dut.chunk == chunk) == _later(harness, here & place.last_plane & last, 2),
+        dut.gradient.ends & (dut.gradient.chunk == chunk)
+        == _later(harness, here & place.last_plane & last, 2),
     )
     harness.show(
         "its gradient is there",
-        ~harness.past(dut.ends & (dut.chunk == chunk)) | (dut.accumulators[0] == _later(harness, total, 2)),
+        ~harness.past(dut.gradient.ends & (dut.gradient.chunk == chunk))
+        | (dut.gradient.accumulators[0] == _later(harness, total, 2)),
     )
     return harness
 
@@ -110,6 +112,7 @@ def _dot(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) -> Harn
     """z of any Q3."""
     build = small_build(max_features=4 * chunks, p_max=bits, q3_bits=3, replay_words=8)
     dut: Any = BitSerialDot(build, fast_memory=fast_memory)
+    latency = BitSerialDot.latency(build, fast_memory=fast_memory)
     parts = inside(dut)
     position: Any = PlanePosition(build)
     harness = Harness()
@@ -129,10 +132,8 @@ def _dot(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) -> Harn
         position.advance.eq(take),
         dut.take.eq(take),
         dut.word.eq(word),
-        *(
-            getattr(dut, name).eq(getattr(position, name))
-            for name in ("chunk", "first_chunk", "sign", "base", "last_base", "number", "last_word")
-        ),
+        dut.chunk.eq(position.chunk),
+        dut.flags.eq(position.flags),
     ]
     place = _Place(m, run, take)
     row = Array(rows)[place.chunk[0]]
@@ -153,12 +154,12 @@ def _dot(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) -> Harn
             m.d.sync += z[i].eq(Mux(place.opens, 0, z[i]) + joins)
     ends = take & place.last_plane & place.last_chunk
     no_up = run.up_planes == 0
-    first = Mux(no_up, _later(harness, ends, dut.latency + 1), _later(harness, ends, dut.latency))
-    z1 = Mux(no_up, _later(harness, z[0], dut.latency), _later(harness, z[0], dut.latency - 1))
+    first = Mux(no_up, _later(harness, ends, latency + 1), _later(harness, ends, latency))
+    z1 = Mux(no_up, _later(harness, z[0], latency), _later(harness, z[0], latency - 1))
     second = harness.past(first) & (run.up_planes == 2)
-    harness.show("when z is there", dut.z_valid == (first | second))
-    harness.show("z_1", ~first | (dut.z == z1.as_signed()))
-    harness.show("z_2", ~second | (dut.z == _later(harness, z[1], dut.latency)))
+    harness.show("when z is there", dut.scores.valid == (first | second))
+    harness.show("z_1", ~first | (dut.scores.z == z1.as_signed()))
+    harness.show("z_2", ~second | (dut.scores.z == _later(harness, z[1], latency)))
     return harness
 
 
@@ -263,8 +264,8 @@ PROPERTIES = [
             Mutation(
                 BitSerialDot,
                 "a chunk's up plane does not join the one before it",
-                "Mux(delayed.first_chunk, tree.total, total + tree.total)",
-                "tree.total",
+                "Mux(flags.first_chunk, total, up + total)",
+                "total",
             ),
         ),
         method=Method.BMC,

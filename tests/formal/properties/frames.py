@@ -135,8 +135,10 @@ def _recovery(frames: int) -> Harness:
     after = time == count + 1
     harness.show("SYNC is taken", ~after | dut.sync)
     after = time == count + 2
-    harness.show("its number is", ~after | ((dut.expected == (sequence + 1)[:8]) & (dut.last == sequence)))
-    harness.show("the ring is empty", ~after | (~dut.stored.valid & ~parts.more & (dut.freed == 0)))
+    harness.show(
+        "its number is", ~after | ((dut.state.expected == (sequence + 1)[:8]) & (dut.state.last == sequence))
+    )
+    harness.show("the ring is empty", ~after | (~dut.stored.valid & ~parts.more & (dut.state.freed == 0)))
     return harness
 
 
@@ -166,7 +168,7 @@ PROPERTIES = [
         _once,
         (
             Mutation(
-                FrameReceiver, "any number is taken", "turn.eq(sequence == self.expected)", "turn.eq(1)"
+                FrameReceiver, "any number is taken", "turn.eq(sequence == state.expected)", "turn.eq(1)"
             ),
             Mutation(FrameReceiver, "the CRC is delivered", "taken + place - _CRC_BYTES", "taken + place"),
             Mutation(

@@ -8,6 +8,7 @@ from checker import Method, Mutation, Property
 from harness import Harness, inside, steady
 from small import legal_run, small_build
 
+from zipsgd_hw.datapath.model_window import ModelWindow
 from zipsgd_hw.datapath.sample_repeater import SampleRepeater
 from zipsgd_hw.datapath.sample_unpacker import SampleUnpacker
 from zipsgd_hw.datapath.transcoder import Transcoder
@@ -25,12 +26,12 @@ _UART_CYCLES = 51
 """From the take of a byte to its coming out at the other end, at five cycles a bit."""
 
 
-def _show_steady(harness: Harness, component: Component, *outputs: str, unless: Value | None = None) -> None:
+def _show_steady(harness: Harness, component: Any, *outputs: str, unless: Value | None = None) -> None:
     for output in outputs:
         harness.show(f"{output} is steady", steady(harness, getattr(component, output), unless=unless))
 
 
-def _assume_steady(harness: Harness, component: Component, *inputs: str) -> None:
+def _assume_steady(harness: Harness, component: Any, *inputs: str) -> None:
     for name in inputs:
         harness.assume(f"{name} is steady", steady(harness, getattr(component, name)))
 
@@ -130,21 +131,22 @@ def _bank() -> Harness:
     with harness.m.Elif(dut.read_data.valid & dut.read_data.ready):
         harness.m.d.sync += asked.eq(0)
     harness.assume("one read at a time", ~(dut.read.valid & asked))
-    harness.assume(
-        "words from the window as UpdateUnit gives them", dut.window_data.valid == dut.window_read.ready
-    )
-    harness.assume("of what was asked", ~dut.window_data.valid | dut.window_read.valid)
-    _show_steady(harness, dut, "read_data", "window_write", "window_read")
+    window = dut.model_window
+    harness.assume("words from the window as UpdateUnit gives them", window.data.valid == window.read.ready)
+    harness.assume("of what was asked", ~window.data.valid | window.read.valid)
+    _show_steady(harness, dut, "read_data")
+    _show_steady(harness, window, "write", "read")
     return harness
 
 
 def _window() -> Harness:
     dut: Any = UpdateUnit(small_build())
     harness = _driven(dut)
-    _assume_steady(harness, dut, "window_read")
-    busy = dut.ends | dut.load | dut.loading | dut.window_write.valid
-    harness.assume("nothing else at the window", ~(dut.window_read.valid & busy))
-    _show_steady(harness, dut, "window_data")
+    window = dut.model_window
+    _assume_steady(harness, window, "read")
+    busy = dut.gradient.ends | dut.load | dut.loading | window.write.valid
+    harness.assume("nothing else at the window", ~(window.read.valid & busy))
+    _show_steady(harness, window, "data")
     return harness
 
 
@@ -316,10 +318,10 @@ PROPERTIES = [
         _window,
         (
             Mutation(
-                UpdateUnit,
+                ModelWindow,
                 "a word does not wait",
-                "with m.If(self.window_data.ready):",
-                "with m.If(self.window_data.valid):",
+                "with m.If(window.data.ready):",
+                "with m.If(window.data.valid):",
             ),
         ),
     ),

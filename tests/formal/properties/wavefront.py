@@ -37,16 +37,18 @@ def _hazard(
     chunk = harness.constant(len(position.chunk), "chunk")
     owed = Signal(init=1)
     read = parts.take & (position.chunk == chunk)
-    renewed = update.q3_done & (update.q3_chunk == chunk)
+    renewed = update.q3.done & (update.q3.chunk == chunk)
     with m.If(dut.load):
         m.d.sync += owed.eq(1)
-    with m.Elif(read & position.last_plane & counter.last_of_batch):
+    with m.Elif(read & position.flags.last_plane & counter.marks.last_of_batch):
         m.d.sync += owed.eq(1)
     with m.Elif(renewed):
         m.d.sync += owed.eq(0)
     harness.show("no chunk is read that is owed an update", ~(read & owed))
     harness.show("no chunk is updated that is not owed one", ~renewed | owed)
-    harness.show("no update begins while a load is under way", ~(parts.gradient.ends & update.loading))
+    harness.show(
+        "no update begins while a load is under way", ~(parts.gradient.gradient.ends & update.loading)
+    )
     harness.show("credits", parts.credit <= build.max_chunks)
     harness.show("whether there are any", parts.has_credit == (parts.credit != 0))
     harness.show("none is spent that is not there", ~parts.spends | parts.has_credit)
@@ -70,18 +72,20 @@ def _constants(*, update_lanes: int, chunks: int) -> Harness:
     m.d.comb += [dut.run.shrink_shift.eq(6), dut.run.shrink_rate.eq(half), dut.run.threshold.eq(7 * half)]
     run, address, at = dut.run, parts.address, parts.at
     steps = build.lanes // update_lanes
-    following, since_end = Signal.like(dut.chunk), Signal(range(steps + 1), init=steps)
-    with m.If(dut.ends):
+    following, since_end = Signal.like(dut.gradient.chunk), Signal(range(steps + 1), init=steps)
+    with m.If(dut.gradient.ends):
         m.d.sync += [following.eq(Mux(following == run.final_chunk, 0, following + 1)), since_end.eq(1)]
     with m.Elif(since_end != steps):
         m.d.sync += since_end.eq(since_end + 1)
     under_way = address.valid
     for row in at:
         under_way |= row.valid
-    harness.assume("chunks in order", ~dut.ends | (dut.chunk == following))
-    harness.assume("no faster than they are updated", ~dut.ends | (since_end == steps))
-    harness.assume("a load by itself", ~dut.load | ~(under_way | dut.loading | dut.ends | (following != 0)))
-    harness.assume("and nothing meanwhile", ~(dut.loading & dut.ends))
+    harness.assume("chunks in order", ~dut.gradient.ends | (dut.gradient.chunk == following))
+    harness.assume("no faster than they are updated", ~dut.gradient.ends | (since_end == steps))
+    harness.assume(
+        "a load by itself", ~dut.load | ~(under_way | dut.loading | dut.gradient.ends | (following != 0))
+    )
+    harness.assume("and nothing meanwhile", ~(dut.loading & dut.gradient.ends))
 
     # What the mini-batch of the row at hand shrinks and thresholds by
     ends = address.valid & ~address.zero & address.step.all() & (address.chunk == run.final_chunk)
@@ -123,20 +127,20 @@ _FIRST_CHUNK_ONLY = Mutation(
     TrainingCore,
     "only a sample's first chunk waits for its update",
     "~(needs_credit & ~has_credit)",
-    "~(needs_credit & ~has_credit & position.first_chunk)",
+    "~(needs_credit & ~has_credit & position.flags.first_chunk)",
 )
 _CREDIT_AT_ONCE = Mutation(
     TrainingCore,
     "a chunk's credit comes with its gradient, not with its update",
-    "m.Elif(update.q3_done & ~spends)",
-    "m.Elif((gradient.ends | update.loading & update.q3_done) & ~spends)",
+    "m.Elif(update.q3.done & ~spends)",
+    "m.Elif((update.gradient.ends | update.loading & update.q3.done) & ~spends)",
 )
 
 _LATE_PHASES = Mutation(
     UpdateUnit,
     "a mini-batch's constants come when the one before it is written",
-    "at[0].valid & ~at[0].zero & at[0].step.all() & (at[0].chunk == final_chunk)",
-    "self.q3_done & self.q3_last & ~self.loading",
+    "row.valid & ~row.zero & row.step.all() & (row.chunk == final_chunk)",
+    "self.q3.done & self.q3.last & ~self.loading",
 )
 _EARLY_THRESHOLD = Mutation(
     ProximalPhases,
