@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from component_bench import Case, all_benches
-from table import PAGE, components, with_table
+from write_table import PAGE, components, with_table
 
 from zipsgd_sim.cocotb_runner import run_cocotb
 
