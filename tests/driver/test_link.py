@@ -17,8 +17,8 @@ from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, FrameError, Kind, dec
 from zipsgd.protocol.registers import REGISTERS, identification
 
 BUILD = Build(rx_bytes=2048)
-LONGEST = 5.0
-"""Seconds that nothing may hang for."""
+LONGEST = 60.0
+"""Seconds after which something hangs, on a busy machine as well."""
 
 
 class FakeDevice:
@@ -100,12 +100,12 @@ class FakeDevice:
 
 
 @contextmanager
-def fails(kind, says, longest=LONGEST):
-    """The body raises ``kind`` that ``says`` so, before long."""
+def fails(kind, says):
+    """The body raises ``kind`` that ``says`` so, and does not hang."""
     begun = time.monotonic()
     with pytest.raises(kind, match=says):
         yield
-    assert time.monotonic() - begun < longest
+    assert time.monotonic() - begun < LONGEST
 
 
 @contextmanager
@@ -174,8 +174,8 @@ def test_go_back(fault):
             assert host.link.counts.resent > 0
 
 
-def test_a_dropped_frame_is_sent_again_at_once():
-    """Not when a time-out ends: the device says that it dropped one."""
+def test_a_dropped_frame_is_sent_again_at_once(monkeypatch):
+    """The device says that it dropped one; here no time-out ever ends."""
     dropped = []
 
     def spoil(data):
@@ -185,11 +185,10 @@ def test_a_dropped_frame_is_sent_again_at_once():
         return data
 
     with FakeDevice(spoil=spoil) as device, Device(device.url) as host:
-        begun = time.monotonic()
+        monkeypatch.setattr(type(host.link.pace), "wait", lambda pace, tries: 1e9)
         for _ in range(8):
             host.link.send(Kind.SAMPLES, b"\x01" * 300)
         host.read("features")
-        assert time.monotonic() - begun < 1
         assert dropped
         assert len(device.samples) == 8 * 300
 
@@ -245,15 +244,15 @@ def test_words_are_split_into_bursts():
 
 
 def test_no_such_port():
-    with fails(NoDevice, "cannot open /dev/none: .*'zipsgd doctor' looks for boards", 1):
+    with fails(NoDevice, "cannot open /dev/none: .*'zipsgd doctor' looks for boards"):
         Device("/dev/none")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with fails(NoDevice, f"cannot open socket://127.0.0.1:{port}: .*refused", 1):
+    with fails(NoDevice, f"cannot open socket://127.0.0.1:{port}: .*refused"):
         Device(f"socket://127.0.0.1:{port}")
-    with fails(NoDevice, "cannot open socket://nonsense", 1):
+    with fails(NoDevice, "cannot open socket://nonsense"):
         Device("socket://nonsense")
-    with fails(NoDevice, "cannot open nosuch://", 1):
+    with fails(NoDevice, "cannot open nosuch://"):
         Device("nosuch://x")
 
 
@@ -295,7 +294,7 @@ def test_noise_answers():
 
 def test_the_port_closes_at_once():
     says = "closed as soon as it was opened: a virtual board serves one host at a time"
-    with served(lambda host: None) as url, fails(NoDevice, says, 2):
+    with served(lambda host: None) as url, fails(NoDevice, says):
         Device(url)
 
 
@@ -311,7 +310,7 @@ def test_the_port_closes_at_once():
 def test_a_device_that_is_none_of_ours(change, says):
     with FakeDevice() as device:
         device.memory |= {REGISTERS[name].address: word for name, word in change.items()}
-        with fails(WrongDevice, says, 1):
+        with fails(WrongDevice, says):
             Device(device.url)
 
 
@@ -319,7 +318,7 @@ def test_another_build():
     wanted = Build(lanes=16, update_lanes=16, rx_bytes=2048)
     with (
         FakeDevice() as device,
-        fails(WrongBuild, r"another build: lanes 8 \(wanted 16\), update_lanes 8", 1),
+        fails(WrongBuild, r"another build: lanes 8 \(wanted 16\), update_lanes 8"),
     ):
         Device(device.url, expect=wanted)
 

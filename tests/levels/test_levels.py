@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from zipsgd.levels import Levels, levels, solver, variance
@@ -15,11 +15,6 @@ from zipsgd.levels.brackets import tighten
 from zipsgd.levels.greedy import compared_count
 
 Values = npt.NDArray[np.float64]
-
-settings.register_profile(
-    "levels", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100
-)
-settings.load_profile("levels")
 
 seeds = st.integers(0, 2**32 - 1)
 counts = st.integers(2, 9)

