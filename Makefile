@@ -3,8 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-# Holds commands to seconds, which other workers beside it would take from them.
-TIMED := tests/cli/test_process.py
 
 .PHONY: help train test coverage lint docs results cost bitstream-test formal mutants fuzz clean
 
@@ -32,8 +30,7 @@ train: $(VENV)/.train  ## train California housing through the virtual board
 	$(BIN)/zipsgd train cadata --backend sim --base-bits 2 --samples-per-value 2 --report build/train
 
 test: $(VENV)/.test  ## the whole test suite (a quarter of an hour; WORKERS=4 on more cores)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --ignore $(TIMED)
-	$(BIN)/python -m pytest $(TIMED)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 coverage: $(VENV)/.test  ## the tests once more: lines of Python they run, bits of the datapath that toggle (a quarter of an hour)
 	rm -rf build/coverage

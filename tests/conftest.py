@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from zipsgd.backends import build_for
 from zipsgd.data import Table
@@ -19,8 +19,13 @@ from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.toolchain import tool_version
 from zipsgd_sim.board import VirtualBoard
 
-# A machine under load is slow, and continuous integration must not fail by chance.
-settings.register_profile("zipsgd", deadline=None, derandomize="CI" in os.environ)
+# A busy machine is slow, and continuous integration must not fail by chance.
+settings.register_profile(
+    "zipsgd",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("zipsgd")
 
 

@@ -15,8 +15,8 @@ import pytest
 
 import zipsgd
 
-LONGEST = 5.0
-"""Seconds that nothing may hang for."""
+LONGEST = 60.0
+"""Seconds after which something hangs. All takes a fraction of a second, but a busy machine may be a hundred times slower."""
 ZIPSGD = [sys.executable, "-c", "import sys; from zipsgd.cli import main; sys.exit(main())"]
 SIM = ["--backend", "sim", "--lanes", "4", "--max-features", "32"]
 FOREVER = ["--epochs", "100000"]
@@ -43,8 +43,8 @@ def board_processes(parent):
 
 
 def gone(pids):
-    """Whether all end before long."""
-    end = time.monotonic() + 2
+    """Whether all end."""
+    end = time.monotonic() + LONGEST
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         if time.monotonic() > end:
             return False
@@ -61,11 +61,9 @@ def until_epoch(process):
 
 
 def interrupted(process, stop=signal.SIGINT):
-    """Status, standard output and error of ``process`` after a signal, before long."""
-    begun = time.monotonic()
+    """Status, standard output and error of ``process`` after a signal."""
     process.send_signal(stop)
-    out, err = process.communicate(timeout=20)
-    assert time.monotonic() - begun < LONGEST
+    out, err = process.communicate(timeout=LONGEST)
     return process.returncode, out, err
 
 
@@ -167,7 +165,7 @@ def test_sim_serves_until_ctrl_c(how):
     done = start(
         "verify", "diabetes", "--backend", url, "--epochs", "1"
     )  # the board is there for the next host
-    out, err = done.communicate(timeout=30)
+    out, err = done.communicate()
     assert done.returncode == 0, err
     assert out.endswith("identical\n")
     boards = board_processes(server.pid)
@@ -183,11 +181,11 @@ def test_sim_with_a_transcoder_serves_levels():
     words = ["diabetes", "--backend", url, "--epochs", 1, "--levels", "optimal"]
     for command, base_bits in (("train", 2), ("verify", 0)):
         done = start(command, *words, "--base-bits", base_bits)
-        out, err = done.communicate(timeout=30)
+        out, err = done.communicate()
         assert done.returncode == 0, err
     assert out.endswith("identical\n")
     done = start("train", *words, "--base-bits", 3)
-    assert "base planes p must be in 0..2 on this build, not 3" in done.communicate(timeout=30)[1]
+    assert "base planes p must be in 0..2 on this build, not 3" in done.communicate()[1]
     assert done.returncode == 2
     assert interrupted(server)[0] == 0
 
@@ -230,7 +228,7 @@ def test_ctrl_c_on_a_terminal():
     )
     os.close(terminal)
     shown = b""
-    end = time.monotonic() + 30
+    end = time.monotonic() + LONGEST
     while b"of 10,000 samples" not in shown and time.monotonic() < end:
         if select.select([master], [], [], 0.2)[0]:
             shown += os.read(master, 65536)

@@ -32,6 +32,9 @@ TOGGLED = [(PLAIN, False), (PLAIN, True), (FULL, False)]
 """Bits that toggle are counted in these, on request; with slow or fast memories."""
 HERE = Path(__file__).parent
 
+pytestmark = pytest.mark.timeout(3600)
+"""Seconds: the largest simulators take minutes to compile where the machine is busy with more than these tests."""
+
 
 def _name(build: Build) -> str:
     levels = f"-levels{build.level_bits}.{build.level_p_max}" if build.level_bits else ""

@@ -19,8 +19,8 @@ from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, FrameError, Kind
 from zipsgd.protocol.registers import REGISTERS, identification
 
 BUILD = Build(rx_bytes=2048)
-LONGEST = 5.0
-"""Longest time in seconds that a test may hang."""
+LONGEST = 60.0
+"""Seconds after which something hangs, on a busy machine as well."""
 
 
 class FakeDevice:
@@ -109,12 +109,12 @@ class FakeDevice:
 
 
 @contextmanager
-def fails(kind: type[Exception], says: str, longest: float = LONGEST) -> Iterator[None]:
-    """The body raises ``kind`` with a message that matches ``says``, in time."""
+def fails(kind: type[Exception], says: str) -> Iterator[None]:
+    """The body raises ``kind`` with a message that matches ``says``, and does not hang."""
     begun = time.monotonic()
     with pytest.raises(kind, match=says):
         yield
-    assert time.monotonic() - begun < longest
+    assert time.monotonic() - begun < LONGEST
 
 
 @contextmanager
@@ -183,8 +183,8 @@ def test_go_back(fault: str) -> None:
             assert host.link.counts.resent > 0
 
 
-def test_a_dropped_frame_is_sent_again_at_once() -> None:
-    """The host does not wait for a time-out, because the device reports that it dropped a frame."""
+def test_a_dropped_frame_is_sent_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device reports that it dropped a frame; here no time-out ever ends."""
     dropped: list[bytes] = []
 
     def spoil(data: bytes) -> bytes:
@@ -194,11 +194,10 @@ def test_a_dropped_frame_is_sent_again_at_once() -> None:
         return data
 
     with FakeDevice(spoil=spoil) as device, Device(device.url) as host:
-        begun = time.monotonic()
+        monkeypatch.setattr(type(host.link.pace), "wait", lambda pace, tries: 1e9)
         for _ in range(8):
             host.link.send(Kind.SAMPLES, b"\x01" * 300)
         host.read("features")
-        assert time.monotonic() - begun < 1
         assert dropped
         assert len(device.samples) == 8 * 300
 
@@ -254,15 +253,15 @@ def test_words_are_split_into_bursts() -> None:
 
 
 def test_no_such_port() -> None:
-    with fails(NoDevice, "cannot open /dev/none: .*'zipsgd doctor' looks for boards", 1):
+    with fails(NoDevice, "cannot open /dev/none: .*'zipsgd doctor' looks for boards"):
         Device("/dev/none")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with fails(NoDevice, f"cannot open socket://127.0.0.1:{port}: .*refused", 1):
+    with fails(NoDevice, f"cannot open socket://127.0.0.1:{port}: .*refused"):
         Device(f"socket://127.0.0.1:{port}")
-    with fails(NoDevice, "cannot open socket://nonsense", 1):
+    with fails(NoDevice, "cannot open socket://nonsense"):
         Device("socket://nonsense")
-    with fails(NoDevice, "cannot open nosuch://", 1):
+    with fails(NoDevice, "cannot open nosuch://"):
         Device("nosuch://x")
 
 
@@ -304,7 +303,7 @@ def test_noise_answers() -> None:
 
 def test_the_port_closes_at_once() -> None:
     says = "closed as soon as it was opened: a virtual board serves one host at a time"
-    with served(lambda host: None) as url, fails(NoDevice, says, 2):
+    with served(lambda host: None) as url, fails(NoDevice, says):
         Device(url)
 
 
@@ -320,7 +319,7 @@ def test_the_port_closes_at_once() -> None:
 def test_a_device_that_is_not_ours(change: dict[str, int], says: str) -> None:
     with FakeDevice() as device:
         device.memory |= {REGISTERS[name].address: word for name, word in change.items()}
-        with fails(WrongDevice, says, 1):
+        with fails(WrongDevice, says):
             Device(device.url)
 
 
@@ -328,7 +327,7 @@ def test_another_build() -> None:
     wanted = Build(lanes=16, update_lanes=16, rx_bytes=2048)
     with (
         FakeDevice() as device,
-        fails(WrongBuild, r"another build: lanes 8 \(wanted 16\), update_lanes 8", 1),
+        fails(WrongBuild, r"another build: lanes 8 \(wanted 16\), update_lanes 8"),
     ):
         Device(device.url, expect=wanted)
 

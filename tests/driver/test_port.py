@@ -11,6 +11,8 @@ from zipsgd.driver.port import Port, PortGone
 from zipsgd.driver.tcp import Tcp
 
 MORE_THAN_BUFFERS_HOLD = bytes(64 << 20)
+LONGEST = 60.0
+"""Seconds after which something hangs, on a busy machine as well."""
 
 
 @contextmanager
@@ -28,7 +30,7 @@ def test_bytes_that_the_other_end_does_not_accept_are_lost() -> None:
     with connected() as (port, other):
         begun = time.monotonic()
         port.write(MORE_THAN_BUFFERS_HOLD)
-        assert 0.5 < time.monotonic() - begun < 5
+        assert 0.5 < time.monotonic() - begun < LONGEST
         other.setblocking(False)
         received = 0
         with suppress(BlockingIOError):
@@ -52,7 +54,7 @@ def test_a_port_without_a_file_descriptor_is_polled() -> None:
     assert port.read(1) == b"some bytes"
     begun = time.monotonic()
     assert port.read(0.05) == b""
-    assert 0.05 <= time.monotonic() - begun < 5
+    assert 0.05 <= time.monotonic() - begun < LONGEST
     port.close()
 
 

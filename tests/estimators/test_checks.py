@@ -46,7 +46,7 @@ def test_without_scikit_learn_the_error_names_the_extra(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from operators import Mutant
+from points import Mutant
 from proof import prove_equivalent
 from schemata import Circuit, Live, Textual, live_mutants, with_mutants, zipsgd_sources
 from search_path import ROOT

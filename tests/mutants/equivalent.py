@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from operators import Mutant
+from points import Mutant
 
 __all__ = ["EQUIVALENT", "PROVED", "Equivalent", "entry", "reasons"]
 

@@ -1,213 +1,27 @@
-"""Where a component's source may be changed at a single point, and how.
+"""Rewrites a component's source so that it can be changed at single points.
 
-A *point* is an expression or a statement of a function that makes hardware; each *variant* of it is one mutant. The source is
-rewritten so that every point is a call, which is given what the point's operands are when the circuit is made, and says
-what stands there: see :mod:`schemata`, which lends the calls their meaning.
+A *point* is an expression or a statement of a function that makes hardware; each *variant* of it is one mutant. In the
+rewritten source every point is a call. The call gets the operands at the point when the circuit is made, and returns what
+stands there; :mod:`schemata` gives the calls their meaning.
 """
 
 import ast
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
-from amaranth.hdl import C, Cat, Mux, Value
-from amaranth.lib.data import View
+import replacements
+from amaranth.hdl import C, Cat, Mux
+from points import Kind, Mutant, Point, Variant
 
-__all__ = ["ENGINE", "Kind", "Mutant", "NotHere", "Point", "Variant", "rewrite"]
+__all__ = ["ENGINE", "rewrite"]
 
 ENGINE = "_mutants_"
-"""What the rewritten source calls."""
-
-
-class NotHere(Exception):
-    """The variant makes no sense for these operands."""
-
-
-@dataclass(frozen=True, order=True)
-class Mutant:
-    """A mutant by name. No line numbers: the name outlives changes of other lines.
-
-    Parameters
-    ----------
-    file : below ``zipsgd_hw``; place : class and function.
-    line : the source's line, where the point begins, without spaces around it.
-    operator : what is done. change : old and new text.
-    nth : tells apart equal changes of equal lines.
-    """
-
-    file: str
-    place: str
-    line: str
-    operator: str
-    change: str
-    nth: int = 1
-
-    def __str__(self) -> str:
-        nth = f" (no. {self.nth})" if self.nth > 1 else ""
-        return f"{self.file}: {self.place}: {self.operator}: {self.change}{nth}, in '{self.line}'"
-
-
-class Kind(Enum):
-    """How a point is rewritten."""
-
-    VALUE = "an expression"
-    INIT = "what a signal holds at reset"
-    ASSIGN = "an assignment"
-    NEXT = "the next state"
-    CONNECT = "a connection"
-
-
-@dataclass(frozen=True)
-class Variant:
-    """``make`` gives what stands at the point instead, from its operands; it raises an exception where that is nothing."""
-
-    mutant: Mutant
-    make: Callable[..., Any]
-    only_static: bool = False
-
-
-@dataclass
-class Point:
-    """``original`` gives what stands there unchanged."""
-
-    kind: Kind
-    original: Callable[..., Any]
-    variants: list[Variant] = field(default_factory=list)
-
-
-def _is_value(operand: Any) -> bool:
-    return isinstance(operand, Value | View)
-
-
-def _number(operand: Any) -> int:
-    """A number that stands for one in hardware."""
-    if not isinstance(operand, int):
-        raise NotHere
-    return int(operand)
-
-
-def _more(operand: Any) -> int:
-    return _number(operand) + 1
-
-
-def _less(operand: Any) -> int:
-    """One less, unless other variants have that: of 1 it is 0, which drops the operand."""
-    number = _number(operand)
-    if number in (0, 1):
-        raise NotHere
-    return number - 1
-
-
-def _other(operand: Any) -> int:
-    """Another number: of a bit the other one."""
-    number = _number(operand)
-    return 0 if number == 1 else number + 1
-
-
-def _condition(operand: Any) -> Value:
-    value = Value.cast(operand)
-    return value if len(value) == 1 else value.bool()
-
-
-def _moved(by: int) -> Callable[[Any, Any], Any]:
-    """A part of a value, so many bits from where it was; or another element of an array."""
-
-    def make(whole: Any, index: Any) -> Any:
-        if not _is_value(whole):
-            raise NotHere
-        if not isinstance(index, slice):
-            place = range(len(whole))[_number(index)] + by
-            if not 0 <= place < len(whole):
-                raise NotHere
-            return whole[place]
-        start, stop, step = index.indices(len(whole))
-        if step != 1 or not 0 <= start + by < stop + by <= len(whole):
-            raise NotHere
-        return whole[start + by : stop + by]
-
-    return make
-
-
-def _offset(whole: Any, name: str, index: Any, width: int) -> Any:
-    return getattr(whole, name)(index + 1, width)
-
-
-_BINARY: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
-    ast.Add: ("+", lambda a, b: a + b),
-    ast.Sub: ("-", lambda a, b: a - b),
-    ast.Mult: ("*", lambda a, b: a * b),
-    ast.BitAnd: ("&", lambda a, b: a & b),
-    ast.BitOr: ("|", lambda a, b: a | b),
-    ast.BitXor: ("^", lambda a, b: a ^ b),
-    ast.LShift: ("<<", lambda a, b: a << b),
-    ast.RShift: (">>", lambda a, b: a >> b),
-}
-_SWAPS: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Add,
-    ast.BitAnd: ast.BitOr,
-    ast.BitOr: ast.BitAnd,
-    ast.BitXor: ast.BitOr,
-    ast.LShift: ast.RShift,
-    ast.RShift: ast.LShift,
-}
-_COMPARES: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], Any]]] = {
-    ast.Eq: ("==", lambda a, b: a == b),
-    ast.NotEq: ("!=", lambda a, b: a != b),
-    ast.Lt: ("<", lambda a, b: a < b),
-    ast.LtE: ("<=", lambda a, b: a <= b),
-    ast.Gt: (">", lambda a, b: a > b),
-    ast.GtE: (">=", lambda a, b: a >= b),
-}
-_NEIGHBOURS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
-    ast.Eq: (ast.NotEq,),
-    ast.NotEq: (ast.Eq,),
-    ast.Lt: (ast.LtE, ast.GtE),
-    ast.LtE: (ast.Lt, ast.Gt),
-    ast.Gt: (ast.GtE, ast.LtE),
-    ast.GtE: (ast.Gt, ast.Lt),
-}
-
-
-def _first(a: Any, b: Any) -> Any:
-    return a
-
-
-def _second(a: Any, b: Any) -> Any:
-    return b
-
-
-def _without_numbers(make: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Only where both operands are hardware: a bit more or less of a number is another variant."""
-
-    def made(a: Any, b: Any) -> Any:
-        if not (_is_value(a) and _is_value(b)):
-            raise NotHere
-        return make(a, b)
-
-    return made
-
-
-def _hardware(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Only where an operand is hardware: widths and the like are left alone."""
-
-    def made(*operands: Any) -> Any:
-        if not any(map(_is_value, operands)):
-            raise NotHere
-        return make(*operands)
-
-    return made
-
-
-def _plain(make: Callable[..., Any]) -> Callable[..., Any]:
-    return make
+"""The name that the rewritten source calls."""
 
 
 class _Rewriter(ast.NodeTransformer):
-    """Rewrites one function's body."""
+    """Rewrites the body of one function, and appends its points to ``points``."""
 
     def __init__(self, source: str, file: str, place: str, points: list[Point], states: list[str]) -> None:
         self._lines = source.splitlines()
@@ -222,7 +36,8 @@ class _Rewriter(ast.NodeTransformer):
     def _point(
         self, kind: Kind, node: ast.AST, original: Callable[..., Any], variants: list[tuple[Any, ...]]
     ) -> int:
-        """A new point's number; ``variants`` are operator, change and make, and whether it needs a build of its own."""
+        """The number of a new point. Each variant is a tuple of operator, change, ``make`` and, where the mutant needs a build
+        of its own, True."""
         point = Point(kind, original)
         for operator, change, make, *only_static in variants:
             line = self._lines[node.lineno - 1].strip()
@@ -261,58 +76,63 @@ class _Rewriter(ast.NodeTransformer):
     # Expressions
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        if type(node.op) not in _BINARY:
+        if type(node.op) not in replacements.BINARY:
             return self.generic_visit(node)
-        sign, original = _BINARY[type(node.op)]
-        swap = _SWAPS[type(node.op)]
+        sign, original = replacements.BINARY[type(node.op)]
+        swap = replacements.SWAPS[type(node.op)]
         left, right = ast.unparse(node.left), ast.unparse(node.right)
         old = ast.unparse(node)
         operator = {"<<": "shift", ">>": "shift", "&": "logic", "|": "logic", "^": "logic"}.get(
             sign, "arithmetic"
         )
-        # Of what widths are made from, a larger one would change nothing: no swap for a difference, but one bit less
-        narrower = _plain if sign == "-" else _hardware
-        not_wider = _hardware if sign == "-" else _plain
+        # Differences make widths, and one bit more would change nothing: no swap for them, but one bit less.
+        narrower = replacements.plain if sign == "-" else replacements.hardware
+        not_wider = replacements.hardware if sign == "-" else replacements.plain
         variants: list[tuple[Any, ...]] = [
-            (operator, self._changed(node, op=swap()), not_wider(_BINARY[swap][1])),
+            (operator, self._changed(node, op=swap()), not_wider(replacements.BINARY[swap][1])),
             (
                 "constant",
                 f"{old} → {left} {sign} ({right} + 1)",
-                narrower(lambda a, b: original(a, _more(b))),
+                narrower(lambda a, b: original(a, replacements.more(b))),
             ),
             (
                 "constant",
                 f"{old} → {left} {sign} ({right} - 1)",
-                _hardware(lambda a, b: original(a, _less(b))),
+                replacements.hardware(lambda a, b: original(a, replacements.less(b))),
             ),
             (
                 "constant",
                 f"{old} → ({left} + 1) {sign} {right}",
-                _hardware(lambda a, b: original(_more(a), b)),
+                replacements.hardware(lambda a, b: original(replacements.more(a), b)),
             ),
-            ("operand dropped", f"{old} → {left}", not_wider(_first)),
+            ("operand dropped", f"{old} → {left}", not_wider(replacements.first)),
         ]
         if operator == "logic":
-            variants.append(("operand dropped", f"{old} → {right}", _without_numbers(_second)))
+            variants.append(
+                ("operand dropped", f"{old} → {right}", replacements.without_numbers(replacements.second))
+            )
         return self._value(node, [node.left, node.right], original, variants)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        if len(node.ops) != 1 or type(node.ops[0]) not in _COMPARES:
+        if len(node.ops) != 1 or type(node.ops[0]) not in replacements.COMPARES:
             return self.generic_visit(node)
         right = node.comparators[0]
-        sign, original = _COMPARES[type(node.ops[0])]
+        sign, original = replacements.COMPARES[type(node.ops[0])]
         variants: list[tuple[Any, ...]] = [
-            ("comparison", self._changed(node, ops=[other()]), _COMPARES[other][1])
-            for other in _NEIGHBOURS[type(node.ops[0])]
+            ("comparison", self._changed(node, ops=[other()]), replacements.COMPARES[other][1])
+            for other in replacements.NEIGHBOURS[type(node.ops[0])]
         ]
         if sign in ("==", "!="):
-            # Of an ordered one, the neighbours are what another constant would be
-            changes = ((f"{ast.unparse(right)} + 1", _other), (f"{ast.unparse(right)} - 1", _less))
+            # For < and the like, the neighbouring comparison is the same as another constant.
+            changes = (
+                (f"{ast.unparse(right)} + 1", replacements.other),
+                (f"{ast.unparse(right)} - 1", replacements.less),
+            )
             variants += [
                 (
                     "constant",
                     f"{ast.unparse(node)} → {ast.unparse(node.left)} {sign} ({text})",
-                    _hardware(lambda a, b, change=change: original(a, change(b))),
+                    replacements.hardware(lambda a, b, change=change: original(a, change(b))),
                 )
                 for text, change in changes
             ]
@@ -322,10 +142,10 @@ class _Rewriter(ast.NodeTransformer):
         change = f"{ast.unparse(node)} → {ast.unparse(node.operand)}"
         match node.op:
             case ast.Invert():
-                variants = [("inversion dropped", change, _hardware(lambda a: a))]
+                variants = [("inversion dropped", change, replacements.hardware(lambda a: a))]
                 return self._value(node, [node.operand], lambda a: ~a, variants)
             case ast.USub() if not isinstance(node.operand, ast.Constant):
-                variants = [("negation dropped", change, _hardware(lambda a: a))]
+                variants = [("negation dropped", change, replacements.hardware(lambda a: a))]
                 return self._value(node, [node.operand], lambda a: -a, variants)
         return self.generic_visit(node)
 
@@ -334,8 +154,8 @@ class _Rewriter(ast.NodeTransformer):
             return self.generic_visit(node)
         whole, part = ast.unparse(node.value), ast.unparse(node.slice)
         variants = [
-            ("slice", f"{whole}[{part}] → one up", _moved(1)),
-            ("slice", f"{whole}[{part}] → one down", _moved(-1)),
+            ("slice", f"{whole}[{part}] → one up", replacements.moved(1)),
+            ("slice", f"{whole}[{part}] → one down", replacements.moved(-1)),
         ]
         index = node.slice
         if isinstance(index, ast.Slice):
@@ -350,9 +170,9 @@ class _Rewriter(ast.NodeTransformer):
         return node
 
     def _made_when(self, test: ast.expr) -> ast.expr:
-        """A choice made when the circuit is."""
+        """A choice that is made while the circuit is made, such as the test of a Python ``if``."""
         if isinstance(test, ast.Compare):
-            return self.visit(test)  # its neighbours are enough
+            return self.visit(test)  # the variants of the comparison are enough
         text = ast.unparse(test)
         variants = [("choice of the build", f"{text} → not ({text})", lambda a: not a, True)]
         return self._at(test, self._point(Kind.VALUE, test, bool, variants), self.visit(test))
@@ -395,7 +215,7 @@ class _Rewriter(ast.NodeTransformer):
             case ast.Attribute(whole, "word_select" | "bit_select" as name) if plain and len(node.args) == 2:
                 index = ast.unparse(node.args[0])
                 change = f"{ast.unparse(node)} → {ast.unparse(whole)}.{name}({index} + 1, ...)"
-                variants = [("slice", change, lambda a, i, width: _offset(a, name, i, width))]
+                variants = [("slice", change, lambda a, i, width: replacements.offset(a, name, i, width))]
                 return self._value(
                     node, [whole, *node.args], lambda a, i, width: getattr(a, name)(i, width), variants
                 )
@@ -408,13 +228,21 @@ class _Rewriter(ast.NodeTransformer):
             ("choice", f"{old} → Mux({test}, {second}, {first})", lambda s, a, b: Mux(s, b, a)),
             ("choice", f"{old} → {first}", lambda s, a, b: Mux(C(1), a, b)),
             ("choice", f"{old} → {second}", lambda s, a, b: Mux(C(0), a, b)),
-            ("constant", f"{old} → Mux(..., {first} + 1, ...)", lambda s, a, b: Mux(s, _other(a), b)),
-            ("constant", f"{old} → Mux(..., ..., {second} + 1)", lambda s, a, b: Mux(s, a, _other(b))),
+            (
+                "constant",
+                f"{old} → Mux(..., {first} + 1, ...)",
+                lambda s, a, b: Mux(s, replacements.other(a), b),
+            ),
+            (
+                "constant",
+                f"{old} → Mux(..., ..., {second} + 1)",
+                lambda s, a, b: Mux(s, a, replacements.other(b)),
+            ),
         ]
         return self._value(node, node.args, Mux, variants)
 
     def _signal(self, node: ast.Call) -> ast.expr:
-        """What a signal holds at reset: no multiplexer chooses that, so it takes a build of its own."""
+        """The value of a signal at reset. No multiplexer can choose it, so the mutant needs a build of its own."""
         self.generic_visit(node)
         if any(keyword.arg == "reset_less" for keyword in node.keywords):
             return node  # data behind a valid bit
@@ -438,23 +266,23 @@ class _Rewriter(ast.NodeTransformer):
             isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.NotEq)
         )
         if not opposite_anyhow:
-            variants.append(("condition", f"{text} → ~({text})", lambda a: ~_condition(a)))
+            variants.append(("condition", f"{text} → ~({text})", lambda a: ~replacements.condition(a)))
         return self._call(
             test,
             "condition",
-            ast.Constant(self._point(Kind.VALUE, test, _condition, variants)),
+            ast.Constant(self._point(Kind.VALUE, test, replacements.condition, variants)),
             self.visit(test),
         )
 
     # Statements
 
     def _assignment(self, node: ast.Call) -> ast.expr:
-        """The receiver stays as it is, since multiplexers cannot be assigned to."""
+        """An assignment. Its target stays as it is, since a multiplexer cannot be assigned to."""
         assert isinstance(node.func, ast.Attribute)
         target, value = ast.unparse(node.func.value), ast.unparse(node.args[0])
         variants: list[tuple[Any, ...]] = [
             ("statement dropped", f"{target}.eq({value}) dropped", None),
-            ("constant", f"{target}.eq({value}) → {target}.eq({value} + 1)", _other),
+            ("constant", f"{target}.eq({value}) → {target}.eq({value} + 1)", replacements.other),
         ]
         number = self._point(Kind.ASSIGN, node, lambda value: value, variants)
         return self._call(node, "assign", ast.Constant(number), node.func.value, self.visit(node.args[0]))
@@ -499,12 +327,12 @@ class _Rewriter(ast.NodeTransformer):
         return node
 
     def visit_While(self, node: ast.While) -> ast.stmt:
-        """Its condition stays: with another one it might run for ever."""
+        """The condition of a loop stays as it is: with another one the loop might never end."""
         node.body = [self.visit(part) for part in node.body]
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
-        """Names."""
+        """Texts are names only, and stay as they are."""
         return node
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
@@ -517,7 +345,7 @@ class _Rewriter(ast.NodeTransformer):
 
 
 def _states(function: ast.FunctionDef) -> list[str]:
-    """States of its machine, in the order of the source."""
+    """The states of the function's state machine, in the order of the source."""
     found = []
     for node in ast.walk(function):
         match node:
@@ -527,15 +355,28 @@ def _states(function: ast.FunctionDef) -> list[str]:
 
 
 def _counts(function: ast.FunctionDef) -> bool:
-    """Whether it gives a number rather than hardware."""
+    """Whether the function returns a number rather than hardware."""
     return isinstance(function.returns, ast.Name) and function.returns.id == "int"
 
 
 def rewrite(source: str, file: str, points: list[Point]) -> ast.Module:
-    """The module with a call for each point of its functions, whose numbers are their places in ``points``.
+    """Replaces each point in the functions of a module by a call.
 
-    Constructors, which shape ports, stay as they are, and so do functions that give a number, and all that is outside of
-    functions.
+    Left as they are: constructors, which shape the ports; functions that return a number; and everything outside functions.
+
+    Parameters
+    ----------
+    source : str
+        The text of the module.
+    file : str
+        The module's path below ``zipsgd_hw``, for the mutants' names.
+    points : list of Point
+        The new points are appended to it. A call's number is the point's index in this list.
+
+    Returns
+    -------
+    ast.Module
+        The rewritten module.
     """
     module = ast.parse(source)
 

@@ -4,7 +4,7 @@ from amaranth.hdl import Const, Elaboratable, Fragment, Value
 from amaranth.lib.wiring import Component, In
 from checker import Outcome, Property, prove
 from harness import Harness
-from operators import Mutant
+from points import Mutant
 from schemata import Sources, making
 from targets import Target
 

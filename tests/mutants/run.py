@@ -17,7 +17,7 @@ import search_path
 from campaign import Campaign, Fate, Verdict, clean, group_of, sample
 from chosen import CHOSEN
 from equivalent import PROVED, entry, reasons
-from operators import Mutant
+from points import Mutant
 from rich.console import Console
 from rich.table import Table
 from schemata import Textual

@@ -23,7 +23,8 @@ from unittest.mock import patch
 from amaranth.back import verilog
 from amaranth.hdl import C, Cat, Fragment, Instance, Module, Mux, Signal, Value
 from amaranth.hdl._ast import Statement
-from operators import ENGINE, Mutant, Point, rewrite
+from operators import ENGINE, rewrite
+from points import Mutant, Point
 
 import zipsgd_hw
 from zipsgd_sim.verilog import ports

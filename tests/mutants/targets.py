@@ -9,7 +9,7 @@ import search_path
 from amaranth.hdl import UnusedElaboratable
 from component_bench import Case, ComponentBench, all_benches
 from datapath_runs import CORNERS, FULL, format_build
-from operators import Mutant
+from points import Mutant
 
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.core import TrainingCore

@@ -8,7 +8,7 @@ import tiny
 from campaign import sample
 from chosen import CHOSEN
 from equivalent import EQUIVALENT, Equivalent, reasons
-from operators import Mutant
+from points import Mutant
 from schemata import Circuit, Live, Sources, Textual, live_mutants, with_mutants, zipsgd_sources
 from simulate import Simulator
 

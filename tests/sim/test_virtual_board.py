@@ -23,8 +23,8 @@ from zipsgd_sim.waves import GROUPS
 
 OPTIONS = Options(epochs=2, batch_size=8, seed=3)
 LONG = replace(OPTIONS, epochs=10_000)
-LONGEST = 5.0
-"""Seconds that nothing may hang for."""
+LONGEST = 60.0
+"""Seconds after which something hangs, on a busy machine as well."""
 
 
 def alive(pid: int) -> bool:
@@ -35,8 +35,9 @@ def alive(pid: int) -> bool:
         return False
 
 
-def ends(pid: int, within: float) -> bool:
-    end = time.monotonic() + within
+def ends(pid: int) -> bool:
+    """Whether the process ends."""
+    end = time.monotonic() + LONGEST
     while alive(pid):
         if time.monotonic() > end:
             return False
@@ -169,7 +170,7 @@ def test_a_second_host_is_turned_away(board):
             NoDevice, match="a virtual board serves one host at a time, so end the other one first"
         ):
             Device(board.url)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < LONGEST
     with Device(board.url) as again:
         assert again.build == board.build
 
@@ -232,7 +233,7 @@ def test_the_board_goes_with_the_process_that_started_it(small_build):
     code = code.replace("Build(**BUILD)", f"Build(**{small_build.as_dict()!r})")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert ends(int(done.stdout), 2)
+    assert ends(int(done.stdout))
 
 
 def test_an_interrupted_compilation_leaves_nothing(small_build, tmp_path):
@@ -249,11 +250,13 @@ def test_an_interrupted_compilation_leaves_nothing(small_build, tmp_path):
     assert b"building the virtual board" in host.stdout.readline()
     time.sleep(1.0)
     host.send_signal(signal.SIGINT)
-    begun = time.monotonic()
-    _, told = host.communicate(timeout=10)
-    assert time.monotonic() - begun < LONGEST
+    _, told = host.communicate(timeout=LONGEST)
     assert b"KeyboardInterrupt" in told
-    time.sleep(0.2)
-    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert str(tmp_path) not in running
+    end = time.monotonic() + LONGEST
+    while (
+        str(tmp_path)
+        in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    ):
+        assert time.monotonic() < end, "a compiler still runs"
+        time.sleep(0.1)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -189,7 +189,7 @@ def test_a_set_of_four_times_the_memory_trains(tmp_path: Path, monkeypatch: pyte
     np.save(tmp_path / "large.npy", array)
     script = [sys.executable, "-c", LIMITED, tmp_path / "small.npy", tmp_path / "large.npy"]
     ended = subprocess.run(
-        [*script, str(array.nbytes // 4)], capture_output=True, text=True, timeout=120, check=False
+        [*script, str(array.nbytes // 4)], capture_output=True, text=True, timeout=500, check=False
     )
     assert ended.returncode == 0, ended.stderr
     result = train(Table.from_arrays(array[:, :-1], array[:, -1]), options=Options(epochs=2))

@@ -1,0 +1,165 @@
+"""The structure of the sources: what imports what, and how long modules and functions are."""
+
+from pathlib import Path
+
+import pytest
+from sizes import too_long
+from walls import ROOTS, WALLS, Break, breaks, imports_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+KNOWN_BREAKS = {
+    Break("the protocol needs the standard library alone", "zipsgd.protocol.frames", "cobs"),
+    Break(
+        "the gateware needs Amaranth and the protocol alone",
+        "zipsgd_hw.datapath.polynomial_evaluator",
+        "zipsgd.golden.polynomial",
+    ),
+    Break(
+        "the gateware needs Amaranth and the protocol alone", "zipsgd_hw.boards.prediction", "zipsgd.golden.weave"
+    ),
+    Break("the gateware needs Amaranth and the protocol alone", "zipsgd_hw.boards.build", "zipsgd"),
+}  # fmt: skip
+"""Imports that break a wall for now. The test fails as soon as one of them is gone, so that this list shrinks."""
+
+KNOWN_TOO_LONG = {
+    "host/zipsgd/driver/host_link.py",
+    "host/zipsgd/estimators/base.py",
+    "host/zipsgd/protocol/formats.py",
+    "host/zipsgd/protocol/registers.py: _table",
+    "host/zipsgd/training/train.py",
+    "hw/zipsgd_hw/boards/build.py: build_board",
+    "hw/zipsgd_hw/datapath/bit_serial_dot.py: elaborate",
+    "hw/zipsgd_hw/datapath/core.py: elaborate",
+    "hw/zipsgd_hw/datapath/datapath.py: elaborate",
+    "hw/zipsgd_hw/datapath/gradient_unit.py: elaborate",
+    "hw/zipsgd_hw/datapath/loss_unit.py: elaborate",
+    "hw/zipsgd_hw/datapath/transcoder.py: elaborate",
+    "hw/zipsgd_hw/datapath/update_unit.py: elaborate",
+    "hw/zipsgd_hw/link/command_unit.py: elaborate",
+    "hw/zipsgd_hw/link/frame_receiver.py: elaborate",
+    "hw/zipsgd_hw/link/frame_sender.py: elaborate",
+    "tests/cli/test_commands.py",
+    "tests/components/link/bench_register_bank.py: every_cycle",
+    "tests/estimators/test_estimators.py",
+    "tests/golden/test_golden.py",
+    "tests/levels/test_levels.py",
+}
+"""Modules and functions that are too long for now; the test fails as soon as one of them no longer is."""
+
+
+def _tree(folder: Path, files: dict[str, str]) -> Path:
+    """A project with these files' texts, and nothing else."""
+    for name, text in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder
+
+
+def test_no_import_breaks_a_wall() -> None:
+    assert breaks(ROOT) == KNOWN_BREAKS
+
+
+def test_each_wall_is_about_something() -> None:
+    """A package that has been renamed would leave its rule without effect."""
+    found = imports_of(ROOT)
+    modules = {each.module for each in found}
+    for wall in WALLS:
+        for package in (*wall.of, *wall.besides):
+            assert any(f"{module}.".startswith(f"{package}.") for module in modules), (
+                f"{wall.name}: {package}"
+            )
+        for module, package in wall.lazily.items():
+            assert any(
+                each.module == module and each.lazy and f"{each.target}.".startswith(f"{package}.")
+                for each in found
+            ), f"{wall.name}: {module} no longer imports {package}"
+
+
+OFFENCES = [
+    (WALLS[0], "host/zipsgd/protocol/frames.py", "import numpy as np"),
+    (WALLS[0], "host/zipsgd/protocol/frames.py", "from ..golden import weave"),
+    (WALLS[0], "host/zipsgd/protocol/frames.py", "def late():\n    import numba"),
+    (WALLS[1], "host/zipsgd/golden/weave.py", "from numba import njit"),
+    (WALLS[1], "host/zipsgd/golden/weave.py", "from zipsgd.emulator import emulate"),
+    (WALLS[1], "host/zipsgd/golden/weave.py", "from zipsgd import train"),
+    (WALLS[2], "hw/zipsgd_hw/datapath/core.py", "from zipsgd.golden.weave import weave"),
+    (WALLS[2], "hw/zipsgd_hw/datapath/core.py", "import numpy"),
+    (WALLS[2], "hw/zipsgd_hw/datapath/core.py", "from zipsgd_sim.verilog import to_verilog"),
+    (WALLS[3], "host/zipsgd/training/train.py", "from zipsgd.cli.options import parser"),
+    (WALLS[3], "sim/zipsgd_sim/board.py", "from zipsgd import cli"),
+    (WALLS[4], "host/zipsgd/training/train.py", "from ..estimators.base import Base"),
+    (WALLS[4], "host/zipsgd/data/sets.py", "def late():\n    import_module('zipsgd.estimators')"),
+    (WALLS[5], "host/zipsgd/training/train.py", "def late():\n    from sklearn.base import clone"),
+    (WALLS[5], "host/zipsgd/data/sets.py", "from sklearn.datasets import fetch_openml"),
+    (WALLS[6], "host/zipsgd/backends/choose.py", "from zipsgd_sim.board import VirtualBoard"),
+    (WALLS[6], "host/zipsgd/driver/device.py", "def late():\n    from zipsgd_sim.board import VirtualBoard"),
+    (WALLS[6], "host/zipsgd/cli/boards.py", "if verbose:\n    import zipsgd_hw.boards"),
+    (WALLS[6], "host/zipsgd/cli/sim.py", "def late():\n    import zipsgd_bench.faults"),
+    (WALLS[7], "sim/zipsgd_sim/board.py", "def late():\n    from zipsgd_bench.faults import run"),
+]
+"""Each wall, and an import that breaks it alone."""
+
+LOOK_ALIKES = {
+    "bench/zipsgd_bench/quality.py": "import sklearn, zipsgd.cli, zipsgd.estimators, zipsgd_sim.board",
+    "host/zipsgd/backends/choose.py": "def late():\n    from zipsgd_sim.board import VirtualBoard",
+    "host/zipsgd/cli/boards.py": "if TYPE_CHECKING:\n    from zipsgd_hw.boards import Board",
+    "host/zipsgd/cli/train.py": "import zipsgd.estimators\nfrom .options import parser",
+    "host/zipsgd/data/sets.py": "def late():\n    from sklearn.datasets import fetch_openml",
+    "host/zipsgd/estimators/base.py": "from sklearn.base import BaseEstimator",
+    "host/zipsgd/golden/weave.py": "import numpy.typing as npt\nfrom ..protocol.formats import Build",
+    "host/zipsgd/protocol/frames.py": "import struct, zlib\nfrom . import formats\nfrom .formats import Build",
+    "host/zipsgd/training/train.py": "import zipsgd_hwless, sklearnish\nfrom zipsgd.emulator import emulate",
+    "hw/zipsgd_hw/datapath/core.py": "from amaranth import *\nfrom zipsgd.protocol import formats",
+    "sim/zipsgd_sim/board.py": "import zipsgd.driver, zipsgd_hw.boards",
+}
+"""Imports that no wall refuses."""
+
+EXISTING = {f"host/zipsgd/{name}/__init__.py": "" for name in ("cli", "golden", "protocol")}
+
+
+@pytest.mark.parametrize(("wall", "file", "text"), OFFENCES)
+def test_a_wall_refuses_an_offence(wall, file, text, tmp_path: Path) -> None:
+    found = breaks(_tree(tmp_path, {**EXISTING, "host/zipsgd/golden/weave.py": "", file: text}))
+    assert wall.name in {each.wall for each in found}
+    assert {each.module for each in found} == {".".join(Path(file).with_suffix("").parts[1:])}
+
+
+def test_each_wall_is_seen_to_refuse() -> None:
+    assert {wall.name for wall, _, _ in OFFENCES} == {wall.name for wall in WALLS}
+
+
+def test_walls_let_the_rest_pass(tmp_path: Path) -> None:
+    assert breaks(_tree(tmp_path, EXISTING | LOOK_ALIKES)) == set()
+
+
+def test_an_offence_added_to_the_sources_is_found(tmp_path: Path) -> None:
+    """The sources as they are, with one more import."""
+    for folder in ROOTS:
+        _tree(
+            tmp_path,
+            {str(file.relative_to(ROOT)): file.read_text() for file in (ROOT / folder).rglob("*.py")},
+        )
+    file = tmp_path / "host" / "zipsgd" / "protocol" / "registers.py"
+    file.write_text(file.read_text() + "\nimport numpy\n")
+    assert breaks(tmp_path) - KNOWN_BREAKS == {
+        Break("the protocol needs the standard library alone", "zipsgd.protocol.registers", "numpy")
+    }
+
+
+def test_nothing_is_too_long() -> None:
+    assert too_long(ROOT) == KNOWN_TOO_LONG
+
+
+def test_what_is_too_long_is_found(tmp_path: Path) -> None:
+    def function(lines: int) -> str:
+        return "def f():\n" + "    pass\n" * (lines - 1)
+
+    fits = {"hw/a.py": "\n" * 400, "tests/deep/b.py": function(99)}
+    assert too_long(_tree(tmp_path, fits)) == set()
+    too_much = {
+        "hw/c.py": "\n" * 401,
+        "tests/deep/d.py": f"class A:\n    async {function(100).replace(chr(10), chr(10) + '    ')}",
+    }
+    assert too_long(_tree(tmp_path, too_much)) == {"hw/c.py", "tests/deep/d.py: f"}
