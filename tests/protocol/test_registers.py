@@ -1,11 +1,21 @@
 """The register table, and the documentation made from it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import REGISTERS, identification, markdown, parse_identification
+from zipsgd.protocol.registers import (
+    REGISTERS,
+    WINDOW_OFFSET_BITS,
+    WINDOWS,
+    identification,
+    markdown,
+    parse_identification,
+    registers_of,
+    windows_of,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -17,6 +27,29 @@ def test_documentation_is_current() -> None:
 def test_addresses_are_consecutive_and_names_unique() -> None:
     assert [register.address for register in REGISTERS.values()] == list(range(len(REGISTERS)))
     assert all(1 <= register.width <= 32 for register in REGISTERS.values())
+
+
+def test_windows_are_where_they_always_were() -> None:
+    addresses = {name: window.address for name, window in WINDOWS.items()}
+    assert addresses == {
+        "model_window": 0x1_0000,
+        "level_window": 0x2_0000,
+        "coefficient_window": 0x4_0000,
+        "doubt_window": 0x8_0000,
+    }
+    assert len({window.select_bit for window in WINDOWS.values()}) == len(WINDOWS)
+    assert len(REGISTERS) <= 1 << WINDOW_OFFSET_BITS <= min(addresses.values())
+    assert not set(WINDOWS) & set(REGISTERS), "both are ports of the register bank"
+
+
+def test_a_window_is_there_with_its_option() -> None:
+    build = Build(lanes=4, update_lanes=4, max_features=64)
+    assert set(windows_of(build)) == {"model_window"}
+    whole = replace(build, level_bits=4, hinge=1, polynomial=3, refetch=64)
+    assert windows_of(whole) == WINDOWS
+    assert {"value_bits", "degree", "refetching"} <= set(registers_of(whole)) - set(registers_of(build))
+    for window in WINDOWS.values():
+        assert isinstance(window.width, int) or getattr(whole, window.width) <= 32
 
 
 def test_identification_round_trip() -> None:

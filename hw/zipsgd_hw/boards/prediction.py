@@ -1,5 +1,6 @@
 """How long an epoch takes on a build, from its parameters alone."""
 
+from collections import deque
 from typing import Any
 
 from zipsgd.protocol.formats import Build
@@ -60,31 +61,50 @@ class _Schedule:
         self._pace = max(planes, build.lanes // build.update_lanes)
         self._written = [0] * (heads * self._chunks)  # from when on each chunk of Q3 may be read
         self._free = 0  # when the next plane may be taken
+        self._taken: int | None = None  # when the last sample's planes were
+        self._gradient = 0  # when the gradient unit is free
+        self._begins: deque[int] = deque(maxlen=self._in_flight)  # of the last samples' gradients
 
-    def _take_first(self) -> list[int]:
-        """The first sample of a mini-batch; gives the end of each head's planes."""
+    def _take(self, end: int, pace: int) -> int:
+        """The planes of a sample for one head, which could end in cycle ``end``; gives the cycle in which they do.
+
+        ``pace``: cycles that a chunk takes in the gradient unit.
+        """
+        if self._taken is not None:
+            end = max(end, self._taken + self._least)
+        if len(self._begins) == self._in_flight:
+            end = max(end, self._begins[0])
+        # The gradient unit accepts a sample when it begins the last chunk of the one before it
+        self._begins.append(max(end + self._wait, self._gradient - self._planes))
+        self._gradient = max(end + self._wait, self._gradient) + self._chunks * pace
+        self._taken = self._free = end
+        return end
+
+    def _take_first(self, pace: int) -> list[int]:
+        """The first sample of a mini-batch, chunk by chunk; gives the end of each head's planes."""
         ends = []
         for head in range(self._heads):
             end = self._free
             for written in self._written[head * self._chunks : (head + 1) * self._chunks]:
                 end = max(end, written) + self._planes
-            self._free = max(end, self._free + self._least)
-            ends.append(self._free)
+            ends.append(self._take(end, pace))
         return ends
 
-    def _after(self, count: int) -> int:
-        """Cycles that ``count`` more samples take, each for one head."""
-        return max(count * self._least, count // self._in_flight * self._wait)
+    def _skip(self, count: int) -> None:
+        """So many samples, each for one head, between the first one of a mini-batch and the last."""
+        groups, rest = divmod(count, self._in_flight)
+        self._free += max(count * self._least, groups * self._wait + rest * self._least)
+        self._gradient += count * self._chunks * self._planes
+        self._taken = self._free
 
     def run(self, samples: int) -> int:
         """A mini-batch of so many samples; gives the cycle in which its last update is written."""
-        ends = self._take_first()
+        before = self._written[-1] + (samples - 1) * self._heads * self._chunks * self._planes
+        ends = self._take_first(self._pace if samples == 1 else self._planes)
         if samples > 1:
-            before = (samples - 2) * self._heads
-            ends = [self._free + self._after(before + head + 1) for head in range(self._heads)]
-            self._free = ends[-1]
-        # The gradient unit works on the other samples first
-        written = self._written[-1] + (samples - 1) * self._heads * self._chunks * self._planes
+            self._skip((samples - 2) * self._heads)
+            ends = [self._take(self._free + self._least, self._pace) for _ in range(self._heads)]
+        written = before
         for head, end in enumerate(ends):
             written = max(end + self._bubble, written + self._pace)
             for chunk in range(self._chunks):
