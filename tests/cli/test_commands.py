@@ -9,6 +9,7 @@ import pytest
 import zipsgd
 from zipsgd.cli import main
 from zipsgd.cli.main import parser
+from zipsgd.cli.training_options import options_of
 
 COMMANDS = ("train", "predict", "verify", "sim", "boards", "build", "report", "doctor", "bench")
 
@@ -113,7 +114,7 @@ def test_every_option_reaches_the_training(run, tmp_path):
     assert (content["build"]["lanes"], content["build"]["max_features"]) == (16, 64)
     assert content["backend"] == "golden"
     defaults = parser().parse_args(["train", "diabetes"])
-    assert zipsgd.cli.options.options_of(defaults) == zipsgd.Options()
+    assert options_of(defaults) == zipsgd.Options()
 
 
 def test_levels(run, csv, tmp_path, small_table):
@@ -187,7 +188,10 @@ def test_save_and_predict(run, csv, tmp_path, small_table):
 def test_constant_columns(run, tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,y\n" + "".join(f"{k},5,{k * 2}\n" for k in range(20)))
-    refused(run("train", path), "1 of 2 columns are constant ('b')", "--drop-constant")
+    status, _, err = run("train", path, "--json", tmp_path / "o.json")
+    assert status == 0
+    assert "1 of 2 columns never vary ('b'): their weights stay 0" in err
+    assert json.loads((tmp_path / "o.json").read_text())["coef"][1] == 0
     assert run("train", path, "--drop-constant", "--save", tmp_path / "m.json")[0] == 0
     assert len(run("predict", path, "--model", tmp_path / "m.json")[1].split()) == 20
 
@@ -212,9 +216,9 @@ def test_a_column_that_varies_in_rows_held_out_alone(run, tmp_path):
     table = np.column_stack([rows, np.isin(rows, held.labels), 3 * rows])
     np.savetxt(tmp_path / "t.csv", table, delimiter=",")
     words = ("train", tmp_path / "t.csv", "--validation", 0.1)
-    refused(run(*words), "1 of 2 columns are constant ('column 1')", "--drop-constant")
-    status, text, _ = run(*words, "--drop-constant")
+    status, text, err = run(*words)
     assert status == 0
+    assert "1 of 2 columns never vary ('column 1')" in err
     assert "on 4 rows held out" in text
 
 
@@ -329,7 +333,7 @@ def test_bad_usage(words, capsys):
 
 @pytest.mark.parametrize("option", ["--save", "--json", "--report"])
 def test_unwritable_output_before_any_work(option, run, tmp_path, monkeypatch):
-    monkeypatch.setattr("zipsgd.cli.train.train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr("zipsgd.cli.train.train_task", lambda *_, **__: pytest.fail("trained"))
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     wrong = "file" if option == "--report" else "folder"
@@ -399,6 +403,7 @@ def test_build_and_report(run, tmp_path):
 def test_report_of_all_kinds_of_figures(run, tmp_path):
     content = {
         "board": "b", "build": zipsgd.Build().as_dict(), "predicted_epoch": {"seconds": 0.5}, "seed": None,
+        "link_baud": 3_000_000,
         "utilisation": {
             "cells": {"used": 10, "available": 20, "percent": 50.0},
             "ram": {"used": None, "available": 4, "percent": None},

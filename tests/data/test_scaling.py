@@ -71,22 +71,20 @@ def test_new_values_outside_are_clipped() -> None:
     np.testing.assert_array_equal(scaling.features(np.array([[5.0], [-3.0], [1.5]]))[:, 0], [1, -1, 0.5])
 
 
-def test_small_and_offset_columns_vary() -> None:
+def test_small_and_offset_columns_vary(caplog: pytest.LogCaptureFixture) -> None:
     """A column that varies only in its last places counts, and a constant one does not."""
     features = np.array([[1e-15, 1e9], [2e-15, 1e9 + 1], [4e-15, 1e9 + 3]])
     scaled = Scaling.fit(Table.from_arrays(features, [0, 1, 2])).features(features)
     np.testing.assert_array_equal(np.abs(scaled[:, :2]).max(axis=0), 1)
     constant = np.full((1000, 1), 0.1) * np.ones(2)
     constant[:, 1] = np.arange(1000)
-    with pytest.raises(DataError, match=r"1 of 2 columns are constant \('column 0'\).*--drop-constant"):
-        Scaling.fit(Table.from_arrays(constant, np.arange(1000)))
+    caplog.set_level("INFO", "zipsgd")
+    scaling = Scaling.fit(Table.from_arrays(constant, np.arange(1000)))
+    assert not scaling.features(constant)[:, 0].any()
+    assert caplog.messages == ["the arrays: 1 of 2 columns never vary ('column 0'): their weights stay 0"]
 
 
 def test_data_that_cannot_be_scaled_are_named() -> None:
-    with pytest.raises(DataError, match=r"7 of 7 columns are constant \('column 0', .*, \.\.\.\)"):
-        Scaling.fit(Table.from_arrays(np.ones((3, 7)), [1, 2, 3]))
-    with pytest.raises(DataError, match="all labels are 4"):
-        Scaling.fit(Table.from_arrays([[1], [2]], [4, 4]))
     with pytest.raises(DataError, match="near the largest float64"):
         Scaling.fit(Table.from_arrays([[1.7e308], [1.6e308], [-1.7e308]], [1, 2, 3]))
     with pytest.raises(DataError, match="near the largest float64"):

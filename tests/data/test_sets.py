@@ -15,18 +15,18 @@ from zipsgd.data import SETS, DataError, load, load_set, sets
 
 
 def test_cadata_is_fetched_once_and_is_what_it_should_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
-    said: list[str] = []
-    table = load("cadata", progress=said.append)
-    assert len(said) == 1
-    assert "fetching shapiq==1.4.1" in said[0]
+    caplog.set_level("INFO", "zipsgd")
+    table = load("cadata")
+    (said,) = caplog.messages
+    assert "fetching shapiq==1.4.1" in said
     assert table.features.shape == (20640, 8)
     assert table.source == "cadata"
     assert table.names[0] == "MedInc"
-    again = load("cadata", progress=said.append)
-    assert len(said) == 1
+    again = load("cadata")
+    assert len(caplog.messages) == 1
     np.testing.assert_array_equal(again.features, table.features)
     exact = np.column_stack([table.features, np.ones(20640)])
     residual = table.labels - exact @ np.linalg.lstsq(exact, table.labels, rcond=None)[0]

@@ -57,6 +57,6 @@ def load(
     """
     if str(source) not in SETS:
         return load_file(source, label=label, memory=memory)
-    if label:
+    if label is not None:
         raise DataError(f"the set {source} already has a label: leave out the name of the label's column")
     return load_set(str(source), _log.info)

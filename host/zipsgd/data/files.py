@@ -106,7 +106,7 @@ def load_file(
     if suffix != ".npz" and suffix not in LIBSVM_SUFFIXES:
         labels = [] if label is None else [label] if isinstance(label, str | int) else list(label)
         return read_raw_table(path, memory).split(labels)
-    if label:
+    if label is not None:
         raise DataError(
             f"{path}: the label has a fixed place in this format: leave out the name of the label's column"
         )

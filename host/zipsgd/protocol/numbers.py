@@ -12,7 +12,6 @@ __all__ = [
     "MOST_FEATURES",
     "MOST_HEADS",
     "PHASE_BITS",
-    "PROX_STAGES",
     "REACH_MAX",
     "SAMPLES_BITS",
     "SHRINK_SHIFT_MAX",
@@ -44,8 +43,6 @@ MOST_HEADS = 64
 """Most heads in any build."""
 PHASE_BITS = 16
 """Fraction bits of the rate at which mini-batches shrink the model, and of a threshold: both are spread over mini-batches."""
-PROX_STAGES = 7
-"""Cycles that a proximal step adds to an update, see :class:`zipsgd_hw.datapath.proximal_step.ProximalStep`."""
 REACH_MAX = 2
 """Largest reach of a polynomial, which covers arguments from -2^reach to 2^reach. 2^2 is the range of a residual."""
 SAMPLES_BITS = 32

@@ -95,7 +95,7 @@ def _prepared(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
         "plane_bandwidth_bits_per_second": build.lanes * build.clock_hz,
         "memory_blocks_estimate": memory_blocks(build, board.ram),
         "predicted_epoch": predict_epoch(
-            build, **{"link_baud": board.link.baud, "fast_memory": board.fast_memory, **epoch}
+            build, **{"link_baud": board.link.baud, "fast_memory": board.family.fast_memory, **epoch}
         ),
         "limits": board.limits,
         "tried_on_hardware": board.tried,
