@@ -5,7 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import Status, identification, registers_of, windows_of
+from zipsgd.protocol.identification import identification
+from zipsgd.protocol.registers import Status, registers_of, windows_of
 
 from .link.link import Link
 from .link.physical import Uart, uart_divisor

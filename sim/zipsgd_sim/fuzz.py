@@ -14,14 +14,8 @@ from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, READ_WORDS, Kind
-from zipsgd.protocol.registers import (
-    REGISTERS,
-    WINDOWS,
-    Control,
-    Register,
-    identification,
-    registers_of,
-)
+from zipsgd.protocol.identification import identification
+from zipsgd.protocol.registers import REGISTERS, WINDOWS, Control, Register, registers_of
 from zipsgd.protocol.run import Loss
 
 from .designs import Design, rtl

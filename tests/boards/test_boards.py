@@ -11,7 +11,7 @@ from amaranth import Elaboratable, Module, Signal
 from amaranth.back import rtlil
 
 from zipsgd.protocol.formats import Build, BuildError
-from zipsgd.protocol.registers import parse_identification
+from zipsgd.protocol.identification import parse_identification
 from zipsgd_hw.boards import BOARDS, BuildFailed, build_board, predict_epoch, toolchain
 from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.boards.families.ecp5 import ECP5, Ecp5Pll
@@ -257,7 +257,7 @@ def test_missing_figures_are_missing(tmp_path: Path) -> None:
 
 
 def test_identification_names_the_board_build() -> None:
-    from zipsgd.protocol.registers import identification
+    from zipsgd.protocol.identification import identification
 
     for board in BOARDS.values():
         assert parse_identification(identification(board.build)) == board.build

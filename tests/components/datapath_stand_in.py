@@ -9,7 +9,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import identification, registers_of, windows_of
+from zipsgd.protocol.identification import identification
+from zipsgd.protocol.registers import registers_of, windows_of
 from zipsgd_hw.windows import window_signature
 
 BUILD = Build(

@@ -16,7 +16,8 @@ from zipsgd.driver.host_link import Link
 from zipsgd.driver.window import MOST_FRAMES
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, FrameError, Kind
-from zipsgd.protocol.registers import REGISTERS, identification
+from zipsgd.protocol.identification import identification
+from zipsgd.protocol.registers import REGISTERS
 
 BUILD = Build(rx_bytes=2048)
 LONGEST = 60.0

@@ -20,7 +20,7 @@ from zipsgd.driver.coding import decode, encode
 from zipsgd.golden.levels import LevelTable
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import Frame, FrameError, Kind
-from zipsgd.protocol.registers import identification, parse_identification
+from zipsgd.protocol.identification import identification, parse_identification
 from zipsgd.training.result import ClassifierResult, Result, load_model
 
 __all__ = ["TARGETS"]

@@ -6,16 +6,9 @@ from pathlib import Path
 import pytest
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import (
-    REGISTERS,
-    WINDOW_OFFSET_BITS,
-    WINDOWS,
-    identification,
-    markdown,
-    parse_identification,
-    registers_of,
-    windows_of,
-)
+from zipsgd.protocol.identification import identification, parse_identification
+from zipsgd.protocol.registers import REGISTERS, WINDOW_OFFSET_BITS, WINDOWS, registers_of, windows_of
+from zipsgd.protocol.registers_page import markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
 

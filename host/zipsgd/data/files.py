@@ -82,8 +82,8 @@ def load_file(
     path : str | Path
         The file.
     label : str | int | Sequence[str | int], optional
-        Column of the label: its header, or its index from 0 (negative from the end). By default the last column. Several columns
-        are several outputs.
+        Column of the label: its header, or its index from 0 (negative from the end). By default the last column. Several
+        columns are several outputs.
     memory : int, optional
         Bytes that the features may take in memory; by default :func:`zipsgd.memory.default_memory`. If the array of an NPY
         file, or X of an uncompressed NPZ file, needs more, it stays on disk, and its rows are read on request.

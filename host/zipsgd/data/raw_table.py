@@ -106,8 +106,8 @@ class RawTable:
         kept = [i for i in range(len(self.names)) if i not in places]
         if len(set(places)) < len(places) or not kept:
             raise DataError(
-                f"{self.source}: {len(places)} labels of {len(self.names)} columns; name each label once, and leave a column to "
-                f"learn from"
+                f"{self.source}: {len(places)} labels of {len(self.names)} columns; name each label once, and leave a column "
+                f"to learn from"
             )
         columns = [column(self.values, place) for place in places]
         return Table(

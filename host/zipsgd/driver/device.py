@@ -3,7 +3,6 @@
 import secrets
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
@@ -14,19 +13,15 @@ from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig, model_words, step_registers
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
-from zipsgd.protocol.registers import (
-    REGISTERS,
-    WINDOWS,
-    Control,
-    parse_identification,
-    registers_of,
-)
+from zipsgd.protocol.identification import parse_identification
+from zipsgd.protocol.registers import REGISTERS, WINDOWS, Control, registers_of
 from zipsgd.protocol.run import Refetch
 
+from .epoch_counts import EpochCounts
 from .errors import DeviceReset, LinkLost, WrongBuild, WrongDevice
 from .host_link import PATIENCE, Link
 
-__all__ = ["Device", "EpochCounts"]
+__all__ = ["Device"]
 
 _IDENTIFICATION = [name for name in REGISTERS if REGISTERS[name].address < REGISTERS["features"].address]
 _RESULTS = [name for name in REGISTERS if REGISTERS[name].address >= REGISTERS["status"].address]
@@ -34,37 +29,6 @@ _RESULTS = [name for name in REGISTERS if REGISTERS[name].address >= REGISTERS["
 assert _RESULTS[-1] == "session"
 _GREETINGS = 3
 """Attempts to identify a device that answers out of step."""
-
-
-@dataclass(frozen=True)
-class EpochCounts:
-    """What the device has counted since the counters were last cleared.
-
-    Parameters
-    ----------
-    loss : int
-        Loss sum, in units of :meth:`zipsgd.golden.run.RunConfig.loss_unit`.
-    flags : int
-        Sticky overflow flags, bits of :class:`zipsgd.protocol.run.Flag`.
-    samples : int
-        Samples that the device has trained on.
-    cycles : int
-        Clock cycles of an epoch.
-    plane_cycles : int
-        Cycles of an epoch in which a plane was taken.
-    starved_cycles : int
-        Cycles of an epoch in which the datapath was ready for a plane, but none had arrived.
-    doubts : npt.NDArray[np.bool_] of shape (samples,), optional
-        Which samples were left out; None for a run without refetching.
-    """
-
-    loss: int
-    flags: int
-    samples: int
-    cycles: int
-    plane_cycles: int
-    starved_cycles: int
-    doubts: npt.NDArray[np.bool_] | None = None
 
 
 class Device:

@@ -52,10 +52,10 @@ class ZipClassifier(ClassifierMixin, BaseZip):
 
     {parameters}
     loss : "squared_hinge", "hinge", "logistic", "squared_error" or a compiled loss, default "squared_hinge"
-        All but the last need a device that has them. Least squares has a gradient without any bias at two samples per value;
-        that of hinges has a little, where a sample's noise takes it over the margin. "logistic" stands for
-        :func:`zipsgd.training.losses.logistic` of degree 5, which is without bias at six, and :func:`zipsgd.training.losses.compile_loss` makes
-        losses of other functions ``of="margin"``.
+        All but the last need a device that has them. Least squares has an unbiased gradient at two samples per value; the
+        gradient of hinges has a small bias, where a sample's noise takes it over the margin. "logistic" stands for
+        :func:`zipsgd.training.losses.logistic` of degree 5, which is unbiased at six. Losses of other functions are made by
+        :func:`zipsgd.training.losses.compile_loss`, ``of="margin"``.
     class_weight : {{class: weight}}, "balanced" or None
         Weights of classes, above 0, by which sample weights are multiplied. "balanced": inverse to a class's weight among the
         rows.

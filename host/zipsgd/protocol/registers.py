@@ -9,34 +9,21 @@ from typing import Literal, TypeAlias, TypeVar
 
 from .formats import Build
 from .numbers import PHASE_BITS, THRESHOLD_BITS
-from .run import Flag
 
 __all__ = [
     "COEFFICIENT_WORDS",
     "LOSS_WORDS",
-    "MAGIC",
     "REGISTERS",
-    "VERSION",
     "WINDOWS",
     "WINDOW_OFFSET_BITS",
     "Control",
     "Register",
     "Status",
     "Window",
-    "identification",
-    "parse_identification",
     "registers_of",
     "windows_of",
 ]
 
-MAGIC = 0x4453_475A
-"""``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
-VERSION = 6
-"""Version of this contract. A host refuses a device of another one.
-
-It goes up whenever a device and a host of the version before would misunderstand each other: when a register gets another
-address, width or meaning, when a window moves, when the frames or the layout of samples change, or when a parameter of
-:class:`.Build` is added or removed, since that changes the identification block and the hash."""
 WINDOW_OFFSET_BITS = 16
 """Bits of a word's place in its window: every window has addresses for 2^16 words."""
 LOSS_WORDS = 16
@@ -318,104 +305,3 @@ def registers_of(build: Build) -> dict[str, Register]:
 def windows_of(build: Build) -> dict[str, Window]:
     """The windows that ``build`` has, by name."""
     return _of_build(WINDOWS, build)
-
-
-_IDENTIFIED = (
-    "lanes", "update_lanes", "max_features", "max_batch", "p_max", "model_bits", "q3_bits", "delta_bits",
-    "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "hinge", "polynomial", "refetch", "prox", "ball",
-    "heads", "clock_hz",
-)  # fmt: skip
-
-
-def identification(build: Build) -> dict[str, int]:
-    """The identification block of a build.
-
-    Parameters
-    ----------
-    build : Build
-        The build.
-
-    Returns
-    -------
-    dict of str to int
-        Values by register name.
-    """
-    return {
-        "magic": MAGIC,
-        "version": VERSION,
-        "build_hash": build.hash(),
-        **{name: getattr(build, name) for name in _IDENTIFIED},
-    }
-
-
-def parse_identification(values: dict[str, int]) -> Build:
-    """The build that an identification block describes.
-
-    Parameters
-    ----------
-    values : dict of str to int
-        Values by register name, as :func:`identification` returns them.
-
-    Returns
-    -------
-    Build
-        The build.
-
-    Raises
-    ------
-    ValueError
-        Magic, version or hash is not the expected one; the message says which, and what to do.
-    """
-    if values["magic"] != MAGIC:
-        raise ValueError(f"no zipsgd device: its first word is {values['magic']:#010x}, not {MAGIC:#010x}")
-    if values["version"] != VERSION:
-        raise ValueError(
-            f"the device speaks version {values['version']} of the contract, this host version {VERSION}: rebuild the "
-            f"bitstream with 'zipsgd build', or install the zipsgd that made it"
-        )
-    build = Build(**{name: values[name] for name in _IDENTIFIED})
-    if build.hash() != values["build_hash"]:
-        raise ValueError(
-            f"the device's build hash {values['build_hash']:#010x} does not match its parameters ({build.hash():#010x}): "
-            f"rebuild the bitstream with 'zipsgd build'"
-        )
-    return build
-
-
-def markdown() -> str:
-    """docs/registers.md."""
-    rows: list[Register | Window] = [*REGISTERS.values(), *WINDOWS.values()]
-    lines = [
-        "# Registers",
-        "",
-        f"Written by `make docs` from `zipsgd.protocol.registers`; version {VERSION} of the contract. Words have 32 bits,",
-        "addresses count words. Access is the host's: r reads, w writes, rw writes and reads back. The last rows are windows:",
-        f"each has {1 << WINDOW_OFFSET_BITS} addresses, and its reads and writes wait until the datapath is idle.",
-        "",
-        "| address | name | access | bits | what |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {row.address:#04x} | `{row.name}` | {row.access} | {row.width} | {row.doc}"
-            f"{f' (in builds with {row.option})' if row.option else ''} |"
-            for row in rows
-        ),
-        "",
-        "| `control` | |",
-        "|---|---|",
-        f"| {Control.LOAD} | LOAD: renew every Q3 word from the master model |",
-        f"| {Control.CLEAR} | CLEAR: flags, loss and counters |",
-        f"| {Control.ABORT} | ABORT: drop the samples under way; the model stays, seeds, Q3, flags, loss and counters do not |",
-        "",
-        "| `status` | |",
-        "|---|---|",
-        f"| {Status.BUSY} | BUSY: samples are still to come or under way, or a load runs |",
-        "",
-        "| `flags` | a value was saturated |",
-        "|---|---|",
-        *(f"| {bit} | {name} |" for bit, name in Flag.NAMES.items()),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(markdown(), end="")

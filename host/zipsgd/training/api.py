@@ -53,22 +53,22 @@ def train(
     options : Options or None
         How to train; default ``Options()``.
     weights : array of shape (rows,) or None
-        Not negative: how often rows are trained on. Whole numbers are copies of a row, and 0 leaves it out. With any others, each
-        epoch draws as many rows as there are, in proportion to weight, by the run's seed.
+        Not negative: how often rows are trained on. Whole numbers are copies of a row, and 0 leaves it out. With any others,
+        each epoch draws as many rows as there are, in proportion to weight, by the run's seed.
     validation : float, Table, pair (X, y) or None
         Rows that the model is measured on and not trained on: a share of the rows to hold out, or other rows. The result's
         ``held_out_score`` tells how good the model is on them.
     backend : str, BackendOptions or Backend
-        "emulator", "golden", "sim", or a serial port or URL; :class:`zipsgd.BackendOptions` to say more, such as the build; or an
-        open backend, which stays open.
+        "emulator", "golden", "sim", or a serial port or URL; :class:`zipsgd.BackendOptions` to say more, such as the build; or
+        an open backend, which stays open.
     memory : int or None
-        Bytes. A set that takes more, scaled, stays where it is, and each epoch reads, scales and packs it within so much memory.
-        The bits do not depend on it. Default: a quarter of what is free.
+        Bytes. A set that takes more, scaled, stays where it is, and each epoch reads, scales and packs it within so much
+        memory. The bits do not depend on it. Default: a quarter of what is free.
     checkpoint : str, Path or None
         A file that keeps the run as it stands after each epoch. It must not exist yet, except to be resumed.
     resume : bool
-        Go on with the run in ``checkpoint``, on any backend, with the bits of a run that was never interrupted; from the beginning
-        where there is no such file yet. The default build is then the run's.
+        Go on with the run in ``checkpoint``, on any backend, with the bits of a run that was never interrupted; from the
+        beginning where there is no such file yet. The default build is then the run's.
     callbacks : iterable of Callback or callable
         Told how the run goes; a function is told of each :class:`EpochReport`.
     words

@@ -72,8 +72,8 @@ class Options:
     measure : bool
         Also measure each epoch's model exactly: loss and score on the unquantised rows, and on the validation rows.
     sort_rows : bool
-        Start from an order of the rows that depends on their content alone, so that the same rows in another order give the same
-        bits. The estimators do this.
+        Start from an order of the rows that depends on their content alone, so that the same rows in another order give the
+        same bits. The estimators do this.
 
     Raises
     ------

@@ -89,7 +89,8 @@ def sweep(
     X, y
         As of :func:`zipsgd.train`; ``y`` is None for a table.
     grid : mapping or iterable of mapping
-        ``{"base_bits": [1, 2, 3], "samples_per_value": [1, 2]}`` is all six combinations; a list of mappings has one setting each.
+        ``{"base_bits": [1, 2, 3], "samples_per_value": [1, 2]}`` is all six combinations. A list of mappings has a setting
+        each.
     options : Options or None
         What all runs share.
     backend : str, BackendOptions or Backend

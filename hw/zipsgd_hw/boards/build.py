@@ -4,10 +4,10 @@ import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from zipsgd import __version__
 from zipsgd.protocol.formats import BuildError
 from zipsgd_hw.link.physical import Uart
 
@@ -77,7 +77,7 @@ def _identity(board: Board) -> dict[str, Any]:
     return {
         "board": board.name,
         "device": board.device,
-        "zipsgd": __version__,
+        "zipsgd": version("zipsgd"),
         "revision": _revision(),
         "build": board.build.as_dict(),
         "build_hash": f"{board.build.hash():#010x}",

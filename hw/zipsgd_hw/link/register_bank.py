@@ -5,7 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import REGISTERS, Register, identification, registers_of, windows_of
+from zipsgd.protocol.identification import identification
+from zipsgd.protocol.registers import REGISTERS, Register, registers_of, windows_of
 from zipsgd_hw.windows import window_signature
 
 from .word_bus import ReadRequest, Word, WriteRequest

@@ -14,7 +14,8 @@ from datapath_stand_in import StandIn
 
 from zipsgd.driver.coding import decode, encode
 from zipsgd.protocol.frames import Frame, Kind
-from zipsgd.protocol.registers import WINDOWS, identification, parse_identification
+from zipsgd.protocol.identification import identification, parse_identification
+from zipsgd.protocol.registers import WINDOWS
 from zipsgd_hw.boards import BOARDS, board_top
 from zipsgd_hw.boards.board_top import BoardTop
 from zipsgd_hw.top import UartAccelerator

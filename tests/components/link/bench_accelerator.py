@@ -7,13 +7,8 @@ from component_bench import Case, ComponentBench
 from datapath_stand_in import BUILD, WINDOW_WORDS, StandIn, digest, settings_of
 
 from zipsgd.protocol.frames import READ_WORDS, Kind
-from zipsgd.protocol.registers import (
-    REGISTERS,
-    WINDOWS,
-    identification,
-    parse_identification,
-    registers_of,
-)
+from zipsgd.protocol.identification import identification, parse_identification
+from zipsgd.protocol.registers import REGISTERS, WINDOWS, registers_of
 from zipsgd_hw.top import Accelerator
 from zipsgd_sim.link_host import LinkHost, read_payload, words_payload
 from zipsgd_sim.stream_bench import StreamBench

