@@ -59,10 +59,11 @@ class StandIn(wiring.Component):
 
     def __init__(self, build=BUILD):
         self._settings = settings_of(build)
+        self._windows = windows_of(build)
         members = {
             "bytes": In(stream.Signature(8)),
             "bytes_reset": In(1),
-            **{name: In(window_signature(window)) for name, window in windows_of(build).items()},
+            **{name: In(window_signature(window)) for name, window in self._windows.items()},
         }
         for name, register in registers_of(build).items():
             if name in identification(build) or name in _OTHERS:
@@ -111,11 +112,15 @@ class StandIn(wiring.Component):
             self.starved_cycles_low.eq(0x9ABC_DEF0),
             self.starved_cycles_high.eq(0xFFFF_FFFF),
         ]
-        with m.If(self.level_window.valid):
-            m.d.sync += levels.eq(levels ^ self.level_window.payload.data ^ self.level_window.payload.offset)
-        m.d.sync += self.doubt_window.word.eq(~self.doubt_window.offset)
-        with m.If(self.coefficient_window.valid):
-            m.d.sync += levels.eq(levels ^ Cat(C(0, 4), self.coefficient_window.payload.data))
+        if "level_window" in self._windows:
+            with m.If(self.level_window.valid):
+                word = self.level_window.payload
+                m.d.sync += levels.eq(levels ^ word.data ^ word.offset)
+        if "coefficient_window" in self._windows:
+            with m.If(self.coefficient_window.valid):
+                m.d.sync += levels.eq(levels ^ Cat(C(0, 4), self.coefficient_window.payload.data))
+        if "doubt_window" in self._windows:
+            m.d.sync += self.doubt_window.word.eq(~self.doubt_window.offset)
         with m.If(self.samples.valid):
             m.d.sync += self.samples_done.eq(self.samples.payload)
         with m.If(self.bytes.valid & self.bytes.ready):
