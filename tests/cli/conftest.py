@@ -15,3 +15,19 @@ def run(capsys):
         return status, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def refused():
+    """Check the outcome of bad input: status 2, nothing on standard output, one line that says so."""
+
+    def check(result, *says):
+        status, out, err = result
+        assert status == 2
+        assert out == ""
+        assert err.startswith("zipsgd: ")
+        assert err.count("\n") == 1
+        for part in says:
+            assert part in err
+
+    return check

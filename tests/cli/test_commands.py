@@ -23,17 +23,6 @@ def csv(tmp_path, small_table):
     return path
 
 
-def refused(result, *says):
-    """Bad input: status 2, nothing on standard output, one line that says so."""
-    status, out, err = result
-    assert status == 2
-    assert out == ""
-    assert err.startswith("zipsgd: ")
-    assert err.count("\n") == 1
-    for part in says:
-        assert part in err
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_teaches(command, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -243,7 +232,7 @@ def test_verify(run, csv, board):
         ]
 
 
-def test_verify_on_levels(run, csv, level_board):
+def test_verify_on_levels(run, csv, level_board, refused):
     words = ("--label", "price", "--epochs", 1, "--levels", "optimal", "--base-bits", 1)
     for backend in ("emulator", level_board.url):
         status, text, _ = run("verify", csv, *words, "--backend", backend)
@@ -314,7 +303,7 @@ def test_verify_tells_a_difference(run, csv, monkeypatch):
         (("sim", "--netlist", "ecp5", "--trace", "x.vcd"), "a netlist has no waveform"),
     ],
 )
-def test_bad_arguments(words, says, run, tmp_path, monkeypatch):
+def test_bad_arguments(words, says, run, tmp_path, monkeypatch, refused):
     monkeypatch.chdir(tmp_path)
     refused(run(*words), says)
     assert not list(tmp_path.iterdir())
@@ -331,7 +320,7 @@ def test_bad_usage(words, capsys):
 
 
 @pytest.mark.parametrize("option", ["--save", "--json", "--report"])
-def test_unwritable_output_before_any_work(option, run, tmp_path, monkeypatch):
+def test_unwritable_output_before_any_work(option, run, tmp_path, monkeypatch, refused):
     monkeypatch.setattr("zipsgd.cli.train.train_task", lambda *_, **__: pytest.fail("trained"))
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
@@ -344,7 +333,7 @@ def test_unwritable_output_before_any_work(option, run, tmp_path, monkeypatch):
     refused(run("train", "diabetes", option, below), f"cannot write {below}", "name another place")
 
 
-def test_a_broken_model(run, tmp_path):
+def test_a_broken_model(run, tmp_path, refused):
     (tmp_path / "m.json").write_text('{"format": "zipsgd model 1", "coef": [')
     refused(
         run("predict", "diabetes", "--model", tmp_path / "m.json"),

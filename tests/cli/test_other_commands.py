@@ -133,7 +133,7 @@ def test_too_little_memory_is_said(run, monkeypatch):
     assert run("doctor")[::2] == (1, "zipsgd: not enough memory: 2 TiB\n")
 
 
-def test_settings_of_a_build_are_numbers(run, tmp_path):
+def test_settings_of_a_build_are_numbers(run, tmp_path, refused):
     words = ("build", "--board", "icebreaker", "--out", tmp_path / "b", "--prepare-only", "--set")
     refused(run(*words, "lanes=many"), "--set takes NAME=VALUE with a whole number, not 'lanes=many'")
 
@@ -164,7 +164,7 @@ def test_what_is_not_installed_is_named(module, words, extra, run, monkeypatch):
     assert f"pip install 'zipsgd[{extra}]'" in err
 
 
-def test_no_output_takes_the_place_of_another_or_of_the_data(run, tmp_path):
+def test_no_output_takes_the_place_of_another_or_of_the_data(run, tmp_path, refused):
     rows = tmp_path / "rows.csv"
     rows.write_text("a,b\n" + "".join(f"{i},{i % 3}\n" for i in range(20)))
     before = rows.read_text()

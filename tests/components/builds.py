@@ -16,26 +16,26 @@ __all__ = ["build_case", "case_build", "pack", "run_bits"]
 
 
 def build_case(name: str, component: "Callable[[Build], Component[Any]]", **parameters: int) -> Case:
-    """A component of a build; :func:`case_build` gives the build to the cocotb test."""
+    """A case that makes a component from a build. The cocotb test gets the build from :func:`case_build`."""
     return Case(name, lambda: component(Build(**parameters)), parameters)
 
 
 def case_build() -> Build:
-    """The build of the case that runs."""
+    """The build of the running case."""
     names = {field.name for field in fields(Build)}
     return Build(**{name: int(value) for name, value in cocotb.plusargs.items() if name in names})
 
 
 def pack(words: Iterable[int], width: int) -> int:
-    """Words side by side, the first one lowest, as an array's port has them."""
+    """Concatenates words as the port of an array does, with the first word in the lowest bits."""
     mask = (1 << width) - 1
     return sum((int(word) & mask) << (place * width) for place, word in enumerate(words))
 
 
 def run_bits(build: Build, **values: int) -> int:
-    """The ``run`` port with these values; other fields are random, since the component should not look at them.
+    """The word for the ``run`` port with these values. Fields not given are random, since the component must not use them.
 
-    Values of fields that the build has not are left out.
+    Values of fields that the build does not have are ignored.
     """
     word = 0
     for name, field in run_layout(build):

@@ -1,4 +1,4 @@
-"""What a component's cocotb bench declares, and where all of them are found."""
+"""What the cocotb bench of a component declares, and how all benches are found."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""What a component is driven with and what is due from it, cycle by cycle."""
+"""The inputs of a component and the outputs expected of it, cycle by cycle."""
 
 import random
 from collections import defaultdict
@@ -11,15 +11,20 @@ __all__ = ["Timeline"]
 
 
 class Timeline:
-    """Inputs and outputs of a component by cycle: they are written down first, and held to as the cycles run.
+    """A schedule of inputs and expected outputs. It is filled first, and then applied and checked while the cycles run.
 
     Parameters
     ----------
-    bench : runs the cycles.
-    pulses : inputs that are 0 in cycles for which nothing is written. Other inputs stay as they are.
-    noise : inputs that are random there: what stands beside a pulse that is not given must not matter.
-    strobes : outputs that are 0 in cycles in which nothing is due.
-    levels : outputs that change only when a change is due; 0 at first, and after a reset.
+    bench : StreamBench
+        Runs the cycles.
+    pulses : iterable of str
+        Inputs that are 0 in cycles without an entry. All other inputs keep their value.
+    noise : iterable of str
+        Inputs that are random in cycles without an entry: their values must not matter there.
+    strobes : iterable of str
+        Outputs that must be 0 in cycles without an entry.
+    levels : iterable of str
+        Outputs that change only where the schedule says so. They are 0 at first and after a reset.
     """
 
     def __init__(
@@ -32,7 +37,7 @@ class Timeline:
         levels: Iterable[str] = (),
     ) -> None:
         self.now = 0
-        """The cycle that is to run next."""
+        """The next cycle to run."""
         self._bench = bench
         self._signals: dict[str, Any] = {}
         self._masks: dict[str, int] = {}
@@ -50,15 +55,15 @@ class Timeline:
         self._drives[cycle].update(values)
 
     def due(self, cycle: int, **values: int) -> None:
-        """Outputs in that cycle."""
+        """Sets the outputs expected in that cycle."""
         self._dues[cycle].update(values)
 
     def change(self, cycle: int, name: str, change: Callable[[int], int]) -> None:
-        """From that cycle on, a level is what ``change`` makes of it."""
+        """Applies ``change`` to the expected value of a level, from that cycle on."""
         self._changes[cycle].append((name, change))
 
     def clear(self, cycle: int, *names: str) -> None:
-        """From that cycle on, levels are 0, whatever else would change them then."""
+        """Sets levels to 0 from that cycle on, whatever other changes that cycle has."""
         self._clears[cycle].extend(names)
 
     async def run(self, until: int, each: Callable[[], None] = lambda: None) -> None:
@@ -89,7 +94,7 @@ class Timeline:
         return self._masks[name]
 
     async def reset(self) -> None:
-        """Resets in this one cycle; what was written down for those behind it is forgotten."""
+        """Resets the component in one cycle. The schedule of the later cycles is dropped."""
         self.drive(self.now, rst=1)
         await self.run(self.now + 1)
         for forgotten in (self._drives, self._dues, self._changes, self._clears):

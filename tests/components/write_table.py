@@ -1,4 +1,4 @@
-"""The table of components in docs/trust.md: what holds each of them to what. ``make docs`` writes it."""
+"""Writes the table of components in docs/trust.md, with the checks of each component; ``make docs`` runs it."""
 
 import importlib
 import json
@@ -22,12 +22,12 @@ _ELSEWHERE = {
     "TrainingCore": ("datapath/bench_core.py", "zipsgd.golden.trainer.GoldenTrainer"),
     "Datapath": ("datapath/bench_datapath.py", "zipsgd.golden.trainer.GoldenTrainer"),
 }
-"""Benches of what is made of components: they run whole trainings, and stand beside the tests that do."""
+"""The benches of parts that are made of components. They run whole trainings, so they are in another folder."""
 
 
 @dataclass
 class Component:
-    """A class of the gateware, and what is there for it."""
+    """A class of the gateware, and its checks."""
 
     name: str
     module: str
@@ -49,7 +49,7 @@ def _classes() -> dict[str, str]:
 
 
 def components() -> list[Component]:
-    """All of them, by folder and name."""
+    """All components, ordered by folder and name."""
     from component_bench import all_benches
     from properties import PROPERTIES
 
@@ -73,7 +73,7 @@ def components() -> list[Component]:
 
 
 def table() -> str:
-    """In Markdown."""
+    """The table in Markdown."""
     lines = ["| component | bench, in `tests/` | held to | proofs | mutants |", "|---|---|---|---|---|"]
     lines += [
         f"| {each.name} | {each.bench} | {each.golden} | {'; '.join(each.proofs) or '-'} | {each.mutants or '-'} |"
@@ -83,7 +83,7 @@ def table() -> str:
 
 
 def with_table(page: str) -> str:
-    """``page`` with the table as it is now. Raises ValueError where there is no place for it."""
+    """``page`` with the current table. Raises ValueError if the page has no place for it."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -1,8 +1,8 @@
-"""Model checking of Amaranth components with what yosys brings along.
+"""Model checking of Amaranth components with yosys and ABC, which is part of yosys.
 
-A :class:`.Harness` drives a component with free inputs, assumes what the component is promised and shows what it promises.
-yosys makes an and-inverter graph of it. ABC, which yosys carries for technology mapping, then looks for a way to break
-what is shown, or proves that there is none.
+A :class:`.Harness` drives a component with free inputs, assumes what the component may rely on, and states what the component
+must fulfil. Yosys turns the harness into an and-inverter graph. ABC then looks for a run that breaks a statement, or proves
+that there is none.
 """
 
 import contextlib
@@ -86,11 +86,14 @@ class Method(StrEnum):
 class Mutation:
     """A change of how a component is elaborated that its property must notice.
 
-    Parameters
+    Attributes
     ----------
-    component : the class.
-    what : the change, in a few words.
-    old, new : source text in the class's module; ``old`` must be there once.
+    component : type of Component
+        The class.
+    what : str
+        The change in a few words.
+    old, new : str
+        Source text in the module of the class. ``old`` must be there exactly once.
     """
 
     component: type[Component]
@@ -119,17 +122,30 @@ class Mutation:
 
 @dataclass(frozen=True)
 class Property:
-    """Something to show of a component.
+    """A property of a component, to be proved.
 
-    Parameters
+    Attributes
     ----------
-    name : short, unique.
-    claim : what is shown.
-    component : what it is shown of; parameters : with what.
-    harness : makes it.
-    mutations : each must break it within ``mutant_depth`` cycles.
-    method, depth : see :class:`Method`.
-    slow : it takes too long for the test suite.
+    name : str
+        A short, unique name.
+    claim : str
+        The property in a sentence.
+    component : str
+        The class, or several classes joined by a comma.
+    parameters : str
+        The parameters of the component.
+    harness : callable
+        Makes the harness.
+    mutations : tuple of Mutation
+        Each of them must break the property within ``mutant_depth`` cycles.
+    method : Method
+        How the property is proved.
+    depth : int
+        Number of cycles, for a bounded method.
+    mutant_depth : int
+        Number of cycles in which a mutation must break the property.
+    slow : bool
+        Whether the proof takes too long for the test suite.
     """
 
     name: str
@@ -151,7 +167,19 @@ class Property:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the solver says: ``holds`` is None if it gave up. Of what breaks, which and in which cycle."""
+    """The answer of the solver.
+
+    Attributes
+    ----------
+    holds : bool or None
+        Whether the property holds; None if the solver gave up.
+    seconds : float
+        Time that the solver took.
+    cycle : int
+        If the property does not hold, the first cycle that breaks it.
+    broken : str
+        If the property does not hold, the statement that breaks.
+    """
 
     holds: bool | None
     seconds: float
@@ -178,7 +206,7 @@ def _yosys(script: str, folder: Path, timeout: float) -> None:
 def _solve(
     rtlil_text: str, command: str, folder: Path, timeout: float, *, any_state: bool = False
 ) -> bool | None:
-    """Whether nothing breaks the checked harness, as ABC's ``command`` finds it; None if it gave up."""
+    """Whether ABC's ``command`` finds that nothing breaks the harness; None if it gave up."""
     for name in ("result.txt", "trace.txt"):
         (folder / name).unlink(missing_ok=True)
     (folder / "top.il").write_text(rtlil_text)
@@ -203,7 +231,7 @@ def _folder() -> TemporaryDirectory[str]:
 
 
 def _search(make: Callable[[], Harness], command: str, timeout: float) -> Outcome:
-    """Runs of a harness from reset. One that breaks it is simulated, to learn what breaks."""
+    """Checks runs from reset. A run that breaks the harness is simulated, to learn which statement breaks."""
     begun = time.monotonic()
     with _folder() as name:
         verdict = _solve(make().to_rtlil(), command, Path(name), timeout)
@@ -222,14 +250,14 @@ def _any_state(make: Callable[[], Harness], depth: int, timeout: float) -> Outco
 
 
 def refute(shown: Property, *, timeout: float = 300) -> Outcome:
-    """Looks for a run of up to ``mutant_depth`` cycles that breaks what is shown."""
+    """Looks for a run of up to ``mutant_depth`` cycles that breaks the property, for at most ``timeout`` seconds a step."""
     if shown.method == Method.ANY_STATE:
         return _any_state(shown.harness, shown.mutant_depth, timeout)
     return _search(shown.harness, f"bmc3,-F,{shown.mutant_depth}", timeout)
 
 
 def prove(shown: Property, *, timeout: float = 600) -> Outcome:
-    """Shows a property."""
+    """Proves a property, in at most ``timeout`` seconds a step."""
     match shown.method:
         case Method.PDR:
             return _search(shown.harness, "pdr", timeout)

@@ -1,4 +1,4 @@
-"""What a component is shown in: free inputs, assumptions, and what is to hold."""
+"""The surroundings of a component in a proof: free inputs, assumptions, and statements that must hold."""
 
 import sys
 import types
@@ -28,7 +28,7 @@ class Inside:
 
 
 def inside(component: Component) -> Inside:
-    """Elaborates ``component`` once and for all, and opens to the harness what its methods made on the way."""
+    """Elaborates ``component`` once, and gives access to the local names of the methods that elaborate it."""
     methods = vars(type(component)).values()
     codes = {method.__code__ for method in methods if isinstance(method, types.FunctionType)}
     names: dict[str, Any] = {}
@@ -47,14 +47,16 @@ def inside(component: Component) -> Inside:
 
 
 class Harness(Elaboratable):
-    """A component, its surroundings, and what is shown of it.
+    """A component, its surroundings, and the statements to be proved.
 
-    Registers start from their reset values, and nothing but the harness resets them again.
+    Registers start from their reset values. Only the harness may reset them again.
 
     Attributes
     ----------
-    m : the module to add component and bookkeeping to.
-    started : low in the first cycle.
+    m : Module
+        The component and its surroundings are added to this module.
+    started : Signal
+        Low in the first cycle, high in all others.
     """
 
     def __init__(self) -> None:
@@ -85,18 +87,18 @@ class Harness(Elaboratable):
                 self.m.d.comb += value.eq(self.free(len(value), "__".join(map(str, path))))
 
     def cut(self, part: Any, *outputs: Value) -> None:
-        """Takes a part's inside away: its outputs may be anything."""
+        """Replaces a part by free values on its outputs."""
         m = Module()
         for output in outputs:
             m.d.comb += Value.cast(output).eq(self.free(len(Value.cast(output)), f"cut{len(self._inputs)}"))
         part.elaborate = lambda platform: m
 
     def assume(self, what: str, condition: Value) -> None:
-        """Looks at runs only as long as ``condition`` has held in every cycle."""
+        """Checks a run only as long as ``condition`` has held in every cycle."""
         self._assumed.append((what, condition))
 
     def show(self, what: str, condition: Value) -> None:
-        """Shows that ``condition`` holds in every cycle."""
+        """States that ``condition`` must hold in every cycle."""
         self._shown.append((what, condition))
 
     def past(self, value: Value, init: int = 0) -> Signal:
@@ -109,7 +111,7 @@ class Harness(Elaboratable):
         return self.m
 
     def _checked(self) -> Module:
-        """The harness with one assertion: of all that is shown, as long as all that is assumed has held."""
+        """The harness with one assertion: all statements hold, as long as all assumptions have held."""
         m = Module()
         m.domains += self._domain
         m.submodules.top = self
@@ -142,7 +144,7 @@ class Harness(Elaboratable):
         return "\n".join([text, *lines, "  end", "end", ""])
 
     def replay(self, folder: Path) -> tuple[int, str]:
-        """Simulates the trace that ABC left: the cycle in which what is shown first breaks, and what broke."""
+        """Simulates the trace that ABC wrote. Returns the first cycle in which a statement breaks, and the statement."""
         frames = [
             line for line in (folder / "trace.txt").read_text().splitlines() if line[:1] in "01" and line
         ][1:]
@@ -178,7 +180,7 @@ class Harness(Elaboratable):
 
 
 def steady(harness: Harness, stream: Any, *, unless: Value | None = None) -> Value:
-    """A word of ``stream`` that waits is there in the next cycle, unchanged; ``unless`` may take it away."""
+    """Whether a word that waits in ``stream`` stays, unchanged, for the next cycle. ``unless`` allows it to be withdrawn."""
     waits = stream.valid & ~stream.ready
     waited = harness.past(waits if unless is None else waits & ~unless)
     payload = Value.cast(stream.payload)

@@ -25,7 +25,7 @@ _SMALL = {
 
 
 def small_build(**parameters: int) -> Build:
-    """A build that is small enough to look through. Memories and words may be smaller than those of a real one."""
+    """A build that is small enough for a proof. Its memories and words may be smaller than those of a real build."""
     least = {"replay_words": 32, "rx_bytes": 1024, "delta_bits": 8, "q3_bits": 6}
     wanted = _SMALL | parameters
     build = Build(**wanted | {name: max(wanted.get(name, low), low) for name, low in least.items()})
@@ -73,7 +73,7 @@ def one_run(
 
 
 def free_epochs(harness: Harness, dut: Any, counter: Any) -> None:
-    """Cuts a core's sample counter: each sample may be the last of a mini-batch, and each of these the epoch's."""
+    """Replaces a core's sample counter: any sample may end a mini-batch, and any end of a mini-batch may end the epoch."""
     harness.cut(counter)
     m = harness.m
     active, first, last = Signal(), Signal(init=1), Signal()

@@ -1,7 +1,6 @@
-"""Samples mutants and runs them against the benches, nearest first."""
+"""Runs mutants against the benches: those of the changed component first."""
 
 import contextlib
-import random
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from targets import Target, all_targets
 
 from zipsgd_sim.cocotb_runner import build_simulator
 
-__all__ = ["Campaign", "Fate", "Verdict", "group_of", "sample"]
+__all__ = ["Campaign", "Fate", "Verdict"]
 
 AnyMutant = Mutant | Textual
 
@@ -37,19 +36,33 @@ class BenchFails(Exception):
 
 
 class Verdict(StrEnum):
-    """What becomes of a mutant in a bench, or in all of them."""
+    """The result for a mutant, of one bench or of all."""
 
     CAUGHT = "caught"
     PASSED = "alive"
     SAME = "same circuit"
-    """Its Verilog is that of the component as it is."""
+    """Its Verilog is the same as the original component's."""
     NONE = "no circuit"
-    """It cannot be made, as where a width is negative."""
+    """The circuit cannot be made, for example because a width would be negative."""
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of a mutant; ``by`` is the bench, with its case, and the test that caught it."""
+    """The result for a mutant, with details.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        The result.
+    by : str
+        The bench with its case, and the test that caught the mutant; empty if none did.
+    message : str
+        The first line of that test's message.
+    own : bool
+        Whether the bench is the changed component's own.
+    seconds : float
+        Duration of the run.
+    """
 
     verdict: Verdict
     by: str = ""
@@ -62,37 +75,8 @@ _ORDER = [Verdict.NONE, Verdict.SAME, Verdict.PASSED, Verdict.CAUGHT]
 
 
 def _worse(one: Fate | None, other: Fate) -> Fate:
-    """Of two benches' verdicts, the one that says more."""
+    """Of the results of two benches, the one that says more."""
     return other if one is None or _ORDER.index(other.verdict) > _ORDER.index(one.verdict) else one
-
-
-def group_of(mutant: Mutant) -> str:
-    """The class that a mutant changes, or the functions of its file."""
-    owner = mutant.place.split(".")[0]
-    return owner if owner[0].isupper() else Path(mutant.file).stem
-
-
-def sample(
-    live: Iterable[Mutant], static: set[Mutant], count: int, seed: int, *, least: int = 6
-) -> list[Mutant]:
-    """``count`` mutants or some more, from each component in proportion to what it has, but at least a few of each.
-
-    Of a component's, up to one in eight are static, unless all are. What is drawn for one component does not depend on others.
-    """
-    groups: defaultdict[str, list[Mutant]] = defaultdict(list)
-    for mutant in sorted(live):
-        groups[group_of(mutant)].append(mutant)
-    switched = {name: [m for m in group if m not in static] for name, group in groups.items()}
-    total = sum(map(len, switched.values()))
-    drawn = []
-    for name, group in sorted(groups.items()):
-        rng = random.Random(f"{seed}:{name}")
-        want = max(least, -(-count * len(switched[name]) // max(1, total)))
-        alone = [mutant for mutant in group if mutant in static]
-        rest = switched[name]
-        few = rng.sample(alone, min(len(alone), max(1, want // 8) if rest else least))
-        drawn += rng.sample(rest, min(len(rest), max(0, want - len(few)))) + few
-    return drawn
 
 
 # In a worker process
@@ -108,7 +92,7 @@ def _work() -> Iterator[Path]:
 def _run(
     target: Target, circuit: Circuit, numbers: Mapping[AnyMutant, int], *, as_it_is: bool, limit: float
 ) -> tuple[dict[AnyMutant, Fate], float]:
-    """Fates of the mutants of one circuit, by the number that chooses each, and a limit for further runs."""
+    """Runs the mutants of one circuit. Returns the result of each, and a limit in seconds for further runs."""
     fates = {}
     with _work() as work:
         program = build_simulator(circuit.verilog, work, _FOLDER / "simulators", timing=circuit.timing)
@@ -127,7 +111,7 @@ def _run(
 
 
 def _run_switched(target: Target, mutants: Sequence[Mutant]) -> tuple[dict[AnyMutant, Fate], float]:
-    """Mutants that stand in circuits together. If one of them cannot be made, it is looked for by halves."""
+    """Runs mutants that share circuits. If a circuit cannot be made, bisection finds the mutant that prevents it."""
     if len(mutants) > _AT_ONCE:
         fates, _ = _run_switched(target, mutants[_AT_ONCE:])
         more, limit = _run_switched(target, mutants[:_AT_ONCE])
@@ -150,12 +134,12 @@ def _run_switched(target: Target, mutants: Sequence[Mutant]) -> tuple[dict[AnyMu
 
 @cache
 def _as_it_is(name: str) -> str:
-    """A target's Verilog without mutants."""
+    """The Verilog of a target without mutants."""
     return with_mutants(all_targets()[name].case.make, zipsgd_sources()).verilog
 
 
 def _run_alone(target: Target, mutant: AnyMutant, limit: float) -> Fate:
-    """A mutant in a circuit of its own."""
+    """Runs a mutant in a circuit of its own."""
     try:
         circuit = with_mutants(target.case.make, zipsgd_sources(), alone=mutant)
     except Exception:
@@ -170,7 +154,10 @@ def _run_alone(target: Target, mutant: AnyMutant, limit: float) -> Fate:
 
 
 def _attack(steps: Sequence[tuple[str, list[Mutant], list[AnyMutant]]]) -> dict[AnyMutant, Fate]:
-    """Runs mutants, switched and static ones, against targets by name, in turn, until they are caught."""
+    """Runs mutants against one target after the other until they are caught.
+
+    Each step is the name of a target, its switched mutants and its static mutants.
+    """
     fates: dict[AnyMutant, Fate] = {}
 
     def is_left(mutant: AnyMutant) -> bool:
@@ -191,7 +178,7 @@ def _attack(steps: Sequence[tuple[str, list[Mutant], list[AnyMutant]]]) -> dict[
 
 
 def _prove(name: str, mutant: Mutant) -> tuple[bool | None, str]:
-    """Whether the mutant is equivalent in a target, as far as a solver can tell, and in words."""
+    """Whether a solver finds the mutant equivalent in a target (None: not decided), and the same in words."""
     outcome = prove_equivalent(all_targets()[name], mutant, zipsgd_sources())
     match outcome.holds:
         case True:
@@ -209,18 +196,25 @@ def _live(name: str) -> Live:
 
 
 class Campaign:
-    """All targets and what can be mutated in each; runs mutants against them.
+    """Finds what can be mutated in each target, and runs mutants against the targets.
 
     Parameters
     ----------
-    jobs : processes at a time.
-    say : is called with a line about what is done.
+    jobs : int
+        Number of processes.
+    say : callable
+        Called with a line of text about the progress.
 
     Attributes
     ----------
-    targets : by name; live : what can be mutated in each.
-    switched, static : all that can, by a switch and with a build of its own.
-    broken : benches that failed without a mutant.
+    targets : dict of str to Target
+        All targets by name.
+    live : dict of str to Live
+        The possible mutants of each target.
+    switched, static : set of Mutant
+        The possible mutants of all targets: those with a switch, and those that need a build of their own.
+    broken : list of str
+        Benches that failed without a mutant, with the message.
     """
 
     def __init__(self, jobs: int, say: Callable[[str], None]) -> None:
@@ -271,8 +265,22 @@ class Campaign:
         known: frozenset[Mutant] = frozenset(),
         above: bool = True,
     ) -> dict[AnyMutant, Fate]:
-        """Fates of the mutants: their components' own benches first, then those above; ``known`` ones see
-        their own benches alone."""
+        """Runs mutants against their components' own benches, then against those of the parts above.
+
+        Parameters
+        ----------
+        mutants : sequence of Mutant or Textual
+            The mutants to run.
+        known : frozenset of Mutant
+            Mutants known as equivalent: they run against their own benches only.
+        above : bool
+            Whether to use the benches above at all.
+
+        Returns
+        -------
+        dict of Mutant or Textual to Fate
+            The result for each mutant.
+        """
         fates: dict[AnyMutant, Fate] = {}
         with ProcessPoolExecutor(self._jobs) as pool:
             self._own_benches(pool, mutants, fates)
@@ -281,7 +289,7 @@ class Campaign:
         return {mutant: fates.get(mutant, Fate(Verdict.NONE)) for mutant in mutants}
 
     def prove(self, mutants: Iterable[Mutant]) -> dict[Mutant, tuple[bool, str]]:
-        """Whether each is proved equivalent in all cases of its own benches, and what the solver says of each."""
+        """For each mutant, whether it is proved equivalent in all cases of its own benches, and what the solver says."""
         with ProcessPoolExecutor(self._jobs) as pool:
             tasks = {
                 mutant: [

@@ -1,7 +1,7 @@
-"""Mutants that no test can catch, since what they make behaves alike, each with the reason.
+"""Mutants that behave like the original, so that no test can catch them, each with the reason.
 
-A mutant is told by what ``make mutants`` prints of it. An entry whose mutant no longer exists, or that a bench catches,
-is an error.
+An entry names its mutant as ``make mutants`` prints it. An entry is an error if its mutant no longer exists, or if a bench
+catches it.
 """
 
 import json
@@ -18,15 +18,16 @@ PROVED = "A solver proved it, for any input and in each build that the component
 
 @dataclass(frozen=True)
 class Equivalent:
-    """Mutants of one file for one reason: all whose line, operator, change and number are these.
+    """All mutants of one file with this line, operator, change and number; see :class:`.Mutant` for these.
 
-    Parameters
+    Attributes
     ----------
-    file : below ``zipsgd_hw``.
-    line : the source's line, without spaces around it.
-    change : what is done there, old and new text. operator : of :class:`.Mutant`.
-    why : the reason, a sentence.
-    nth : of :class:`.Mutant`.
+    file, line, operator, change : str
+        As in the mutant's name.
+    why : str
+        Why the mutants are equivalent, in a sentence.
+    nth : int
+        As in the mutant's name.
     """
 
     file: str

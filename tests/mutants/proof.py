@@ -1,4 +1,4 @@
-"""Whether a mutant can be told from its component at all: a proof, with what tests/formal has."""
+"""Proves that a mutant is equivalent to the original component, with the solver of ``tests/formal``."""
 
 from amaranth.hdl import Const, Elaboratable, Fragment, Value
 from amaranth.lib.wiring import Component, In
@@ -25,9 +25,10 @@ class _Changed(Elaboratable):
 
 
 def _side_by_side(target: Target, mutant: Mutant, sources: Sources) -> Harness:
-    """The component and its mutant with the same inputs, which may be anything; a run's configuration is constant.
+    """The component and its mutant with the same inputs.
 
-    Their outputs are to be the same, but for what a stream without a valid word shows.
+    The inputs are free, except that a run's configuration is constant. The outputs must be equal, except for the payload of a
+    stream that is not valid.
     """
     harness = Harness()
     one, other = target.case.make(), target.case.make()
@@ -51,7 +52,7 @@ def _side_by_side(target: Target, mutant: Mutant, sources: Sources) -> Harness:
 
 
 def prove_equivalent(target: Target, mutant: Mutant, sources: Sources, *, seconds: float = 60) -> Outcome:
-    """Whether no input whatever tells the mutant from its component; what it is told by otherwise."""
+    """Whether the outputs are equal for all inputs. If not, the outcome names an output that differs, and the cycle."""
     shown = Property(
         str(mutant), "", target.name, "", lambda: _side_by_side(target, mutant, sources), mutations=()
     )

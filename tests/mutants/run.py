@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import search_path
-from campaign import Campaign, Fate, Verdict, clean, group_of, sample
+from campaign import Campaign, Fate, Verdict, clean
 from chosen import CHOSEN
+from drawing import group_of, sample
 from equivalent import PROVED, entry, reasons
 from points import Mutant
 from rich.console import Console

@@ -1,10 +1,10 @@
 """Many mutants in one circuit, one of which can be switched on when it is simulated.
 
 Where a mutant would have ``b`` instead of ``a``, a circuit with mutants has ``Mux(chosen == k, b, a)``, and where it lacks a
-statement, the statement under ``m.If(chosen != k)``. ``chosen`` is a signal that the simulator reads from the file
-``mutant.hex`` of its working folder as it begins; 0 chooses none. So one build serves all mutants of a component. What only
-matters while the circuit is made, such as what a register holds at reset, cannot be switched; such a mutant is *static*: it is
-built alone.
+statement, the statement under ``m.If(chosen != k)``. The simulator reads the signal ``chosen`` from the file ``mutant.hex``
+in its working folder when it starts; 0 chooses no mutant. So one build serves all mutants of a component. Some changes
+matter only while the circuit is made, such as the value of a register at reset. They cannot be switched; such a mutant is
+*static* and is built alone.
 """
 
 import ast
@@ -52,7 +52,7 @@ endmodule
 
 
 def _shaped(value: Any, like: Value) -> Value:
-    """A value in the width and signedness of another: what is too wide loses its upper bits."""
+    """A value in the width and signedness of another. If it is wider, its upper bits are lost."""
     shape = like.shape()
     value = Value.cast(value)
     if len(value) < shape.width:
@@ -64,21 +64,25 @@ def _shaped(value: Any, like: Value) -> Value:
 
 @dataclass
 class Live:
-    """What can be mutated in a circuit: by a switch, and with a build of its own."""
+    """The possible mutants of a circuit: those with a switch, and those that need a build of their own."""
 
     switched: set[Mutant] = field(default_factory=set)
     static: set[Mutant] = field(default_factory=set)
 
 
 class _Engine:
-    """What the rewritten source calls while a circuit is made; by itself it changes nothing.
+    """The object that the rewritten source calls while a circuit is made. Without mutants, it changes nothing.
 
     Parameters
     ----------
-    points : by number.
-    numbers : of the mutants that the circuit has, by which ``chosen`` chooses them.
-    alone : a mutant that the circuit has for good.
-    live : where to note which mutants the circuit could have.
+    points : list of Point
+        All points; the source calls with an index in this list.
+    numbers : dict of Mutant to int, optional
+        The mutants in the circuit, each with the value of ``chosen`` that switches it on.
+    alone : Mutant, optional
+        A mutant that is always on.
+    live : Live, optional
+        Collects the mutants that the circuit could have.
     """
 
     def __init__(
@@ -264,7 +268,7 @@ class Sources:
 
     @contextlib.contextmanager
     def _replaced(self, codes: Iterable[tuple[types.FunctionType, types.CodeType]]) -> Iterator[None]:
-        """Functions keep their identity, so that who has imported one has it changed, too."""
+        """Changes the code of the functions, not the functions, so that modules that imported them see the change."""
         originals = []
         try:
             for function, code in codes:
@@ -277,7 +281,7 @@ class Sources:
 
     @contextlib.contextmanager
     def calling(self, engine: _Engine) -> Iterator[None]:
-        """In this context, what the modules make is up to the engine."""
+        """In this context, the modules call the engine at each point."""
         with contextlib.ExitStack() as stack:
             for module in self.modules.values():
                 stack.enter_context(patch.dict(vars(module), {ENGINE: engine}))
@@ -286,7 +290,10 @@ class Sources:
 
     @contextlib.contextmanager
     def edited(self, file: str, old: str, new: str) -> Iterator[None]:
-        """In this context, functions of a module are those of its source with ``new`` for ``old``, which must be there once."""
+        """In this context, a module's functions have ``new`` in place of ``old``.
+
+        Raises ValueError if ``old`` is not in the source exactly once.
+        """
         source = inspect.getsource(self.modules[file])
         if source.count(old) != 1:
             raise ValueError(f"{file} has {source.count(old)} times {old!r}, not once")
@@ -296,7 +303,7 @@ class Sources:
 
 @cache
 def zipsgd_sources() -> Sources:
-    """The gateware's."""
+    """All modules of the gateware that make hardware."""
     root = Path(zipsgd_hw.__file__).parent
     modules = {}
     for found in pkgutil.walk_packages([str(root)], "zipsgd_hw."):
@@ -309,7 +316,7 @@ def zipsgd_sources() -> Sources:
 
 @dataclass(frozen=True)
 class Textual:
-    """A mutant that is an edit of the source: ``new`` for ``old``, which stands once in the file."""
+    """A mutant that edits the source: ``new`` replaces ``old``, which must be in the file exactly once."""
 
     file: str
     old: str
@@ -322,7 +329,7 @@ class Textual:
 
 @dataclass(frozen=True)
 class Circuit:
-    """Verilog, and which number chooses which mutant; ``timing``: it has delays."""
+    """Verilog, the number that chooses each mutant, and whether the Verilog has delays."""
 
     verilog: str
     numbers: dict[Mutant, int] = field(default_factory=dict)
@@ -338,7 +345,7 @@ def _to_verilog(component: Any, fragment: Fragment) -> str:
 
 
 def live_mutants(make: Callable[[], Any], sources: Sources) -> Live:
-    """Which mutants the circuit of a component can have. Of one that comes as Verilog all are static."""
+    """The possible mutants of a component's circuit. If ``make`` returns Verilog, all of them are static."""
     live = Live()
     made = make()
     with sources.calling(_Engine(sources.points, live=live)):
@@ -351,7 +358,7 @@ def live_mutants(make: Callable[[], Any], sources: Sources) -> Live:
 
 @contextlib.contextmanager
 def making(sources: Sources, mutant: Mutant) -> Iterator[None]:
-    """In this context, circuits are made with a mutant for good."""
+    """In this context, circuits are made with a mutant that is always on."""
     with sources.calling(_Engine(sources.points, alone=mutant)):
         yield
 
@@ -362,7 +369,7 @@ def with_mutants(
     switched: Iterable[Mutant] = (),
     alone: Mutant | Textual | None = None,
 ) -> Circuit:
-    """A component's circuit with mutants to switch on, or with one for good; with neither, as it is."""
+    """A component's circuit: with mutants to switch on, with one that is always on, or unchanged if neither is given."""
     numbers = {mutant: number for number, mutant in enumerate(sorted(switched), 1)}
     if isinstance(alone, Textual):
         changed = sources.edited(alone.file, alone.old, alone.new)

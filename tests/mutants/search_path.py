@@ -1,4 +1,4 @@
-"""Lets scripts import what tests import: pytest's search path, when this is imported."""
+"""Importing this module adds pytest's search path, so that scripts can import what the tests import."""
 
 import sys
 import tomllib

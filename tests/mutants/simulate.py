@@ -20,12 +20,16 @@ __all__ = ["Run", "Simulator"]
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a run.
+    """The result of a run.
 
     Attributes
     ----------
-    failed : the first test that failed, or how the run ended otherwise; empty if all tests passed.
-    message : the first line of what it says.
+    failed : str
+        The first test that failed, or ``crash`` or ``time``; empty if all tests passed.
+    message : str
+        The first line of its message.
+    seconds : float
+        Duration of the run.
     """
 
     failed: str
@@ -58,9 +62,14 @@ class Simulator:
 
     Parameters
     ----------
-    program : of :func:`zipsgd_sim.cocotb_runner.build_simulator`.
-    bench : file with cocotb tests. parameters : what they read in ``cocotb.plusargs``.
-    folder : for the runs' files.
+    program : Path
+        The simulator, from :func:`zipsgd_sim.cocotb_runner.build_simulator`.
+    bench : Path
+        The file with the cocotb tests.
+    parameters : mapping of str to str or int
+        What the tests read in ``cocotb.plusargs``.
+    folder : Path
+        Folder for the files of the runs.
     """
 
     def __init__(self, program: Path, bench: Path, parameters: Mapping[str, str | int], folder: Path) -> None:
@@ -103,7 +112,7 @@ class Simulator:
         self._answers = os.fdopen(answers)
 
     def run(self, number: int, limit: float) -> Run:
-        """Runs the tests with mutant ``number``; more than ``limit`` seconds are a failure."""
+        """Runs the tests with mutant ``number``. A run of more than ``limit`` seconds counts as failed."""
         folder = self._folder / "run"
         folder.mkdir(exist_ok=True)
         (folder / "results.xml").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What mutants are run against: the components' benches in their cases, and those of the parts above them."""
+"""The benches that mutants are run against: those of the components, and those of the parts made of components."""
 
 import warnings
 from dataclasses import dataclass
@@ -24,12 +24,16 @@ warnings.simplefilter("ignore", UnusedElaboratable)  # of circuits whose elabora
 class Target:
     """A bench in one of its cases.
 
-    Parameters
+    Attributes
     ----------
-    name : of both.
-    file : with cocotb tests.
-    case : what it runs on.
-    components : that it is the bench of, and their parts, each as file and class; none of it is a part above others.
+    name : str
+        Name of bench and case.
+    file : Path
+        The file with the cocotb tests.
+    case : Case
+        The configuration.
+    components : frozenset of (str, str)
+        File and class of each component that the bench is for, and of their parts; empty for a part above others.
     """
 
     name: str
@@ -38,7 +42,7 @@ class Target:
     components: frozenset[tuple[str, str]]
 
     def is_own(self, mutant: Mutant) -> bool:
-        """Whether it is the bench of what the mutant changes."""
+        """Whether this is the bench of the component that the mutant changes."""
         owner = mutant.place.split(".")[0]
         files = {file for file, _ in self.components}
         is_class = owner[0].isupper()

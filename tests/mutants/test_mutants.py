@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import tiny
-from campaign import sample
 from chosen import CHOSEN
+from drawing import sample
 from equivalent import EQUIVALENT, Equivalent, reasons
 from points import Mutant
 from schemata import Circuit, Live, Sources, Textual, live_mutants, with_mutants, zipsgd_sources

@@ -10,7 +10,10 @@ LIMIT = 9
 
 
 class Tiny(wiring.Component):
-    """Counts cycles with ``up`` until ``LIMIT``, but for the first one after reset; ``clear`` begins anew."""
+    """Counts the cycles in which ``up`` is high, up to ``LIMIT``; the first cycle after reset does not count.
+
+    ``clear`` sets the count to 0.
+    """
 
     up: In(1)
     clear: In(1)

@@ -48,8 +48,8 @@ def add(commands: Commands) -> None:
         run,
         summary="train a model",
         description="Train a linear model of numbers or of classes on quantised samples. Every value streams p + m bits: a "
-        "base of p planes, and one more plane for each of m independent roundings of it. With m = 2 the gradient of least squares "
-        "has no bias.",
+        "base of p planes, and one more plane for each of m independent roundings of it. With m = 2 the gradient of least "
+        "squares has no bias.",
         examples=_EXAMPLES,
         data=True,
     )
