@@ -20,12 +20,31 @@ def need_plots() -> None:
         raise ModuleNotFoundError("figures need matplotlib: pip install 'zipsgd[plot]'", name="matplotlib")
 
 
-def new_axes(**size: Any) -> Any:
-    """Axes of a new figure, which belongs to no window."""
+def new_axes(rows: int = 1, *, figsize: tuple[float, float] = (6.4, 4.8), **arranged: Any) -> Any:
+    """Axes of a new figure, which belongs to no window.
+
+    Parameters
+    ----------
+    rows : int
+        Axes one below the other.
+    figsize : tuple[float, float]
+        Width and height in inches.
+    arranged
+        Arguments of Matplotlib's ``Figure.subplots``.
+
+    Returns
+    -------
+    matplotlib Axes, or an array of them
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Matplotlib is not installed.
+    """
     need_plots()
     from matplotlib.figure import Figure
 
-    return Figure(layout="constrained", **size).subplots()
+    return Figure(layout="constrained", figsize=figsize).subplots(rows, **arranged)
 
 
 def plot(
