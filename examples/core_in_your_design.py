@@ -31,24 +31,23 @@ RUN, STEP = RunConfig(FEATURES, p=2, m=2, batch=16), Step.nearest(0.1 / 16)
 class Design(wiring.Component):
     """The core, and two ROMs whose words come again and again."""
 
-    def __init__(self, codes: Codes) -> None:
+    def __init__(self, codes: Codes):
         super().__init__({})
         self.core = TrainingCore(BUILD)
-        # With 8 lanes a plane word is a byte. On the link a sample is two bytes of label, then its plane words.
-        self.feeds = {
-            self.core.planes: weave(codes, BUILD.lanes)[:, 2:].ravel(),
-            self.core.labels: codes.labels,
-        }
+        self.codes = codes
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, platform):
         m = Module()
         m.submodules.core = self.core
-        for port, words in self.feeds.items():
-            m.submodules += (rom := Memory(shape=port.payload.shape(), depth=words.size, init=words.tolist()))
+        # With 8 lanes a plane word is a byte. On the link a sample is two bytes of label, then its plane words.
+        planes = weave(self.codes, BUILD.lanes)[:, 2:].ravel()
+        for port, words in ((self.core.planes, planes), (self.core.labels, self.codes.labels)):
+            rom: Memory = Memory(shape=port.payload.shape(), depth=words.size, init=words.tolist())
+            m.submodules += rom
             read = rom.read_port(domain="comb")
             m.d.comb += [port.valid.eq(1), port.payload.eq(read.data)]
             with m.If(port.ready):
-                m.d.sync += read.addr.eq(read.addr + 1)  # begins again by itself: the depth is a power of two
+                m.d.sync += read.addr.eq(read.addr + 1)  # wraps, since the depth is a power of two
         return m
 
 
