@@ -116,7 +116,7 @@ def test_a_waveform_with_groups(small_build, small_table, tmp_path):
             shown[group].append(line)
     assert shown.keys() == GROUPS.keys()
     assert all(len(names) > 4 for names in shown.values())
-    assert any(name.endswith("dot.z_valid") for name in shown["dot"])
+    assert any(name.endswith("dot.scores__valid") for name in shown["dot"])
 
 
 def test_bad_arguments(small_build, tmp_path):
