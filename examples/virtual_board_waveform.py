@@ -5,6 +5,7 @@ table of both runs, build/examples/board.vcd (the waveform) and build/examples/b
 signals). The board is compiled once, in half a minute or so. This needs the extra `sim`, g++, make and perl.
 """
 
+import logging
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 
 import zipsgd
 
+logging.basicConfig(level="INFO", format="%(message)s")  # says when the board is compiled
 rows = 24 if "--small" in sys.argv else 64
 rng = np.random.default_rng(1)
 X = rng.normal(size=(rows, 10))
@@ -31,7 +33,7 @@ print("all bits are the same" if check.identical else "bits differ")
 
 print(f"""
 Open the waveform:  gtkwave {folder}/board.gtkw  or  surfer {folder}/board.vcd
-  group samples   the planes of a chunk come one a cycle, base planes first, then up planes
-  group dot       z_1 and z_2 appear some cycles after a sample's last plane
-  group gradient  the same planes come again, while the next sample's dot product runs
-  group update    the model is written chunk by chunk, at the end of each mini-batch""")
+  group samples   planes__payload: the planes of a chunk come one a cycle, base planes first, then up planes
+  group dot       scores__valid, scores__z: z_1 and z_2 appear some cycles after a sample's last plane
+  group loss      deltas__valid, deltas__payload: what weights the planes in the gradient
+  group update    q3__done: the model is written chunk by chunk, at the end of each mini-batch""")
