@@ -3,10 +3,11 @@
 import doctest
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib import pyplot
+from matplotlib import image
 from matplotlib.figure import Figure
 from sklearn.base import clone
 
@@ -183,7 +184,7 @@ def test_a_build_of_its_own() -> None:
     assert compile_loss("it", **line, build=fine).error < compile_loss("it", **line).error / 4
 
 
-def test_plots() -> None:
+def test_plots(tmp_path: Path) -> None:
     loss = logistic()
     figure = Figure()
     axes = figure.subplots(2, 1)
@@ -193,10 +194,9 @@ def test_plots() -> None:
         np.abs(axes[1].lines[0].get_ydata()).max()
     )
     assert np.abs(axes[1].lines[0].get_ydata()).max() < loss.error
-    pyplot.switch_backend("agg")
-    own = pseudo_huber().plot()
+    own = pseudo_huber().plot(path=tmp_path / "huber.png")
     assert [axis.get_xlabel() for axis in own] == ["", "residual"]
-    pyplot.close(own[0].figure)
+    assert image.imread(tmp_path / "huber.png").shape == (600, 720, 4)
 
 
 def test_in_words() -> None:

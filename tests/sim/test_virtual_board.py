@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from zipsgd import Options, train
-from zipsgd.backends import BackendOptions
+from zipsgd.backends import BackendOptions, open_backend
 from zipsgd.driver import Device, LinkLost, NoDevice
 from zipsgd_hw.link.physical import Uart
 from zipsgd_sim.board import VirtualBoard
@@ -116,12 +116,14 @@ def test_a_waveform_with_groups(small_build, small_table, tmp_path):
             shown[group].append(line)
     assert shown.keys() == GROUPS.keys()
     assert all(len(names) > 4 for names in shown.values())
-    assert any(name.endswith("dot.z_valid") for name in shown["dot"])
+    assert any(name.endswith("dot.scores__valid") for name in shown["dot"])
 
 
 def test_bad_arguments(small_build, tmp_path):
     with pytest.raises(ValueError, match=r"written as VCD: call .*a\.fst a\.vcd"):
         VirtualBoard(small_build, trace=tmp_path / "a.fst")
+    with pytest.raises(ValueError, match=r"written as VCD: call .*a\.fst a\.vcd"):
+        open_backend(BackendOptions("sim", small_build, trace=str(tmp_path / "a.fst")))
     with pytest.raises(ValueError, match=r"baud must be from 480000, .* to 240000000"):
         VirtualBoard(small_build, baud=9600)
     with pytest.raises(ValueError, match="port must be in"):

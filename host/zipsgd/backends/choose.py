@@ -45,8 +45,8 @@ class BackendOptions:
         or is there.
     baud : int
         Of a serial port (0: 3,000,000); of the virtual board, the rate that its link is held to (0: a byte a cycle).
-    trace : Path or None
-        Where the virtual board writes a waveform.
+    trace : str or Path or None
+        Where the virtual board writes a waveform, NAME.vcd.
 
     Raises
     ------
@@ -57,7 +57,7 @@ class BackendOptions:
     name: str = "emulator"
     build: Build | Mapping[str, Any] | None = None
     baud: int = 0
-    trace: Path | None = None
+    trace: str | Path | None = None
 
     def __post_init__(self) -> None:
         name, baud = self.name, self.baud
@@ -119,10 +119,9 @@ def open_backend(wanted: str | BackendOptions, build: Build | None = None) -> Ba
                 raise ModuleNotFoundError(
                     f"the virtual board needs the simulator, and {error.name} is not installed: pip install 'zipsgd[sim]'"
                 ) from None
+            trace = None if wanted.trace is None else Path(wanted.trace)
             board = resources.enter_context(
-                VirtualBoard(
-                    wanted.build or Build(), baud=wanted.baud, trace=wanted.trace, progress=_log.info
-                )
+                VirtualBoard(wanted.build or Build(), baud=wanted.baud, trace=trace, progress=_log.info)
             )
             device = Device(board.url, expect=board.build, progress=_log.info)
         else:

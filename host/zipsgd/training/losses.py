@@ -12,6 +12,7 @@ The derivative's Chebyshev series, cut off at the degree, comes close to the pol
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,15 +81,29 @@ class CompiledLoss:
         beyond = (scaled - inside) * self.derivative(inside * self.radius)
         return np.asarray((PowerSeries(self.polynomial.loss)(inside) + beyond) * self.radius)
 
-    def plot(self, axes: Any = None) -> Any:
-        """Draw function, fit and error with Matplotlib, on two ``axes`` or a new figure; returns the axes."""
+    def plot(self, axes: Any = None, path: str | Path | None = None) -> Any:
+        """Draw the exact derivative, its polynomial, and the error.
+
+        Parameters
+        ----------
+        axes : two matplotlib Axes or None
+            Where to draw; None for a new figure.
+        path : str, Path or None
+            Where to save the figure.
+
+        Returns
+        -------
+        two matplotlib Axes
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Matplotlib is not installed.
+        """
         if axes is None:
-            from .plots import need_plots
+            from .plots import new_axes
 
-            need_plots()
-            from matplotlib import pyplot
-
-            _, axes = pyplot.subplots(2, 1, sharex=True, figsize=(6, 5), height_ratios=(3, 1))
+            axes = new_axes(2, sharex=True, height_ratios=(3, 1), figsize=(6, 5))
         points = np.linspace(-self.radius, self.radius, len(self.exact))
         fit = self.derivative(points)
         axes[0].plot(points, self.exact, label=f"{self.name}, exact", color="0.6", linewidth=4)
@@ -98,6 +113,8 @@ class CompiledLoss:
         axes[1].plot(points, fit - np.array(self.exact), color="C3")
         axes[1].set_ylabel("error")
         axes[1].set_xlabel("margin" if self.loss == Loss.POLYNOMIAL_MARGIN else "residual")
+        if path is not None:
+            axes[0].figure.savefig(path, dpi=120)
         return axes
 
     def __str__(self) -> str:

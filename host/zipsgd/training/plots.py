@@ -20,12 +20,31 @@ def need_plots() -> None:
         raise ModuleNotFoundError("figures need matplotlib: pip install 'zipsgd[plot]'", name="matplotlib")
 
 
-def new_axes(**size: Any) -> Any:
-    """Axes of a new figure, which belongs to no window."""
+def new_axes(rows: int = 1, *, figsize: tuple[float, float] = (6.4, 4.8), **arranged: Any) -> Any:
+    """Axes of a new figure, which belongs to no window.
+
+    Parameters
+    ----------
+    rows : int
+        Axes one below the other.
+    figsize : tuple[float, float]
+        Width and height in inches.
+    arranged
+        Arguments of Matplotlib's ``Figure.subplots``.
+
+    Returns
+    -------
+    matplotlib Axes, or an array of them
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Matplotlib is not installed.
+    """
     need_plots()
     from matplotlib.figure import Figure
 
-    return Figure(layout="constrained", **size).subplots()
+    return Figure(layout="constrained", figsize=figsize).subplots(rows, **arranged)
 
 
 def plot(
@@ -60,7 +79,7 @@ def plot(
         named = results if isinstance(results, Mapping) else results.named()
     exact = getattr(results, "float_loss", None)
     if exact:
-        axes.plot(range(1, len(exact) + 1), exact, "k--", label="float64 SGD")
+        axes.plot(range(1, len(exact) + 1), exact, "k--", label="float64 SGD", zorder=3)
     lowest = min(exact) if exact else float("inf")
     for name, result in named.items():
         losses = result.exact_losses or result.loss
@@ -68,6 +87,7 @@ def plot(
         axes.plot(range(1, len(losses) + 1), losses, "o-", markersize=3, label=name)
     # An unbiased estimate of a loss near 0 may be below it
     axes.set(xlabel="epoch", ylabel="loss of scaled targets", yscale="log" if lowest > 0 else "linear")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize="small")
     if path is not None:
         axes.figure.savefig(path, dpi=120)
