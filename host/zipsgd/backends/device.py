@@ -1,5 +1,6 @@
 """A device as a backend: a board on a port, or the virtual board."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
@@ -17,6 +18,8 @@ from zipsgd.protocol.formats import Build
 from .base import EpochResult, EpochSamples, Progress
 
 __all__ = ["DeviceBackend"]
+
+_log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -84,6 +87,7 @@ class DeviceBackend:
             )
 
         before = self.device.link.counts.sent
+        _log.debug("%s: epoch %d, %d samples", self.name, self._epoch + 1, samples.order.size)
         bytes_before = self.device.link.counts.samples
         counts, self._model = self._with_restarts(run)
         self._epoch += 1

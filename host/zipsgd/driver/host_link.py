@@ -1,5 +1,6 @@
 """The host's end of the link: frames arrive in order, exactly once and at full rate, even on a bad line."""
 
+import logging
 import struct
 import time
 from collections import deque
@@ -17,6 +18,8 @@ from .port import PortGone
 from .window import MOST_FRAMES, Item, OutOfStep, Request, Window
 
 __all__ = ["PATIENCE", "Link"]
+
+_log = logging.getLogger(__name__)
 
 PATIENCE = 3.5
 """Seconds without any progress after which the device is considered lost."""
@@ -199,6 +202,7 @@ class Link:
             self.pace.lost()
             lost = self.window.take_back()
             self.counts.resent += len(lost)
+            _log.debug("%s: %d frames are sent again", self.url, len(lost))
             for sent in reversed(lost):
                 self._pending.pop(sent.sequence, None)
                 self._queue.appendleft(sent.item)

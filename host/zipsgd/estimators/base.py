@@ -94,6 +94,7 @@ class BaseZip(BaseEstimator, ABC):
         warm_start: bool = False,
         random_state: Any = None,
         backend: str = "emulator",
+        measure: bool = False,
         verbose: int = 0,
     ) -> None:
         self.loss = loss
@@ -115,6 +116,7 @@ class BaseZip(BaseEstimator, ABC):
         self.warm_start = warm_start
         self.random_state = random_state
         self.backend = backend
+        self.measure = measure
         self.verbose = verbose
 
     # What a subclass says
@@ -263,6 +265,7 @@ class BaseZip(BaseEstimator, ABC):
             average=int(average),
             patience=whole("n_iter_no_change", self.n_iter_no_change, 1) if self.early_stopping else 0,
             tolerance=number("tol", self.tol),
+            measure=bool(self.measure),
             sort_rows=True,
             **self._task_options,
         )

@@ -102,6 +102,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         warm_start: bool = False,
         random_state: Any = None,
         backend: str = "emulator",
+        measure: bool = False,
         verbose: int = 0,
     ) -> None:
         super().__init__(
@@ -124,6 +125,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
             warm_start=warm_start,
             random_state=random_state,
             backend=backend,
+            measure=measure,
             verbose=verbose,
         )
         self.class_weight = class_weight

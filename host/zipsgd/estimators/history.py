@@ -22,10 +22,9 @@ def entry_of(report: EpochReport, heads: int) -> Entry:
         "samples_per_second": report.samples * heads / report.seconds,
         "bits": report.sample_bits,
     }
-    if report.refetched is not None:
-        entry["refetched"] = report.refetched
-    if report.validation_score is not None:
-        entry["validation_score"] = report.validation_score
+    for name in ("refetched", "exact_loss", "score", "validation_loss", "validation_score"):
+        if (value := getattr(report, name)) is not None:
+            entry[name] = value
     return entry
 
 

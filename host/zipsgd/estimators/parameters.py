@@ -52,6 +52,9 @@ random_state : int, RandomState or None, default None
     whatever order the rows come. Otherwise a seed is drawn, see ``seed_``.
 backend : str, default "emulator"
     "emulator", "golden", "sim" (the virtual board), or the port or URL of a board. Opened by each fit, closed after it.
+measure : bool, default False
+    Whether each epoch's model is also measured exactly: its loss and its score on the unquantised rows, and on the rows held
+    out. They are in ``history_``, and callbacks see them.
 verbose : int, default 0
     Whether each epoch is reported in a line."""
 
@@ -76,7 +79,7 @@ history_ : list of dict
     Of each epoch since training began: ``epoch`` from 1, ``loss`` (while training, of scaled targets: the mean squared
     residual, or mean hinge, over rows and models), ``step_size``, ``flags`` (places where values were saturated), ``samples``,
     ``seconds``, ``samples_per_second`` (of all models), ``bits`` (sent as samples), ``refetched`` (share of samples) and
-    ``validation_score`` if there is one.
+    ``validation_score`` if there is one. With ``measure`` also ``exact_loss``, ``score`` and ``validation_loss``.
     :meth:`plot_history` draws it."""
 
 

@@ -1,5 +1,6 @@
 """The backend of a run, from what a user says of it."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,6 +9,8 @@ from zipsgd.protocol.formats import Build
 
 from .refetching import samples_at_once
 from .task import Task
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["build_of_backend", "check_build", "opened"]
 
@@ -63,6 +66,7 @@ def opened(
         check_build(task, found)
         check(found)
     device = open_backend(backend.with_build(found))
+    _log.debug("%s: %s", device.name, device.build)
     try:
         check_build(task, device.build)
         check(device.build)

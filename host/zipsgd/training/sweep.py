@@ -66,6 +66,8 @@ def _settings(grid: _Grid) -> list[dict[str, Any]]:
     """All combinations of a mapping's values, or the settings of a list."""
     if not isinstance(grid, Mapping):
         return [dict(setting) for setting in grid]
+    if not grid:
+        return []
     values: list[Sequence[Any]] = [list(each) for each in grid.values()]
     return [dict(zip(grid, each, strict=True)) for each in product(*values)]
 

@@ -330,7 +330,18 @@ def _check_varies(table: Table) -> None:
 
 def _report(task: Task) -> None:
     """Log what a user should know of the data before training."""
-    table = task.table
+    table, config = task.table, task.config
+    _log.debug(
+        "%s: %d rows of %d features, %d models; p = %d, m = %d, mini-batches of %d, first step %.3g",
+        table.source,
+        task.rows,
+        config.features,
+        task.heads,
+        config.p,
+        config.m,
+        config.batch,
+        task.step_sizes[0],
+    )
     if getattr(table.features, "sparse", False):
         _log.info(
             "%s: sparse rows are made dense, a block at a time: the device takes every feature of a sample",
