@@ -6,7 +6,7 @@
     result = zipsgd.train(table, base_bits=2, backend="sim")
     result.save("model.json")
 
-What the package offers is imported when it is first used.
+Each name is imported when it is first used, so that ``import zipsgd`` is quick.
 """
 
 from importlib import import_module

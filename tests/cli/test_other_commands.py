@@ -94,7 +94,7 @@ class _Port:
 
 def test_doctor_on_serial_ports(run, monkeypatch, tmp_path):
     monkeypatch.setattr("serial.tools.list_ports.comports", list)
-    assert "no serial port; a board shows up as one" in run("doctor")[1]
+    assert "no serial port; a board appears as one" in run("doctor")[1]
     open_to_us = tmp_path / "ttyUSB7"
     open_to_us.touch()
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [_Port(open_to_us), _Port("/dev/none")])

@@ -1,4 +1,4 @@
-"""What stands on a board's chip, as Verilog from its pins, with models of the vendor's cells."""
+"""Verilog of a whole chip: a design from the pins of a board inwards, with models of the vendor's cells."""
 
 import re
 from collections.abc import Mapping
@@ -16,10 +16,24 @@ _ATTRIBUTE = re.compile(r"\(\* (\w+) = ([^\n]*) \*\)")
 
 
 def chip_verilog(design: Elaboratable, board: Board, outputs: Mapping[str, Signal]) -> str:
-    """Verilog of a module ``dut`` with the board's oscillator, its serial pins and ``outputs``; ``unlock`` makes the PLL lose
-    its lock.
+    """Verilog of a module ``dut`` that contains a design for a board.
 
-    A bench drives ``oscillator`` at the board's ``input_hz``.
+    Its ports are ``oscillator``, which a bench drives at the board's ``input_hz``, the serial pins ``rx`` and ``tx``,
+    ``unlock``, which makes the PLL lose its lock, and the further outputs.
+
+    Parameters
+    ----------
+    design : Elaboratable
+        The design.
+    board : Board
+        The board whose platform the design is made for.
+    outputs : mapping of str to Signal
+        Further outputs by name.
+
+    Returns
+    -------
+    str
+        Verilog, including the models of the vendor's cells.
     """
     platform = board.platform()
     chip = verilog.convert(
@@ -30,7 +44,7 @@ def chip_verilog(design: Elaboratable, board: Board, outputs: Mapping[str, Signa
         emit_src=False,
         strip_internal_attrs=True,
     )
-    # The PLL's attributes are for nextpnr; its model is to see them.
+    # nextpnr reads the PLL's attributes, but the model of the PLL takes parameters.
     chip = _ATTRIBUTES.sub(lambda found: found[2] + _ATTRIBUTE.sub(r".\1(\2),", found[1]), chip)
     pins = {f"{platform.default_clk}_0__io": "oscillator_pin"}
     if "uart_0__rx__io" in chip:
@@ -41,7 +55,7 @@ module dut (input oscillator, input rx, input unlock, output tx{"".join(f", outp
   wire at_pll = {int(getattr(board.pll, "pad", False))};
   real oscillator_mhz;
   assign oscillator_mhz = {board.input_hz / 1e6!r};
-  // Some pins are both ways.
+  // Some pins are bidirectional.
   wire oscillator_pin, rx_pin;
   assign oscillator_pin = oscillator;
   assign rx_pin = rx;

@@ -1,4 +1,4 @@
-"""A stand-in for the datapath, whose results tell what has come to it."""
+"""A stand-in for the datapath, whose result registers show what it has received."""
 
 from functools import reduce
 from operator import xor
@@ -28,14 +28,26 @@ BUILD = Build(
     heads=3,
     clock_hz=60_000_000,
 )
-"""With every part that a build may lack."""
+"""A build with every optional part."""
 WINDOW_WORDS = 64
+"""Words of the stand-in's model window."""
 _OTHERS = ("frames_bad", "frames_skipped", "session")
-"""Of the link and of the host."""
+"""Registers that belong to the link and to the host, not to the datapath."""
 
 
 def settings_of(build):
-    """Names of the registers that the datapath is set up by."""
+    """The names of the registers that configure the datapath.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+
+    Returns
+    -------
+    list of str
+        Names in the order of the addresses.
+    """
     return [
         name
         for name, register in registers_of(build).items()
@@ -44,17 +56,39 @@ def settings_of(build):
 
 
 def digest(settings):
-    """Of the settings' values, in order: each at a place of its own, as far as there is room."""
+    """A combination of all settings, which differs if a single setting differs.
+
+    Parameters
+    ----------
+    settings : iterable of int or Value
+        Values in the order of :func:`settings_of`.
+
+    Returns
+    -------
+    int or Value
+        The exclusive or of the values, each shifted by its index.
+    """
     return reduce(xor, (value << place for place, value in enumerate(settings)))
 
 
 class StandIn(wiring.Component):
-    """Ports of the datapath: a window of 64 words, slow; results are seen as sums of what was written and read.
+    """A component with the ports of the datapath, a slow model window of 64 words, and results that show what was received.
 
-    flags: the seeds' sum; loss_low, loss_high: number and last value of writes to ``control``; samples_done: bytes still
-    awaited, during which it is busy; cycles_low: sum of bytes; cycles_high: number of resets; plane_cycles_low:
-    :func:`digest` of all settings; plane_cycles_high: exclusive or of the level window's words and places and of the
-    coefficient window's words times 16; other results: constants.
+    The result registers have these meanings:
+
+    * ``flags``: sum of the seeds
+    * ``loss_low``, ``loss_high``: number of writes to ``control``, and the last value written
+    * ``samples_done``: bytes that are still expected; the component is busy until it is 0
+    * ``cycles_low``, ``cycles_high``: sum of the received bytes, and number of resets
+    * ``plane_cycles_low``: :func:`digest` of all settings
+    * ``plane_cycles_high``: exclusive or of the words and offsets of the level window, and of 16 times the words of the
+      coefficient window
+    * all others: constants
+
+    Parameters
+    ----------
+    build : Build
+        The build.
     """
 
     def __init__(self, build=BUILD):

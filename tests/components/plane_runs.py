@@ -1,4 +1,4 @@
-"""What the datapath's benches share: runs as the datapath sees them, and where in a sample each plane word stands."""
+"""Helpers for the benches of the datapath: random runs, their samples, and the position of each plane word in a sample."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Position(NamedTuple):
-    """Outputs of :class:`zipsgd_hw.datapath.position.PlanePosition`, for one plane word: chunk, head and all flags."""
+    """The outputs of :class:`zipsgd_hw.datapath.position.PlanePosition` for one plane word: chunk, head and all flags."""
 
     chunk: int
     last_head: int
@@ -41,12 +41,38 @@ class Position(NamedTuple):
     last_word: int
 
     def flags(self, build: Build) -> int:
-        """The flags as a word, see :func:`zipsgd_hw.datapath.bundles.plane_flags_layout`."""
+        """The flags as a word, see :func:`zipsgd_hw.datapath.bundles.plane_flags_layout`.
+
+        Parameters
+        ----------
+        build : Build
+            The build.
+
+        Returns
+        -------
+        int
+            The word.
+        """
         return sum(getattr(self, str(name)) << field.offset for name, field in plane_flags_layout(build))
 
     @classmethod
     def from_flags(cls, build: Build, flags: int, **others: int) -> "Position":
-        """The inverse of :meth:`flags`; ``others``: chunk and head."""
+        """The inverse of :meth:`flags`.
+
+        Parameters
+        ----------
+        build : Build
+            The build.
+        flags : int
+            The flags as a word.
+        others : int
+            The fields that are not flags: chunk and last head.
+
+        Returns
+        -------
+        Position
+            The outputs.
+        """
         values = {
             str(name): flags >> field.offset & ((1 << field.width) - 1)
             for name, field in plane_flags_layout(build)
@@ -58,7 +84,26 @@ class Position(NamedTuple):
 class PlaneRun:
     """A run as the datapath sees it.
 
-    ``p``: base planes or, of a transcoded run, bits of a level; ``features``: of each head.
+    Parameters
+    ----------
+    build : Build
+        The build.
+    features : int
+        Features of each head.
+    p : int
+        Base planes; for a transcoded run, bits of a level.
+    m : int
+        Up planes.
+    transcoded : bool
+        Whether the planes come from a transcoder.
+    one_sided : bool
+        Whether the gradient uses only one of the two orders.
+    batch : int
+        Samples of a mini-batch.
+    heads : int
+        Models trained side by side.
+    one_against_all : bool
+        Whether labels are class numbers.
     """
 
     build: Build
@@ -73,20 +118,32 @@ class PlaneRun:
 
     @property
     def chunks(self) -> int:
+        """int: Chunks of a head."""
         return self.build.chunks(self.features)
 
     @property
     def values(self) -> int:
-        """Dot products of a sample."""
+        """int: Dot products of a sample."""
         return max(1, self.m)
 
     @property
     def planes(self) -> int:
-        """Plane words of a chunk."""
+        """int: Plane words of a chunk."""
         return self.p * self.values if self.transcoded else self.p + self.m
 
     def word(self, **others: int) -> int:
-        """The ``run`` port, see :func:`zipsgd_hw.datapath.config.run_layout`; what is said nowhere is random."""
+        """The value of the ``run`` port, see :func:`zipsgd_hw.datapath.config.run_layout`.
+
+        Parameters
+        ----------
+        others : int
+            Values of further fields. Fields without a value are random.
+
+        Returns
+        -------
+        int
+            The word.
+        """
         values = {
             "last_chunk": self.chunks - 1,
             "last_lane": (self.features - 1) % self.build.lanes,
@@ -108,7 +165,18 @@ class PlaneRun:
         )
 
     def positions(self, *, by_head: bool = False) -> Iterator[Position]:
-        """Where each word of a sample stands, in order; ``by_head``, of a sample that comes for every head."""
+        """The positions of the words of a sample, in order.
+
+        Parameters
+        ----------
+        by_head : bool
+            Whether the sample is repeated for each head.
+
+        Yields
+        ------
+        Position
+            Position of each word.
+        """
         heads = self.heads if by_head else 1
         for head in range(heads):
             for chunk in range(self.chunks):
@@ -132,12 +200,36 @@ class PlaneRun:
 
 
 def weighted(low: int, high: int) -> int:
-    """A number from ``low`` to ``high``: one of the ends in half of the cases."""
+    """A random number from ``low`` to ``high``, which is one of the two limits in half of the cases.
+
+    Parameters
+    ----------
+    low, high : int
+        The limits.
+
+    Returns
+    -------
+    int
+        The number.
+    """
     return random.choice([low, high, random.randint(low, high), random.randint(low, high)])
 
 
 def random_plane_run(build: Build, *, transcoded: bool | None = None) -> PlaneRun:
-    """Any run that a host may ask for; every limit of the build is met often."""
+    """A random run that the build supports. It often reaches limits of the build.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+    transcoded : bool or None
+        Whether the planes come from a transcoder; None for a random choice.
+
+    Returns
+    -------
+    PlaneRun
+        The run.
+    """
     if transcoded is None:
         transcoded = build.level_bits > 0 and random.random() < 0.5
     p = weighted(2, build.level_bits) if transcoded else weighted(1, build.p_max)
@@ -158,7 +250,7 @@ def random_plane_run(build: Build, *, transcoded: bool | None = None) -> PlaneRu
 
 
 def _values(low: int, high: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers of one kind: the least, the greatest, these in turns, all ones, alternating bits, or random."""
+    """Random numbers, or a pattern: all the lowest, all the highest, both in turns, all ones, or alternating bits."""
     alternating = 0x55555555 & ((1 << (high - low).bit_length()) - 1)
     kinds = [
         [low],
@@ -174,7 +266,22 @@ def _values(low: int, high: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def random_codes(features: int, p: int, m: int, count: int) -> Codes:
-    """Samples that are random or have one of the extreme values everywhere, each on its own."""
+    """Samples with random or extreme values.
+
+    Parameters
+    ----------
+    features : int
+        Number of features.
+    p, m : int
+        Base planes and up planes.
+    count : int
+        Number of samples.
+
+    Returns
+    -------
+    Codes
+        The samples.
+    """
     offset = level_offset(p)
     base = np.stack([_values(-offset, (1 << p) - 1 - offset, (features,)) for _ in range(count)])
     up = np.stack([_values(0, (1 << m) - 1, (features,)) for _ in range(count)])
@@ -183,14 +290,40 @@ def random_codes(features: int, p: int, m: int, count: int) -> Codes:
 
 
 def random_parts(run: PlaneRun, count: int) -> list[Codes]:
-    """Samples as the datapath sees them: their codes or, transcoded, those of each value."""
+    """Random samples as the datapath sees them.
+
+    Parameters
+    ----------
+    run : PlaneRun
+        The run.
+    count : int
+        Number of samples.
+
+    Returns
+    -------
+    list of Codes
+        The samples; for a transcoded run an entry for each of the quantisations of a value.
+    """
     if not run.transcoded:
         return [random_codes(run.features, run.p, run.m, count)]
     return [random_codes(run.features, run.p, 0, count) for _ in range(run.values)]
 
 
 def plane_words(parts: Sequence[Codes], lanes: int) -> list[list[int]]:
-    """Of each sample the words that go through the datapath; ``parts`` as :func:`random_parts` gives them."""
+    """The plane words of each sample, in the order in which the datapath takes them.
+
+    Parameters
+    ----------
+    parts : sequence of Codes
+        Samples from :func:`random_parts`.
+    lanes : int
+        Lanes of the build.
+
+    Returns
+    -------
+    list of list of int
+        Words by sample.
+    """
     bits = np.concatenate([planes(codes) for codes in parts], axis=1)
     count, rows, features = bits.shape
     chunks = -(-features // lanes)
@@ -204,7 +337,17 @@ def plane_words(parts: Sequence[Codes], lanes: int) -> list[list[int]]:
 
 
 class Ports:
-    """Ports of ``dut`` by name, without ``prefix``; each as an unsigned number."""
+    """The ports of a design under test as attributes, whose values are unsigned numbers.
+
+    Parameters
+    ----------
+    dut : Any
+        cocotb's handle of the design.
+    names : str
+        Names of the ports, without the prefix.
+    prefix : str
+        Common prefix of the ports.
+    """
 
     def __init__(self, dut: Any, *names: str, prefix: str = "") -> None:
         self._handles = {name: getattr(dut, prefix + name) for name in names}

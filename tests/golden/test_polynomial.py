@@ -150,10 +150,10 @@ def test_invalid_parameters_are_named() -> None:
     config = RunConfig(8, 2, 4, 1, loss=Loss.POLYNOMIAL_MARGIN, polynomial=CUBIC)
     config.check(BUILD)
     with pytest.raises(
-        LimitError, match="degree 3, and this build has up to degree 2: take a build with polynomial=3"
+        LimitError, match="degree 3, but this build supports degrees up to 2: take a build with polynomial=3"
     ):
         config.check(Build(polynomial=2))
-    with pytest.raises(LimitError, match="degree 3, and this build has none"):
+    with pytest.raises(LimitError, match="degree 3, but this build supports no polynomials"):
         config.check(Build())
     with pytest.raises(LimitError, match=r"samples per value m must be in 0\.\.4"):
         RunConfig(8, 2, 5, 1, loss=Loss.POLYNOMIAL_MARGIN, polynomial=CUBIC).check(BUILD)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from zipsgd.backends import EpochSamples, RunConfig, open_backend
+from zipsgd.backends import BackendOptions, EpochSamples, RunConfig, open_backend
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.driver import Device
 from zipsgd.estimators import ZipClassifier, ZipRegressor
@@ -73,15 +73,12 @@ ESTIMATORS = {
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_estimators_have_the_bits_of_the_emulator(
-    name: str, loss_board: VirtualBoard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_estimators_have_the_bits_of_the_emulator(name: str, loss_board: VirtualBoard) -> None:
     estimator = clone(ESTIMATORS[name]).set_params(max_iter=2, random_state=3)
     labels = Y > 0 if isinstance(estimator, ZipClassifier) else Y
     ours = estimator.set_params(backend=loss_board.url).fit(X, labels)
     words, history = ours.model_words_.tolist(), ours.history_
-    monkeypatch.setattr(estimator, "_build", lambda task, heads: loss_board.build)
-    expected = estimator.set_params(backend="emulator").fit(X, labels)
+    expected = estimator.set_params(backend=BackendOptions("emulator", loss_board.build)).fit(X, labels)
     assert words == expected.model_words_.tolist()
     for key in ("loss", "flags", "refetched"):
         assert [entry.get(key) for entry in history] == [entry.get(key) for entry in expected.history_]
@@ -90,14 +87,14 @@ def test_estimators_have_the_bits_of_the_emulator(
 
 @pytest.mark.parametrize("name", ["hinge, certain", "logistic"])
 def test_a_board_reset_in_mid_epoch(
-    name: str, loss_board: VirtualBoard, capsys: pytest.CaptureFixture[str]
+    name: str, loss_board: VirtualBoard, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is given coefficients and kind of refetching again."""
     chosen = {"max_iter": 6, "random_state": 3, "backend": loss_board.url, "verbose": 1}
     estimator = clone(ESTIMATORS[name]).set_params(**chosen)
     expected = estimator.fit(X, Y > 0).model_words_.tolist()
-    capsys.readouterr()
+    caplog.set_level("INFO", "zipsgd")
     with after_bytes(loss_board, loss_board.statistics()["received"] + 6_000, loss_board.reset) as times:
         assert estimator.fit(X, Y > 0).model_words_.tolist() == expected
     assert len(times) == 2, "it was over before the reset"
-    assert "again" in capsys.readouterr().out
+    assert any("again" in message for message in caplog.messages)

@@ -208,7 +208,7 @@ def test_a_host_that_vanished_leaves_a_board_for_the_next(board, small_build, sm
         device.begin(np.zeros(7, dtype=np.int64), RunConfig(7, 2, 2, 8))
         device.write("samples", 100)
         device.link.send(5, bytes(333))
-        device.link._write(b"\\x55" * 50)
+        device.link._port.write(b"\\x55" * 50)
         print("sent", flush=True)
         input()
     """

@@ -244,7 +244,7 @@ def test_no_bits_at_all():
 @pytest.mark.parametrize(
     ("build", "says"),
     [
-        (Build(), "no transcoder for levels: train on even ones, or take a build with level_bits"),
+        (Build(), "no transcoder for optimal levels: use uniform levels, or take a build with level_bits=8"),
         (Build(level_bits=8, level_p_max=1), r"base planes p must be in 0\.\.1 on this build, not 2"),
         (Build(level_bits=6, level_p_max=4), r"bits of a level must be in 2\.\.6 on this build, not 8"),
     ],

@@ -81,7 +81,8 @@ def test_a_ball_holds_the_model_at_the_projected_solution() -> None:
     exact = float_sgd(prepare(table, options=replace(OPTIONS, radius=radius))).models[0]
     assert np.linalg.norm(exact[:-1]) <= radius * (1 + 1e-9)
     with pytest.raises(
-        LimitError, match="this build has no ball for its model: take a build with prox=1 and ball=1"
+        LimitError,
+        match=r"cannot limit the length of the model \(radius\): take a build with prox=1 and ball=1",
     ):
         train(
             table,
@@ -119,7 +120,7 @@ def test_what_cannot_be_is_named() -> None:
     for name in ("l2", "l1", "bound"):
         with pytest.raises(ValueError, match=f"{name} must be 0 or a positive number, not -1"):
             Options(**{name: -1.0})
-    with pytest.raises(LimitError, match="no proximal step for regularisers: take a build with prox=1"):
+    with pytest.raises(LimitError, match="does not support regularisers: take a build with prox=1"):
         train(
             noisy_table(50),
             options=replace(OPTIONS, l2=0.1),

@@ -43,7 +43,7 @@ def test_levels_fit(config):
     [
         ({"features": 33}, r"features \(with the intercept\) must be in 1\.\.32 on this build, not 33"),
         ({"features": 0}, "features"),
-        ({"p": 7}, r"base planes p must be in 1\.\.6 on this build, not 7; a larger build would take more"),
+        ({"p": 7}, r"base planes p must be in 1\.\.6 on this build, not 7; larger builds have higher limits"),
         ({"p": 0}, r"base planes p must be in 1\.\.6 on this build, not 0"),
         ({"m": 3}, r"samples per value m must be in 0\.\.2"),
         ({"batch": 17}, r"batch size must be in 1\.\.16"),
@@ -65,7 +65,7 @@ def test_samples_of_an_epoch():
 
 def test_the_replay_buffer():
     with pytest.raises(
-        LimitError, match="32 features at 8 planes takes 64 plane words, and this build replays at most 32"
+        LimitError, match="32 features at 8 planes takes 64 plane words, but this build stores at most 32"
     ):
         LARGEST.check(replace(BUILD, replay_words=32))
 
@@ -79,7 +79,7 @@ def test_the_replay_buffer():
         # Two quantisations of six bits each, however few planes are streamed
         (
             on_levels(p=0, features=24),
-            "24 features at 12 planes takes 72 plane words, and this build replays at most 64",
+            "24 features at 12 planes takes 72 plane words, but this build stores at most 64",
         ),
     ],
 )
@@ -90,7 +90,8 @@ def test_limits_on_levels_are_named(config, says):
 
 def test_a_build_without_a_transcoder():
     with pytest.raises(
-        LimitError, match="no transcoder for levels: train on even ones, or take a build with level_bits"
+        LimitError,
+        match="no transcoder for optimal levels: use uniform levels, or take a build with level_bits=8",
     ):
         on_levels().check(BUILD)
 
@@ -98,9 +99,9 @@ def test_a_build_without_a_transcoder():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"loss": Loss.HINGE}, "no hinge losses: take a build with hinge=1"),
-        ({"prox": True}, "no proximal step for regularisers: take a build with prox=1"),
-        ({"heads": 3}, "3 models of 12 features take 36 words of model memory, and this build has 32"),
+        ({"loss": Loss.HINGE}, "does not support hinge losses: take a build with hinge=1"),
+        ({"prox": True}, "does not support regularisers: take a build with prox=1"),
+        ({"heads": 3}, "3 models of 12 features need 36 words of model memory, but this build has 32"),
     ],
 )
 def test_what_a_build_lacks_is_named(changes, says):
@@ -122,15 +123,15 @@ def test_refetching_fits():
             replace(REFETCHES, refetch=0),
             8,
             {},
-            "^this build cannot list the samples to fetch again: take a build with hinge=1 and refetch=16384$",
+            "^this build does not support refetching: take a build with hinge=1 and refetch=16384$",
         ),
         (
             replace(REFETCHES, heads=2),
             8,
             {"heads": 2},
-            "^samples are fetched again for one model at a time, not for several heads$",
+            "^refetching works with one model at a time, not with several heads$",
         ),
-        (REFETCHES, 65, {}, r"^samples of an epoch must be in 0\.\.64 on this build, not 65; a larger build"),
+        (REFETCHES, 65, {}, r"^samples of an epoch must be in 0\.\.64 on this build, not 65; larger builds"),
     ],
 )
 def test_limits_on_refetching_are_named(build, samples, changes, says):
@@ -140,7 +141,7 @@ def test_limits_on_refetching_are_named(build, samples, changes, says):
 
 @pytest.mark.parametrize("changes", [{"loss": Loss.SQUARED}, {"m": 0}, {"levels": on_levels().levels}])
 def test_runs_that_fetch_nothing_again(changes):
-    with pytest.raises(ValueError, match="refetch does not go with"):
+    with pytest.raises(ValueError, match="refetch does not work with"):
         replace(IN_DOUBT, features=20, p=2, **changes)
 
 
@@ -162,6 +163,7 @@ def test_builds_that_cannot_be(parameters, says):
 @pytest.mark.parametrize("changes", [{"features": 19}, {"p": 1}])
 def test_levels_of_another_run(changes):
     with pytest.raises(
-        ValueError, match=r"the levels are of 20 features at p = 2, the run of (19|20) at p = [12]"
+        ValueError,
+        match=r"the levels are for 20 features and p = 2, but the run has (19|20) features and p = [12]",
     ):
         replace(on_levels(), **changes)

@@ -231,7 +231,7 @@ def test_bad_options_are_named(field, value):
         (
             Build(replay_words=32, lanes=4, update_lanes=4),
             replace(OPTIONS, base_bits=8),
-            "takes 40 plane words, and this build replays at most 32: use fewer planes",
+            "takes 40 plane words, but this build stores at most 32: use fewer planes",
         ),
     ],
     ids=["n", "batch", "p", "replay"],

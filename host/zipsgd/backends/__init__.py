@@ -1,4 +1,4 @@
-"""What can carry out a training run: golden model, emulator, virtual board, or a board on a port. All give the same bits."""
+"""Backends, which carry out training runs: golden model, emulator, virtual board, or a board. All give the same bits."""
 
 from zipsgd.golden.run import LimitError, RunConfig
 

@@ -1,4 +1,4 @@
-"""What a backend is given and gives back."""
+"""The interface of a backend: what a run hands to it, and what it returns."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -17,20 +17,30 @@ from zipsgd.rows import Rows
 __all__ = ["Backend", "EpochResult", "EpochSamples", "Progress"]
 
 Progress = Callable[[int], None]
-"""Told how many samples of the epoch have gone in."""
+"""A function that is called with the number of samples of the epoch that have been taken so far."""
 
 _THREADS = min(2, os.cpu_count() or 1)
-"""That read, scale and pack rows which are not in memory."""
+"""Threads that read, scale and pack rows that are not in memory."""
 
 
 @dataclass(frozen=True)
 class EpochSamples:
-    """The samples of one epoch, scaled, in the order of training, to be quantised.
+    """The samples of one epoch, scaled but not quantised yet, and their order.
 
-    ``values``: float32 in [-1, 1], shape (rows, features), an array or rows that are read when they are asked for; ``labels``:
-    int16, shape (rows,) or, of several heads, (rows, heads); ``order``: row numbers. ``seed`` and ``epoch`` decide the up bits.
-    ``memory``: bytes for packed samples that are yet to be trained on, if
-    the values are no array.
+    Parameters
+    ----------
+    values : Rows of shape (rows, features)
+        Values in [-1, 1] as float32: an array, or rows that are read when they are needed.
+    labels : npt.NDArray[np.int16] of shape (rows,) or (rows, heads)
+        Labels in units of 2^-15, or class numbers; one column for each head if the heads have their own labels.
+    order : npt.NDArray[np.int64] of shape (samples,)
+        Row numbers in the order of training.
+    seed : int
+        Seed of the run. Together with the epoch and the row number it determines the up bits.
+    epoch : int
+        Number of the epoch that the up bits are drawn for, counted from 0.
+    memory : int
+        Bytes for packed samples that wait to be sent. It matters only if ``values`` is not an array.
     """
 
     values: Rows
@@ -41,7 +51,20 @@ class EpochSamples:
     memory: int = 1 << 28
 
     def blocks(self, config: RunConfig, size: int = 512) -> Iterator[Codes]:
-        """Quantised samples in training order, ``size`` at a time, at the planes and levels of ``config``."""
+        """The quantised samples in the order of training, as codes.
+
+        Parameters
+        ----------
+        config : RunConfig
+            Numbers of planes, and the levels.
+        size : int
+            Samples of a block.
+
+        Yields
+        ------
+        Codes
+            ``size`` samples; the last block may have fewer.
+        """
         p, m, levels = config.p, config.m, config.levels
         for start in range(0, self.order.size, size):
             rows = self.order[start : start + size]
@@ -52,7 +75,22 @@ class EpochSamples:
             )
 
     def packed(self, config: RunConfig, lanes: int, size: int = 512) -> Iterator[npt.NDArray[np.uint8]]:
-        """The same as they go to a device of ``lanes``: uint8, shape (size, bytes of a sample), in the end maybe fewer."""
+        """The quantised samples in the order of training, as the bytes that a device receives.
+
+        Parameters
+        ----------
+        config : RunConfig
+            Numbers of planes, and the levels.
+        lanes : int
+            Lanes of the device.
+        size : int
+            Samples of a block.
+
+        Yields
+        ------
+        npt.NDArray[np.uint8] of shape (size, bytes of a sample)
+            Packed samples; the last block may have fewer.
+        """
         from zipsgd.packing import pack, stream  # numba takes a second to import
 
         if not isinstance(self.values, np.ndarray):
@@ -88,12 +126,26 @@ class EpochSamples:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """``loss_sum`` in units of :meth:`.RunConfig.loss_unit`; ``flags``: what saturated in the epoch.
+    """What a backend reports of an epoch. The counts are None for a backend without a device.
 
-    The rest is None where there is no device. ``cycles``: with the epoch under way; ``plane_cycles``: of these, with a plane
-    taken; ``starved_cycles``: of these, in which one could have been taken and none had come; ``sample_bytes`` and
-    ``link_bytes``: of samples, and of everything, sent over the link. ``doubts``: bool, shape (samples,), which of them were
-    left out, of a run that leaves some.
+    Parameters
+    ----------
+    loss_sum : int
+        Sum of the losses of all samples and heads, in units of :meth:`zipsgd.golden.run.RunConfig.loss_unit`.
+    flags : int
+        Bits of :class:`zipsgd.protocol.run.Flag`: the places where values were saturated in the epoch.
+    cycles : int or None
+        Clock cycles from the first to the last of the epoch.
+    plane_cycles : int or None
+        Cycles in which the datapath took a plane word.
+    sample_bytes : int or None
+        Bytes of samples that were sent over the link.
+    link_bytes : int or None
+        All bytes that were sent over the link.
+    starved_cycles : int or None
+        Cycles in which the datapath could have taken a plane word, but none had arrived.
+    doubts : npt.NDArray[np.bool_] of shape (samples,) or None
+        Whether each sample was left out because it was in doubt; None for a run without refetching.
     """
 
     loss_sum: int
@@ -106,7 +158,18 @@ class EpochResult:
     doubts: npt.NDArray[np.bool_] | None = None
 
     def __add__(self, other: "EpochResult") -> "EpochResult":
-        """Both together; None where either is. Whose samples were left out is not kept."""
+        """Add the counts of two parts of an epoch.
+
+        Parameters
+        ----------
+        other : EpochResult
+            The other part.
+
+        Returns
+        -------
+        EpochResult
+            Sums; None where one of the two counts is None. ``doubts`` is always None.
+        """
 
         def total(name: str) -> int | None:
             counts = (getattr(self, name), getattr(other, name))
@@ -119,25 +182,62 @@ class EpochResult:
 
 
 class Backend(Protocol):
-    """Carries out runs on one build. ``name``: what the user called it."""
+    """Trains on one build: the emulator, the golden model or a device."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """str: The name that the user chose it by."""
 
     @property
-    def build(self) -> Build: ...
+    def build(self) -> Build:
+        """Build: The build that is emulated, simulated or on the board."""
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
-        """Start a run from ``model``, shape (features,), at the beginning of ``epoch``.
+        """Begin a run.
 
-        Raises LimitError for a run that the build cannot do.
+        Parameters
+        ----------
+        config : RunConfig
+            Configuration of the run.
+        model : npt.NDArray[np.int64] of shape (features,) or (heads, features)
+            Words of the master model to begin with.
+        seed : int
+            Seed of the stochastic rounding on the device.
+        epoch : int
+            Number of the next epoch, counted from 0.
+
+        Raises
+        ------
+        LimitError
+            The build does not support the run.
         """
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
-        """Train on one epoch."""
+        """Train on one epoch.
+
+        Parameters
+        ----------
+        samples : EpochSamples
+            The samples.
+        step : Step
+            Step size and proximal step of the epoch.
+        progress : Progress
+            Called with the number of samples that have been taken so far.
+
+        Returns
+        -------
+        EpochResult
+            Loss, flags and counts of the epoch.
+        """
 
     def model(self) -> npt.NDArray[np.int64]:
-        """The master model's words, shape (features,)."""
+        """The current model.
+
+        Returns
+        -------
+        npt.NDArray[np.int64] of shape (features,) or (heads, features)
+            Words of the master model.
+        """
 
     def close(self) -> None:
-        """Let go of what the backend holds."""
+        """Release the device, the simulator and the memory."""

@@ -1,4 +1,4 @@
-"""Builds to emulate or simulate: made to fit the data, or those of a report."""
+"""Builds to emulate or simulate: one that fits the data, or one that is read from a report."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from zipsgd.protocol.formats import Build, BuildError
 __all__ = ["build_for", "load_build"]
 
 _LISTED = 1 << 14
-"""Samples of an epoch, or of a part of one, with refetching."""
+"""Samples that a device with refetching can list. A longer epoch is trained in parts of this size."""
 
 
 def build_for(
@@ -25,18 +25,47 @@ def build_for(
     prox: bool = False,
     ball: bool = False,
 ) -> Build:
-    """A build with room for ``heads`` models of ``features``, the intercept's among them.
+    """A build that is large enough for a task.
 
-    ``max_features``: by default what is needed, and at least 1024. ``batch``: samples of a mini-batch. ``level_planes``: most
-    base planes of a transcoded value, None for a build without a transcoder. ``hinge``, ``polynomial``, ``refetch``, ``prox``,
-    ``ball``: with hinge losses, with polynomial ones up to that degree, with a list of samples to fetch again, with a proximal
-    step, with a ball.
-    Raises :class:`zipsgd.protocol.formats.BuildError`.
+    Parameters
+    ----------
+    features : int
+        Number of features, including the intercept.
+    lanes : int
+        Features that are processed in parallel, a power of two.
+    max_features : int or None
+        Words of model memory; None for what the heads need, and at least 1024.
+    batch : int
+        Samples of a mini-batch.
+    level_planes : int or None
+        Most base planes of a value on optimal levels; None for a build without a transcoder.
+    heads : int
+        Number of models that are trained side by side.
+    hinge : bool
+        Whether the build has hinge losses.
+    polynomial : int
+        Highest degree of a polynomial loss; 0 for a build without them.
+    refetch : bool
+        Whether the build lists samples in doubt, so that they can be sent again.
+    prox : bool
+        Whether the build has the proximal step of the regularisers.
+    ball : bool
+        Whether the build can limit the length of the model; such a build has the proximal step, too.
+
+    Returns
+    -------
+    Build
+        The build.
+
+    Raises
+    ------
+    BuildError
+        No build can have these parameters.
     """
-    lanes_above_zero = max(1, lanes)  # Build names the wrong one
+    lanes_above_zero = max(1, lanes)  # Build raises the error for a wrong number of lanes
     if max_features is None:
         max_features = max(1024, heads * -(-features // lanes_above_zero) * lanes_above_zero)
-    # Eight base planes and all up planes; or two quantisations of eight bits
+    # Eight base planes and all up planes, or two level values of eight bits each
     planes = 8 + max(2, polynomial + 1) if level_planes is None else 16
     words = max_features // lanes_above_zero * planes
     return Build(
@@ -45,7 +74,7 @@ def build_for(
         max_features=max_features,
         max_batch=max(Build.max_batch, 1 << (batch - 1).bit_length()),
         replay_words=min(max(2048, 1 << (words - 1).bit_length()), 1 << 16),
-        rx_bytes=1 << 14,  # a simulated board must not wait for this computer
+        rx_bytes=1 << 14,  # large enough that a simulated board never waits for the host
         level_bits=0 if level_planes is None else 8,
         level_p_max=level_planes or 0,
         hinge=int(hinge),
@@ -58,9 +87,22 @@ def build_for(
 
 
 def load_build(path: str | Path) -> Build:
-    """The build that a JSON file holds under "build": a report or sidecar of ``zipsgd build``, or a model.
+    """Read a build from a JSON file that has it under the key "build".
 
-    ``path`` may be the folder of a ``build.json``. Raises :class:`zipsgd.protocol.formats.BuildError`.
+    Parameters
+    ----------
+    path : str or Path
+        A report of ``zipsgd build``, a saved model, or a folder with a ``build.json``.
+
+    Returns
+    -------
+    Build
+        The build.
+
+    Raises
+    ------
+    BuildError
+        The file cannot be read, or holds no valid build.
     """
     path = Path(path)
     path = path / "build.json" if path.is_dir() else path

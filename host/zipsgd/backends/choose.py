@@ -1,4 +1,4 @@
-"""From the one argument by which a user picks a backend to the backend."""
+"""Opening a backend by the name that a user gives."""
 
 import logging
 from collections.abc import Mapping
@@ -23,35 +23,47 @@ BACKENDS = {
     "golden": "the NumPy golden model, on this computer",
     "sim": "the virtual board: the gateware, simulated cycle by cycle",
 }
-"""Backends that take any build, and what each is. A device on a port comes with its own."""
+"""The backends on this computer, each with a description. They take any build, whereas a board on a port has its own."""
 
 
 def is_port(name: str) -> bool:
-    """Whether ``name`` looks like a serial port or a URL."""
+    """Whether a name looks like a serial port or a URL.
+
+    Parameters
+    ----------
+    name : str
+        Name of a backend.
+
+    Returns
+    -------
+    bool
+        True for names such as "/dev/ttyUSB1", "COM3" or "socket://127.0.0.1:4000".
+    """
     return "/" in name or "\\" in name or name.upper().startswith("COM")
 
 
 @dataclass(frozen=True)
 class BackendOptions:
-    """A backend by name, with what there is to say of it.
+    """A backend by name, with further options.
 
     Parameters
     ----------
     name : str
-        One of :data:`BACKENDS`, or a serial port or URL with a device on it.
+        One of :data:`BACKENDS`, or the serial port or URL of a device.
     build : Build, mapping or None
-        The build to emulate or simulate; of a device, the build that must be there. A mapping has words of
-        :func:`.build_for`, such as ``{"lanes": 16}``, for a build that fits the data otherwise. None: whatever fits the data,
-        or is there.
+        The build to emulate or simulate, or the build that a board must have. A mapping holds arguments of
+        :func:`.build_for`, such as ``{"lanes": 16}``; everything else then fits the data. None: a build that fits the data,
+        or any build that the board has.
     baud : int
-        Of a serial port (0: 3,000,000); of the virtual board, the rate that its link is held to (0: a byte a cycle).
-    trace : str or Path or None
-        Where the virtual board writes a waveform, NAME.vcd.
+        Rate of a serial port in baud (0: 3,000,000), or the rate to which the virtual board's link is limited (0: no limit,
+        one byte per cycle).
+    trace : str, Path or None
+        File for the virtual board's waveform, such as NAME.vcd; None for no waveform.
 
     Raises
     ------
     ValueError
-        No such backend, or something that it has no use for.
+        There is no such backend, or it does not support one of the options.
     """
 
     name: str = "emulator"
@@ -77,28 +89,46 @@ class BackendOptions:
             )
 
     def with_build(self, build: Build | None) -> "BackendOptions":
-        """The same with another build."""
+        """The same options with another build.
+
+        Parameters
+        ----------
+        build : Build or None
+            The build.
+
+        Returns
+        -------
+        BackendOptions
+            The changed copy.
+        """
         return replace(self, build=build)
 
 
 def open_backend(wanted: str | BackendOptions, build: Build | None = None) -> Backend:
     """Open a backend.
 
-    What takes long, such as a virtual board's compilation, and a device that goes away or is reset, is logged.
+    The log says when a virtual board is compiled, which takes a while, and when a device is lost or was reset.
 
     Parameters
     ----------
     wanted : str or BackendOptions
-        A name, or a name with more to say of it.
+        A name, or a name with further options.
     build : Build or None
-        To go with a name: what to emulate or simulate (default: ``Build()``), or what must be on the device.
+        Only with a plain name: the build to emulate or simulate (None: ``Build()``), or the build that the device must have.
+
+    Returns
+    -------
+    Backend
+        The open backend; the caller closes it.
 
     Raises
     ------
     ModuleNotFoundError
         The simulator is not installed.
     DeviceError
-        No device on the port, or not the one wanted.
+        There is no device on the port, or it has another build.
+    ValueError
+        The build is a mapping; only :func:`zipsgd.train`, which knows the data, can complete it.
     """
     if isinstance(wanted, str):
         wanted = BackendOptions(wanted, build)

@@ -1,4 +1,4 @@
-"""A device as a backend: a board on a port, or the virtual board."""
+"""The backend for devices: a board on a port, or the virtual board."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -24,23 +24,27 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _MOST_RESTARTS = 8
-"""Times that an epoch is begun again before the device is given up."""
+"""How often an epoch is repeated before the run fails."""
 _BLOCK_VALUES = 1 << 15
-"""Values packed at a time: done before a receive buffer runs dry."""
+"""Values that are packed at a time: few enough that the device's receive buffer does not run empty meanwhile."""
 
 
 class DeviceBackend:
     """Streams quantised samples to a device.
 
-    A device that is reset in an epoch is given the model that the epoch began with, and the epoch is repeated: the result is
-    what it would have been.
+    If the device is reset during an epoch, it gets the model from the beginning of the epoch, and the epoch is repeated. The
+    result has the same bits as without the reset.
 
     Parameters
     ----------
-    device : open.
-    resources : what to close behind it, such as the virtual board.
-    name : what the user called it, by default the device's URL.
-    progress : is told of a reset.
+    device : Device
+        The open device.
+    resources : ExitStack or None
+        Things to close after the device, such as the virtual board.
+    name : str
+        The name that the user chose it by; the device's URL if it is empty.
+    progress : callable
+        Called with a message when the device was reset.
     """
 
     def __init__(
@@ -57,19 +61,22 @@ class DeviceBackend:
 
     @property
     def build(self) -> Build:
+        """Build: The build on the device."""
         return self.device.build
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
+        """Begin a run, see :meth:`zipsgd.backends.Backend.begin`."""
         self._config, self._model = config, model.copy()
         self._seed, self._epoch = seed, epoch
         self._with_restarts(self._begin)
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
+        """Train on one epoch, see :meth:`zipsgd.backends.Backend.epoch`."""
         size = max(16, min(512, _BLOCK_VALUES // self._config.features))
 
         def run() -> tuple[EpochCounts, npt.NDArray[np.int64]]:
             packed = samples.packed(self._config, self.build.lanes, size)
-            # Before the epoch begins: compiling takes a while, and so may a disk
+            # Prepare the first block before the epoch begins, because compiling or a slow disk may take a while
             first = list(islice(packed, 1))
 
             def parts() -> Iterator[bytes]:
@@ -107,7 +114,7 @@ class DeviceBackend:
         return self.device.counts()
 
     def _with_restarts(self, work: Callable[[], _T]) -> _T:
-        """Do ``work``, where need be again from the beginning of the epoch."""
+        """Do ``work``; after a reset of the device, repeat it from the beginning of the epoch."""
         for attempt in range(_MOST_RESTARTS + 1):
             try:
                 if attempt:
@@ -121,8 +128,10 @@ class DeviceBackend:
         raise AssertionError
 
     def model(self) -> npt.NDArray[np.int64]:
+        """The current model, see :meth:`zipsgd.backends.Backend.model`."""
         return self._model.copy()
 
     def close(self) -> None:
+        """Close the device, and then what belongs to it, such as the virtual board."""
         self.device.close()
         self._resources.close()

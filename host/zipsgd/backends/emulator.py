@@ -1,4 +1,4 @@
-"""The emulator as a backend."""
+"""The backend for the emulator."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +14,21 @@ from .base import EpochResult, EpochSamples, Progress
 __all__ = ["EmulatorBackend"]
 
 _BLOCK_VALUES = 1 << 24
-"""Values between two reports of progress, and chances for Ctrl-C."""
+"""Values between two reports of progress. Ctrl-C takes effect only in between."""
 _CODES = 1 << 18
-"""Values unpacked at a time: few enough for the second-level cache."""
+"""Values that are unpacked at a time: few enough for the second-level cache."""
 _LANES = 64
-"""Of samples that are packed for the emulator."""
+"""Lanes of samples that are packed for the emulator."""
 
 
 class EmulatorBackend:
-    """The compiled emulator: the device's bits at many times its speed."""
+    """The compiled emulator, which gives the device's bits much faster than the simulated gateware.
+
+    Parameters
+    ----------
+    build : Build
+        The build to emulate.
+    """
 
     name = "emulator"
 
@@ -30,6 +36,7 @@ class EmulatorBackend:
         self.build = build
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
+        """Begin a run, see :meth:`zipsgd.backends.Backend.begin`."""
         config.check(self.build)
         self._config = config
         self._epoch = epoch
@@ -37,10 +44,11 @@ class EmulatorBackend:
         self._emulator = Emulator(self.build, model, config, seed=seed, epoch=epoch)
         if (
             previous is not None
-        ):  # runs on the same values follow each other: one for each head, one for each epoch
+        ):  # consecutive runs usually train on the same values, for another head or the next epoch
             self._emulator.adopt(previous)
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
+        """Train on one epoch, see :meth:`zipsgd.backends.Backend.epoch`."""
         self._emulator.start_epoch(self._epoch)
         self._epoch += 1
         loss = done = 0
@@ -68,12 +76,13 @@ class EmulatorBackend:
         return EpochResult(loss, self._emulator.flags, doubts=self._emulator.doubts)
 
     def _whole_batches(self, values: int, features: int) -> int:
-        """Samples of about so many values, and of whole mini-batches."""
+        """Number of samples that have about ``values`` values and form whole mini-batches."""
         batch = self._config.batch
         return max(1, values // features // batch) * batch
 
     def model(self) -> npt.NDArray[np.int64]:
+        """The current model, see :meth:`zipsgd.backends.Backend.model`."""
         return self._emulator.master
 
     def close(self) -> None:
-        pass
+        """Does nothing: the emulator holds no resources."""

@@ -1,4 +1,4 @@
-"""The golden model as a backend."""
+"""The backend for the golden model."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,17 @@ from .base import EpochResult, EpochSamples, Progress
 __all__ = ["GoldenBackend"]
 
 _BLOCK = 512
-"""Samples between two reports of progress, at least."""
+"""Least number of samples between two reports of progress."""
 
 
 class GoldenBackend:
-    """NumPy, as it is written in :mod:`zipsgd.golden`."""
+    """The golden model in NumPy, see :mod:`zipsgd.golden`.
+
+    Parameters
+    ----------
+    build : Build
+        The build whose arithmetic is computed.
+    """
 
     name = "golden"
 
@@ -25,12 +31,14 @@ class GoldenBackend:
         self.build = build
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
+        """Begin a run, see :meth:`zipsgd.backends.Backend.begin`."""
         config.check(self.build)
         self._config = config
         self._epoch = epoch
         self._trainer = GoldenTrainer(self.build, model, config, seed=seed, epoch=epoch)
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
+        """Train on one epoch, see :meth:`zipsgd.backends.Backend.epoch`."""
         self._trainer.start_epoch(self._epoch)
         self._epoch += 1
         loss = done = 0
@@ -43,7 +51,8 @@ class GoldenBackend:
         return EpochResult(loss, self._trainer.flags, doubts=doubts)
 
     def model(self) -> npt.NDArray[np.int64]:
+        """The current model, see :meth:`zipsgd.backends.Backend.model`."""
         return self._trainer.master
 
     def close(self) -> None:
-        pass
+        """Does nothing: the golden model holds no resources."""

@@ -1,4 +1,4 @@
-"""``zipsgd bench``"""
+"""The command ``zipsgd bench``."""
 
 import argparse
 from pathlib import Path
@@ -14,26 +14,29 @@ _EXAMPLES = """\
 
 
 def add(commands: Commands) -> None:
+    """Add the command ``bench``, see :mod:`zipsgd.cli.command`."""
     command = add_command(
         commands,
         "bench",
         run,
         summary="run one of the project's measurements",
-        description="Run a measurement, print its table, write build/bench/NAME.json. Exit status 1 if its goal is missed.",
+        description="Run a measurement, print its table, and write build/bench/NAME.json. The exit status is 1 if the goal is "
+        "missed.",
         examples=_EXAMPLES,
     )
-    command.add_argument("name", nargs="?", help="of --list")
-    command.add_argument("--list", action="store_true", help="name the measurements")
+    command.add_argument("name", nargs="?", help="name of a measurement, see --list")
+    command.add_argument("--list", action="store_true", help="list the measurements")
     command.add_argument(
         "--out",
         type=Path,
         default=Path("build/bench"),
         metavar="FOLDER",
-        help="for results (default %(default)s)",
+        help="folder for the results (default %(default)s)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Run a measurement, or list them all, see :func:`zipsgd.cli.main.main`."""
     try:
         from zipsgd_bench import BENCHES, describe, save
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""``zipsgd boards``, ``zipsgd build`` and ``zipsgd report``"""
+"""The commands ``zipsgd boards``, ``zipsgd build`` and ``zipsgd report``."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ __all__ = ["add"]
 _BUILD_EXAMPLES = """\
   zipsgd build --board icebreaker
   zipsgd build --board ulx3s-85f --seeds 1 2 3 4         the fastest of four placements, and the spread
-  zipsgd build --board icebreaker --data my.csv          also predict an epoch of your own data
+  zipsgd build --board icebreaker --data my.csv          also predict the time of an epoch with your own data
   zipsgd build --board ulx3s-85f --set level_bits=8      with a transcoder for optimal levels
 """
 _REPORT_EXAMPLES = """\
@@ -33,12 +33,13 @@ _EPOCH_KEYS = ("samples", "features", "base_planes", "up_planes", "batch", "head
 
 
 def add(commands: Commands) -> None:
+    """Add the commands ``boards``, ``build`` and ``report``, see :mod:`zipsgd.cli.command`."""
     add_command(
         commands,
         "boards",
         run_boards,
         summary="list the boards",
-        description="List the boards that 'zipsgd build' knows, and who has tried their builds on hardware.",
+        description="List the boards that 'zipsgd build' supports, and say who has tried their builds on hardware.",
         examples="  zipsgd boards\n",
     )
 
@@ -47,59 +48,84 @@ def add(commands: Commands) -> None:
         "build",
         run_build,
         summary="make Verilog, bitstream and report for a board",
-        description="Make Verilog, bitstream and build.json for a board, with the open tools. Minutes for a large device. An "
-        "error of a tool is shown with its command and the end of its log.",
+        description="Make Verilog, bitstream and build.json for a board, with open-source tools. This takes minutes for a "
+        "large device. If a tool fails, its command and the end of its log are shown.",
         examples=_BUILD_EXAMPLES,
     )
-    build.add_argument("--board", required=True, metavar="NAME", help="of 'zipsgd boards'")
+    build.add_argument("--board", required=True, metavar="NAME", help="name of a board, see 'zipsgd boards'")
     placement = build.add_mutually_exclusive_group()
     placement.add_argument(
-        "--seed", type=int, help="of placement (default: the board's, then others until the clock is met)"
+        "--seed",
+        type=int,
+        help="seed of the placement (default: that of the board, then others until the clock is met)",
     )
     placement.add_argument(
-        "--seeds", type=int, nargs="+", metavar="SEED", help="try all of these and keep the fastest"
+        "--seeds",
+        type=int,
+        nargs="+",
+        metavar="SEED",
+        help="try all of these seeds and keep the fastest result",
     )
     build.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a parameter of the build that differs from the board's own, such as level_bits=8; may be repeated",
+        help="change a parameter of the board's default build, such as level_bits=8; may be repeated",
     )
     build.add_argument(
-        "--baud", type=int, metavar="RATE", help="of the board's UART (default: the board's own)"
+        "--baud", type=int, metavar="RATE", help="baud rate of the board's UART (default: that of the board)"
     )
-    build.add_argument("--out", type=Path, metavar="FOLDER", help="(default: build/NAME)")
-    build.add_argument("--prepare-only", action="store_true", help="write Verilog and scripts, run no tools")
+    build.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="folder for the results (default: build/NAME)"
+    )
+    build.add_argument(
+        "--prepare-only", action="store_true", help="write Verilog and scripts, but run no tools"
+    )
     _add_epoch(build)
 
     report = add_command(
         commands,
         "report",
         run_report,
-        summary="show a build's report",
-        description="Show the report of a build: cells, memory, clock, plane bandwidth, predicted epoch. What a tool did not "
-        "say is called missing.",
+        summary="show the report of a build",
+        description="Show the report of a build: cells, memory, clock, plane bandwidth, and the predicted time of an epoch. "
+        "Figures that a tool did not report are shown as missing.",
         examples=_REPORT_EXAMPLES,
     )
-    report.add_argument("file", type=Path, help="a build.json, or the folder that holds it")
+    report.add_argument("file", type=Path, help="a build.json, or the folder that contains it")
     _add_epoch(report).add_argument(
-        "--link-baud", type=int, metavar="RATE", help="of the link (default: that of the build's UART)"
+        "--link-baud",
+        type=int,
+        metavar="RATE",
+        help="baud rate of the link (default: that of the build's UART)",
     )
 
 
 def _add_epoch(command: argparse.ArgumentParser) -> Any:
-    """Arguments of the predicted epoch; returns their group."""
-    group = command.add_argument_group("predicted epoch", "of California housing unless --data is given")
-    group.add_argument("--data", help="a file or a named set, as of 'zipsgd train'")
-    group.add_argument("--base-bits", type=int, default=2, metavar="P", help="(default %(default)s)")
-    group.add_argument("--samples-per-value", type=int, default=2, metavar="M", help="(default %(default)s)")
-    group.add_argument("--batch-size", type=int, default=16, metavar="B", help="(default %(default)s)")
+    """Add the arguments of the predicted epoch, and return their group."""
+    group = command.add_argument_group(
+        "predicted epoch", "an epoch of California housing, unless --data is given"
+    )
+    group.add_argument("--data", help="a file or a named set, as for 'zipsgd train'")
+    group.add_argument(
+        "--base-bits", type=int, default=2, metavar="P", help="base bits of a value (default %(default)s)"
+    )
+    group.add_argument(
+        "--samples-per-value",
+        type=int,
+        default=2,
+        metavar="M",
+        help="quantisations of a value (default %(default)s)",
+    )
+    group.add_argument(
+        "--batch-size", type=int, default=16, metavar="B", help="samples per mini-batch (default %(default)s)"
+    )
     return group
 
 
 def _epoch(arguments: argparse.Namespace) -> dict[str, Any] | None:
-    """The epoch's arguments of ``predict_epoch``, of --data; None without."""
+    """The arguments of ``predict_epoch`` for the data of --data; None without --data."""
     if arguments.data is None:
         return None
     table = load(arguments.data)
@@ -123,6 +149,7 @@ def _boards() -> Mapping[str, "Board"]:
 
 
 def run_boards(arguments: argparse.Namespace) -> int:
+    """Print the table of boards, see :func:`zipsgd.cli.main.main`."""
     rows = [
         {
             "name": board.name,
@@ -152,6 +179,7 @@ def _changes(settings: list[str]) -> dict[str, int]:
 
 
 def run_build(arguments: argparse.Namespace) -> int:
+    """Make a build for a board, and print its report, see :func:`zipsgd.cli.main.main`."""
     boards = _boards()
     if arguments.board not in boards:
         raise ValueError(f"no board {arguments.board!r}; boards: {', '.join(boards)}")
@@ -176,6 +204,7 @@ def run_build(arguments: argparse.Namespace) -> int:
 
 
 def run_report(arguments: argparse.Namespace) -> int:
+    """Print the report of a build, see :func:`zipsgd.cli.main.main`."""
     path = arguments.file / "build.json" if arguments.file.is_dir() else arguments.file
     try:
         report = json.loads(path.read_text())
@@ -187,7 +216,7 @@ def run_report(arguments: argparse.Namespace) -> int:
         raise ValueError(f"no report of a build in {path}: {error}; 'zipsgd build' writes one") from None
     epoch = _epoch(arguments)
     if epoch is not None or arguments.link_baud is not None:
-        _boards()  # or an error that says what to install
+        _boards()  # raises an error that says what to install
         from zipsgd_hw.boards import predict_epoch
 
         if epoch is None:

@@ -1,4 +1,4 @@
-"""Arguments that say on what to train: a backend, and the build that it emulates or simulates."""
+"""Arguments for the backend, and for the build that it emulates or simulates."""
 
 import argparse
 from pathlib import Path
@@ -24,60 +24,77 @@ _DESCRIBED = {
 
 
 def add_build(command: argparse.ArgumentParser) -> None:
-    """Parameters of the build that is emulated or simulated."""
+    """Add arguments for the build that is emulated or simulated.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+        Parser of the command.
+    """
     group = command.add_argument_group(
-        "build", "the gateware that is emulated or simulated; a board on a port comes with its own"
+        "build", "the gateware that is emulated or simulated; a board on a port has its own build"
     )
-    group.add_argument("--lanes", type=int, help="features side by side, a power of two (default 8)")
+    group.add_argument(
+        "--lanes", type=int, help="features that are processed in parallel, a power of two (default 8)"
+    )
     group.add_argument(
         "--max-features",
         type=int,
         metavar="N",
-        help="most features, with the intercept (default: what the data need, at least 1024)",
+        help="largest number of features, including the intercept (default: what the data need, at least 1024)",
     )
     group.add_argument(
         "--level-planes",
         type=int,
         metavar="P",
-        help="with a transcoder for optimal levels of up to P base planes (default: what --levels needs)",
+        help="include a transcoder for optimal levels with up to P base planes (default: what --levels needs)",
     )
     group.add_argument(
         "--heads",
         type=int,
         metavar="K",
-        help="models trained side by side (default 1; to train classes, one for each, as far as there is room)",
+        help="models trained side by side (default: one for each class or output, as far as there is room; for 'zipsgd sim' 1)",
     )
     group.add_argument(
-        "--hinge", action="store_true", help="with hinge losses (default: where one is asked for)"
+        "--hinge", action="store_true", help="include hinge losses (default: if the training needs them)"
     )
     group.add_argument(
         "--polynomial",
         type=int,
         metavar="D",
-        help="with polynomial losses of up to degree D, 1 to 7 (default: where one is asked for)",
+        help="include polynomial losses of up to degree D, 1 to 7 (default: what the training needs)",
     )
     group.add_argument(
         "--refetching",
         action="store_true",
-        help="with a list of samples to fetch again, beside --hinge (default: where one is asked for)",
+        help="include refetching; needs --hinge (default: if the training needs it)",
     )
     group.add_argument(
         "--prox",
         action="store_true",
-        help="with a proximal step for regularisers (default: where one is asked for)",
+        help="include the proximal step for regularisers (default: if the training needs it)",
     )
     group.add_argument(
-        "--ball", action="store_true", help="with a ball for the model, too (default: where one is asked for)"
+        "--ball",
+        action="store_true",
+        help="include the limit on the length of the model, --radius (default: if the training needs it)",
     )
     group.add_argument(
         "--build",
         type=Path,
         metavar="FILE",
-        help="exactly the build of a build.json that 'zipsgd build' wrote; a board must hold that one",
+        help="use exactly the build in a build.json of 'zipsgd build'; a board must have this build",
     )
 
 
 def add_backend(command: argparse.ArgumentParser) -> None:
+    """Add arguments for the backend.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+        Parser of the command.
+    """
     names = "; ".join(f"{name}: {text}" for name, text in BACKENDS.items())
     command.add_argument(
         "--backend",
@@ -90,25 +107,26 @@ def add_backend(command: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="RATE",
-        help="of a serial port (default 3,000,000); the virtual board's link is held to it (default: a byte a cycle)",
+        help="baud rate of a serial port (default 3,000,000), or limit of the virtual board's link (default: one byte per "
+        "cycle)",
     )
     command.add_argument(
         "--trace",
         type=Path,
         metavar="FILE",
-        help="the virtual board writes a waveform (.vcd), and beside it groups of signals for GTKWave (.gtkw)",
+        help="let the virtual board write a waveform (.vcd), and a list of its signals in groups for GTKWave (.gtkw)",
     )
 
 
 def _described(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What is said of the build, by the words of :func:`zipsgd.backends.build_for`."""
+    """The parameters of the build that were given, as arguments of :func:`zipsgd.backends.build_for`."""
     said = {name: getattr(arguments, name) for name in _DESCRIBED}
     said["refetch"] = said.pop("refetching")
     return {name: value for name, value in said.items() if value is not None and value is not False}
 
 
 def _check_described(arguments: argparse.Namespace, has_one: str) -> None:
-    """Raises ValueError if the arguments describe a build; ``has_one``: why they must not."""
+    """Raise ValueError if the arguments describe a build. ``has_one`` says why they must not."""
     if _described(arguments):
         *names, last = _DESCRIBED.values()
         raise ValueError(
@@ -117,12 +135,24 @@ def _check_described(arguments: argparse.Namespace, has_one: str) -> None:
 
 
 def backends_of(arguments: argparse.Namespace, *names: str) -> list[BackendOptions]:
-    """Backends by name, with the build, rate and waveform that the arguments ask for where they are of use.
+    """The backends that the arguments describe.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Parsed arguments.
+    names : str
+        Names of the backends. If there are several, each gets only the arguments that it supports.
+
+    Returns
+    -------
+    list of BackendOptions
+        The backends, not opened yet.
 
     Raises
     ------
     ValueError
-        Where the arguments contradict each other, or would describe a board.
+        The arguments contradict each other, or describe the build of a board.
     """
     ports = [name for name in names if name not in BACKENDS]
     if arguments.build is not None or ports:
@@ -141,7 +171,23 @@ def backends_of(arguments: argparse.Namespace, *names: str) -> list[BackendOptio
 
 
 def simulated_build(arguments: argparse.Namespace) -> Build:
-    """The build that the arguments name or describe, for no data in particular."""
+    """The build that the arguments describe, without regard to data.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Parsed arguments.
+
+    Returns
+    -------
+    Build
+        The build.
+
+    Raises
+    ------
+    ValueError
+        The arguments contradict each other.
+    """
     if arguments.build is None:
         return build_for(1, **_described(arguments))
     _check_described(arguments, "--build names")

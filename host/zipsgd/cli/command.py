@@ -1,4 +1,8 @@
-"""What every command has: its help, and checks of the places that it writes to."""
+"""What all commands share: the form of their help, and checks of the places that they write to.
+
+Each module of a command has a function ``add``, which adds the command to the parser, and a function ``run``, which takes the
+parsed arguments and returns the exit status.
+"""
 
 import argparse
 import os
@@ -13,15 +17,15 @@ from zipsgd.data import SETS
 __all__ = ["Commands", "add_command", "check_output"]
 
 Commands = Any
-"""What ``add_subparsers`` returns; argparse has no public name for it."""
+"""Type of the result of ``add_subparsers``, for which argparse has no public name."""
 
 _FILES = """\
 data:
-  .csv .tsv .txt .dat ...   numbers separated by comma, semicolon, tab or blanks; a header line is seen
+  .csv .tsv .txt .dat ...   numbers separated by comma, semicolon, tab or blanks, with or without a header line
   .npy                      one array, (rows, columns); may be larger than memory
   .npz                      arrays X and y; X may be larger than memory if it is not compressed
   .libsvm .svm .svmlight    label index:value ...
-  named sets, fetched once: """
+  named sets, downloaded once: """
 
 
 def _sets() -> str:
@@ -39,7 +43,30 @@ def add_command(
     examples: str,
     data: bool = False,
 ) -> argparse.ArgumentParser:
-    """A command with a help that teaches; with ``data``, also what data it takes."""
+    """Add a command to the parser.
+
+    Parameters
+    ----------
+    commands : Commands
+        The commands of the parser.
+    name : str
+        Name of the command.
+    run : callable
+        Function that carries it out, and returns the exit status.
+    summary : str
+        Line for the list of commands.
+    description : str
+        Text at the beginning of its help.
+    examples : str
+        Text at the end of its help.
+    data : bool
+        Whether the help also lists formats of files and named sets.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        Parser of the command.
+    """
     command: argparse.ArgumentParser = commands.add_parser(
         name,
         help=summary,
@@ -51,16 +78,28 @@ def add_command(
         "-v",
         "--verbose",
         action="store_true",
-        help="also say what goes on inside: builds, frames that were sent again, ...",
+        help="also print details, such as builds, and frames that were sent again",
     )
     command.set_defaults(run=run)
     return command
 
 
 def check_output(*paths: Path | None, folder: bool = False, inputs: Sequence[str | Path] = ()) -> None:
-    """Make the folders that ``paths`` need, before any work; with ``folder``, they are folders themselves.
+    """Check, before any work, that files can be written, and create their folders.
 
-    Raises ValueError for a place that cannot be written, and for one that is named twice, or is one of the ``inputs``.
+    Parameters
+    ----------
+    paths : Path or None
+        Files to write; None is skipped.
+    folder : bool
+        Whether the paths are folders instead of files.
+    inputs : sequence of str or Path
+        Files that must not be overwritten.
+
+    Raises
+    ------
+    ValueError
+        A path cannot be written, is given twice, or is an input.
     """
     taken = {Path(path).resolve() for path in inputs}
     for path in paths:

@@ -1,4 +1,4 @@
-"""Arguments that say which data to take."""
+"""Arguments for the data."""
 
 import argparse
 
@@ -9,32 +9,84 @@ __all__ = ["add_data", "add_memory", "memory_of", "table_of"]
 
 
 def add_data(command: argparse.ArgumentParser) -> None:
+    """Add arguments for the data to train on.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+        Parser of the command.
+    """
     command.add_argument("data", help="a file or a named set; see below")
     command.add_argument(
         "--label",
         action="append",
         metavar="COLUMN",
-        help="name or index of the label's column (default: the last); more than once for several outputs",
+        help="name or index of the label's column (default: the last column); may be repeated for several outputs",
     )
-    command.add_argument("--drop-constant", action="store_true", help="leave out columns that never vary")
+    command.add_argument(
+        "--drop-constant",
+        action="store_true",
+        help="leave out constant columns (default: keep them, with the weight 0)",
+    )
     add_memory(command)
 
 
 def add_memory(command: argparse.ArgumentParser) -> None:
+    """Add the argument for the memory limit.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+        Parser of the command.
+    """
     command.add_argument(
         "--memory",
         metavar="SIZE",
-        help="such as 2G or 500M: a set that takes more is left in its file and worked on in parts, with the same results "
-        "(default: a quarter of what is free)",
+        help="memory for the data, such as 2G or 500M; larger data stay in their file and are read in blocks, with the same "
+        "results (default: a quarter of the free memory)",
     )
 
 
 def memory_of(arguments: argparse.Namespace) -> int:
-    """Bytes. Raises ValueError."""
+    """The memory limit.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Parsed arguments.
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    ValueError
+        The argument is not a size.
+    """
     return default_memory() if arguments.memory is None else parse_memory_size(arguments.memory)
 
 
 def table_of(arguments: argparse.Namespace, memory: int) -> Table:
-    """The table that the arguments name. Raises DataError."""
+    """Load the data.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Parsed arguments.
+    memory : int
+        Bytes that the data may take in memory.
+
+    Returns
+    -------
+    Table
+        Features and labels.
+
+    Raises
+    ------
+    DataError
+        The data cannot be read.
+    """
     table = load(arguments.data, label=arguments.label, memory=memory)
     return table.without_constant_columns() if arguments.drop_constant else table

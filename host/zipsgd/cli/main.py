@@ -1,4 +1,4 @@
-"""Parser and entry point of ``zipsgd``."""
+"""The parser and the entry point of ``zipsgd``."""
 
 import argparse
 import os
@@ -13,24 +13,30 @@ from . import bench, boards, doctor, predict, sim, train, verify
 __all__ = ["main", "parser"]
 
 _DESCRIPTION = (
-    "Train linear models by any-precision SGD with double sampling, on an FPGA or its virtual twin."
+    "Train linear models by any-precision SGD with double sampling, on an FPGA or on its exact emulator."
 )
 _EXAMPLES = """\
 examples:
   zipsgd train cadata                            California housing on the emulator
-  zipsgd train cadata --backend sim              the same bits from the gateware, simulated
+  zipsgd train cadata --backend sim              the same bits from the simulated gateware
   zipsgd train my.csv --label price --save m.json
   zipsgd predict other.csv --model m.json
   zipsgd verify cadata --backend sim             compare two backends bit for bit
   zipsgd build --board icebreaker                Verilog, bitstream, report
   zipsgd train my.csv --backend /dev/ttyUSB1     on a real board
 
-'zipsgd COMMAND --help' has more. Exit status: 0 done, 1 not, 2 bad input, 130 interrupted.
+'zipsgd COMMAND --help' explains a command. Exit status: 0 success, 1 failure, 2 bad input, 130 interrupted.
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands; each command's module adds its own."""
+    """The parser of the command line.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        The parser. The modules of the commands add their own parts.
+    """
     top = argparse.ArgumentParser(
         prog="zipsgd",
         description=_DESCRIPTION,
@@ -45,7 +51,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; its exit status: 0 done, 1 not, 2 bad input, 130 interrupted."""
+    """Run a command.
+
+    Parameters
+    ----------
+    argv : sequence of str or None
+        Arguments; None for those of the process.
+
+    Returns
+    -------
+    int
+        Exit status: 0 success, 1 failure, 2 bad input, 130 interrupted.
+    """
     arguments = parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
@@ -54,10 +71,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; nothing is left running", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # as of `zipsgd ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it ends
+    except BrokenPipeError:  # for instance with `zipsgd ... | head`
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # otherwise Python reports an error at exit
         return 1
-    except ValueError as error:  # among them DataError, BuildError, LimitError
+    except ValueError as error:  # DataError, BuildError and LimitError are ValueErrors, too
         print(f"zipsgd: {error}", file=sys.stderr)
         return 2
     except (DeviceError, ModuleNotFoundError, RuntimeError, OSError) as error:

@@ -1,4 +1,4 @@
-"""``zipsgd predict``"""
+"""The command ``zipsgd predict``."""
 
 import argparse
 import sys
@@ -16,31 +16,33 @@ _EXAMPLES = """\
   zipsgd train cadata --save model.json
   zipsgd predict cadata --model model.json > predictions.txt
   zipsgd predict new.csv --model model.json --out predictions.txt
-  zipsgd predict digits --model digits.json          of zipsgd train digits --classify --save digits.json
+  zipsgd predict digits --model digits.json          after zipsgd train digits --classify --save digits.json
 """
 
 
 def add(commands: Commands) -> None:
+    """Add the command ``predict``, see :mod:`zipsgd.cli.command`."""
     command = add_command(
         commands,
         "predict",
         run,
         summary="predict with a saved model",
-        description="Print a prediction for each row, in the data's units, or its class. Columns are found by their names; "
-        "without a header, they must be those that the model was trained on, with or without the label's. Where there are "
-        "labels, R2 or accuracy goes to standard error.",
+        description="Print a prediction for each row: a number in the label's units, or a class. Columns are found by their "
+        "names; without a header, they must be those that the model was trained on, with or without the label's column. If "
+        "there are labels, R2 or accuracy is printed to standard error.",
         examples=_EXAMPLES,
         data=True,
     )
     command.add_argument("data", help="a file or a named set; see below")
     add_memory(command)
-    command.add_argument("--model", type=Path, required=True, metavar="FILE", help="of 'zipsgd train --save'")
     command.add_argument(
-        "--out", type=Path, metavar="FILE", help="write there rather than to standard output"
+        "--model", type=Path, required=True, metavar="FILE", help="a model from 'zipsgd train --save'"
     )
+    command.add_argument("--out", type=Path, metavar="FILE", help="write to FILE instead of standard output")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Print or write the predictions, see :func:`zipsgd.cli.main.main`."""
     check_output(arguments.out, inputs=(arguments.data, arguments.model))
     model = load_model(arguments.model)
     features, labels = load_rows(arguments.data, model.columns, model.label, memory=memory_of(arguments))

@@ -1,4 +1,4 @@
-"""What the commands show while they work."""
+"""The output of the commands while they work."""
 
 import logging
 
@@ -14,12 +14,34 @@ __all__ = ["TrainingProgress", "epoch_line", "messages"]
 
 
 def messages(quiet: bool = False) -> Console:
-    """Standard error, for what is not a result: no colours on numbers, no line broken that another program may read."""
+    """The console for messages: standard error, without highlighted numbers and without line breaks within a message.
+
+    Parameters
+    ----------
+    quiet : bool
+        Whether to print nothing.
+
+    Returns
+    -------
+    Console
+        The console.
+    """
     return Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
 
 
 def epoch_line(report: EpochReport) -> str:
-    """An epoch in a line: loss, what was measured, samples a second and, of a device, cycles and share of the plane limit."""
+    """The line for an epoch: loss, measurements, samples per second, and for a device the cycles.
+
+    Parameters
+    ----------
+    report : EpochReport
+        Report of the epoch.
+
+    Returns
+    -------
+    str
+        The line.
+    """
     result = report.result
     text = f"epoch {report.number:3}  loss {report.loss:.6f}"
     for name, value in {
@@ -37,7 +59,7 @@ def epoch_line(report: EpochReport) -> str:
 
 
 class _Messages(logging.Handler):
-    """Log records as messages of a progress."""
+    """Prints log records as lines of a progress display."""
 
     def __init__(self, progress: "TrainingProgress") -> None:
         super().__init__()
@@ -48,14 +70,14 @@ class _Messages(logging.Handler):
 
 
 class TrainingProgress(Callback):
-    """A line for each epoch and for each message of the log; on a terminal, a bar for what is under way. A context manager.
+    """Prints a line for each epoch and each log message, and on a terminal a progress bar. It is a context manager.
 
     Parameters
     ----------
     console : Console
         Where to print.
     verbose : bool
-        Whether messages that are meant for a closer look are printed, too.
+        Whether to print detailed messages, too.
     """
 
     def __init__(self, console: Console, verbose: bool = False) -> None:
@@ -77,18 +99,32 @@ class TrainingProgress(Callback):
         self._level = logging.DEBUG if verbose else logging.INFO
 
     def doing(self, what: str) -> None:
-        """Show on the bar what is under way."""
+        """Show a description on the progress bar.
+
+        Parameters
+        ----------
+        what : str
+            What is being done.
+        """
         self._bar.reset(self._task, total=None, description=what, samples="")
 
     def say(self, message: str) -> None:
-        """Print a line, and show it as what is under way."""
+        """Print a line, and show it on the progress bar.
+
+        Parameters
+        ----------
+        message : str
+            The line.
+        """
         self._console.print(message)
         self.doing(message)
 
     def on_begin(self, task: Task, build: Build) -> None:
+        """Note the number of rows, see :meth:`zipsgd.Callback.on_begin`."""
         self._rows = task.rows
 
     def on_samples(self, epoch: int, samples: int) -> None:
+        """Advance the progress bar, see :meth:`zipsgd.Callback.on_samples`."""
         self._bar.update(
             self._task,
             total=self._rows,
@@ -98,6 +134,7 @@ class TrainingProgress(Callback):
         )
 
     def on_epoch(self, report: EpochReport) -> None:
+        """Print the line of the epoch, see :meth:`zipsgd.Callback.on_epoch`."""
         self._console.print(epoch_line(report))
 
     def __enter__(self) -> "TrainingProgress":

@@ -1,4 +1,4 @@
-"""``zipsgd sim``"""
+"""The command ``zipsgd sim``."""
 
 import argparse
 import signal
@@ -12,62 +12,64 @@ from .progress import messages
 __all__ = ["add"]
 
 _UART_BAUD = 3_000_000
-"""Rate of a UART unless --baud is given."""
+"""Baud rate of a UART unless --baud is given."""
 
 _EXAMPLES = """\
   zipsgd sim --port 4000                                      then, from another terminal:
   zipsgd train cadata --backend socket://127.0.0.1:4000
-  zipsgd sim --pty --baud 3000000 --trace board.vcd           as slow as a real link, with a waveform
-  zipsgd sim --build build/icebreaker                         the very build of a board
-  zipsgd sim --lanes 4 --max-features 64 --netlist ice40      what synthesis made of it, cell by cell
+  zipsgd sim --pty --baud 3000000 --trace board.vcd           at the speed of a real link, with a waveform
+  zipsgd sim --build build/icebreaker                         exactly the build of a board
+  zipsgd sim --lanes 4 --max-features 64 --netlist ice40      the synthesised netlist, cell by cell
 """
 
 
 def add(commands: Commands) -> None:
+    """Add the command ``sim``, see :mod:`zipsgd.cli.command`."""
     command = add_command(
         commands,
         "sim",
         run,
         summary="start a virtual board",
-        description="Start a virtual board, print where it listens, and serve hosts, one at a time, until Ctrl-C.",
+        description="Start a virtual board, print the URL at which it listens, and serve hosts one at a time until Ctrl-C.",
         examples=_EXAMPLES,
     )
     add_build(command)
     link = command.add_argument_group("link")
     where = link.add_mutually_exclusive_group()
     where.add_argument(
-        "--port", type=int, default=0, help="of TCP on this computer (default: any that is free)"
+        "--port", type=int, default=0, help="TCP port on this computer (default: any free port)"
     )
-    where.add_argument("--pty", action="store_true", help="a pseudo-terminal rather than TCP")
+    where.add_argument("--pty", action="store_true", help="use a pseudo-terminal instead of TCP")
     link.add_argument(
         "--baud",
         type=int,
         metavar="RATE",
-        help="hold the link to it (default: a byte a cycle; with --uart, 3 Mbaud)",
+        help="limit the link to this baud rate (default: one byte per cycle; with --uart 3,000,000)",
     )
-    link.add_argument("--uart", action="store_true", help="simulate the pins of a UART of that rate")
+    link.add_argument("--uart", action="store_true", help="simulate the pins of a UART with this baud rate")
     command.add_argument(
         "--netlist",
         metavar="FAMILY",
-        help="simulate the netlist that synthesis for a family of FPGAs of 'zipsgd boards' makes of the gateware; flip-flops "
-        "and memories are random at power-up. Slower: for small builds",
+        help="simulate the netlist that synthesis makes for a family of FPGAs in 'zipsgd boards', with random contents of "
+        "flip-flops and memories at power-up. This is slow, and meant for small builds",
     )
     command.add_argument(
         "--power-up",
         type=int,
         default=1,
         metavar="SEED",
-        help="seed of a netlist's state at power-up (default: 1)",
+        help="seed of the random contents at power-up, with --netlist (default: 1)",
     )
     command.add_argument(
         "--trace",
         type=Path,
         metavar="FILE",
-        help="write a waveform (.vcd), and beside it groups of signals for GTKWave (.gtkw)",
+        help="write a waveform (.vcd), and a list of its signals in groups for GTKWave (.gtkw)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Serve hosts with a virtual board until it is interrupted, see :func:`zipsgd.cli.main.main`."""
     build = simulated_build(arguments)
     check_output(arguments.trace)
     try:
@@ -89,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         pty=arguments.pty,
         trace=arguments.trace,
-        optimise=3 if arguments.netlist is None else 1,  # a netlist's compilation takes minutes otherwise
+        optimise=3 if arguments.netlist is None else 1,  # full optimisation of a netlist takes minutes
         progress=console.print,
     ) as board:
         print(board.url, flush=True)

@@ -21,7 +21,18 @@ def _cell(value: object) -> str:
 
 
 def aligned(rows: Iterable[Mapping[str, object]]) -> list[str]:
-    """Rows with the same keys as a table, a heading first."""
+    """Format rows as a table with aligned columns.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Rows with the same keys.
+
+    Returns
+    -------
+    list of str
+        The heading and a line for each row; empty without rows.
+    """
     listed = list(rows)
     if not listed:
         return []
@@ -34,7 +45,7 @@ def aligned(rows: Iterable[Mapping[str, object]]) -> list[str]:
 
 
 def _table_of(value: object) -> list[Mapping[str, object]]:
-    """The rows of a list of dicts, or of a dict of dicts with the same keys; none of anything else."""
+    """The rows of a list of dicts, or of a dict of dicts with the same keys; an empty list for anything else."""
     if isinstance(value, Mapping):
         inner = list(value.values())
         if inner and all(isinstance(row, Mapping) and row.keys() == inner[0].keys() for row in inner):
@@ -45,7 +56,18 @@ def _table_of(value: object) -> list[Mapping[str, object]]:
 
 
 def described(report: Mapping[str, Any]) -> list[str]:
-    """A report: figures first, then what has parts. What is None is called missing."""
+    """Format a report: plain values first, then tables and nested values. None is shown as "missing".
+
+    Parameters
+    ----------
+    report : mapping of str to Any
+        The report.
+
+    Returns
+    -------
+    list of str
+        Lines of text.
+    """
     plain = {
         name: value
         for name, value in report.items()

@@ -26,30 +26,30 @@ _EXAMPLES = """\
   zipsgd train cadata --backend sim --report out     through the simulated gateware, and compare
   zipsgd train my.csv --label price --save m.json    then: zipsgd predict new.csv --model m.json
   zipsgd train my.csv --validation 0.2               and R2 on a fifth of the rows, held out
-  zipsgd train digits --classify                     classes rather than numbers: the accuracy
+  zipsgd train digits --classify                     a classifier, with its accuracy
   zipsgd train my.csv --label species --classify --validation 0.2 --save m.json
-  zipsgd train digits --classify --loss hinge        by another loss
+  zipsgd train digits --classify --loss hinge        with another loss
   zipsgd train my.csv --label x --label y            two outputs, trained side by side
-  zipsgd train my.csv --validation 0.2 --measure     and loss and R2 of each epoch's model, exactly
+  zipsgd train my.csv --validation 0.2 --measure     and the exact loss and R2 after each epoch
   zipsgd train my.libsvm --base-bits 1 --epochs 40   3 bits a value
   zipsgd train my.npz --samples-per-value 1          naive quantisation: biased, for comparison
-  zipsgd train big.npy --memory 2G                   a set that need not fit into memory
+  zipsgd train big.npy --memory 2G                   data larger than memory
   zipsgd train my.csv --backend /dev/ttyUSB1         on a board
-  zipsgd train my.csv --checkpoint r.json            may be stopped or killed, or lose its board; then
-  zipsgd train my.csv --checkpoint r.json --resume   goes on, to the same bits
+  zipsgd train my.csv --checkpoint r.json            saves the run after each epoch; after an interruption
+  zipsgd train my.csv --checkpoint r.json --resume   continues it, with the same bits
 """
 
 
 def add(commands: Commands) -> None:
-    """Add the command."""
+    """Add the command ``train``, see :mod:`zipsgd.cli.command`."""
     command = add_command(
         commands,
         "train",
         run,
         summary="train a model",
-        description="Train a linear model of numbers or of classes on quantised samples. Every value streams p + m bits: a "
-        "base of p planes, and one more plane for each of m independent roundings of it. With m = 2 the gradient of least "
-        "squares has no bias.",
+        description="Train a linear regression or a linear classifier on quantised samples. Each value is sent as p + m bits: "
+        "p bits of its base, and one more bit for each of m independent roundings. With m = 2 (double sampling) the gradient "
+        "of least squares is unbiased.",
         examples=_EXAMPLES,
         data=True,
     )
@@ -58,26 +58,27 @@ def add(commands: Commands) -> None:
         "--validation",
         type=float,
         metavar="SHARE",
-        help="hold out so many of the rows, such as 0.2, and report R2 or accuracy on them",
+        help="hold out this share of the rows, such as 0.2, and report R2 or accuracy on them",
     )
     command.add_argument(
         "--measure",
         action="store_true",
-        help="measure each epoch's model exactly: loss and score on all rows, and on those held out",
+        help="also compute the exact loss and score after each epoch, on the training rows and on the rows held out",
     )
     command.add_argument(
         "--patience",
         type=int,
         default=0,
         metavar="N",
-        help="with --validation: stop after N epochs without a better score, and keep the best model (default: never)",
+        help="with --validation: stop after N epochs without a better score, and keep the best model (default: never stop "
+        "early)",
     )
     command.add_argument(
         "--tolerance",
         type=float,
         default=Options.tolerance,
         metavar="T",
-        help="least improvement that counts for --patience (default %(default)s)",
+        help="smallest improvement of the score that counts for --patience (default %(default)s)",
     )
     add_backend(command)
     add_training(command, epochs=20)
@@ -88,19 +89,20 @@ def add(commands: Commands) -> None:
 
 def _add_checkpoints(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group(
-        "checkpoints", "so that a run that is stopped, killed or loses its board can go on, to the same bits"
+        "checkpoints",
+        "saved runs, which can be resumed after an interruption with the same bits as without it",
     )
     group.add_argument(
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        help="keep the run as it stands after each epoch (JSON). FILE must not be there yet, unless to --resume",
+        help="save the run after each epoch (JSON). FILE must not exist yet, except with --resume",
     )
     group.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the run in FILE, or begin it where there is none: the same data and options, on any backend whose "
-        "build has the same lanes and widths (default: the run's own build)",
+        help="continue the run in FILE, or begin it if there is no such file. Data and options must be the same; any backend "
+        "will do whose build has the same lanes and widths (default: the build of the saved run)",
     )
 
 
@@ -111,29 +113,29 @@ def _add_output(command: argparse.ArgumentParser) -> None:
         "--json",
         type=Path,
         metavar="FILE",
-        help="write all there is to know of the run: loss of each epoch, coef and intercept in the data's units, the device's "
-        "model_words, bits_per_value, cycles, flags, ...",
+        help="write a full record of the run: loss of each epoch, coef and intercept in the data's units, model_words of the "
+        "device, train_score, bits_per_value, cycles, flags, ...",
     )
     group.add_argument(
         "--report",
         type=Path,
         metavar="FOLDER",
-        help="compare with float64 SGD and with naive quantisation; write report.json and loss.png there",
+        help="compare with float64 SGD and with naive quantisation; write report.json and loss.png into FOLDER",
     )
     group.add_argument(
         "--log",
         type=Path,
         metavar="FILE",
-        help="write a line for each epoch into a CSV file, as the epoch ends",
+        help="write a line into a CSV file after each epoch",
     )
     group.add_argument(
-        "--tensorboard", type=Path, metavar="FOLDER", help="write each epoch's numbers for TensorBoard"
+        "--tensorboard", type=Path, metavar="FOLDER", help="write a log for TensorBoard into FOLDER"
     )
-    group.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    group.add_argument("--quiet", action="store_true", help="print no progress and no summary")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, report, save."""
+    """Train, print a summary, and write the files that the arguments name, see :func:`zipsgd.cli.main.main`."""
     options, memory = options_of(arguments), memory_of(arguments)
     (backend,) = backends_of(arguments, arguments.backend)
     _check(arguments)
@@ -188,7 +190,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Raises for arguments that do not go together, and for places that cannot be written to, before any work."""
+    """Raise an error for arguments that contradict each other, and for places that cannot be written, before any work."""
     if arguments.classify and arguments.data in SETS and not SETS[arguments.data].classes:
         raise DataError(f"the labels of {arguments.data} are amounts, no classes: leave out --classify")
     if arguments.patience and arguments.validation is None:

@@ -1,4 +1,4 @@
-"""Arguments that say how to train: the fields of :class:`zipsgd.training.options.Options`."""
+"""Arguments for the options of training, the fields of :class:`zipsgd.training.options.Options`."""
 
 import argparse
 from dataclasses import fields
@@ -11,7 +11,15 @@ __all__ = ["add_training", "options_of"]
 
 
 def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
-    """Arguments for all fields of the options but those that only ``train`` has a use for."""
+    """Add arguments for all options except those that only ``train`` has.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+        Parser of the command.
+    epochs : int
+        Default number of epochs.
+    """
     _add_objective(command)
     _add_steps(command, epochs)
     _add_regularisers(command)
@@ -19,7 +27,23 @@ def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
-    """The options that the arguments ask for; those that a command does not have are the usual ones."""
+    """The options for the arguments; those that the command does not have get their defaults.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Parsed arguments.
+
+    Returns
+    -------
+    Options
+        The options.
+
+    Raises
+    ------
+    ValueError
+        An option is out of range, or options contradict each other.
+    """
     given = vars(arguments)
     return Options(**{field.name: given[field.name] for field in fields(Options) if field.name in given})
 
@@ -29,23 +53,23 @@ def _add_objective(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--classify",
         action="store_true",
-        help="take each different label, a number such as 0, 1 or 2, for a class; of more than two, each has a model against "
-        "all others",
+        help="train a classifier: each distinct label, a number such as 0, 1 or 2, is a class. With more than two classes, "
+        "each has a model that separates it from all others",
     )
     group.add_argument(
         "--loss",
         choices=dict.fromkeys([*REGRESSION_LOSSES, *CLASS_LOSSES]),
-        help=f"what is minimised; of numbers {' or '.join(REGRESSION_LOSSES)} (default {next(iter(REGRESSION_LOSSES))}), of "
-        f"classes {', '.join(CLASS_LOSSES)} (default {next(iter(CLASS_LOSSES))}). A device needs hinge=1 for hinges, "
-        "polynomial=5 for huber and the logistic loss",
+        help=f"the loss to minimise; for regression {' or '.join(REGRESSION_LOSSES)} (default "
+        f"{next(iter(REGRESSION_LOSSES))}), for classes {', '.join(CLASS_LOSSES)} (default {next(iter(CLASS_LOSSES))}). A "
+        "board needs a build with hinge=1 for hinges, and with polynomial=5 for huber and logistic",
     )
     group.add_argument(
         "--refetch",
         choices=REFETCH,
         default="never",
-        help="of hinges: leave out samples whose side of the margin quantisation leaves in doubt, and send them again at 8 "
-        "base bits; certain: no sample is on the wrong side; likely: one in 1,490 at most, and fewer come twice. A device "
-        "needs refetch=16384 (default %(default)s)",
+        help="for hinge losses: leave out samples whose side of the margin is in doubt after quantisation, and send them again "
+        "with 8 base bits. certain: no sample is on the wrong side; likely: at most one in 1,490 is, and fewer are sent again. "
+        "A board needs a build with refetch=16384 (default %(default)s)",
     )
 
 
@@ -56,33 +80,34 @@ def _add_steps(command: argparse.ArgumentParser, epochs: int) -> None:
         type=int,
         default=2,
         metavar="P",
-        help="base planes p of a value, 1 to 8; on optimal levels 0 to 4 (default %(default)s)",
+        help="base bits p of a value, 1 to 8; with optimal levels 0 to 4 (default %(default)s)",
     )
     group.add_argument(
         "--samples-per-value",
         type=int,
         metavar="M",
-        help="independent quantisations m of a value, one more plane each: 2 is double sampling, 1 the biased naive quantiser, "
-        "0 truncation (default: as many as make the gradient unbiased: 2, and 6 of the logistic loss)",
+        help="independent quantisations m of a value, each of which costs one more bit: 2 is double sampling, 1 is naive "
+        "quantisation with a biased gradient, 0 is truncation (default: as many as make the gradient unbiased: 2, or 6 for "
+        "huber and logistic)",
     )
     group.add_argument(
         "--batch-size",
         type=int,
         default=16,
         metavar="B",
-        help="samples of a mini-batch (default %(default)s)",
+        help="samples per mini-batch (default %(default)s)",
     )
     group.add_argument(
         "--step-size",
         type=float,
         metavar="GAMMA",
-        help="of the first epoch (default: one that follows from the data)",
+        help="step size of the first epoch, for columns scaled to [-1, 1] (default: computed from the data)",
     )
     group.add_argument(
         "--schedule",
         choices=SCHEDULES,
         default="linear",
-        help="how the step shrinks by epoch (default %(default)s)",
+        help="how the step size shrinks from epoch to epoch (default %(default)s)",
     )
     group.add_argument(
         "--epochs", type=int, default=epochs, metavar="N", help="passes over the data (default %(default)s)"
@@ -91,73 +116,86 @@ def _add_steps(command: argparse.ArgumentParser, epochs: int) -> None:
         "--seed",
         type=int,
         default=0,
-        help="decides order, up bits and rounding: the same seed gives the same bits on every backend (default %(default)s)",
+        help="determines the order of the rows, the up bits and all rounding: the same seed gives the same bits on every "
+        "backend (default %(default)s)",
     )
     group.add_argument(
         "--one-sided",
         action="store_true",
-        help="g = Q1 l'(z2), rather than the symmetric mean of both orders",
+        help="use the gradient Q1 l'(z2) instead of the mean of both orders",
     )
     group.add_argument(
         "--average",
         type=int,
         default=0,
         metavar="EPOCH",
-        help="use the mean of the models after each epoch, from this one on (default: the last model)",
+        help="use the mean of the models after each epoch, from epoch EPOCH on (default: use the last model)",
     )
     group.add_argument(
         "--sort-rows",
         action="store_true",
-        help="begin from an order of the rows that depends on their content alone, as the estimators do",
+        help="first sort the rows by a hash of their contents, as the scikit-learn estimators do: the same rows in any order "
+        "then give the same bits",
     )
     group.add_argument(
-        "--fixed-up-bits", action="store_false", dest="fresh", help="quantise once, not afresh in each epoch"
+        "--fixed-up-bits",
+        action="store_false",
+        dest="fresh",
+        help="quantise only once, instead of again in each epoch",
     )
 
 
 def _add_regularisers(command: argparse.ArgumentParser) -> None:
     penalties = command.add_argument_group(
         "regularisers",
-        "of the model of scaled features, the intercept spared; a device needs prox=1 for them",
+        "for weights of columns scaled to [-1, 1], without the intercept; a board needs a build with prox=1",
     )
     penalties.add_argument(
-        "--l2", type=float, default=0.0, metavar="LAMBDA", help="add LAMBDA / 2 of the squared length"
+        "--l2",
+        type=float,
+        default=0.0,
+        metavar="LAMBDA",
+        help="add LAMBDA / 2 times the sum of the squared weights to the loss",
     )
     penalties.add_argument(
         "--l1",
         type=float,
         default=0.0,
         metavar="LAMBDA",
-        help="add LAMBDA of the sum of sizes: sparse models",
+        help="add LAMBDA times the sum of the absolute weights to the loss, which makes the model sparse",
     )
     penalties.add_argument(
-        "--bound", type=float, default=0.0, metavar="C", help="keep every entry within C of 0 (default: none)"
+        "--bound",
+        type=float,
+        default=0.0,
+        metavar="C",
+        help="keep each weight between -C and C (default: no bound)",
     )
     penalties.add_argument(
         "--radius",
         type=float,
         default=0.0,
         metavar="R",
-        help="keep the model's length within R; a device needs ball=1, too (default: none)",
+        help="keep the Euclidean length of the weights at most R; a board needs a build with ball=1, too (default: no limit)",
     )
 
 
 def _add_levels(command: argparse.ArgumentParser) -> None:
-    levels = command.add_argument_group("levels", "where values are rounded to")
+    levels = command.add_argument_group("levels", "the numbers to which values are rounded")
     levels.add_argument(
         "--levels",
         choices=LEVELS,
         default="uniform",
-        help="uniform: evenly spaced; optimal: where the data are, for the least variance, looked up on the device by its "
-        "transcoder. --base-bits may then be 0, for two levels a column (default %(default)s)",
+        help="uniform: evenly spaced; optimal: placed by the distribution of the data for the least variance, which needs a "
+        "build with a transcoder. --base-bits may then be 0, for two levels per column (default %(default)s)",
     )
     levels.add_argument(
         "--level-bits",
         type=int,
         default=8,
         metavar="V",
-        help="bits of an optimal level (default %(default)s)",
+        help="bits of an optimal level, 2 to 8 (default %(default)s)",
     )
     levels.add_argument(
-        "--shared-levels", action="store_true", help="the same optimal levels for all columns"
+        "--shared-levels", action="store_true", help="use the same optimal levels for all columns"
     )

@@ -1,4 +1,4 @@
-"""``zipsgd verify``"""
+"""The command ``zipsgd verify``."""
 
 import argparse
 
@@ -16,21 +16,22 @@ __all__ = ["add"]
 
 _EXAMPLES = """\
   zipsgd verify cadata                                     emulator against golden model
-  zipsgd verify cadata --backend sim                       gateware, simulated, against golden model
+  zipsgd verify cadata --backend sim                       simulated gateware against golden model
   zipsgd verify cadata --backend sim --against emulator --base-bits 5 --one-sided
-  zipsgd verify digits --classify --loss hinge             classes, too
-  zipsgd verify cadata --backend /dev/ttyUSB1              the board's own build against golden model
+  zipsgd verify digits --classify --loss hinge             a classifier
+  zipsgd verify cadata --backend /dev/ttyUSB1              a board against golden model, with the board's build
 """
 
 
 def add(commands: Commands) -> None:
+    """Add the command ``verify``, see :mod:`zipsgd.cli.command`."""
     command = add_command(
         commands,
         "verify",
         run,
         summary="train on two backends and compare bit for bit",
-        description="Train the same thing on two backends, and compare every loss, every word of the model and the flags. Exit "
-        "status 1 if a bit differs. With a board on a port, the other backend takes the board's own build.",
+        description="Train on two backends with the same data and options, and compare every loss, every word of the model and "
+        "the flags. The exit status is 1 if a bit differs. With a board on a port, the other backend uses the board's build.",
         examples=_EXAMPLES,
         data=True,
     )
@@ -44,7 +45,7 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train twice, compare, say what differs."""
+    """Train on both backends, and print what differs, see :func:`zipsgd.cli.main.main`."""
     options, memory = options_of(arguments), memory_of(arguments)
     names = (arguments.backend, arguments.against)
     wanted = backends_of(arguments, *names)

@@ -1,4 +1,4 @@
-"""What regressor and classifier share: parameters, and fitted attributes from a run."""
+"""The base class of both estimators: parameters, training, and fitted attributes."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -38,22 +38,23 @@ _Int = npt.NDArray[np.int64]
 
 _BATCH = 16
 _FEWEST_BATCHES = 32
-"""Of an epoch, where batch_size is "auto" and rows are few."""
+"""Least number of mini-batches in an epoch with batch_size="auto"; with few rows, mini-batches are smaller."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """Rows to learn from, checked.
+    """Validated training rows.
 
     Parameters
     ----------
-    X : array or CSR matrix
-    y : array
-        As the user gave it.
+    X : array or CSR matrix of shape (rows, columns)
+        Features.
+    y : array of shape (rows,) or (rows, outputs)
+        Labels as the user gave them.
     labels : Labels
-        The same for the device.
+        Labels for the device.
     weights : _Float of shape (rows,) or None
-        None for all alike.
+        Weights of the rows; None for equal weights.
     """
 
     X: Any
@@ -62,13 +63,24 @@ class Data:
     weights: _Float | None
 
     def part(self, rows: _Int) -> "Data":
-        """Some of the rows."""
+        """Select some of the rows.
+
+        Parameters
+        ----------
+        rows : npt.NDArray[np.int64] of shape (selected,)
+            Row numbers.
+
+        Returns
+        -------
+        Data
+            These rows.
+        """
         weights = None if self.weights is None else self.weights[rows]
         return Data(self.X[rows], self.y[rows], self.labels.take(rows), weights)
 
 
 class BaseZip(BaseEstimator, ABC):
-    """Base of the estimators; not to be used by itself."""
+    """Base class of the estimators, not for direct use."""
 
     model_words_: _Int
 
@@ -124,7 +136,7 @@ class BaseZip(BaseEstimator, ABC):
     @property
     @abstractmethod
     def _task_options(self) -> dict[str, Any]:
-        """Words of :class:`zipsgd.Options` that belong to the kind of estimator, the loss among them."""
+        """Fields of :class:`zipsgd.Options` that depend on the kind of estimator, such as the loss."""
 
     @abstractmethod
     def _set_coefficients(self, coef: _Float, intercept: _Float) -> None:
@@ -138,17 +150,38 @@ class BaseZip(BaseEstimator, ABC):
         return tags
 
     def plot_history(self, ax: Any = None) -> Any:
-        """Draw loss and validation score by epoch with Matplotlib, on ``ax`` or a new figure; returns the axes."""
+        """Draw the loss and the validation score by epoch.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None
+            Where to draw; None for a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+            The axes.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Matplotlib is not installed.
+        """
         check_is_fitted(self, "coef_")
         return history.plot(self.history_, ax)
 
     def set_callbacks(self, *callbacks: Callback | Any) -> Self:
-        """Have ``fit`` and ``partial_fit`` tell these how the run goes; none takes them away. Returns the estimator.
+        """Set the callbacks of ``fit`` and ``partial_fit``. Without arguments, the callbacks are removed.
 
         Parameters
         ----------
         callbacks : Callback or callable
-            See :class:`zipsgd.Callback`; a function is told of each :class:`zipsgd.EpochReport`.
+            See :class:`zipsgd.Callback`; a plain function is called with each :class:`zipsgd.EpochReport`.
+
+        Returns
+        -------
+        Self
+            The estimator.
         """
         self._callbacks = callbacks
         return self
@@ -156,7 +189,7 @@ class BaseZip(BaseEstimator, ABC):
     # For subclasses
 
     def _validated(self, X: Any, y: Any, *, reset: bool, **checks: Any) -> tuple[Any, Any]:
-        """Arrays of ``X`` and ``y``; sparse rows as CSR, which Python may index however long they are."""
+        """Validated arrays of ``X`` and ``y``. Sparse rows become a CSR matrix, which can be indexed by rows."""
         X, y = validate_data(
             self, X, y, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32], **checks
         )
@@ -169,14 +202,14 @@ class BaseZip(BaseEstimator, ABC):
         return checked
 
     def _decide(self, X: Any) -> _Float:
-        """Outputs of the heads, shape (rows, heads)."""
+        """The outputs of the heads, shape (rows, heads)."""
         check_is_fitted(self, "coef_")
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
         outputs: _Float = X @ np.atleast_2d(self.coef_).T + np.atleast_1d(self.intercept_)
         return outputs
 
     def _fit(self, data: Data) -> Self:
-        """Train for ``max_iter`` epochs, from the model there is if ``warm_start``."""
+        """Train for ``max_iter`` epochs, from the current model if ``warm_start`` is set."""
         epochs = whole("max_iter", self.max_iter, 1)
         state = self._begin(data, anew=not self.warm_start)
         held = None
@@ -185,11 +218,11 @@ class BaseZip(BaseEstimator, ABC):
         return self._run(data, state, self.schedule, epochs, held)
 
     def _partial_fit(self, data: Data) -> Self:
-        """Train for one epoch, from the model there is and with its scaling, made wider where the rows need it."""
+        """Train for one epoch from the current model, with its scaling, which is widened where rows exceed its range."""
         if self.early_stopping:
             raise ValueError("early_stopping must be False for partial_fit: it sees the rows in parts")
         state = self._begin(data, anew=False)
-        # Nobody knows how many calls there will be, and so no straight line to an end
+        # The number of calls is unknown, so a linear schedule would have no end
         schedule = "sqrt" if isinstance(self.schedule, str) and self.schedule == "linear" else self.schedule
         return self._run(data, state, schedule, 1, keep_scaling=True)
 
@@ -198,7 +231,7 @@ class BaseZip(BaseEstimator, ABC):
         return hasattr(self, "coef_")
 
     def _begin(self, data: Data, *, anew: bool) -> State:
-        """The model to begin with: zeros, or the one there is if the data go on with it."""
+        """The model to begin with: the current one, or zeros if there is none or ``anew`` is set."""
         heads, features = data.labels.heads, data.X.shape[1]
         if self._trained and not anew:
             known = self.model_words_.shape
@@ -280,7 +313,7 @@ class BaseZip(BaseEstimator, ABC):
         *,
         keep_scaling: bool = False,
     ) -> Self:
-        """Train for so many epochs from ``state``, and set the fitted attributes after each."""
+        """Train for ``passes`` epochs from ``state``, and set the fitted attributes after each epoch."""
         restarts = isinstance(schedule, str) and schedule == "linear"
         before = 0 if restarts else state.epochs
         names = getattr(self, "feature_names_in_", None)
@@ -305,7 +338,7 @@ class BaseZip(BaseEstimator, ABC):
         return self
 
     def _keep(self, state: State) -> None:
-        """Set the fitted attributes of a model."""
+        """Set the fitted attributes from a state of training."""
         self.model_words_, self.n_epochs_ = state.words.copy(), state.epochs
         self.scalings_: list[Scaling] = list(state.scalings)
         self.scale_ = state.unit
@@ -314,7 +347,7 @@ class BaseZip(BaseEstimator, ABC):
         self._set_coefficients(models[:, :-1].copy(), models[:, -1].copy())
 
     def _heard(self, report: EpochReport, run: Run) -> None:
-        """An epoch is over."""
+        """Record a finished epoch."""
         self.n_iter_ += 1
         self._keep(run.state)
         entry = history.entry_of(report, run.task.heads)
@@ -333,13 +366,13 @@ class BaseZip(BaseEstimator, ABC):
 
 
 def _rows_trained_on(data: Data) -> int:
-    """Rows of an epoch, with the copies that whole weights mean."""
+    """Number of samples of an epoch, including the copies that whole weights stand for."""
     rows = np.arange(data.X.shape[0])
     return rows.size if data.weights is None else copies(rows, data.weights)[0].size
 
 
 class _Listener(Callback):
-    """Has an estimator set its attributes after each epoch."""
+    """Updates the attributes of an estimator after each epoch."""
 
     def __init__(self, estimator: BaseZip, run: Run) -> None:
         self._estimator, self._run = estimator, run

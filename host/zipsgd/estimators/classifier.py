@@ -1,4 +1,4 @@
-"""Linear classification by hinges, or by least squares, on labels of +-1."""
+"""The estimator for linear classification."""
 
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ _Float = npt.NDArray[np.float64]
 
 
 def _nearest_probabilities(scores: _Float) -> _Float:
-    """The points of the simplex that are nearest to the rows of ``scores``: each row less a constant, cut off at 0."""
+    """The probabilities that are nearest to the rows of ``scores``: subtract a constant from each row, and clip it at 0."""
     falling = -np.sort(-scores, axis=1)
     excess = (np.cumsum(falling, axis=1) - 1) / np.arange(1, scores.shape[1] + 1)
     support = np.count_nonzero(falling > excess, axis=1)
@@ -46,24 +46,24 @@ def _is_logistic(loss: Any) -> bool:
 class ZipClassifier(ClassifierMixin, BaseZip):
     """Linear classifier (a support vector machine, an LS-SVM, logistic regression), trained by SGD on samples of a few bits.
 
-    Rows go to the device as base_bits + samples_per_value bits a value. Columns are scaled by the estimator itself: a
-    ``StandardScaler`` before it changes next to nothing. Of more than two classes, each has a model of its own, against all
-    others.
+    Rows are sent to the device as base_bits + samples_per_value bits per value. The estimator scales the columns itself; a
+    ``StandardScaler`` in front of it makes almost no difference. With more than two classes, each class has its own model,
+    which separates it from all others.
 
     {parameters}
     loss : "squared_hinge", "hinge", "logistic", "squared_error" or a compiled loss, default "squared_hinge"
-        All but the last need a device that has them. Least squares has an unbiased gradient at two samples per value; the
-        gradient of hinges has a small bias, where a sample's noise takes it over the margin. "logistic" stands for
-        :func:`zipsgd.training.losses.logistic` of degree 5, which is unbiased at six. Losses of other functions are made by
-        :func:`zipsgd.training.losses.compile_loss`, ``of="margin"``.
-    class_weight : {{class: weight}}, "balanced" or None
-        Weights of classes, above 0, by which sample weights are multiplied. "balanced": inverse to a class's weight among the
-        rows.
-
+        The loss to minimise. All but "squared_error" need a device that supports them. With two samples per value, the
+        gradient of "squared_error" is unbiased, and that of hinges has a small bias, because quantisation moves some samples
+        across the margin. "logistic" stands for :func:`zipsgd.training.losses.logistic` of degree 5, whose gradient is
+        unbiased with six. :func:`zipsgd.compile_loss` with ``of="margin"`` makes losses from other functions.
+    class_weight : dict of class to weight, "balanced" or None, default None
+        Positive weights of the classes, by which the sample weights are multiplied. "balanced": inversely proportional to the
+        frequency of each class.
     refetch : "never", "certain" or "likely", default "never"
-        Of hinges: samples whose side of the margin quantisation leaves in doubt are left out, and come again behind the others
-        at 8 base bits; ``history_`` says how many. "certain" has no sample on the wrong side, "likely" one in 1,490 at most,
-        and takes far fewer of them twice (:class:`zipsgd.protocol.run.Refetch`). Classes take turns then.
+        For hinge losses: a sample whose side of the margin is in doubt after quantisation is left out, and sent again with 8
+        base bits after the others. "certain": no sample is on the wrong side. "likely": at most one in 1,490 is, and far fewer
+        are sent again (:class:`zipsgd.protocol.run.Refetch`). ``history_`` has the share that was sent again. The models of
+        several classes are then trained one after the other.
 
     {attributes}
     classes_ : array of shape (classes,)
@@ -136,10 +136,18 @@ class ZipClassifier(ClassifierMixin, BaseZip):
 
         Parameters
         ----------
-        X : array, data frame or sparse matrix of shape (rows, columns), finite numbers. Sparse rows are made dense by blocks.
-        y : shape (rows,), labels of at least two classes: numbers, text or booleans.
-        sample_weight : shape (rows,), not negative: how often rows are trained on. Whole numbers are copies of a row, 0 leaves
-            it out. With any others, each epoch draws as many rows as there are, in proportion to weight, by the run's seed.
+        X : array, data frame or sparse matrix of shape (rows, columns)
+            Features, finite numbers. Sparse rows are made dense block by block.
+        y : array of shape (rows,)
+            Labels of at least two classes: numbers, text or booleans.
+        sample_weight : array of shape (rows,) or None
+            Weights of the rows, 0 or positive. Whole numbers are copies of a row, and 0 leaves it out. With other numbers,
+            each epoch draws as many rows as there are, in proportion to the weights.
+
+        Returns
+        -------
+        Self
+            The estimator.
         """
         X, y = self._validated(X, y, reset=True)
         check_classification_targets(y)
@@ -155,20 +163,28 @@ class ZipClassifier(ClassifierMixin, BaseZip):
                 f"y has the classes {classes}, and the model to go on from {self.classes_}: set warm_start=False"
             )
         self.classes_: npt.NDArray[Any] = classes
-        if weights is not None and not weights.all():  # a class without weight is none
+        if weights is not None and not weights.all():  # a class whose rows all have weight 0 is not a class
             X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
         return self._fit(self._data(X, y, weights))
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train for one epoch on these rows, from the model there is.
+        """Train for one epoch on these rows, from the current model.
 
-        The first call's rows set the scale. Rows beyond its ranges widen it, for which the model is rounded once more. The
-        step follows ``schedule`` by calls; "linear", which needs an end, becomes "sqrt".
+        The rows of the first call determine the scaling. Later rows that exceed its range widen it, for which the model is
+        rounded once more. The step size follows ``schedule`` from call to call; "linear", which needs a known end, becomes
+        "sqrt".
 
         Parameters
         ----------
-        X, y, sample_weight : as of :meth:`fit`; not all classes need be there.
-        classes : all that there will be; needed in the first call.
+        X, y, sample_weight
+            See :meth:`fit`. Some classes may be missing.
+        classes : array of shape (classes,) or None
+            All classes that will ever occur; needed in the first call.
+
+        Returns
+        -------
+        Self
+            The estimator.
         """
         first = not self._trained
         X, y = self._validated(X, y, reset=first)
@@ -193,23 +209,55 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         return self._partial_fit(self._data(X, y, self._weights(sample_weight, X)))
 
     def decision_function(self, X: Any) -> _Float:
-        """Outputs of the models: shape (rows,), above 0 for ``classes_[1]``; or (rows, classes), the largest wins."""
+        """The outputs of the models.
+
+        Parameters
+        ----------
+        X : array, data frame or sparse matrix of shape (rows, columns)
+            Features.
+
+        Returns
+        -------
+        npt.NDArray[np.float64] of shape (rows,) for two classes, otherwise (rows, classes)
+            For two classes, an output above 0 means ``classes_[1]``. Otherwise the class with the largest output is predicted.
+        """
         decision = self._decide(X)
         return decision[:, 0] if decision.shape[1] == 1 else decision
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The classes of rows."""
+        """Predict the classes of rows.
+
+        Parameters
+        ----------
+        X : array, data frame or sparse matrix of shape (rows, columns)
+            Features.
+
+        Returns
+        -------
+        npt.NDArray of shape (rows,)
+            Labels of the classes.
+        """
         numbers = winners(self._decide(X))
         labels: npt.NDArray[Any] = self.classes_[numbers]
         return labels
 
     @available_if(_estimates_probabilities)
     def predict_proba(self, X: Any) -> _Float:
-        """Probabilities of the classes, shape (rows, classes).
+        """Estimate the probabilities of the classes. Not available with a hinge, or a compiled loss other than the logistic.
 
-        Squared error and squared hinge on +-1 estimate 2 P(class) - 1. These are the probabilities nearest to their estimates,
-        many of them exactly 0 or 1: right on average, not for single rows far from the rest. The logistic loss estimates
-        them all, and those of several classes are scaled to a sum of 1. Not with other losses.
+        Outputs of squared error and squared hinge estimate 2 P(class) - 1. The result is the nearest valid probabilities, many
+        of which are exactly 0 or 1. They are right on average, but not for rows far from the others. Outputs of the logistic
+        loss estimate logarithms of odds; the probabilities of several classes are scaled to a sum of 1.
+
+        Parameters
+        ----------
+        X : array, data frame or sparse matrix of shape (rows, columns)
+            Features.
+
+        Returns
+        -------
+        npt.NDArray[np.float64] of shape (rows, classes)
+            Probabilities, in the order of ``classes_``.
         """
         decision = self._decide(X)
         if decision.shape[1] == 1:

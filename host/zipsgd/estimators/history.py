@@ -1,4 +1,4 @@
-"""What is kept of each epoch, said of it, and drawn."""
+"""The history of an estimator: what is stored, printed and drawn of each epoch."""
 
 from typing import Any
 
@@ -11,7 +11,20 @@ Entry = dict[str, Any]
 
 
 def entry_of(report: EpochReport, heads: int) -> Entry:
-    """What ``history_`` keeps of an epoch in which so many heads were trained."""
+    """The entry of ``history_`` for an epoch.
+
+    Parameters
+    ----------
+    report : EpochReport
+        Report of the epoch.
+    heads : int
+        Number of models trained side by side.
+
+    Returns
+    -------
+    dict[str, Any]
+        Values by name.
+    """
     entry = {
         "epoch": report.number,
         "loss": report.loss,
@@ -29,7 +42,18 @@ def entry_of(report: EpochReport, heads: int) -> Entry:
 
 
 def describe(entry: Entry) -> str:
-    """A line for ``verbose``."""
+    """The line that is printed for an epoch if ``verbose`` is set.
+
+    Parameters
+    ----------
+    entry : dict[str, Any]
+        Entry of ``history_``.
+
+    Returns
+    -------
+    str
+        The line.
+    """
     validation = entry.get("validation_score")
     return (
         f"epoch {entry['epoch']}: loss {entry['loss']:.5g}"
@@ -41,15 +65,30 @@ def describe(entry: Entry) -> str:
 
 
 def plot(history: list[Entry], axis: Any = None) -> Any:
-    """Loss by epoch, and the validation score where there is one; returns the axis.
+    """Draw the loss by epoch, and the validation score if there is one.
 
-    Raises ModuleNotFoundError without Matplotlib.
+    Parameters
+    ----------
+    history : list of dict
+        Entries of ``history_``.
+    axis : matplotlib Axes or None
+        Where to draw; None for a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+        The axes.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Matplotlib is not installed.
     """
     axis = new_axes() if axis is None else axis
     epochs = [entry["epoch"] for entry in history]
     losses = [entry["loss"] for entry in history]
     axis.plot(epochs, losses, "o-", label="loss while training")
-    # An unbiased estimate of a loss near 0 may be below it
+    # An unbiased estimate of a loss near 0 may be negative
     axis.set(xlabel="epoch", ylabel="loss of scaled targets", yscale="log" if min(losses) > 0 else "linear")
     scores = [(entry["epoch"], entry["validation_score"]) for entry in history if "validation_score" in entry]
     if scores:

@@ -1,4 +1,4 @@
-"""The parameters and attributes that all estimators share, as their docstrings list them."""
+"""The descriptions of parameters and attributes that the docstrings of all estimators share."""
 
 import inspect
 import textwrap
@@ -14,77 +14,93 @@ Parameters
 base_bits : int, default 2
     Base planes p of a value, 1 to 8; with optimal levels 0 to 4.
 samples_per_value : "auto" or int, default "auto"
-    Independent quantisations m of a value, one more bit each: 2 is double sampling, without bias; 1 the naive, biased one;
-    0 truncates. A loss of a polynomial of degree d takes d + 1 of them. "auto": as many as are without bias.
+    Independent quantisations m of a value, each of which costs one more bit: 2 is double sampling, with an unbiased gradient
+    for least squares; 1 is naive quantisation, with a biased gradient; 0 is truncation. A loss whose derivative is a
+    polynomial of degree d needs d + 1. "auto": as many as make the gradient unbiased.
 levels : "uniform" or "optimal", default "uniform"
-    Even levels, or those of least variance for each column, which need a device with a transcoder.
+    Evenly spaced levels, or the levels of least variance for each column, which need a device with a transcoder.
 batch_size : "auto" or int, default "auto"
-    Samples of a mini-batch. "auto": 16, fewer where rows are fewer than 512.
+    Samples of a mini-batch. "auto": 16, or fewer if there are fewer than 512 rows.
 step_size : "auto" or float, default "auto"
-    Of the first epoch, for features in [-1, 1]. "auto" follows from the data: :func:`zipsgd.training.steps.default_step_size`.
+    Step size of the first epoch, for features in [-1, 1]. "auto": computed from the data, see
+    :func:`zipsgd.training.steps.default_step_size`.
 schedule : str or list of float, default "linear"
-    How the step shrinks by epoch: "linear" to 0 at the end of each fit, "constant", "sqrt" (1 / sqrt t) or "inverse"
-    (1 / t) by epochs since training began; or a factor for each epoch, of which the last one goes on.
+    How the step size shrinks from epoch to epoch: "linear" to 0 at the end of each fit, "constant", "sqrt" (1 / sqrt t) or
+    "inverse" (1 / t) in epoch t since training began; or a factor for each epoch, the last of which holds for all further
+    epochs.
 penalty : None, "l2", "l1" or "elasticnet", default None
-    Regulariser, which needs a device with a proximal step. The intercept is spared.
+    Regulariser, which needs a device with a proximal step. The intercept is not penalised.
 alpha : float, default 1e-4
-    Its strength, for features in [-1, 1]: alpha / 2 ||w||^2 beside the mean loss, or alpha ||w||_1.
+    Strength of the penalty, for features in [-1, 1]: alpha / 2 ||w||^2 (L2) or alpha ||w||_1 (L1) is added to the mean loss.
 l1_ratio : float, default 0.15
-    The share of L1 in "elasticnet".
+    Share of the L1 penalty in "elasticnet".
 max_iter : int, default 20
-    Epochs, passes over the rows, of a fit.
+    Number of epochs (passes over the rows) of a fit.
 average : bool or int, default False
-    Whether ``coef_`` is the mean of the models after each epoch, of all, or from that epoch on. Suits schedule="constant".
+    True: ``coef_`` is the mean of the models after all epochs. A number: the mean from this epoch on. Suited to
+    schedule="constant".
 early_stopping : bool, default False
-    Hold rows out, rate each epoch's model on them, stop when that no longer improves, and keep the best model. The step
-    of schedule="linear" is still large then: "sqrt" or "constant" with ``average`` suit better.
+    Hold out some rows, compute the score on them after each epoch, stop when it no longer improves, and keep the best model.
+    With schedule="linear" the step size is then still large; "sqrt", or "constant" with ``average``, work better.
 validation_fraction : float, default 0.1
-    Share of the rows held out for ``early_stopping``.
+    Share of the rows that ``early_stopping`` holds out.
 n_iter_no_change : int, default 5
-    Epochs without an improvement after which ``early_stopping`` stops.
+    ``early_stopping`` stops after this many epochs without an improvement.
 tol : float, default 1e-3
-    Least improvement of the score (accuracy, or R2) that counts.
+    Smallest improvement of the score (accuracy or R2) that counts.
 warm_start : bool, default False
-    Whether ``fit`` goes on from the model there is. On the same rows, 5 epochs and 5 more give the bits of 10, unless
-    the schedule is "linear".
+    Whether ``fit`` continues from the current model. On the same rows, 5 epochs and 5 more give the same bits as 10 epochs,
+    except with schedule="linear".
 random_state : int, RandomState or None, default None
-    An int is the run's seed, which decides order, up bits and all rounding: it gives the same bits on every backend, in
-    whatever order the rows come. Otherwise a seed is drawn, see ``seed_``.
-backend : str, default "emulator"
-    "emulator", "golden", "sim" (the virtual board), or the port or URL of a board. Opened by each fit, closed after it.
+    An int is the seed of the run, which determines the order of the rows, the up bits and all rounding. The same seed gives
+    the same bits on every backend, whatever the original order of the rows. Otherwise a seed is drawn, see ``seed_``.
+backend : str or BackendOptions, default "emulator"
+    "emulator", "golden", "sim" (the virtual board), the port or URL of a board, or a :class:`zipsgd.BackendOptions`. Each
+    fit opens it, and closes it at the end.
 measure : bool, default False
     Whether each epoch's model is also measured exactly: its loss and its score on the unquantised rows, and on the rows held
-    out. They are in ``history_``, and callbacks see them.
+    out. ``history_`` has the results, and callbacks receive them.
 verbose : int, default 0
-    Whether each epoch is reported in a line."""
+    Whether a line is printed for each epoch (0: no)."""
 
 _ATTRIBUTES = """\
 Attributes
 ----------
 coef_, intercept_ : arrays
-    The model in the units of the data. A column that never varies has the weight 0.
+    The model in the units of the data. A constant column has the weight 0.
 n_features_in_, feature_names_in_ : int, array of str
-    Of X; names where X is a data frame.
+    Number of columns of X, and their names if X is a data frame.
 n_iter_, n_epochs_ : int
-    Epochs of the last fit, and since training began.
+    Number of epochs of the last fit, and since training began.
 model_words_ : int64 array of shape (models, columns + 1)
-    The device's models, the intercept's word last.
+    The models on the device as integers; the intercept's word is the last one.
 scale_ : float
-    What one unit of ``model_words_`` is worth in a model of scaled features and targets.
+    Value of one unit of ``model_words_`` in a model of scaled features and targets.
 scalings_ : list of :class:`zipsgd.data.Scaling`
-    Of each model: columns to [-1, 1], targets likewise.
+    Scaling of each model: how columns and targets are scaled to [-1, 1].
 seed_ : int
-    Of the run.
+    Seed of the run.
 history_ : list of dict
-    Of each epoch since training began: ``epoch`` from 1, ``loss`` (while training, of scaled targets: the mean squared
-    residual, or mean hinge, over rows and models), ``step_size``, ``flags`` (places where values were saturated), ``samples``,
-    ``seconds``, ``samples_per_second`` (of all models), ``bits`` (sent as samples), ``refetched`` (share of samples) and
-    ``validation_score`` if there is one. With ``measure`` also ``exact_loss``, ``score`` and ``validation_loss``.
-    :meth:`plot_history` draws it."""
+    "emulator", "golden", "sim" (the virtual board), the port or URL of a board, or a :class:`zipsgd.BackendOptions`. Each
+    fit opens it, and closes it at the end.
+measure : bool, default False
+    Whether each epoch's model is also measured exactly: its loss and its score on the unquantised rows, and on the rows held
+    out. ``history_`` has the results, and callbacks receive them.
 
 
 def documented(estimator: type[_T]) -> type[_T]:
-    """Put the shared lists into a class's docstring."""
+    """Class decorator that inserts the shared descriptions into the docstring of an estimator.
+
+    Parameters
+    ----------
+    estimator : type
+        The class, whose docstring contains ``{parameters}`` and ``{attributes}``.
+
+    Returns
+    -------
+    type
+        The same class.
+    """
     text = inspect.cleandoc(estimator.__doc__ or "")
     estimator.__doc__ = textwrap.indent(
         text.format(parameters=_PARAMETERS, attributes=_ATTRIBUTES), "    "

@@ -1,4 +1,4 @@
-"""Regularisers by scikit-learn's names."""
+"""Regularisers with scikit-learn's names and parameters."""
 
 from zipsgd.training.regulariser import Regulariser
 
@@ -7,10 +7,31 @@ from .checks import number
 __all__ = ["PENALTIES", "regulariser"]
 
 PENALTIES = (None, "l2", "l1", "elasticnet")
+"""Values of the parameter ``penalty``."""
 
 
 def regulariser(penalty: str | None, alpha: float, l1_ratio: float) -> Regulariser:
-    """Raises ValueError for a penalty that there is not, a strength below 0, or a ratio outside [0, 1]."""
+    """The regulariser for scikit-learn's parameters.
+
+    Parameters
+    ----------
+    penalty : str or None
+        One of :data:`PENALTIES`.
+    alpha : float
+        Strength, 0 or positive.
+    l1_ratio : float
+        Share of the L1 penalty in "elasticnet", 0 to 1.
+
+    Returns
+    -------
+    Regulariser
+        The regulariser.
+
+    Raises
+    ------
+    ValueError
+        There is no such penalty, or a number is out of range.
+    """
     if penalty not in PENALTIES:
         raise ValueError(f"penalty must be one of {', '.join(map(repr, PENALTIES))}, not {penalty!r}")
     if not 0 <= number("alpha", alpha) < float("inf"):

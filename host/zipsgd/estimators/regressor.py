@@ -1,4 +1,4 @@
-"""Linear regression by least squares, or other losses of the residual."""
+"""The estimator for linear regression."""
 
 from typing import Any, Self
 
@@ -20,15 +20,16 @@ _Float = npt.NDArray[np.float64]
 class ZipRegressor(RegressorMixin, BaseZip):
     """Linear regression, trained by SGD on samples of a few bits.
 
-    Rows go to the device as base_bits + samples_per_value bits a value. With samples enough, two for least squares, the
-    gradient has no bias, so that the model is that of full-precision SGD. Columns are scaled by the estimator itself: a
-    ``StandardScaler`` before it changes next to nothing. Several outputs (y of shape (rows, outputs)) are as many models on the
-    same rows.
+    Rows are sent to the device as base_bits + samples_per_value bits per value. With enough samples per value (two for least
+    squares) the gradient is unbiased, so that SGD converges to the same model as in full precision. The estimator scales the
+    columns itself; a ``StandardScaler`` in front of it makes almost no difference. For several outputs (y of shape (rows,
+    outputs)) one model is trained for each.
 
     {parameters}
     loss : "squared_error", "huber" or a compiled loss, default "squared_error"
-        "huber" grows linearly from about half the targets' range on (:func:`zipsgd.training.losses.pseudo_huber`), and
-        :func:`zipsgd.training.losses.compile_loss` makes losses of other functions ``of="residual"``, of targets in [-1, 1].
+        The loss to minimise. "huber" grows linearly for residuals above about a quarter of the targets' range
+        (:func:`zipsgd.training.losses.pseudo_huber`). :func:`zipsgd.compile_loss` with ``of="residual"`` makes losses from
+        other functions, for targets that are scaled to [-1, 1].
 
     {attributes}
 
@@ -46,25 +47,53 @@ class ZipRegressor(RegressorMixin, BaseZip):
 
         Parameters
         ----------
-        X : array, data frame or sparse matrix of shape (rows, columns), finite numbers. Sparse rows are made dense by blocks.
-        y : shape (rows,) or (rows, outputs).
-        sample_weight : shape (rows,), not negative: how often rows are trained on. Whole numbers are copies of a row, 0 leaves
-            it out. With any others, each epoch draws as many rows as there are, in proportion to weight, by the run's seed.
+        X : array, data frame or sparse matrix of shape (rows, columns)
+            Features, finite numbers. Sparse rows are made dense block by block.
+        y : array of shape (rows,) or (rows, outputs)
+            Targets.
+        sample_weight : array of shape (rows,) or None
+            Weights of the rows, 0 or positive. Whole numbers are copies of a row, and 0 leaves it out. With other numbers,
+            each epoch draws as many rows as there are, in proportion to the weights.
+
+        Returns
+        -------
+        Self
+            The estimator.
         """
         return self._fit(self._data(X, y, sample_weight, reset=True))
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one epoch on these rows, from the model there is.
+        """Train for one epoch on these rows, from the current model.
 
-        The first call's rows set the scale. Rows beyond its ranges widen it, for which the model is rounded once more. The
-        step follows ``schedule`` by calls; "linear", which needs an end, becomes "sqrt".
+        The rows of the first call determine the scaling. Later rows that exceed its range widen it, for which the model is
+        rounded once more. The step size follows ``schedule`` from call to call; "linear", which needs a known end, becomes
+        "sqrt".
 
-        Parameters are those of :meth:`fit`.
+        Parameters
+        ----------
+        X, y, sample_weight
+            See :meth:`fit`.
+
+        Returns
+        -------
+        Self
+            The estimator.
         """
         return self._partial_fit(self._data(X, y, sample_weight, reset=not self._trained))
 
     def predict(self, X: Any) -> _Float:
-        """Outputs in y's units: shape (rows,), or (rows, outputs) if y was that."""
+        """Predict the targets of rows.
+
+        Parameters
+        ----------
+        X : array, data frame or sparse matrix of shape (rows, columns)
+            Features.
+
+        Returns
+        -------
+        npt.NDArray[np.float64] of shape (rows,), or (rows, outputs) if y had this shape
+            Predictions in the units of y.
+        """
         outputs = self._decide(X)
         return outputs if self._several else outputs[:, 0]
 

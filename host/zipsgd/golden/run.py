@@ -33,7 +33,7 @@ class RunConfig:
     batch : int
         Samples of a mini-batch.
     one_sided : bool
-        Use the gradient Q_1 l'(z_2) instead of the symmetric mean.
+        Use the gradient Q_1 l'(z_2) instead of the mean of both orders, (Q_1 l'(z_2) + Q_2 l'(z_1)) / 2.
     levels : LevelTable | None
         The levels that bases refer to; None for evenly spaced levels.
     loss : Loss
@@ -49,7 +49,7 @@ class RunConfig:
     polynomial : Polynomial | None
         Derivative of a polynomial loss.
     refetch : Refetch
-        Which samples of a hinge are left out.
+        Which samples of a run with a hinge loss are left out, so that they can be sent again.
 
     Raises
     ------
@@ -113,22 +113,22 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.levels is not None and (len(self.levels.values), self.levels.p) != (self.features, self.p):
             raise ValueError(
-                f"the levels are of {len(self.levels.values)} features at p = {self.levels.p}, the run of {self.features} at "
-                f"p = {self.p}"
+                f"the levels are for {len(self.levels.values)} features and p = {self.levels.p}, but the run has "
+                f"{self.features} features and p = {self.p}"
             )
 
         if self.refetch:
             reasons = {
-                f"the loss {self.loss.name.lower()}, as it is for hinges": not self.loss.hinge,
-                'levels="optimal", as it is for even ones': self.levels is not None,
-                "samples_per_value=0, as it takes one at least": not self.m,
+                f"the loss {self.loss.name.lower()}, only with hinge losses": not self.loss.hinge,
+                'levels="optimal", only with uniform levels': self.levels is not None,
+                "samples_per_value=0, only with 1 or more": not self.m,
             }
             for reason, holds in reasons.items():
                 if holds:
-                    raise ValueError(f"refetch does not go with {reason}: leave out one of the two")
+                    raise ValueError(f"refetch does not work with {reason}: change one of the two")
         if self.loss.polynomial != (self.polynomial is not None):
             raise ValueError(
-                f"the loss {self.loss.name} {'needs a' if self.loss.polynomial else 'has no'} polynomial"
+                f"the loss {self.loss.name} {'needs a' if self.loss.polynomial else 'takes no'} polynomial"
             )
 
     @property
@@ -176,31 +176,35 @@ class RunConfig:
         """
         if self.levels is not None and not build.level_bits:
             raise LimitError(
-                "this build has no transcoder for levels: train on even ones, or take a build with level_bits"
+                "this build has no transcoder for optimal levels: use uniform levels, or take a build with level_bits=8"
             )
         if self.polynomial is not None:
             if self.degree > build.polynomial:
-                has = f"up to degree {build.polynomial}" if build.polynomial else "none"
+                has = f"degrees up to {build.polynomial}" if build.polynomial else "no polynomials"
                 raise LimitError(
-                    f"the loss needs a polynomial of degree {self.degree}, and this build has {has}: take a build with "
+                    f"the loss needs a polynomial of degree {self.degree}, but this build supports {has}: take a build with "
                     f"polynomial={self.degree}"
                 )
             self.polynomial.words(build)  # raises if a sum could overflow
         elif self.loss.hinge and not build.hinge:
-            raise LimitError("this build has no hinge losses: take a build with hinge=1")
+            raise LimitError("this build does not support hinge losses: take a build with hinge=1")
         if self.refetch:
             if not build.refetch:
                 raise LimitError(
-                    "this build cannot list the samples to fetch again: take a build with hinge=1 and refetch=16384"
+                    "this build does not support refetching: take a build with hinge=1 and refetch=16384"
                 )
             if self.heads > 1:
-                raise LimitError("samples are fetched again for one model at a time, not for several heads")
+                raise LimitError("refetching works with one model at a time, not with several heads")
         if self.prox and not build.prox:
-            raise LimitError("this build has no proximal step for regularisers: take a build with prox=1")
+            raise LimitError("this build does not support regularisers: take a build with prox=1")
         if self.ball and not build.ball:
-            raise LimitError("this build has no ball for its model: take a build with prox=1 and ball=1")
+            raise LimitError(
+                "this build cannot limit the length of the model (radius): take a build with prox=1 and ball=1"
+            )
         if self.ball and self.heads > 1:
-            raise LimitError("a ball is for one model at a time, not for several heads")
+            raise LimitError(
+                "the length of the model can be limited (radius) for one model at a time, not for several heads"
+            )
         limits = {
             "features (with the intercept)": (self.features, 1, build.max_features),
             "base planes p": (self.p, 1, build.p_max)
@@ -218,26 +222,26 @@ class RunConfig:
         }
         if self.levels is not None and self.polynomial is not None and self.m > 2:
             raise LimitError(
-                f"optimal levels are for two samples per value at most, and this loss takes {self.m} of them without bias: "
-                f"train on even levels, or choose samples_per_value=2"
+                f"optimal levels allow at most 2 samples per value, not {self.m}: use uniform levels, or choose "
+                f"samples_per_value=2"
             )
         for name, (value, low, high) in limits.items():
             if not low <= value <= high:
                 raise LimitError(
-                    f"{name} must be in {low}..{high} on this build, not {value}; a larger build would take more"
+                    f"{name} must be in {low}..{high} on this build, not {value}; larger builds have higher limits"
                 )
         chunks = self.heads * build.chunks(self.features)
         if chunks > build.max_chunks:
             raise LimitError(
-                f"{self.heads} models of {self.features} features take {chunks * build.lanes} words of model memory, and this "
-                f"build has {build.max_features}: use fewer features, train fewer classes at a time, or take a larger build"
+                f"{self.heads} models of {self.features} features need {chunks * build.lanes} words of model memory, but this "
+                f"build has {build.max_features}: use fewer features or fewer heads, or take a build with larger max_features"
             )
         planes = self.p + self.m if self.levels is None else self.levels.bits * max(1, self.m)
         words = build.chunks(self.features) * planes
         if words > build.replay_words:
             raise LimitError(
-                f"a sample of {self.features} features at {planes} planes takes {words} plane words, and this build replays at "
-                f"most {build.replay_words}: use fewer planes or a build with larger replay_words"
+                f"a sample of {self.features} features at {planes} planes takes {words} plane words, but this build stores at "
+                f"most {build.replay_words}: use fewer planes, or take a build with larger replay_words"
             )
 
 

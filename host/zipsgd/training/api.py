@@ -47,44 +47,44 @@ def train(
     Parameters
     ----------
     X : array, data frame, sparse matrix or Table, of shape (rows, columns)
-        The features, in their own units. A table, such as of :func:`zipsgd.load`, has its labels with it.
+        The features in their own units. A table, for instance from :func:`zipsgd.load`, also contains the labels.
     y : array or series of shape (rows,) or (rows, outputs)
-        The labels: numbers, or classes with ``classify=True``. Left out of a table.
+        The labels: numbers, or classes with ``classify=True``. Not given with a table.
     options : Options or None
-        How to train; default ``Options()``.
+        How to train; None for ``Options()``.
     weights : array of shape (rows,) or None
-        Not negative: how often rows are trained on. Whole numbers are copies of a row, and 0 leaves it out. With any others,
-        each epoch draws as many rows as there are, in proportion to weight, by the run's seed.
+        Weights of the rows, 0 or positive. Whole numbers are copies of a row, and 0 leaves it out. With other numbers, each
+        epoch draws as many rows as there are, in proportion to the weights.
     validation : float, Table, pair (X, y) or None
-        Rows that the model is measured on and not trained on: a share of the rows to hold out, or other rows. The result's
-        ``held_out_score`` tells how good the model is on them.
+        Rows that are held out of training to measure the model: a share of the rows, or other rows. The result's
+        ``held_out_score`` is the model's score on them.
     backend : str, BackendOptions or Backend
-        "emulator", "golden", "sim", or a serial port or URL; :class:`zipsgd.BackendOptions` to say more, such as the build; or
+        "emulator", "golden", "sim", or a serial port or URL; :class:`zipsgd.BackendOptions` for more, such as the build; or
         an open backend, which stays open.
     memory : int or None
-        Bytes. A set that takes more, scaled, stays where it is, and each epoch reads, scales and packs it within so much
-        memory. The bits do not depend on it. Default: a quarter of what is free.
+        Bytes for the scaled data. Larger data stay where they are, and each epoch reads, scales and packs them in blocks. The
+        result does not depend on it. None for a quarter of the free memory.
     checkpoint : str, Path or None
-        A file that keeps the run as it stands after each epoch. It must not exist yet, except to be resumed.
+        File in which the run is saved after each epoch. It must not exist yet, unless ``resume`` is set.
     resume : bool
-        Go on with the run in ``checkpoint``, on any backend, with the bits of a run that was never interrupted; from the
-        beginning where there is no such file yet. The default build is then the run's.
+        Continue the run in ``checkpoint``, on any backend. The result has the same bits as without the interruption. If there
+        is no such file yet, training begins with the first epoch. By default the build is that of the saved run.
     callbacks : iterable of Callback or callable
-        Told how the run goes; a function is told of each :class:`EpochReport`.
+        Called as the run proceeds; a plain function is called with each :class:`zipsgd.EpochReport`.
     words
-        Fields of :class:`Options`, in place of those of ``options``: ``train(X, y, base_bits=3)``.
+        Fields of :class:`Options` that replace those of ``options``, as in ``train(X, y, base_bits=3)``.
 
     Returns
     -------
     RegressionResult or ClassifierResult
-        The model, and what the run was.
+        The model, and a record of the run.
 
     Raises
     ------
     DataError, LimitError, ValueError
-        Before anything is built or streamed: data, build, options or checkpoint that do not fit.
+        The data, the build, the options or the checkpoint do not fit each other. Raised before a device is used.
     DeviceError
-        No device, a wrong one, or one that was lost.
+        There is no device, it is a wrong one, or it was lost.
     """
     options = options_with(options, words)
     table = as_table(X, y)
@@ -109,12 +109,26 @@ def train(
 
 
 def hold_out(table: Table, share: float, seed: int) -> tuple[Table, Table]:
-    """Rows to train on, and a ``share`` of them held out, which the seed draws.
+    """Split a table at random into rows to train on and rows to hold out.
+
+    Parameters
+    ----------
+    table : Table
+        All rows.
+    share : float
+        Share of the rows to hold out, between 0 and 1.
+    seed : int
+        Seed of the random split.
+
+    Returns
+    -------
+    tuple of Table and Table
+        The rows to train on, and the rows held out.
 
     Raises
     ------
     DataError
-        Unless there are rows for both.
+        One of the two parts would be empty.
     """
     return table.split(share, seed)
 
@@ -128,12 +142,21 @@ def train_task(
     resume: bool = False,
     callbacks: Iterable[Callback | Any] = (),
 ) -> Result:
-    """Train a task that :func:`zipsgd.training.prepare` made; parameters are those of :func:`train`.
+    """Train on a prepared task.
 
     Parameters
     ----------
+    task : Task
+        Data and options, from :func:`zipsgd.prepare`.
     held : Table or None
         Rows to measure the model on.
+    backend, checkpoint, resume, callbacks
+        See :func:`train`.
+
+    Returns
+    -------
+    RegressionResult or ClassifierResult
+        The model, and a record of the run.
     """
     begun = resume_run(checkpoint, task, go_on=resume)
     run = begun.run(task, None if held is None else _validation(task, held))
@@ -159,7 +182,7 @@ def train_task(
 
 
 def _validation(task: Task, held: Table) -> Validation:
-    """The rows of ``held``, with targets as the task has them."""
+    """The validation rows, with classes numbered as in the task."""
     columns = len(task.table.names)
     if held.features.shape[1] != columns:
         raise DataError(
@@ -174,7 +197,7 @@ def _validation(task: Task, held: Table) -> Validation:
         return Validation(held.features, Labels(values))
     places = np.searchsorted(task.classes, held.labels)
     known = np.append(np.array(task.classes), np.nan)[places] == held.labels
-    numbers = np.where(known, places, -1)  # a class that was not there to train on is always predicted wrong
+    numbers = np.where(known, places, -1)  # a class without training rows always counts as a wrong prediction
     return Validation(held.features, Labels.of_classes(numbers, len(task.classes)))
 
 
@@ -183,7 +206,7 @@ def _measured(reports: Sequence[EpochReport], name: str) -> list[float]:
 
 
 def _result(run: Run, backend: Backend) -> Result:
-    """The result of a run that is over."""
+    """The result of a finished run."""
     task, reports, state = run.task, run.reports, run.state
     cost = reduce(add, (report.result for report in reports))
     found, models = measure_task(task, state), state.models()

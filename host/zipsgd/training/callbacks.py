@@ -1,4 +1,4 @@
-"""What a run tells while it trains: callbacks, and those that write a log."""
+"""Callbacks: how a run reports its progress, and logs in CSV and TensorBoard format."""
 
 import csv
 from collections.abc import Callable, Iterable
@@ -18,27 +18,55 @@ __all__ = ["Callback", "Callbacks", "CsvLog", "StopTraining", "TensorBoardLog"]
 
 
 class StopTraining(Exception):
-    """Raised by ``on_epoch`` to end the run after this epoch, with the model there is."""
+    """Raised by ``on_epoch`` to end the run after this epoch and keep the current model."""
 
 
 class Callback:
-    """Base of what a run tells. Each method does nothing unless a subclass says otherwise."""
+    """Base class of callbacks. Its methods do nothing; override those that you need."""
 
     def on_begin(self, task: "Task", build: "Build") -> None:
-        """The run begins: its data and options, and the device's build."""
+        """Called when the run begins.
+
+        Parameters
+        ----------
+        task : Task
+            The data and options of the run.
+        build : Build
+            The build of the device, or the one that is emulated.
+        """
 
     def on_samples(self, epoch: int, samples: int) -> None:
-        """So many samples of an epoch, by its number from 1, have gone in."""
+        """Called several times during an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch, counted from 1.
+        samples : int
+            Samples of the epoch that have been taken so far.
+        """
 
     def on_epoch(self, report: EpochReport) -> None:
-        """An epoch is over. Raise :class:`StopTraining` to end the run here."""
+        """Called when an epoch is over. Raise :class:`StopTraining` to end the run.
+
+        Parameters
+        ----------
+        report : EpochReport
+            Loss, scores and counts of the epoch.
+        """
 
     def on_end(self, result: "Result | None") -> None:
-        """The run is over, with its result; None where it was broken off, or where an estimator runs it."""
+        """Called when the run is over, even if it failed.
+
+        Parameters
+        ----------
+        result : Result or None
+            The result; None if the run failed or was interrupted, or if a scikit-learn estimator runs it.
+        """
 
 
 class _OnEpoch(Callback):
-    """A function that is told of each epoch."""
+    """A callback that calls a function with each epoch's report."""
 
     def __init__(self, function: Callable[[EpochReport], Any]) -> None:
         self._function = function
@@ -48,12 +76,17 @@ class _OnEpoch(Callback):
 
 
 class Callbacks:
-    """Several callbacks as one. A context manager: on leaving it, all of them are told of the end.
+    """Several callbacks as one. It is a context manager, which calls ``on_end`` of all callbacks when it is left.
 
     Parameters
     ----------
     several : iterable of Callback or callable
-        A function is told of each epoch's report.
+        The callbacks; a plain function is called with each epoch's report.
+
+    Attributes
+    ----------
+    result : Result or None
+        The result to pass to ``on_end``.
     """
 
     def __init__(self, several: Iterable[Callback | Callable[[EpochReport], Any]] = ()) -> None:
@@ -61,17 +94,44 @@ class Callbacks:
         self.result: Result | None = None
 
     def begin(self, task: "Task", build: "Build") -> None:
-        """Tell all that the run begins."""
+        """Call ``on_begin`` of all callbacks.
+
+        Parameters
+        ----------
+        task : Task
+            The data and options of the run.
+        build : Build
+            The build of the device, or the one that is emulated.
+        """
         for each in self._all:
             each.on_begin(task, build)
 
     def samples(self, epoch: int, samples: int) -> None:
-        """Tell all how many samples of an epoch have gone in."""
+        """Call ``on_samples`` of all callbacks.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch, counted from 1.
+        samples : int
+            Samples of the epoch that have been taken so far.
+        """
         for each in self._all:
             each.on_samples(epoch, samples)
 
     def epoch(self, report: EpochReport) -> bool:
-        """Tell all that an epoch is over; whether the run is to go on."""
+        """Call ``on_epoch`` of all callbacks.
+
+        Parameters
+        ----------
+        report : EpochReport
+            Report of the epoch.
+
+        Returns
+        -------
+        bool
+            False if a callback raised :class:`StopTraining`.
+        """
         goes_on = True
         for each in self._all:
             try:
@@ -104,7 +164,7 @@ _LOGGED = (
     "seconds",
     "flags",
 )
-"""Fields of an epoch's report that logs take."""
+"""Fields of an epoch's report that are logged."""
 
 
 class CsvLog(Callback):
@@ -121,10 +181,12 @@ class CsvLog(Callback):
         self._file: TextIO | None = None
 
     def on_begin(self, task: "Task", build: "Build") -> None:
+        """Open the file and write the header, see :meth:`Callback.on_begin`."""
         self._file = self._path.open("w", newline="")
         csv.writer(self._file).writerow(_LOGGED)
 
     def on_epoch(self, report: EpochReport) -> None:
+        """Write a line, see :meth:`Callback.on_epoch`."""
         assert self._file is not None
         values = [getattr(report, name) for name in _LOGGED]
         csv.writer(self._file).writerow(
@@ -133,6 +195,7 @@ class CsvLog(Callback):
         self._file.flush()
 
     def on_end(self, result: "Result | None") -> None:
+        """Close the file, see :meth:`Callback.on_end`."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -163,10 +226,12 @@ class TensorBoardLog(Callback):
         self._writer: Any = SummaryWriter(str(folder))
 
     def on_epoch(self, report: EpochReport) -> None:
+        """Write the numbers of the report, see :meth:`Callback.on_epoch`."""
         for name in _LOGGED[1:]:
             value = getattr(report, name)
             if isinstance(value, int | float):
                 self._writer.add_scalar(name, value, report.number)
 
     def on_end(self, result: "Result | None") -> None:
+        """Close the event file, see :meth:`Callback.on_end`."""
         self._writer.close()

@@ -1,7 +1,7 @@
-"""A run on disk, as it stands after an epoch: what it takes to go on with it, bit for bit.
+"""Checkpoints: runs that are saved after each epoch, so that they can be resumed with the same bits.
 
-An epoch depends on the model that it begins with, on its number, and on the run's options, data and build widths. A file holds
-these, and the reports of the epochs before.
+An epoch depends on the model that it begins with, on its number, and on the options, the data and the build of the run. A
+checkpoint holds these, and the reports of the finished epochs.
 """
 
 import hashlib
@@ -37,22 +37,22 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run after some epochs, as a file has it.
+    """The contents of a checkpoint.
 
     Parameters
     ----------
     options : dict
-        Of the run, see :meth:`zipsgd.training.options.Options.as_dict`.
+        Options of the run, see :meth:`zipsgd.training.options.Options.as_dict`.
     data : dict
-        See :func:`data_of`.
+        Size and fingerprint of the data, see :func:`data_of`.
     build : dict
-        Parameters of the build it ran on; empty before the first epoch.
+        Parameters of the build; empty before the first epoch.
     state : dict
         The model, see :meth:`zipsgd.training.state.State.as_dict`; empty before the first epoch.
     best : dict
-        Score, epoch and state of the best epoch, where models are measured on validation rows.
+        Score, epoch and state of the best epoch; empty if models are not measured on validation rows.
     epochs : list of dict
-        Reports of the epochs that are over.
+        Reports of the finished epochs.
     """
 
     options: dict[str, Any]
@@ -63,14 +63,35 @@ class Checkpoint:
     epochs: list[dict[str, Any]] = field(default_factory=list)
 
     def after(self, run: Run, build: Build) -> "Checkpoint":
-        """The same run as it stands now."""
+        """The checkpoint of the run after its latest epoch.
+
+        Parameters
+        ----------
+        run : Run
+            The run.
+        build : Build
+            The build that it runs on.
+
+        Returns
+        -------
+        Checkpoint
+            The new checkpoint.
+        """
         best = run.best
         kept = {"score": best.score, "epoch": best.epoch, "state": best.state.as_dict()} if best.state else {}
         reports = [report.as_dict() for report in run.reports]
         return replace(self, build=build.as_dict(), state=run.state.as_dict(), best=kept, epochs=reports)
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, data only. At any moment ``path`` holds all of this or all of what was there before."""
+        """Write the checkpoint to a JSON file, which contains only data.
+
+        The file is replaced in one step: at any moment it holds either the old or the new checkpoint as a whole.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        """
         text = json.dumps(vars(self), sort_keys=True)
         part = path.with_name(path.name + ".part")
         with part.open("w") as file:
@@ -80,14 +101,38 @@ class Checkpoint:
         os.replace(part, path)
 
     def check_build(self, build: Build) -> None:
-        """Raises ValueError if ``build`` would go on with other bits than the one that the run was begun on."""
+        """Check that a build continues the run with the same bits.
+
+        Parameters
+        ----------
+        build : Build
+            The build to continue on.
+
+        Raises
+        ------
+        ValueError
+            The build has other widths or lanes than the one on which the run began.
+        """
         if self.build:
             decisive = _DECISIVE + (("refetch",) if self.options["refetch"] != "never" else ())
             cure = "go on with a build that has the same ones"
             _compare("a build with", self.build, build.as_dict(), decisive, cure)
 
     def run(self, task: Task, validation: Validation | None) -> Run:
-        """The run as it stood, to go on with."""
+        """The run to continue.
+
+        Parameters
+        ----------
+        task : Task
+            The same data and options as before.
+        validation : Validation or None
+            Rows to measure the model on.
+
+        Returns
+        -------
+        Run
+            The run after its finished epochs.
+        """
         if not self.state:
             return Run(task, task.new_state(), validation)
         unit = task.scale * 2.0 ** -Build(**self.build).model_frac
@@ -115,7 +160,18 @@ def _compare(
 
 
 def data_of(task: Task) -> dict[str, Any]:
-    """The size of what a device is given to train on, and a fingerprint of all of it."""
+    """The size and a fingerprint of the data of a task, as a device receives them.
+
+    Parameters
+    ----------
+    task : Task
+        The task.
+
+    Returns
+    -------
+    dict[str, Any]
+        Numbers of rows and features, and a SHA-256 digest.
+    """
     digest = hashlib.sha256()
     for _, block in iterate_blocks(task.values):
         digest.update(block.astype("<f4", copy=False).tobytes())
@@ -131,12 +187,22 @@ def data_of(task: Task) -> dict[str, Any]:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """What :meth:`Checkpoint.save` wrote.
+    """Load a file that :meth:`Checkpoint.save` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Checkpoint
+        Its contents.
 
     Raises
     ------
     DataError
-        For anything else.
+        The file cannot be read, is not a checkpoint, or is damaged.
     """
     try:
         content = json.loads(path.read_text())
@@ -154,23 +220,28 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def resume(path: Path | None, task: Task, *, go_on: bool) -> Checkpoint:
-    """The run that ``path`` holds or, where there is no such file yet, one at its beginning.
+    """Load the checkpoint of a run, or begin a new one if there is no such file yet.
 
     Parameters
     ----------
     path : Path or None
-        None: the run is kept nowhere.
+        The file; None for a run that is not saved.
     task : Task
-        What the run trains on.
+        Data and options of the run.
     go_on : bool
-        To go on with a run. Otherwise there must be no such file, so that none is lost.
+        Continue the saved run. If it is not set, the file must not exist, so that no run is overwritten.
+
+    Returns
+    -------
+    Checkpoint
+        The saved run, or a run before its first epoch.
 
     Raises
     ------
     ValueError
-        The file exists and is not to be resumed, or it holds another run.
+        The file exists but ``go_on`` is not set, or it holds a run with other data or options.
     DataError
-        It is no checkpoint.
+        The file is not a checkpoint.
     """
     options = task.options.as_dict()
     if path is None:

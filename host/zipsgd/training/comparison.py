@@ -1,4 +1,4 @@
-"""What a run was worth: against full precision and against naive quantisation, in words and numbers."""
+"""Comparison of a run with float64 SGD and with naive quantisation, as numbers, text and figure."""
 
 import json
 import logging
@@ -27,20 +27,22 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Comparison:
-    """Yardsticks of a run, with its steps and its order of samples.
+    """Results of float64 SGD and of naive quantisation, with the same steps and the same order of samples as a run.
 
     Parameters
     ----------
     float_loss : list of float
         Loss of float64 SGD after each epoch.
     float_score : float
-        Score of its final model.
+        Score of the final model of float64 SGD.
+    over_float : float
+        Ratio of the run's final loss to that of float64 SGD.
     naive_loss : list of float
-        Of naive quantisation (m = 1), per epoch while training.
+        Loss of naive quantisation (m = 1) during each epoch.
     naive_final_loss, naive_score : float
-        Of its final model on the unquantised rows.
-    over_float, naive_over_float : float
-        Final losses of the run and of the naive one over that of float64 SGD.
+        Loss and score of the final model of naive quantisation, on the unquantised rows.
+    naive_over_float : float
+        Ratio of the final loss of naive quantisation to that of float64 SGD.
     """
 
     float_loss: list[float]
@@ -53,22 +55,42 @@ class Comparison:
 
 
 def compare(X: Any, y: Any, options: Options, result: Result, **prepared: Any) -> Comparison:
-    """Float64 SGD, and naive quantisation on the emulator, on what ``result`` was trained on.
+    """Compare a run with float64 SGD, and with naive quantisation on the emulator.
 
     Parameters
     ----------
-    X, y, options : as of :func:`zipsgd.train`
-        What ``result`` was trained on; ``y`` is None for a table.
+    X, y : array or Table
+        The data of the run, see :func:`zipsgd.train`; ``y`` is None for a table.
+    options : Options
+        The options of the run.
     result : Result
-        Of the run.
+        The result of the run.
     prepared
-        ``weights`` and ``memory`` of :func:`zipsgd.train`.
+        ``weights`` and ``memory`` of the run, see :func:`zipsgd.train`.
+
+    Returns
+    -------
+    Comparison
+        Losses and scores of both.
     """
     return compare_task(prepare(X, y, options, **prepared), result)
 
 
 def compare_task(task: Task, result: Result) -> Comparison:
-    """The same for a task that was prepared already."""
+    """Compare a run on a prepared task with float64 SGD and with naive quantisation.
+
+    Parameters
+    ----------
+    task : Task
+        The task of the run.
+    result : Result
+        The result of the run.
+
+    Returns
+    -------
+    Comparison
+        Losses and scores of both.
+    """
     _log.info("comparing with float64 SGD")
     exact = float_sgd(task)
     _log.info("comparing with naive quantisation")
@@ -90,7 +112,20 @@ def compare_task(task: Task, result: Result) -> Comparison:
 
 
 def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
-    """A run in a few lines."""
+    """Describe a run in a few lines of text.
+
+    Parameters
+    ----------
+    result : Result
+        The result of the run.
+    comparison : Comparison or None
+        Comparison with float64 SGD and naive quantisation; None to leave it out.
+
+    Returns
+    -------
+    list of str
+        Lines of text.
+    """
     epochs = len(result.loss)
     lines = [f"{result.outcome()} after {epochs} epoch{'s' * (epochs > 1)} in {result.seconds:.1f} s"]
     if result.held_out_score is not None:
@@ -130,7 +165,24 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
 
 
 def save_report(folder: Path, title: str, result: Result, comparison: Comparison) -> list[Path]:
-    """Write ``report.json`` and ``loss.png`` into ``folder``; the files' paths."""
+    """Write ``report.json`` and ``loss.png``.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder for both files; it is created if necessary.
+    title : str
+        Title of the figure.
+    result : Result
+        The result of the run.
+    comparison : Comparison
+        Comparison with float64 SGD and naive quantisation.
+
+    Returns
+    -------
+    list of Path
+        Paths of the two files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "report.json", folder / "loss.png"]
     content = {"title": title, **result.as_dict(), "comparison": asdict(comparison)}

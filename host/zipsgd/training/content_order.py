@@ -1,4 +1,4 @@
-"""An order of a user's rows that does not depend on theirs."""
+"""An order of rows that depends only on their contents, and not on the order in which the user gives them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ _Index = npt.NDArray[np.int64]
 
 @compiled
 def _mix(words: npt.NDArray[np.uint64], hashes: npt.NDArray[np.uint64]) -> None:
-    """Stir each row of ``words`` into its hash."""
+    """Mix the words of each row into the hash of the row."""
     for i in range(words.shape[0]):
         h = hashes[i]
         for j in range(words.shape[1]):
@@ -24,10 +24,22 @@ def _mix(words: npt.NDArray[np.uint64], hashes: npt.NDArray[np.uint64]) -> None:
 
 
 def content_order(rows: Rows, targets: npt.NDArray[np.float64]) -> _Index:
-    """An order of rows, shape (rows,), by a hash of what is in them, features and targets (shape (rows, outputs)).
+    """Order rows by a hash of their features and targets.
 
-    The same rows in any order, format or precision that holds them exactly come out in the same order. So does a row that is
-    there twice, and a seed means the same for all of these.
+    The same rows get the same order, whatever their original order, their file format, or their precision (as long as it
+    holds them exactly). So the same seed gives the same bits for all of these.
+
+    Parameters
+    ----------
+    rows : Rows of shape (rows, columns)
+        Features.
+    targets : npt.NDArray[np.float64] of shape (rows, outputs)
+        Targets.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of shape (rows,)
+        Row numbers in the order of the hashes.
     """
     hashes = np.zeros(rows.shape[0], dtype=np.uint64)
     for part, block in iterate_blocks(rows):

@@ -1,4 +1,4 @@
-"""What is told of an epoch that is over."""
+"""The report of an epoch."""
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
@@ -16,11 +16,22 @@ __all__ = ["OVERFLOW", "EpochModel", "EpochReport", "advice"]
 _Float = npt.NDArray[np.float64]
 
 OVERFLOW = frozenset(Flag.NAMES[flag] for flag in (Flag.DELTA, Flag.GRADIENT, Flag.MODEL))
-"""Saturation that spoils a model. Single residuals may saturate, and Q3 at the end of its range."""
+"""Flags that mean a spoilt model. In contrast, a few saturated residuals, or a Q3 at the end of its range, do no harm."""
 
 
 def advice(flags: Collection[str]) -> str:
-    """What else to do about ``flags``, to be added to a message: of a model whose weights reached the end of their range."""
+    """A further hint for a warning about saturation, for models whose weights reached the end of their range.
+
+    Parameters
+    ----------
+    flags : collection of str
+        Names of the places where values were saturated.
+
+    Returns
+    -------
+    str
+        Text to add to the warning; empty if the weights stayed in range.
+    """
     if Flag.NAMES[Flag.MODEL] not in flags:
         return ""
     return (
@@ -36,11 +47,12 @@ class EpochModel:
     Parameters
     ----------
     coef : _Float of shape (heads, columns)
-        In the data's units.
+        Weights in the data's units.
     intercept : _Float of shape (heads,)
-        In the data's units.
+        Intercepts in the data's units.
     words : npt.NDArray[np.int64] of shape (heads, columns + 1)
-        The device's integers, the intercept's last. Where models are averaged, the mean has none: these are the last ones.
+        The model on the device as integers; the intercept's word is the last one. Where models are averaged, these belong to
+        the last model, because the mean exists only on the host.
     """
 
     coef: _Float
@@ -50,32 +62,34 @@ class EpochModel:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch that is over.
+    """The report of a finished epoch.
 
     Parameters
     ----------
     number : int
-        From 1, since training began.
+        The epoch, counted from 1 since training began.
     loss : float
-        Mean loss while training, of scaled targets, over samples and heads, as the device saw it.
+        Mean loss over samples and heads during the epoch, for scaled targets. The device estimates it from quantised samples
+        while the model changes.
     seconds : float
-        Of the epoch, on this computer.
+        Duration of the epoch on this computer.
     result : EpochResult
-        What the backend counted.
+        Loss sum, flags and counts of the backend.
     step_size : float
-        For features in [-1, 1], as the device rounded it.
+        Step size for features in [-1, 1], as rounded for the device.
     samples : int
-        Trained on.
+        Number of samples trained on.
     sample_bits : int
-        Sent as samples, or what would have been sent to a device.
+        Bits of samples that were sent to the device, or that a device would have received.
     refetched : float or None
-        Share of the samples that came again; None of a run that fetches none again.
+        Share of the samples that were sent again; None for a run without refetching.
     model : EpochModel or None
-        The model after the epoch; None of an epoch that was read from a checkpoint.
+        The model after the epoch; None for an epoch that was read from a checkpoint.
     exact_loss, score : float or None
-        Loss, and R2 or accuracy, of the model on the unquantised rows; None unless ``Options.measure`` asks for them.
+        Loss, and R2 or accuracy, of the model on the unquantised training rows; None unless ``Options.measure`` is set.
     validation_loss, validation_score : float or None
-        The same on the validation rows, where there are any; the score is always measured where ``Options.patience`` needs it.
+        The same on the validation rows; None unless there are such rows and ``Options.measure`` or ``Options.patience`` is
+        set.
     """
 
     number: int
@@ -94,16 +108,33 @@ class EpochReport:
 
     @property
     def flags(self) -> list[str]:
-        """Names of the places where values were saturated in the epoch."""
+        """list of str: Names of the places where values were saturated in the epoch."""
         return [name for bit, name in Flag.NAMES.items() if self.result.flags & bit]
 
     def as_dict(self) -> dict[str, Any]:
-        """All but the model, ready for JSON."""
+        """The report without the model, ready for JSON.
+
+        Returns
+        -------
+        dict[str, Any]
+            Values by field name.
+        """
         plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "model"}
         counted = {name: value for name, value in asdict(self.result).items() if name != "doubts"}
         return {**plain, "result": counted}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "EpochReport":
-        """The report that :meth:`as_dict` gave."""
+        """The inverse of :meth:`as_dict`.
+
+        Parameters
+        ----------
+        content : dict[str, Any]
+            A dict from :meth:`as_dict`.
+
+        Returns
+        -------
+        EpochReport
+            The report, without a model.
+        """
         return cls(**{**content, "result": EpochResult(**content["result"])})

@@ -1,4 +1,4 @@
-"""SGD in float64, the yardstick of every comparison."""
+"""SGD in float64, with which quantised training is compared."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ _Float = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FloatRun:
-    """What SGD in float64 does with a task.
+    """The result of SGD in float64.
 
     Parameters
     ----------
     losses, scores : list of float
-        Of the model after each epoch, on the unquantised rows.
+        Loss and score of the model after each epoch, on the unquantised rows.
     models : _Float of shape (heads, features)
         The final models, in scaled units.
     """
@@ -33,7 +33,18 @@ class FloatRun:
 
 
 def float_sgd(task: Task) -> FloatRun:
-    """Full-precision SGD with the order, the steps, the loss and the regularisers of a task."""
+    """Train in float64, with the order of the samples, the steps, the loss and the regularisers of a task.
+
+    Parameters
+    ----------
+    task : Task
+        Data and options, from :func:`zipsgd.prepare`.
+
+    Returns
+    -------
+    FloatRun
+        Losses, scores and final models.
+    """
     from zipsgd.packing import shuffled  # numba takes a second to import
 
     options, objective = task.options, task.options.objective

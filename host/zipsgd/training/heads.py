@@ -1,4 +1,4 @@
-"""Models that are trained side by side on the same rows: one for each class or output."""
+"""Heads: models that are trained side by side on the same rows, one for each class or output."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,15 +26,15 @@ class HeadEpoch:
     Parameters
     ----------
     loss : float
-        Mean while training, of scaled targets, over samples and heads, in units of the loss that the device minimises.
+        Mean loss over samples and heads during the epoch, for scaled targets, in units of the loss that the device minimises.
     samples : int
-        Of the epoch.
+        Number of samples.
     sample_bits : int
-        Bits of samples that went to the device, or would have gone to one.
+        Bits of samples that were sent to the device, or that a device would have received.
     result : EpochResult
-        What the backend says of all heads together.
+        Loss sum, flags and counts of all heads together.
     again : int
-        Samples that heads fetched again.
+        Number of samples that were sent again, over all heads.
     """
 
     loss: float
@@ -56,15 +56,16 @@ class _Pass:
 class Heads:
     """All heads of a task on one open backend, an epoch at a time.
 
-    As many heads as the backend's build holds are trained in one pass over the rows, and the rest take turns. The bits are the
-    same: all heads share order, up bits and seeds, and every epoch depends on its model, the seed and its number alone.
+    As many heads as the build has room for are trained in one pass over the rows, and the others in further passes. The bits
+    do not depend on this: all heads share the order, the up bits and the seeds, and an epoch depends only on its model, the
+    seed and its number.
 
     Parameters
     ----------
     task : Task
-        What to train on.
+        Data and options.
     backend : Backend
-        Open, of a build that can do the task.
+        Open backend whose build supports the task.
     """
 
     def __init__(self, task: Task, backend: Backend) -> None:
@@ -93,18 +94,18 @@ class Heads:
         Parameters
         ----------
         number : int
-            Of the epoch, from 0: decides order, up bits and seeds.
+            The epoch, counted from 0, which determines the order, the up bits and the seeds.
         words : _Int of shape (heads, features)
-            The models it begins with; those that the last call returned, if there was one.
+            The models to begin with. After the first call they must be those that the last call returned.
         step : int
-            Number of the task's step.
+            Index of the step among the steps of the task.
         progress : callable
-            Told how many of its samples have gone in; where heads take turns, the mean over them.
+            Called with the number of samples that have been taken so far, averaged over the passes.
 
         Returns
         -------
         tuple of HeadEpoch and _Int
-            What was seen, and the models after it.
+            Loss and counts of the epoch, and the models after it.
         """
         task, backend = self._task, self._backend
         size = task.step(step, backend.build)
@@ -139,7 +140,7 @@ class Heads:
         return HeadEpoch(loss, count, bits, total, again), words
 
     def _sample_bits(self, config: RunConfig, samples: int, twice: int) -> int:
-        """Bits of so many samples and labels, of which some come twice."""
+        """Bits of ``samples`` samples with their labels, of which ``twice`` are sent again."""
         labels = LABEL_BITS * config.labels
         first = samples * (config.features * (config.p + config.m) + labels)
         return first + twice * (config.features * (self._backend.build.p_max + config.m) + labels)

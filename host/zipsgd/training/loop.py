@@ -19,16 +19,16 @@ __all__ = ["Best", "Run"]
 
 @dataclass(frozen=True)
 class Best:
-    """The best epoch so far by its validation score.
+    """The best epoch so far, by the score on the validation rows.
 
     Parameters
     ----------
     score : float
-        Of the epoch's model on the validation rows.
+        Score of the model after that epoch.
     epoch : int
-        Number of the epoch in this run, from 1; 0 before the first.
+        The epoch of this run, counted from 1; 0 before the first epoch.
     state : State or None
-        The model after it.
+        The model after that epoch.
     """
 
     score: float = float("-inf")
@@ -38,22 +38,22 @@ class Best:
 
 @dataclass
 class Run:
-    """A task in training.
+    """A training run.
 
     Parameters
     ----------
     task : Task
-        What is trained on.
+        Data and options.
     state : State
-        The model to begin with; after each epoch the model there is.
+        The model to begin with; updated after each epoch.
     validation : Validation or None
-        Rows to measure each epoch's model on.
+        Rows to measure the model on after each epoch.
     first_step : int
-        Number of the task's step that the first epoch takes.
+        Index of the first epoch's step among the steps of the task.
     reports : list of EpochReport
-        Of epochs that are over, such as those of a checkpoint.
+        Reports of the finished epochs, including those from a checkpoint.
     best : Best
-        Of the epochs that are over.
+        The best of the finished epochs.
     """
 
     task: Task
@@ -65,7 +65,7 @@ class Run:
 
     @property
     def over(self) -> bool:
-        """Whether all epochs are over, or none has improved the score for so long that it is time to stop."""
+        """bool: Whether all epochs are finished, or the score has not improved for ``patience`` epochs."""
         done, options = len(self.reports), self.task.options
         early = (
             options.patience and self.validation is not None and done - self.best.epoch >= options.patience
@@ -80,11 +80,11 @@ class Run:
         Parameters
         ----------
         backend : Backend
-            Open, of a build that can do the task.
+            Open backend whose build supports the task.
         callbacks : Callbacks
-            Told of samples and epochs.
+            Called as samples are taken and epochs end.
         keep : callable
-            Called after each epoch, before the callbacks: it may write a checkpoint.
+            Called after each epoch, before the callbacks, for instance to write a checkpoint.
         """
         self.state = self.state.rescaled(self.task.scalings, self.task.scale, backend.build)
         for report in self._epochs(backend, callbacks):
@@ -121,7 +121,7 @@ class Run:
             yield report
 
     def _measured(self, report: EpochReport) -> EpochReport:
-        """The report with what the options ask to measure; keeps the best model."""
+        """Add the measurements that the options ask for to the report, and remember the best model."""
         options = self.task.options
         if options.measure:
             found = measure_task(self.task, self.state)

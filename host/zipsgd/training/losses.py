@@ -1,4 +1,4 @@
-"""The loss compiler: any smooth derivative as a polynomial that the device evaluates (ZipML, section 4).
+"""The loss compiler, which approximates the derivative of a smooth loss by a polynomial for the device (ZipML, section 4).
 
     >>> import numpy as np
     >>> from zipsgd.training.losses import compile_loss
@@ -6,7 +6,8 @@
     >>> print(soft)
     soft: a polynomial of degree 5 in the residual from -1 to 1, off by at most 0.0065
 
-The derivative's Chebyshev series, cut off at the degree, comes close to the polynomial of the least maximum error.
+The polynomial is the Chebyshev series of the derivative, cut off at the degree. Its largest error is close to the smallest
+possible one.
 """
 
 from collections.abc import Callable
@@ -29,20 +30,34 @@ __all__ = ["CompiledLoss", "compile_loss", "logistic", "pseudo_huber"]
 
 _Float = npt.NDArray[np.float64]
 _GRID = 1025
-"""Points at which fit and function are compared."""
+"""Points at which the polynomial and the derivative are compared."""
 _SERIES = 256
-"""Degree up to which a function's Chebyshev series is known before it is cut off."""
+"""Degree of the Chebyshev series before it is cut off."""
 _KINDS = {"margin": Loss.POLYNOMIAL_MARGIN, "residual": Loss.POLYNOMIAL_RESIDUAL}
 
 
 @dataclass(frozen=True)
 class CompiledLoss:
-    """A loss as the device has it.
+    """A loss whose derivative is a polynomial that the device can evaluate.
 
-    ``loss``: of the margin, or of the residual z - b. ``scale``: the margin is scale s z, with s = +-1 the label's sign, and
-    what the device minimises is l / scale. ``polynomial``: the derivative. ``error``: how far the polynomial is from the
-    derivative within the radius at most, the rounding of coefficients and sums on the device included. ``exact``: the
-    derivative itself at evenly spaced points from -radius to radius. ``odds``: whether scores are logarithms of odds.
+    Parameters
+    ----------
+    name : str
+        Name for messages.
+    loss : Loss
+        Whether the loss is a function of the margin or of the residual z - b.
+    scale : float
+        The margin is scale s z, where z is the device's output and s = +-1 the sign of the label. The device minimises the
+        loss divided by the scale. 1 for a loss of the residual.
+    polynomial : Polynomial
+        Derivative of the loss.
+    error : float
+        Largest distance of the polynomial from the exact derivative within the radius, including the rounding of coefficients
+        and sums on the device.
+    exact : tuple of float
+        The exact derivative at evenly spaced points from -radius to radius.
+    odds : bool
+        Whether the outputs estimate logarithms of odds, as those of the logistic loss do.
     """
 
     name: str
@@ -55,27 +70,49 @@ class CompiledLoss:
 
     @property
     def radius(self) -> float:
-        """The device cuts arguments off there."""
+        """float: Margins or residuals beyond [-radius, radius] are clipped on the device."""
         return self.scale * (1 << self.polynomial.reach)
 
     @property
     def samples_per_value(self) -> int:
-        """Independent quantisations that an estimate without bias takes."""
+        """int: Independent quantisations of a value that an unbiased gradient needs."""
         return self.polynomial.degree + 1
 
     @property
     def curvature(self) -> float:
-        """The derivative's steepest slope in z, 1 for least squares: steps may be larger in inverse proportion."""
+        """float: Largest second derivative with respect to z, 1 for least squares. The step size is divided by it."""
         slope = PowerSeries(self.polynomial.derivative).deriv()
         return float(np.abs(slope(np.linspace(-1, 1, _GRID))).max()) / (1 << self.polynomial.reach)
 
     def derivative(self, t: npt.ArrayLike) -> _Float:
-        """The polynomial, at margins or residuals ``t``."""
+        """The derivative of the loss by the polynomial.
+
+        Parameters
+        ----------
+        t : array_like
+            Margins or residuals.
+
+        Returns
+        -------
+        npt.NDArray[np.float64] of the shape of ``t``
+            Values of the polynomial; constant beyond the radius.
+        """
         inside = np.clip(np.asarray(t, dtype=np.float64) / self.radius, -1, 1)
         return np.asarray(PowerSeries(self.polynomial.derivative)(inside))
 
     def value(self, t: npt.ArrayLike) -> _Float:
-        """Its integral, the loss; straight on beyond the radius."""
+        """The loss: the integral of the polynomial.
+
+        Parameters
+        ----------
+        t : array_like
+            Margins or residuals.
+
+        Returns
+        -------
+        npt.NDArray[np.float64] of the shape of ``t``
+            Values of the loss, which is linear beyond the radius.
+        """
         scaled = np.asarray(t, dtype=np.float64) / self.radius
         inside = np.clip(scaled, -1, 1)
         beyond = (scaled - inside) * self.derivative(inside * self.radius)
@@ -136,23 +173,37 @@ def compile_loss(
     tolerance: float | None = None,
     build: Build | None = None,
 ) -> CompiledLoss:
-    """Fit a polynomial to a loss's derivative, and see that the device can evaluate it.
+    """Fit a polynomial to the derivative of a loss, and check that the device can evaluate it.
 
     Parameters
     ----------
-    name : for messages.
-    derivative : l'(t), of an array of margins or residuals. That of the logistic loss is -1 / (1 + exp(t)).
-    of : "margin", the score times the label's sign, or "residual", the score less the label, of labels in [-1, 1].
-    degree : of the polynomial, 1 to 7. Its estimate takes degree + 1 samples per value.
-    radius : the fit is good from -radius to radius, where the device cuts arguments off. Of residuals 1, 2 or 4.
-    constant : l(0), which only shows in the loss that training reports.
-    tolerance : the largest error to accept.
-    build : whose widths count; by default the usual ones.
+    name : str
+        Name for messages.
+    derivative : callable
+        The derivative l'(t) for an array of margins or residuals. For the logistic loss it is -1 / (1 + exp(t)).
+    of : str
+        "margin" for a function of the score times the label's sign, or "residual" for a function of the score minus the
+        label, where labels are scaled to [-1, 1].
+    degree : int
+        Degree of the polynomial, 1 to 7. An unbiased gradient needs degree + 1 samples per value.
+    radius : float
+        The fit holds from -radius to radius; the device clips arguments beyond. For residuals it must be 1, 2 or 4.
+    constant : float
+        l(0). It affects only the loss that training reports.
+    tolerance : float or None
+        Largest error to accept; None for any.
+    build : Build or None
+        Widths of the device; None for the default widths.
+
+    Returns
+    -------
+    CompiledLoss
+        The loss, for ``zipsgd.train(loss=...)``.
 
     Raises
     ------
     ValueError
-        An argument out of its range; a derivative that is not finite; coefficients that could overflow; an error above
+        An argument is out of range, the derivative is not finite, the coefficients could overflow, or the error is above
         ``tolerance``. The message says what to change.
     """
     if of not in _KINDS:
@@ -164,7 +215,7 @@ def compile_loss(
         raise ValueError(f"radius must be one of {', '.join(map(str, radii))} of residuals, not {radius}")
     if not 0 < radius < float("inf"):
         raise ValueError(f"radius must be a positive number, not {radius}")
-    # Margins are scaled so that the device's z covers [-1, 1], which leaves the model the most room
+    # Margins are scaled so that the device's z covers [-1, 1]: so the model uses as little of its range as possible
     scale, reach = (1.0, radii.index(int(radius))) if of == "residual" else (float(radius), 0)
     degree = int(degree)
     build = Build(polynomial=degree) if build is None else build
@@ -200,7 +251,7 @@ def compile_loss(
         raise ValueError(f"{name}: {too_large}") from None
     rounded = np.array(words.derivative) * 2.0**-build.residual_frac
     error = _largest(PowerSeries(rounded)(points / radius) - exact)
-    error += degree / 2 * 2.0**-build.residual_frac  # of the products
+    error += degree / 2 * 2.0**-build.residual_frac  # rounding of the products
     if tolerance is not None and error > tolerance:
         raise ValueError(
             f"{name}: a polynomial of degree {degree} is off by up to {error:.2g}, more than {tolerance:g}: raise the degree "
@@ -210,15 +261,31 @@ def compile_loss(
 
 
 def _largest(off: _Float) -> float:
-    """Of a function whose values at evenly spaced points are ``off``, the largest size: between points, too, where it may turn
-    or jump, having come from both sides as fast as it does just beside them."""
+    """An upper estimate of the largest absolute value of a function, from its values ``off`` at evenly spaced points.
+
+    Between two points the function may rise, and even jump. It is assumed to change there at most as much as in the intervals
+    on either side.
+    """
     size, change = np.abs(off), np.abs(np.diff(off))
     between = np.maximum(size[1:-2], size[2:-1]) + np.minimum(change[:-2], change[2:])
     return float(max(size.max(), between.max()))
 
 
 def logistic(degree: int = 5, radius: float = 4) -> CompiledLoss:
-    """log(1 + exp(-t)) of the margin t."""
+    """The logistic loss, log(1 + exp(-t)) of the margin t.
+
+    Parameters
+    ----------
+    degree : int
+        Degree of the polynomial, 1 to 7.
+    radius : float
+        The fit holds for margins from -radius to radius.
+
+    Returns
+    -------
+    CompiledLoss
+        The loss, whose outputs estimate logarithms of odds.
+    """
     fit = compile_loss(
         "logistic",
         lambda t: -1 / (1 + np.exp(t)),
@@ -231,8 +298,27 @@ def logistic(degree: int = 5, radius: float = 4) -> CompiledLoss:
 
 
 def pseudo_huber(epsilon: float = 0.5, degree: int = 5, radius: float = 1) -> CompiledLoss:
-    """epsilon^2 (sqrt(1 + (r / epsilon)^2) - 1) of the residual r: squared near 0, absolute from about ``epsilon`` on, where
-    the range of labels is from -1 to 1."""
+    """The pseudo-Huber loss, epsilon^2 (sqrt(1 + (r / epsilon)^2) - 1) of the residual r.
+
+    Parameters
+    ----------
+    epsilon : float
+        Residual from which on the loss grows about linearly; below it is about quadratic. Labels are scaled to [-1, 1].
+    degree : int
+        Degree of the polynomial, 1 to 7.
+    radius : float
+        The fit holds for residuals from -radius to radius: 1, 2 or 4.
+
+    Returns
+    -------
+    CompiledLoss
+        The loss.
+
+    Raises
+    ------
+    ValueError
+        ``epsilon`` is not a positive number.
+    """
     if not 0 < epsilon < float("inf"):
         raise ValueError(f"epsilon must be a positive number, not {epsilon}")
     return compile_loss(

@@ -1,4 +1,4 @@
-"""How good a model is on rows, exactly: its loss and its score, in float64."""
+"""The exact loss and score of a model on given rows, in float64."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,14 +23,14 @@ _Float = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a model is worth on some rows.
+    """Loss and score of a model on some rows.
 
     Parameters
     ----------
     loss : float
-        Mean loss of scaled targets over rows and heads, as a user counts it.
+        Mean loss over rows and heads, for scaled targets.
     score : float
-        R2 of numbers, the mean over outputs; accuracy of classes. NaN for numbers that do not vary.
+        For regression R2, the mean over outputs, or NaN if an output does not vary; for classification the accuracy.
     """
 
     loss: float
@@ -39,16 +39,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Validation:
-    """Rows that a model is measured on after each epoch, and not trained on.
+    """Rows that are held out of training, on which the model is measured after each epoch.
 
     Parameters
     ----------
     features : Rows
-        In their own units.
+        Features in their own units.
     labels : Labels
-        Of these rows.
+        Labels of these rows.
     weights : _Float of shape (rows,) or None
-        How much each row counts; None for all alike.
+        Weight of each row; None for equal weights.
     """
 
     features: Rows
@@ -64,22 +64,27 @@ def measure(
     numbers: npt.NDArray[np.int16] | None = None,
     weights: _Float | None = None,
 ) -> Measured:
-    """Loss and score of scaled models on scaled values, in one pass.
+    """Loss and score of scaled models on scaled values, in one pass over the rows.
 
     Parameters
     ----------
     values : Rows of shape (rows, features)
-        Scaled, with the intercept's column.
+        Scaled values, including the intercept's column.
     models : _Float of shape (heads, features)
-        For these values, in units of the scaled targets.
+        Models of scaled values and scaled targets.
     labels : npt.NDArray of shape (rows, heads)
-        Scaled targets, or int16 in units of 2^-15.
+        Scaled targets, as floats or as int16 in units of 2^-15.
     objective : Objective
-        Whose loss is measured.
+        The loss.
     numbers : npt.NDArray[np.int16] of shape (rows,) or None
-        Of classes: the number of each row's class.
+        For classification the class number of each row; None for regression.
     weights : _Float of shape (rows,) or None
-        How much each row counts.
+        Weight of each row; None for equal weights.
+
+    Returns
+    -------
+    Measured
+        Loss and score.
     """
     rows, heads = labels.shape
     unit = 2.0**-LABEL_FRAC if labels.dtype == np.int16 else 1.0
@@ -96,13 +101,41 @@ def measure(
 
 
 def measure_task(task: Task, state: State) -> Measured:
-    """Loss and score of a model on the rows of its task, each counted once."""
+    """Loss and score of a model on the training rows, where each row counts once.
+
+    Parameters
+    ----------
+    task : Task
+        The task with the training rows.
+    state : State
+        The model.
+
+    Returns
+    -------
+    Measured
+        Loss and score.
+    """
     models = state.scaled_models() / task.scale
     return measure(task.values, models, task.labels, task.options.objective, task.numbers)
 
 
 def measure_validation(task: Task, validation: Validation, state: State) -> Measured:
-    """Loss and score of a model on validation rows, which may lie beyond the range of the task's rows."""
+    """Loss and score of a model on validation rows. Their values are not clipped to the range of the training rows.
+
+    Parameters
+    ----------
+    task : Task
+        The task that the model was trained on.
+    validation : Validation
+        The validation rows.
+    state : State
+        The model.
+
+    Returns
+    -------
+    Measured
+        Loss and score.
+    """
     values = _Unclipped(validation.features, task.scalings[0])
     return measure(
         values,
@@ -115,7 +148,7 @@ def measure_validation(task: Task, validation: Validation, state: State) -> Meas
 
 
 class _Unclipped:
-    """Rows scaled as a task's, but not clipped to its range."""
+    """Rows with the scaling of a task, but not clipped to the range of the training rows."""
 
     def __init__(self, features: Rows, scaling: Scaling) -> None:
         self._features, self._scaling = features, scaling

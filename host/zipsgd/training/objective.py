@@ -1,4 +1,4 @@
-"""What a run minimises: its loss on the device, and the same loss in float64."""
+"""The loss that a run minimises, as the device evaluates it and in float64."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,29 +23,29 @@ CLASS_LOSSES: _Losses = {
     "logistic": logistic,
     "squared_error": Loss.SQUARED,
 }
-"""Losses of classifiers, by the names that users choose them by. The first is the default."""
+"""Losses for classification by name. The first is the default."""
 REGRESSION_LOSSES: _Losses = {"squared_error": Loss.SQUARED, "huber": pseudo_huber}
-"""The same of regression."""
+"""Losses for regression by name. The first is the default."""
 
 _HINGE_CURVATURE = 0.5
-"""A hinge has no curvature, and its derivative is at most 1 however far a sample is from its margin, so that no step makes it
-diverge. Twice the step of the other losses is good; four times takes models to the end of their range."""
+"""Curvature that is assumed for a hinge. A hinge has no curvature, and its derivative is at most 1, so that no step size makes
+it diverge. Twice the step size of the other losses works well; with four times, weights reach the end of their range."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss of the device's own, or one that was compiled for it.
+    """A loss that is built into the device, or a compiled one.
 
     Parameters
     ----------
     name : str
-        As a user chose it.
+        The name that the user chose it by.
     loss : Loss
-        What the device evaluates.
+        Kind of the loss on the device.
     compiled : CompiledLoss or None
-        The polynomial loss, where ``loss`` is one.
+        The compiled loss; None for a built-in one.
     curvature : float
-        See :func:`zipsgd.training.steps.default_step_size`.
+        Curvature for the automatic step, see :func:`zipsgd.training.steps.default_step_size`.
     """
 
     name: str
@@ -55,33 +55,54 @@ class Objective:
 
     @classmethod
     def from_compiled(cls, compiled: CompiledLoss) -> "Objective":
-        """The objective of a compiled loss."""
+        """The objective of a compiled loss.
+
+        Parameters
+        ----------
+        compiled : CompiledLoss
+            The loss.
+
+        Returns
+        -------
+        Objective
+            The objective.
+        """
         return cls(compiled.name, compiled.loss, compiled, compiled.curvature)
 
     @property
     def polynomial(self) -> Polynomial | None:
-        """The derivative's polynomial, None for a loss of the device's own."""
+        """Polynomial or None: The derivative as a polynomial; None for a built-in loss."""
         return None if self.compiled is None else self.compiled.polynomial
 
     @property
     def samples_per_value(self) -> int:
-        """Independent quantisations that make the gradient unbiased; hinges come nearest to that at 2."""
+        """int: Quantisations of a value that make the gradient unbiased. For hinges 2, which leave a small bias."""
         return 2 if self.compiled is None else self.compiled.samples_per_value
 
     @property
     def scale(self) -> float:
-        """The device minimises 1 / scale of the loss; see :class:`zipsgd.training.losses.CompiledLoss`."""
+        """float: The device minimises the loss divided by this, see :class:`zipsgd.training.losses.CompiledLoss`."""
         return 1.0 if self.compiled is None else self.compiled.scale
 
     @property
     def estimates_odds(self) -> bool:
-        """Whether outputs are logarithms of odds."""
+        """bool: Whether outputs estimate logarithms of odds."""
         return self.compiled is not None and self.compiled.odds
 
     def values(self, outputs: _Float, labels: _Float) -> _Float:
-        """The loss of each output z with its label b, both in the device's units, as a user counts it.
+        """The loss of each output, in the units that are reported to users.
 
-        Squared losses are not halved, as the device does not halve them.
+        Squared losses have no factor of 1/2, as on the device.
+
+        Parameters
+        ----------
+        outputs, labels : _Float of shape (rows, heads)
+            Outputs z and labels b in the device's units.
+
+        Returns
+        -------
+        _Float of shape (rows, heads)
+            Losses.
         """
         if self.loss == Loss.SQUARED:
             return (outputs - labels) ** 2
@@ -91,7 +112,18 @@ class Objective:
         return within**2 if self.loss == Loss.SQUARED_HINGE else within
 
     def derivatives(self, outputs: _Float, labels: _Float) -> _Float:
-        """dl/dz of the loss that the device minimises: of a squared loss the residual, else of 1 / scale of the loss."""
+        """The derivative with respect to the output of the loss that the device minimises.
+
+        Parameters
+        ----------
+        outputs, labels : _Float of shape (rows, heads)
+            Outputs z and labels b in the device's units.
+
+        Returns
+        -------
+        _Float of shape (rows, heads)
+            The residual for the squared error; otherwise the derivative of the loss divided by ``scale``.
+        """
         if self.loss == Loss.SQUARED:
             return outputs - labels
         signs = np.sign(labels)
@@ -102,19 +134,29 @@ class Objective:
         return np.asarray(-signs * (within if self.loss == Loss.SQUARED_HINGE else within > 0))
 
     def _argument(self, outputs: _Float, labels: _Float) -> _Float:
-        """A compiled loss's t: the margin or the residual."""
+        """The argument t of a compiled loss: the margin or the residual."""
         if self.loss == Loss.POLYNOMIAL_MARGIN:
             return self.scale * np.sign(labels) * outputs
         return outputs - labels
 
 
 def class_objective(asked: Any = None) -> Objective:
-    """The objective of a classifier's loss, by its name or compiled ``of="margin"``; None is the default.
+    """The objective of a classifier.
+
+    Parameters
+    ----------
+    asked : str, CompiledLoss or None
+        A name of :data:`CLASS_LOSSES`, a loss that was compiled ``of="margin"``, or None for the default.
+
+    Returns
+    -------
+    Objective
+        The objective.
 
     Raises
     ------
     ValueError
-        For anything else.
+        There is no such loss, or it is not for classes.
     """
     if isinstance(asked, str) and asked in REGRESSION_LOSSES and asked not in CLASS_LOSSES:
         raise ValueError(f"the loss {asked!r} is for numbers; of classes: {', '.join(CLASS_LOSSES)}")
@@ -122,12 +164,22 @@ def class_objective(asked: Any = None) -> Objective:
 
 
 def regression_objective(asked: Any = None) -> Objective:
-    """The objective of a regression's loss, by its name or compiled ``of="residual"``; None is the default.
+    """The objective of a regression.
+
+    Parameters
+    ----------
+    asked : str, CompiledLoss or None
+        A name of :data:`REGRESSION_LOSSES`, a loss that was compiled ``of="residual"``, or None for the default.
+
+    Returns
+    -------
+    Objective
+        The objective.
 
     Raises
     ------
     ValueError
-        For anything else.
+        There is no such loss, or it is not for numbers.
     """
     if isinstance(asked, str) and asked in CLASS_LOSSES and asked not in REGRESSION_LOSSES:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The backend of a run, from what a user says of it."""
+"""Opening the backend of a run."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -16,7 +16,20 @@ __all__ = ["build_of_backend", "check_build", "opened"]
 
 
 def build_of_backend(wanted: BackendOptions, task: Task) -> Build | None:
-    """The build to emulate or simulate for a task, or that a board must hold; None for whatever is on a board."""
+    """The build that a backend is opened with.
+
+    Parameters
+    ----------
+    wanted : BackendOptions
+        The backend that the user chose.
+    task : Task
+        The task.
+
+    Returns
+    -------
+    Build or None
+        The build to emulate or simulate, or the build that a board must have; None if any build on the board will do.
+    """
     if isinstance(wanted.build, Build):
         return wanted.build
     if wanted.name in BACKENDS:
@@ -25,7 +38,20 @@ def build_of_backend(wanted: BackendOptions, task: Task) -> Build | None:
 
 
 def check_build(task: Task, build: Build) -> None:
-    """Raises LimitError if ``build`` cannot train a head of the task."""
+    """Check that a build can train one head of a task.
+
+    Parameters
+    ----------
+    task : Task
+        The task.
+    build : Build
+        The build.
+
+    Raises
+    ------
+    LimitError
+        The build does not support the task.
+    """
     task.config.check(build, samples_at_once(task.config, build, task.rows))
 
 
@@ -36,21 +62,28 @@ def opened(
     check: Callable[[Build], None] = lambda build: None,
     build: Build | None = None,
 ) -> Iterator[Backend]:
-    """An open backend for a task, closed in the end unless it was given open.
+    """Open a backend for a task, and close it at the end unless it was passed in open.
 
     Parameters
     ----------
     backend : str, BackendOptions or Backend
-        A name, a name with more to say of it, or an open backend.
+        A name, a name with further options, or an open backend.
+    task : Task
+        The task.
     check : callable
-        Raises what else is wrong with a build, before a virtual board is compiled.
+        A further check of the build, which raises an error. It is called before a virtual board is compiled.
     build : Build or None
-        In place of the build that the task needs, where the user says nothing of it.
+        The build to use if the user did not choose one; None for one that fits the task.
+
+    Yields
+    ------
+    Backend
+        The open backend.
 
     Raises
     ------
     LimitError
-        The build cannot do the task.
+        The build does not support the task.
     """
     if isinstance(backend, str):
         backend = BackendOptions(backend)

@@ -1,4 +1,4 @@
-"""How to train: everything that decides the bits of a run, beside the data."""
+"""Options of training: everything besides the data that determines the bits of a run."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,7 +16,9 @@ from .steps import check_schedule
 __all__ = ["LEVELS", "REFETCH", "Options", "options_with"]
 
 LEVELS = ("uniform", "optimal")
+"""Values of ``Options.levels``."""
 REFETCH = tuple(kind.name.lower() for kind in Refetch)
+"""Values of ``Options.refetch``."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,59 +28,63 @@ class Options:
     Parameters
     ----------
     classify : bool
-        Take each different label for a class. Two classes have one model of +-1; more have a model each, against all others.
+        Train a classifier: each distinct label is a class. Two classes share one model with targets of -1 and +1. Of more
+        classes, each has its own model, one against all others.
     loss : str, CompiledLoss or None
-        What is minimised. Of numbers "squared_error" (the default) or "huber"; of classes "squared_hinge" (the default),
-        "hinge", "logistic" or "squared_error"; or a loss of :func:`zipsgd.training.losses.compile_loss`.
+        The loss to minimise. For regression "squared_error" (the default) or "huber"; for classification "squared_hinge" (the
+        default), "hinge", "logistic" or "squared_error"; or a loss from :func:`zipsgd.compile_loss`.
     base_bits : int
         Base planes p of a value, 1 to 8; with optimal levels 0 to 4 (0: two levels).
     samples_per_value : int or None
-        Independent quantisations m of a value, one plane each: 2 is double sampling, 1 the biased naive quantiser, 0
-        truncation; d + 1 for a loss whose derivative is a polynomial of degree d. None: as many as make the gradient unbiased.
+        Independent quantisations m of a value, each of which costs one more bit. 2 is double sampling, 1 is naive quantisation
+        with a biased gradient, 0 is truncation. A loss whose derivative is a polynomial of degree d needs d + 1 for an
+        unbiased gradient. None: as many as make the gradient unbiased.
     batch_size : int
         Samples of a mini-batch, 1 to 4096.
     step_size : float or None
-        Step size of the first epoch, for features in [-1, 1]. None: one that follows from the data, see
+        Step size of the first epoch, for features in [-1, 1]. None: computed from the data, see
         :func:`zipsgd.training.steps.default_step_size`.
     schedule : str or sequence of float
-        How the step shrinks by epoch: a name of :data:`zipsgd.training.steps.SCHEDULES`, or a factor for each epoch, of which
-        the last one goes on.
+        How the step size shrinks from epoch to epoch: a name of :data:`zipsgd.training.steps.SCHEDULES`, or a factor for each
+        epoch, the last of which holds for all further epochs.
     epochs : int
         Passes over the data.
     seed : int
-        Decides order, up bits and all rounding.
+        Determines the order of the rows, the up bits and all stochastic rounding.
     one_sided : bool
-        Use g = Q1 l'(z2) rather than the symmetric mean of both orders.
+        Use the gradient Q1 l'(z2) instead of the mean of both orders.
     fresh : bool
-        Draw the up bits afresh in each epoch, rather than once.
+        Draw new up bits in each epoch instead of once for all epochs.
     levels : str
         "uniform", or "optimal" for the levels of least variance (ZipML, section 3), which need a device with a transcoder.
     level_bits : int
         Bits of an optimal level, 2 to 8.
     shared_levels : bool
-        Use the same optimal levels for all columns, rather than each its own.
+        Use the same optimal levels for all columns instead of separate ones for each column.
     refetch : str
-        Of hinges: "never", "certain" or "likely". Samples whose side of the margin is in doubt after quantisation are left out
-        and come again behind the others at all base bits, see :class:`zipsgd.protocol.run.Refetch`.
+        For hinge losses: "never", "certain" or "likely". A sample whose side of the margin is in doubt after quantisation is
+        left out, and sent again with 8 base bits after the others, see :class:`zipsgd.protocol.run.Refetch`.
     l2, l1, bound, radius : float
         Regularisers, see :class:`zipsgd.training.regulariser.Regulariser`. They need a device with a proximal step.
     average : int
-        Use the mean of the models after each epoch, from this epoch on (1: of all). 0 uses the last model. Suits
+        Use the mean of the models after each epoch, from this epoch on (1: of all epochs). 0 uses the last model. Suited to
         ``schedule="constant"``.
     patience : int
-        Stop after so many epochs without a better score on the validation rows, and keep the best model. 0 never stops early.
+        Stop after this many epochs without a better score on the validation rows, and keep the best model. 0 never stops
+        early.
     tolerance : float
-        Least improvement of the score that counts for ``patience``.
+        Smallest improvement of the score that counts for ``patience``.
     measure : bool
-        Also measure each epoch's model exactly: loss and score on the unquantised rows, and on the validation rows.
+        Also compute the exact loss and score of the model after each epoch, on the unquantised training rows and on the
+        validation rows.
     sort_rows : bool
-        Start from an order of the rows that depends on their content alone, so that the same rows in another order give the
-        same bits. The estimators do this.
+        First sort the rows by a hash of their contents, so that the same rows in any order give the same bits. The
+        scikit-learn estimators always do this.
 
     Raises
     ------
     ValueError
-        For what no build could do. What one build cannot do, :func:`zipsgd.train` finds.
+        The options contradict each other, or no build supports them. :func:`zipsgd.train` checks them against its build.
     """
 
     classify: bool = False
@@ -134,40 +140,46 @@ class Options:
         check_schedule(self.schedule)
         if self.step_size is not None and not 0 < self.step_size < float("inf"):
             raise ValueError(f"step_size must be positive, not {self.step_size}")
-        _ = self.regulariser, self.objective  # raise for what cannot be
+        _ = self.regulariser, self.objective  # these check their arguments
 
     def __repr__(self) -> str:
-        """What differs from the usual options."""
+        """The options that differ from the defaults."""
         other = [f for f in fields(self) if getattr(self, f.name) != f.default]
         return f"Options({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in other)})"
 
     @property
     def regulariser(self) -> Regulariser:
-        """The penalties and bounds."""
+        """Regulariser: The penalties and bounds."""
         return Regulariser(self.l2, self.l1, self.bound, self.radius)
 
     @cached_property
     def objective(self) -> Objective:
-        """What is minimised."""
+        """Objective: The loss to minimise."""
         return class_objective(self.loss) if self.classify else regression_objective(self.loss)
 
     @property
     def quantisations(self) -> int:
-        """Samples per value m, resolved."""
+        """int: Samples per value m, where None is replaced by the number that makes the gradient unbiased."""
         return self.objective.samples_per_value if self.samples_per_value is None else self.samples_per_value
 
     @property
     def refetches(self) -> Refetch:
-        """The device's word for ``refetch``."""
+        """Refetch: The value of ``refetch`` for the device."""
         return Refetch[self.refetch.upper()]
 
     @property
     def level_steps(self) -> int | None:
-        """The ``steps`` of :meth:`zipsgd.data.Scaling.fit` that the levels' grid needs."""
+        """int or None: The argument ``steps`` of :meth:`zipsgd.data.Scaling.fit` for optimal levels; None for uniform ones."""
         return (1 << (self.level_bits - 1)) - 1 if self.levels == "optimal" else None
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields, ready for JSON; a compiled loss by its name, kind and coefficients."""
+        """The options, ready for JSON.
+
+        Returns
+        -------
+        dict[str, Any]
+            Values by field name. A compiled loss is a dict of its name, kind and coefficients.
+        """
         plain = {name: value for name, value in vars(self).items() if name in self.__dataclass_fields__}
         if isinstance(self.loss, CompiledLoss):
             plain["loss"] = {
@@ -183,12 +195,24 @@ class Options:
 
 
 def options_with(options: Options | None, words: dict[str, Any]) -> Options:
-    """``options``, or the usual ones, with other values for some fields.
+    """Replace some fields of the options.
+
+    Parameters
+    ----------
+    options : Options or None
+        Options to start from; None for the defaults.
+    words : dict[str, Any]
+        New values by field name.
+
+    Returns
+    -------
+    Options
+        The changed copy.
 
     Raises
     ------
     TypeError
-        A word that is no field, with the fields there are.
+        There is no field of that name; the message lists the fields.
     """
     names = [field.name for field in fields(Options)]
     for word in words:

@@ -1,4 +1,4 @@
-"""Figures of runs, by Matplotlib."""
+"""Figures of runs, drawn with Matplotlib."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -15,18 +15,24 @@ __all__ = ["need_plots", "new_axes", "plot", "plot_comparison"]
 
 
 def need_plots() -> None:
-    """Raises ModuleNotFoundError, with what to install, where figures cannot be drawn."""
+    """Check that figures can be drawn.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Matplotlib is not installed.
+    """
     if find_spec("matplotlib") is None:
         raise ModuleNotFoundError("figures need matplotlib: pip install 'zipsgd[plot]'", name="matplotlib")
 
 
 def new_axes(rows: int = 1, *, figsize: tuple[float, float] = (6.4, 4.8), **arranged: Any) -> Any:
-    """Axes of a new figure, which belongs to no window.
+    """Axes of a new figure, which does not open a window.
 
     Parameters
     ----------
     rows : int
-        Axes one below the other.
+        Number of axes, one below the other.
     figsize : tuple[float, float]
         Width and height in inches.
     arranged
@@ -52,16 +58,16 @@ def plot(
 ) -> Any:
     """Draw the loss by epoch of one run or of several.
 
-    Drawn is the exact loss where it was measured (``Options.measure``), otherwise the loss while training.
+    The figure shows the exact loss where it was measured (``Options.measure``), and otherwise the loss during training.
 
     Parameters
     ----------
     results : Result, mapping of names to Result, or Sweep
-        What to draw; of a sweep also float64 SGD, dashed.
+        The runs to draw. For a sweep, float64 SGD is drawn as well, as a dashed line.
     axes : matplotlib Axes or None
         Where to draw; None for a new figure.
     path : str, Path or None
-        Where to save the figure.
+        File for the figure; None to write none.
 
     Returns
     -------
@@ -85,7 +91,7 @@ def plot(
         losses = result.exact_losses or result.loss
         lowest = min([lowest, *losses])
         axes.plot(range(1, len(losses) + 1), losses, "o-", markersize=3, label=name)
-    # An unbiased estimate of a loss near 0 may be below it
+    # An unbiased estimate of a loss near 0 may be negative
     axes.set(xlabel="epoch", ylabel="loss of scaled targets", yscale="log" if lowest > 0 else "linear")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize="small")
@@ -95,7 +101,19 @@ def plot(
 
 
 def plot_comparison(result: Result, comparison: "Comparison", title: str, path: Path) -> None:
-    """The loss by epoch, against float64 SGD and naive quantisation, as a PNG file."""
+    """Draw the loss by epoch next to float64 SGD and naive quantisation, and write it to a file.
+
+    Parameters
+    ----------
+    result : Result
+        The result of the run.
+    comparison : Comparison
+        Losses of float64 SGD and naive quantisation.
+    title : str
+        Title of the figure.
+    path : Path
+        PNG file.
+    """
     axes = new_axes(figsize=(7, 4.2))
     epochs = range(1, len(result.loss) + 1)
     p = result.options["base_bits"]

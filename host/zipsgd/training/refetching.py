@@ -1,8 +1,9 @@
-"""Refetching: samples of a hinge whose side of the margin is in doubt are used at more bits alone (ZipML, section 4.2).
+"""Refetching: with a hinge loss, samples that are too close to the margin are sent again with more bits (ZipML, section 4.2).
 
-A hinge's gradient jumps at the margin, and a sample that quantisation moves over it would count, or not count, wrongly. So the
-device compares each sample's distance to the margin with a bound on what quantisation may have done, leaves those in doubt out
-of the mini-batch, and lists them. They come again behind the others, at the most base planes that there are.
+The gradient of a hinge jumps at the margin. If quantisation moves a sample across the margin, the sample counts wrongly, or
+wrongly does not count. So the device compares each sample's distance to the margin with a bound on the quantisation error. It
+leaves samples in doubt out of the mini-batch and lists them. The host sends them again after the others, with as many base
+planes as the build allows.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,17 @@ _Int = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FetchedEpoch:
-    """``result``: of all parts of the epoch together; ``model``: after it; ``again``: samples that came again."""
+    """An epoch with refetching.
+
+    Parameters
+    ----------
+    result : EpochResult
+        Loss, flags and counts of all parts of the epoch together.
+    model : npt.NDArray[np.int64] of shape (features,)
+        Words of the model after the epoch.
+    again : int
+        Number of samples that were sent again.
+    """
 
     result: EpochResult
     model: _Int
@@ -32,7 +43,22 @@ class FetchedEpoch:
 
 
 def samples_at_once(config: RunConfig, build: Build, samples: int) -> int:
-    """Of an epoch of so many, how many the device takes in one part: all, unless it has to list them."""
+    """How many samples of an epoch the device takes in one part.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Configuration of the run.
+    build : Build
+        The device's build, which limits the list of samples in doubt.
+    samples : int
+        Samples of the epoch.
+
+    Returns
+    -------
+    int
+        All samples, or with refetching at most as many as the device can list.
+    """
     return min(samples, build.refetch) if config.refetch else samples
 
 
@@ -46,10 +72,34 @@ def epoch_with_refetching(
     step: Step,
     progress: Callable[[int], None] = lambda samples: None,
 ) -> FetchedEpoch:
-    """Train on epoch ``number`` from ``model``, in parts of as many samples as the device lists.
+    """Train one epoch in parts, each as large as the device's list of samples in doubt.
 
-    Each part is trained on without the samples in doubt, and then on those alone, at p_max base planes. A part has seeds of its
-    own, so that an epoch's bits depend on the size of the list.
+    Each part is first trained without the samples in doubt, and then with these samples alone, at p_max base planes. Each part
+    has its own seeds, so the bits of an epoch depend on the length of the list.
+
+    Parameters
+    ----------
+    backend : Backend
+        Open backend whose build supports the run.
+    config : RunConfig
+        Configuration of the run.
+    samples : EpochSamples
+        The samples of the epoch.
+    model : npt.NDArray[np.int64] of shape (features,)
+        Words of the model at the beginning.
+    seed : int
+        Seed of the run.
+    number : int
+        The epoch, counted from 0.
+    step : Step
+        Step size and proximal step.
+    progress : callable
+        Called with the number of samples that have been taken so far; samples sent again do not count.
+
+    Returns
+    -------
+    FetchedEpoch
+        Results and the model after the epoch.
     """
     build = backend.build
     finer = replace(config, p=build.p_max, refetch=Refetch.NEVER)

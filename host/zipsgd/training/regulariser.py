@@ -1,4 +1,4 @@
-"""Regularisers, as the device's proximal steps and in float64."""
+"""Regularisers: penalties and bounds on the model, as proximal steps of the device and in float64."""
 
 from dataclasses import dataclass, replace
 
@@ -11,16 +11,32 @@ from zipsgd.protocol.formats import Build
 __all__ = ["Regulariser"]
 
 _LEAST_SHRINK = 2.0**-24
+"""Smallest share by which the device can shrink a weight; anything smaller counts as 0."""
 _LEAST_THRESHOLD = 2.0**-8
-"""Of the model's last bit. What is less, the device cannot resolve."""
+"""Smallest L1 threshold that the device can resolve, in units of the model's last bit; anything smaller counts as 0."""
 
 
 @dataclass(frozen=True)
 class Regulariser:
-    """``l2`` / 2 ||w||^2 + ``l1`` ||w||_1 of the model w of scaled features, without its intercept; each entry of w stays
-    within ``bound`` of 0, and w in a ball of ``radius`` (0: no bound, no ball).
+    """Penalties and bounds on the weights w of scaled features. The intercept is exempt.
 
-    Raises ValueError for what is negative or not finite.
+    The penalty added to the mean loss is l2 / 2 ||w||^2 + l1 ||w||_1.
+
+    Parameters
+    ----------
+    l2 : float
+        Strength of the L2 penalty.
+    l1 : float
+        Strength of the L1 penalty, which makes models sparse.
+    bound : float
+        Each weight stays in [-bound, bound]; 0 for no bound.
+    radius : float
+        The Euclidean length of w stays at most this; 0 for no limit.
+
+    Raises
+    ------
+    ValueError
+        A parameter is negative or not finite.
     """
 
     l2: float = 0.0
@@ -36,14 +52,46 @@ class Regulariser:
 
     @property
     def any(self) -> bool:
+        """bool: Whether there is any penalty or bound."""
         return max(self.l2, self.l1, self.bound, self.radius) > 0
 
     def scaled(self, scale: float) -> "Regulariser":
-        """For a device whose model is 1 / ``scale`` of the one that is meant, and which minimises 1 / ``scale`` of the loss."""
+        """The same regulariser for a device that works with a scaled model and a scaled loss.
+
+        Parameters
+        ----------
+        scale : float
+            The device's model and its loss are 1 / scale of the actual ones.
+
+        Returns
+        -------
+        Regulariser
+            Parameters in the units of the device.
+        """
         return replace(self, l2=self.l2 * scale, bound=self.bound / scale, radius=self.radius / scale)
 
     def prox(self, step_size: float, scale: float, build: Build) -> Prox:
-        """Of a mini-batch. ``scale``: of :class:`zipsgd.training.Task`. Raises ValueError if too strong for the step."""
+        """The proximal step of the device after each mini-batch.
+
+        Parameters
+        ----------
+        step_size : float
+            Step size, for features in [-1, 1].
+        scale : float
+            Scale of the values, see :class:`zipsgd.training.task.Task`.
+        build : Build
+            Widths of the device.
+
+        Returns
+        -------
+        Prox
+            The nearest step that the device can do.
+
+        Raises
+        ------
+        ValueError
+            The regulariser is too strong for this step size.
+        """
         if not self.any:
             return NO_PROX
         shrink, threshold = step_size * self.l2, step_size * self.l1 / scale
@@ -57,7 +105,20 @@ class Regulariser:
         )
 
     def apply(self, model: npt.NDArray[np.float64], step_size: float) -> npt.NDArray[np.float64]:
-        """The proximal step on a model in scaled units, whose last entry is the intercept, in float64."""
+        """The proximal step in float64.
+
+        Parameters
+        ----------
+        model : npt.NDArray[np.float64] of shape (features,)
+            A model in scaled units; the last entry is the intercept.
+        step_size : float
+            Step size, for features in [-1, 1].
+
+        Returns
+        -------
+        npt.NDArray[np.float64] of shape (features,)
+            The model after the step.
+        """
         moved = model * (1 - step_size * self.l2)
         moved -= np.clip(moved, -step_size * self.l1, step_size * self.l1)
         if self.bound:

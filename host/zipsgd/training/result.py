@@ -1,4 +1,4 @@
-"""Trained models in the data's own units, and what it took to train them."""
+"""Results of training: models in the data's own units, and records of the runs."""
 
 import json
 import math
@@ -24,64 +24,77 @@ _Float = npt.NDArray[np.float64]
 
 
 def class_name(label: float) -> str:
-    """A class as it would stand in a file."""
+    """The text of a class label, such as "3" for 3.0.
+
+    Parameters
+    ----------
+    label : float
+        The label.
+
+    Returns
+    -------
+    str
+        The shortest decimal number.
+    """
     return np.format_float_positional(label, trim="-")
 
 
 def _number(value: object) -> bool:
-    """Whether it is a finite number that a float64 can hold."""
+    """Whether the value is a finite number within the range of float64."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _numbers(values: object) -> bool:
-    """Whether it is a list of such numbers."""
+    """Whether the value is a list of such numbers."""
     return isinstance(values, list) and all(map(_number, values))
 
 
 @dataclass(kw_only=True)
 class Result(ABC):
-    """A trained model, and the run that trained it.
+    """A trained model, and the record of the run.
 
     Parameters
     ----------
     loss : list of float
-        Of each epoch: mean loss while training, of scaled targets, as the device saw it.
+        Mean loss during each epoch, for scaled targets, as the device estimated it from quantised samples.
     final_loss : float
-        Loss of the final model on the unquantised rows that it was trained on, in the same units.
+        Exact loss of the final model on the unquantised training rows, for scaled targets.
     train_score : float
-        R2 or accuracy of the final model on these rows; NaN for labels that do not vary.
+        R2 or accuracy of the final model on the training rows; NaN if the labels do not vary.
     loss_name : str
-        What was minimised.
+        Name of the loss that was minimised.
     bits_per_value : int
-        Planes streamed for each value, p + m.
+        Bits sent for each value, p + m.
     flags, last_flags : list of str
-        Places where values were saturated: in any epoch, and in the last one.
+        Names of the places where values were saturated: in any epoch, and in the last epoch.
     cycles, plane_cycles, starved_cycles, sample_bytes, link_bytes : int or None
-        Of all epochs, see :class:`zipsgd.backends.EpochResult`; None where there is no device.
+        Counts over all epochs, see :class:`zipsgd.backends.EpochResult`; None without a device.
     rows : int
-        Trained on.
+        Number of training rows.
     seconds : float
-        Of all epochs, on this computer.
+        Duration of all epochs on this computer.
     step_sizes : list of float
-        Of each epoch, for features in [-1, 1], as the device rounded them.
-    refetched : list of float
-        Of each epoch of a run that fetches samples again: the share of samples that came again.
-    exact_losses, scores, validation_losses, validation_scores : list of float
-        Of each epoch, where they were measured: see :class:`zipsgd.training.epochs.EpochReport`.
+        Step size of each epoch for features in [-1, 1], as rounded for the device.
     columns, label : list of str, str
-        Names of the features and of the label.
-    coef, intercept, model_words : list
-        The model in the data's units, and the device's integers, the intercept's last.
+        Names of the features, and name of the label.
+    coef, intercept : list, or list and float
+        The model in the data's units.
+    model_words : list
+        The model on the device as integers; the intercept's word is the last one of a head.
     backend, build, options : str, dict, dict
-        What it was trained with.
+        Name of the backend, parameters of the build, and options of the run.
+    refetched : list of float
+        For a run with refetching, the share of samples that were sent again in each epoch.
+    exact_losses, scores, validation_losses, validation_scores : list of float
+        Measurements after each epoch, see :class:`zipsgd.training.epochs.EpochReport`; empty if there are none.
     held_out, held_out_score : int, float or None
-        Rows that were not trained on, and the final model's score on them.
+        Number of held-out rows, and the score of the final model on them.
     """
 
     FORMAT: ClassVar[str]
-    """What a file says that it is."""
+    """Format name and version in a saved file."""
     MEASURE: ClassVar[str]
-    """The score's name."""
+    """Name of the score."""
 
     loss: list[float]
     final_loss: float
@@ -116,50 +129,90 @@ class Result(ABC):
 
     @abstractmethod
     def predict(self, features: Any) -> _Float:
-        """Predictions in the data's units, for features of shape (rows, columns)."""
+        """Predict the labels of rows.
+
+        Parameters
+        ----------
+        features : array, data frame or sparse matrix of shape (rows, columns)
+            Features in their own units.
+
+        Returns
+        -------
+        npt.NDArray[np.float64] of shape (rows,) or (rows, outputs)
+            Numbers in the label's units, or labels of the predicted classes.
+        """
 
     @abstractmethod
     def score(self, features: Any, labels: npt.ArrayLike) -> float:
-        """How good the predictions are: R2 or accuracy."""
+        """The score of the predictions for rows.
+
+        Parameters
+        ----------
+        features : array, data frame or sparse matrix of shape (rows, columns)
+            Features in their own units.
+        labels : array of shape (rows,) or (rows, outputs)
+            The true labels.
+
+        Returns
+        -------
+        float
+            R2 (NaN if the labels do not vary), or accuracy.
+        """
 
     @abstractmethod
     def outcome(self) -> str:
-        """What the model is worth on the rows that it was trained on."""
+        """The final loss or the accuracy on the training rows, as text for users."""
 
     @property
     @abstractmethod
     def spoilt_by(self) -> list[str]:
-        """Those of the flags that mean another model than SGD would give."""
+        """list of str: The flags which mean that the model differs from what exact arithmetic would give."""
 
     @abstractmethod
     def texts(self, predictions: _Float) -> Iterable[str]:
-        """Predictions as they are printed."""
+        """Format predictions as lines of text, see :meth:`predict` for the argument."""
 
     @abstractmethod
     def check(self) -> None:
-        """Raises ValueError unless the fields, whatever they hold, are those of a model that can predict."""
+        """Check the fields of a loaded model. Raises ValueError if it cannot predict."""
 
     def evaluate(self, features: Any, labels: npt.ArrayLike) -> None:
-        """Set the score on rows that were held out."""
+        """Set ``held_out`` and ``held_out_score`` for held-out rows, see :meth:`score` for the arguments."""
         score = self.score(features, labels)
         self.held_out, self.held_out_score = len(np.asarray(labels)), None if math.isnan(score) else score
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields, ready for JSON."""
+        """All fields by name as a dict, ready for JSON."""
         return asdict(self)
 
     def save(self, path: str | Path) -> None:
-        """Write the model as JSON: data only, nothing in it runs."""
+        """Write the model to a JSON file. The file contains only data, no code.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        """
         Path(path).write_text(json.dumps({"format": self.FORMAT, **self.as_dict()}, indent=1) + "\n")
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
-        """The model that :meth:`as_dict` gave.
+        """The inverse of :meth:`as_dict`.
+
+        Parameters
+        ----------
+        content : dict[str, Any]
+            A dict from :meth:`as_dict`.
+
+        Returns
+        -------
+        RegressionResult or ClassifierResult
+            The model.
 
         Raises
         ------
         ValueError
-            For anything else.
+            Fields are missing, or they do not form a model.
         """
         missing = [
             f.name
@@ -173,7 +226,13 @@ class Result(ABC):
         return model
 
     def outputs(self, features: Any) -> _Float:
-        """Outputs of all models, shape (rows, models), for features of shape (rows, columns)."""
+        """The outputs of all heads, shape (rows, heads), see :meth:`predict` for the argument.
+
+        Raises
+        ------
+        DataError
+            The rows have another number of columns than the model.
+        """
         coef, intercept = np.atleast_2d(self.coef), np.atleast_1d(self.intercept)
         rows, _ = as_features(features, "the data")
         if len(rows.shape) != 2 or rows.shape[1] != coef.shape[1]:
@@ -184,7 +243,7 @@ class Result(ABC):
         return outputs
 
     def _check_models(self, count: int) -> None:
-        """Raises ValueError unless there are ``count`` models of numbers, with a name for each column."""
+        """Raise ValueError unless there are ``count`` models of numbers, with a name for each column."""
         rows = self.coef
         if not isinstance(rows, list) or not all(map(_numbers, rows)) or not _numbers(self.intercept):
             raise ValueError("its coefficients are not numbers")
@@ -200,10 +259,10 @@ class Result(ABC):
 
 @dataclass(kw_only=True)
 class RegressionResult(Result):
-    """A model of numbers.
+    """A trained regression.
 
-    ``coef`` and ``intercept`` are a list of numbers and a number; of several outputs, a list of such lists and a list. So is
-    ``model_words``. The rest is in :class:`Result`.
+    For a single output, ``coef`` and ``model_words`` are lists of numbers, and ``intercept`` is a number. For several outputs
+    each of them is a list with an entry for each output. The other fields are described in :class:`Result`.
     """
 
     FORMAT = "zipsgd model 2"
@@ -211,32 +270,36 @@ class RegressionResult(Result):
 
     @property
     def several(self) -> bool:
-        """Whether there are several outputs."""
+        """bool: Whether there are several outputs."""
         return isinstance(self.intercept, list)
 
     def predict(self, features: Any) -> _Float:
-        """Predictions in the data's units, shape (rows,) or (rows, outputs), for features of shape (rows, columns)."""
+        """Predictions in the label's units, shape (rows,) or (rows, outputs), see :meth:`Result.predict`."""
         outputs = self.outputs(features)
         return outputs if self.several else outputs[:, 0]
 
     def score(self, features: Any, labels: npt.ArrayLike) -> float:
-        """The share of the labels' variance that the model explains, R2; NaN where they do not vary."""
+        """R2, the share of the labels' variance that the model explains, see :meth:`Result.score`."""
         outputs = self.outputs(features)
         return r2(np.asarray(labels, dtype=np.float64).reshape(outputs.shape), outputs)
 
     def outcome(self) -> str:
+        """The final loss on the training rows as text, see :meth:`Result.outcome`."""
         what = "mean squared residual" if self.loss_name == "squared_error" else f"mean {self.loss_name}"
         return f"loss {self.final_loss:.6f} ({what}, labels scaled to [-1, 1])"
 
     @property
     def spoilt_by(self) -> list[str]:
+        """list of str: All flags of the run."""
         return self.flags
 
     def texts(self, predictions: _Float) -> Iterable[str]:
+        """Numbers separated by commas, see :meth:`Result.texts`."""
         rows = predictions.reshape(len(predictions), -1)
         return (",".join(f"{value:.9g}" for value in row) for row in rows)
 
     def check(self) -> None:
+        """Check the fields of a loaded model, see :meth:`Result.check`."""
         if isinstance(self.intercept, list):
             self._check_models(len(self.intercept))
             return
@@ -247,14 +310,15 @@ class RegressionResult(Result):
 
 @dataclass(kw_only=True)
 class ClassifierResult(Result):
-    """A classifier: linear models of +-1, one for each class, or for two classes one alone that is above 0 for the second.
+    """A trained classifier: a linear model for each class, or for two classes one model that is above 0 for the second.
 
-    ``coef``, ``intercept`` and ``model_words`` have an entry for each model. The rest is in :class:`Result`.
+    ``coef``, ``intercept`` and ``model_words`` have an entry for each model. The other fields are described in
+    :class:`Result`.
 
     Parameters
     ----------
     classes : list of float
-        The labels, ascending.
+        The labels of the classes in ascending order.
     """
 
     FORMAT = "zipsgd classifier 2"
@@ -264,28 +328,32 @@ class ClassifierResult(Result):
 
     @property
     def accuracy(self) -> float:
-        """Of the final model on the unquantised rows that it was trained on."""
+        """float: Accuracy of the final model on the unquantised training rows; another name for ``train_score``."""
         return self.train_score
 
     def predict(self, features: Any) -> _Float:
-        """Labels of the classes, shape (rows,), for features of shape (rows, columns)."""
+        """Labels of the predicted classes, shape (rows,), see :meth:`Result.predict`."""
         return np.array(self.classes, dtype=np.float64)[winners(self.outputs(features))]
 
     def score(self, features: Any, labels: npt.ArrayLike) -> float:
-        """The share of rows whose class is right."""
+        """The accuracy: the share of rows whose class is predicted correctly, see :meth:`Result.score`."""
         return float(np.mean(self.predict(features) == np.asarray(labels)))
 
     def outcome(self) -> str:
+        """The accuracy on the training rows as text, see :meth:`Result.outcome`."""
         return f"accuracy {self.accuracy:.4f} on the {self.rows:,} rows trained on, of {len(self.classes)} classes,"
 
     @property
     def spoilt_by(self) -> list[str]:
+        """list of str: The flags of the last epoch that mean an overflow."""
         return [flag for flag in self.last_flags if flag in OVERFLOW]
 
     def texts(self, predictions: _Float) -> Iterable[str]:
+        """Labels of classes, see :meth:`Result.texts`."""
         return map(class_name, predictions)
 
     def check(self) -> None:
+        """Check the fields of a loaded model, see :meth:`Result.check`."""
         if not _numbers(self.classes) or len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
             raise ValueError("its classes are not two or more different numbers")
         self._check_models(1 if len(self.classes) == 2 else len(self.classes))
@@ -295,12 +363,22 @@ _KINDS: tuple[type[Result], ...] = (RegressionResult, ClassifierResult)
 
 
 def load_model(path: str | Path) -> Result:
-    """A model that :meth:`Result.save` wrote.
+    """Load a model that :meth:`Result.save` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    RegressionResult or ClassifierResult
+        The model.
 
     Raises
     ------
     DataError
-        For anything else.
+        There is no such file, or it is not a saved model.
     """
     try:
         content = json.loads(Path(path).read_text())

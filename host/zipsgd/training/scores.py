@@ -11,7 +11,18 @@ _Float = npt.NDArray[np.float64]
 
 
 def winners(outputs: _Float) -> npt.NDArray[np.int64]:
-    """Numbers of classes, shape (rows,): of the largest of outputs, shape (rows, classes); of two by one's sign, (rows, 1)."""
+    """The predicted class of each row.
+
+    Parameters
+    ----------
+    outputs : _Float of shape (rows, classes), or (rows, 1) for two classes
+        Outputs of the models.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of shape (rows,)
+        Class numbers: the class with the largest output; of two classes, 1 where the output is above 0.
+    """
     numbers: npt.NDArray[np.int64] = (
         outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0).astype(np.int64)
     )
@@ -24,14 +35,14 @@ def r2(labels: _Float, predicted: _Float, weights: _Float | None = None) -> floa
     Parameters
     ----------
     labels, predicted : _Float of shape (rows, outputs)
-        What is, and what was predicted.
+        The true labels, and the predictions.
     weights : _Float of shape (rows,) or None
-        How much each row counts.
+        Weight of each row; None for equal weights.
 
     Returns
     -------
     float
-        At most 1; NaN where an output does not vary.
+        R2, at most 1; NaN if an output does not vary.
     """
     spread = np.average((labels - np.average(labels, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
     error = np.average((predicted - labels) ** 2, axis=0, weights=weights)

@@ -1,4 +1,4 @@
-"""A model between epochs, and what happens to it when the scaling or the device changes."""
+"""The state of training between epochs, and its conversion to another scaling or another device."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,22 +18,22 @@ _Int = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class State:
-    """What the next epoch begins from.
+    """The state that the next epoch begins with.
 
     Parameters
     ----------
     words : _Int of shape (heads, features)
-        The device's models, the intercept's word last.
+        The models on the device as integers; the intercept's word is the last one.
     epochs : int
-        Epochs since training began: the number of the next one, counted from 0.
+        Number of epochs since training began, which is the next epoch's number, counted from 0.
     scalings : tuple of Scaling
-        Of each head; none before the first epoch.
+        Scaling of each head; empty before the first epoch.
     unit : float
-        What one unit of ``words`` is worth in a model of scaled features and targets.
+        Value of one unit of ``words`` in a model of scaled features and targets.
     mean : _Float of shape (heads, features)
         Mean of the models after the last ``averaged`` epochs, in the data's units.
     averaged : int
-        Epochs in the mean; 0 where nothing is averaged.
+        Number of epochs in the mean; 0 without averaging.
     """
 
     words: _Int
@@ -45,20 +45,38 @@ class State:
 
     @classmethod
     def new(cls, heads: int, features: int) -> "State":
-        """Models of zeros."""
+        """The state before the first epoch: all weights are 0.
+
+        Parameters
+        ----------
+        heads : int
+            Number of models.
+        features : int
+            Number of features, including the intercept.
+
+        Returns
+        -------
+        State
+            The state.
+        """
         return cls(np.zeros((heads, features), dtype=np.int64), mean=np.zeros((heads, features)))
 
     def rescaled(self, scalings: Sequence[Scaling], scale: float, build: Build) -> "State":
-        """The same models for other scalings, and for a device of another precision.
+        """Convert the models to other scalings, and to the precision of another device.
 
         Parameters
         ----------
         scalings : sequence of Scaling
-            Of each head.
+            New scaling of each head.
         scale : float
-            Of :class:`zipsgd.training.task.Task`.
+            Scale of the values, see :class:`zipsgd.training.task.Task`.
         build : Build
-            The device's.
+            Build of the device.
+
+        Returns
+        -------
+        State
+            The converted state; the words are unchanged if scalings and precision are.
         """
         unit = scale * 2.0**-build.model_frac
         words = self.words
@@ -73,7 +91,20 @@ class State:
         return replace(self, words=words, scalings=tuple(scalings), unit=unit)
 
     def trained(self, words: _Int, average_from: int) -> "State":
-        """After one more epoch, which ended with ``words``; averaged from epoch ``average_from`` on, 0 for never."""
+        """The state after one more epoch.
+
+        Parameters
+        ----------
+        words : _Int of shape (heads, features)
+            The models after the epoch.
+        average_from : int
+            First epoch, counted from 1, whose model enters the mean; 0 for no averaging.
+
+        Returns
+        -------
+        State
+            The new state.
+        """
         after = replace(self, words=words.copy(), epochs=self.epochs + 1)
         if not average_from or after.epochs < average_from:
             return after
@@ -81,7 +112,13 @@ class State:
         return replace(after, averaged=count, mean=self.mean + (after.last_models() - self.mean) / count)
 
     def last_models(self) -> _Float:
-        """The models after the last epoch in the data's units, shape (heads, features), intercepts last."""
+        """The models after the last epoch, in the data's units.
+
+        Returns
+        -------
+        _Float of shape (heads, features)
+            Weights, with the intercepts in the last column.
+        """
         return np.stack(
             [
                 np.append(*scaling.coefficients(words * self.unit))
@@ -90,11 +127,23 @@ class State:
         )
 
     def models(self) -> _Float:
-        """The same, or their mean where models are averaged."""
+        """The final models in the data's units: the mean if models are averaged, and otherwise the last models.
+
+        Returns
+        -------
+        _Float of shape (heads, features)
+            Weights, with the intercepts in the last column.
+        """
         return self.mean if self.averaged else self.last_models()
 
     def scaled_models(self) -> _Float:
-        """:meth:`models` for scaled features and targets."""
+        """The final models for scaled features and targets.
+
+        Returns
+        -------
+        _Float of shape (heads, features)
+            Weights, with the intercepts in the last column.
+        """
         if not self.averaged:
             return np.asarray(self.words * np.float64(self.unit))
         return np.stack(
@@ -105,7 +154,13 @@ class State:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The parts that a scaling does not hold, ready for JSON."""
+        """The state without its scalings and its unit, ready for JSON.
+
+        Returns
+        -------
+        dict[str, Any]
+            Words, number of epochs, and the mean.
+        """
         return {
             "model_words": self.words.tolist(),
             "epochs": self.epochs,
@@ -115,14 +170,29 @@ class State:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], scalings: Sequence[Scaling], unit: float) -> "State":
-        """The state that :meth:`as_dict` gave, with its scalings and its unit."""
+        """The inverse of :meth:`as_dict`.
+
+        Parameters
+        ----------
+        content : dict[str, Any]
+            A dict from :meth:`as_dict`.
+        scalings : sequence of Scaling
+            Scaling of each head.
+        unit : float
+            Value of one unit of the words.
+
+        Returns
+        -------
+        State
+            The state.
+        """
         words = np.array(content["model_words"], dtype=np.int64)
         mean = np.array(content["mean"], dtype=np.float64)
         return cls(words, content["epochs"], tuple(scalings), unit, mean, content["averaged"])
 
 
 def _translated(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: float, limit: int) -> _Int:
-    """A model's words for another scaling or unit; unchanged where both stay. ``limit``: new words stay below it."""
+    """Convert the words of a model to another scaling or unit, and clip them to -limit .. limit - 1."""
     same = unit == new_unit and all(
         np.array_equal(a, b) for a, b in zip(vars(old).values(), vars(new).values())
     )

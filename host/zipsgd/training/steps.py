@@ -1,4 +1,4 @@
-"""Step sizes: how large the first one is where nobody says, and how they shrink by epoch."""
+"""Step sizes: the automatic size of the first step, and the schedules by which steps shrink."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,21 +19,34 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "sqrt": lambda epoch, epochs: (1 + epoch) ** -0.5,
     "inverse": lambda epoch, epochs: 1 / (1 + epoch),
 }
-"""Step size of an epoch over that of the first, by name. All but "linear" depend on the epoch's number alone."""
+"""Schedules by name: functions of the epoch, counted from 0, and the number of epochs. They return the ratio of the epoch's
+step size to the first one. All but "linear" depend only on the epoch."""
 
 _SHARE = 0.5
-"""Of what the estimate of the largest stable step allows."""
+"""The automatic step as a share of the estimated largest stable step."""
 _MOST_STEP = 0.9
-"""Of a sample: a device's steps are below 1 (:class:`zipsgd.golden.loss.Step`)."""
+"""Largest automatic step per sample, because a device's step is below 1 (:class:`zipsgd.golden.loss.Step`)."""
 _MOST_THRESHOLD = 0.9 * 2.0 ** (THRESHOLD_BITS - PHASE_BITS - Build().model_frac)
-"""Of a mini-batch, as devices of the usual widths have it (:class:`zipsgd.golden.prox.Prox`)."""
+"""Largest L1 threshold per mini-batch, for a device of the default widths (:class:`zipsgd.golden.prox.Prox`)."""
 _SAMPLED = 2048
-"""Rows from which the largest eigenvalue is estimated, at most."""
+"""Most rows from which the largest eigenvalue is estimated."""
 _POWER_STEPS = 20
+"""Iterations of the power method."""
 
 
 def check_schedule(schedule: str | Sequence[float]) -> None:
-    """Raises ValueError for what :func:`factor` does not take."""
+    """Check that a schedule is valid.
+
+    Parameters
+    ----------
+    schedule : str or sequence of float
+        A name of :data:`SCHEDULES`, or a factor for each epoch.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown, or the factors are missing, not positive or not finite.
+    """
     if isinstance(schedule, str):
         if schedule not in SCHEDULES:
             raise ValueError(
@@ -46,14 +59,29 @@ def check_schedule(schedule: str | Sequence[float]) -> None:
 
 
 def factor(schedule: str | Sequence[float], epoch: int, epochs: int) -> float:
-    """Step size of ``epoch``, counted from 0, over the first one's. Of a tuple, the last factor goes on for ever."""
+    """The ratio of an epoch's step size to the first one.
+
+    Parameters
+    ----------
+    schedule : str or sequence of float
+        A name of :data:`SCHEDULES`, or a factor for each epoch; the last factor holds for all further epochs.
+    epoch : int
+        The epoch, counted from 0.
+    epochs : int
+        Number of epochs of the run.
+
+    Returns
+    -------
+    float
+        The ratio.
+    """
     if isinstance(schedule, str):
         return SCHEDULES[schedule](epoch, epochs)
     return schedule[min(epoch, len(schedule) - 1)]
 
 
 def _largest_eigenvalue(values: Rows) -> float:
-    """Of A^T A / rows, by power iteration on evenly spaced rows."""
+    """The largest eigenvalue of A^T A / rows, by power iteration on evenly spaced rows."""
     count = values.shape[0]
     rows = np.unique(np.linspace(0, count - 1, min(count, _SAMPLED)).astype(np.int64))
     block = values[rows].astype(np.float64)
@@ -75,20 +103,33 @@ def default_step_size(
     l2: float = 0.0,
     l1: float = 0.0,
 ) -> float:
-    """Half of 1 / (c (lambda + 2 T / B) + l2), c the loss's curvature, to two digits; less if a device could not do it.
+    """The automatic step size: half of 1 / (c (lambda + 2 T / B) + l2).
 
-    ``lambda`` is the largest eigenvalue of A^T A / rows, which bounds the step of gradient descent; ``T`` the mean squared
-    length of a quantised sample, by which the noise of a mini-batch of B samples grows, and the bound of SGD shrinks. Two
-    digits, so that the last bits of a sum do not reach the step.
+    c is the curvature of the loss. lambda is the largest eigenvalue of A^T A / rows, which limits the step of gradient
+    descent. T is the mean squared length of a quantised sample: the noise of a mini-batch of B samples grows with T / B, and
+    limits the step of SGD further. The step is smaller where a device could not do it. It is rounded to two digits, so that
+    rounding errors of the sums do not change it.
 
     Parameters
     ----------
-    values : within [-1, 1], shape (rows, features), the constant column among them, so that no sample's length is 0.
-    batch_size, base_bits, samples_per_value : of the run, as in :class:`zipsgd.training.Options`. Optimal levels have less
-        variance than the even ones counted here.
-    curvature : the loss's largest second derivative in z: 1 of least squares and a squared hinge, about 1 of the logistic loss
-        by its scale; a hinge is given 1/2.
-    l2, l1 : strengths of the penalties, in the units of the device's loss and model.
+    values : Rows of shape (rows, features)
+        Values in [-1, 1], including the intercept's column of ones, so that no sample has the length 0.
+    batch_size : int
+        Samples of a mini-batch.
+    base_bits : int
+        Base planes of a value. Optimal levels have less variance than the uniform levels that are assumed here.
+    samples_per_value : int
+        Quantised samples per value; only whether it is 0 matters.
+    curvature : float
+        Largest second derivative of the loss with respect to the output: 1 for least squares and the squared hinge, about 1
+        for the scaled logistic loss. A hinge has none, and 1/2 is used.
+    l2, l1 : float
+        Strengths of the penalties, in the units of the device's loss and model.
+
+    Returns
+    -------
+    float
+        Step size of the first epoch, for features in [-1, 1].
     """
     unit = 2.0 ** (1 - base_bits)
     squared = variance = 0.0

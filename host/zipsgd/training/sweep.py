@@ -1,4 +1,4 @@
-"""The same data trained on with many options."""
+"""Training on the same data with many settings."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,14 +22,14 @@ _Grid = Mapping[str, Iterable[Any]] | Iterable[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Sweep:
-    """Results by setting.
+    """The results of a sweep.
 
     Parameters
     ----------
     settings : list of dict
-        Words of :class:`zipsgd.Options`, of each run.
+        The setting of each run: fields of :class:`zipsgd.Options`.
     results : list of Result
-        Of each run.
+        The result of each run.
     float_loss : list of float
         Loss of float64 SGD after each epoch, with the options that all runs share.
     """
@@ -39,12 +39,24 @@ class Sweep:
     float_loss: list[float]
 
     def named(self) -> dict[str, Result]:
-        """Results by a name that says what is special about each."""
+        """The results by name.
+
+        Returns
+        -------
+        dict[str, Result]
+            Names consist of the setting, such as "base_bits 2, samples_per_value 1".
+        """
         names = [", ".join(f"{word} {value}" for word, value in setting.items()) for setting in self.settings]
         return dict(zip(names, self.results, strict=True))
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each run: its setting, bits a value, final loss, that over float64 SGD's, score, and what saturated."""
+        """A table with a row for each run.
+
+        Returns
+        -------
+        list of dict
+            The setting, bits per value, final loss, its ratio to that of float64 SGD, score, and saturation flags.
+        """
         return [
             {
                 **setting,
@@ -58,7 +70,20 @@ class Sweep:
         ]
 
     def plot(self, axes: Any = None, path: str | Path | None = None) -> Any:
-        """Draw the loss by epoch of all runs and of float64 SGD, as :func:`zipsgd.plot` does."""
+        """Draw the loss by epoch of all runs and of float64 SGD.
+
+        Parameters
+        ----------
+        axes : matplotlib Axes or None
+            Where to draw; None for a new figure.
+        path : str, Path or None
+            File for the figure; None to write none.
+
+        Returns
+        -------
+        matplotlib Axes
+            The axes.
+        """
         return plot(self, axes, path)
 
 
@@ -82,30 +107,35 @@ def sweep(
     on_run: Callable[[dict[str, Any], Result], None] = lambda setting, result: None,
     **prepared: Any,
 ) -> Sweep:
-    """Train on the same data with each setting of a grid, and in float64.
+    """Train on the same data with each setting of a grid, and once in float64.
 
-    Each epoch's model is measured exactly, so that curves can be compared.
+    The exact loss of the model is measured after each epoch, so that the runs can be compared.
 
     Parameters
     ----------
-    X, y
-        As of :func:`zipsgd.train`; ``y`` is None for a table.
+    X, y : array or Table
+        The data, see :func:`zipsgd.train`; ``y`` is None for a table.
     grid : mapping or iterable of mapping
-        ``{"base_bits": [1, 2, 3], "samples_per_value": [1, 2]}`` is all six combinations. A list of mappings has a setting
-        each.
+        A mapping such as ``{"base_bits": [1, 2, 3], "samples_per_value": [1, 2]}`` stands for all six combinations. A list of
+        mappings contains the settings themselves.
     options : Options or None
-        What all runs share.
+        Options that all runs share.
     backend : str, BackendOptions or Backend
-        As of :func:`zipsgd.train`.
+        See :func:`zipsgd.train`.
     on_run : callable
-        Told of each setting and its result, as runs end.
+        Called with the setting and the result after each run.
     prepared
-        ``weights`` and ``memory`` of :func:`zipsgd.train`.
+        ``weights`` and ``memory``, see :func:`zipsgd.train`.
+
+    Returns
+    -------
+    Sweep
+        Settings and results.
 
     Raises
     ------
     ValueError
-        No setting, or one that no build could train with; before anything is trained.
+        The grid is empty, or a setting is invalid. Raised before training begins.
     """
     shared = replace(options or Options(), measure=True)
     settings = _settings(grid)

@@ -1,4 +1,4 @@
-"""What the heads of a run are to learn: a number for each output, or +-1 for each class."""
+"""The targets of the heads: numbers for regression, +-1 for each class for classification."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ _Int = npt.NDArray[np.int64]
 
 _MOST_CLASSES = 1000
 _FEW_CLASSES = 20
-"""So many are classes however few rows there are."""
+"""Up to this many distinct labels are taken for classes, however few rows there are."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What rows are labelled with: numbers, or classes.
+    """Labels of rows: numbers, or classes.
 
     Parameters
     ----------
     values : _Float of shape (rows, heads)
-        Of numbers, as they are; of classes +1 for a row of the head's class, else -1.
+        For regression the labels. For classification +1 if the row belongs to the head's class, and -1 otherwise.
     numbers : npt.NDArray[np.int16] of shape (rows,) or None
-        Of classes: the number of each row's class.
+        For classification the class number of each row; None for regression.
     """
 
     values: _Float
@@ -39,34 +39,55 @@ class Labels:
 
     @classmethod
     def of_classes(cls, numbers: _Int, count: int) -> "Labels":
-        """Labels of class ``numbers``, shape (rows,), among ``count`` classes.
+        """Labels for classification. Two classes share one head, with +1 for the second class.
 
-        Two classes share one head, whose +1 is the second class.
+        Parameters
+        ----------
+        numbers : npt.NDArray[np.int64] of shape (rows,)
+            Class number of each row.
+        count : int
+            Number of classes.
+
+        Returns
+        -------
+        Labels
+            The labels.
         """
         heads = np.arange(count) if count > 2 else np.array([1])
-        # A device with as many heads as classes takes the class's number in place of a label for each head
+        # A device with as many heads as classes receives the class number instead of a label for each head
         return cls(np.where(numbers[:, None] == heads, 1.0, -1.0), numbers.astype(np.int16))
 
     @property
     def heads(self) -> int:
-        """Models trained side by side."""
+        """int: Number of models that are trained side by side."""
         return int(self.values.shape[1])
 
     def take(self, rows: _Int) -> "Labels":
-        """The labels of some rows."""
+        """The labels of some rows.
+
+        Parameters
+        ----------
+        rows : npt.NDArray[np.int64] of shape (taken,)
+            Row numbers.
+
+        Returns
+        -------
+        Labels
+            The labels of these rows.
+        """
         return Labels(self.values[rows], None if self.numbers is None else self.numbers[rows])
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Labels, and how they are scaled for the device: a label t becomes (t - centre) / spread.
+    """Labels and their scaling for the device: a label t becomes (t - centre) / spread.
 
     Parameters
     ----------
     labels : Labels
-        In the user's units.
+        Labels in their own units.
     centre, spread : tuple of float
-        Of each head.
+        Scaling of each head.
     """
 
     labels: Labels
@@ -75,17 +96,26 @@ class Targets:
 
     @classmethod
     def fit(cls, labels: Labels, objective: Objective, former: Sequence[Scaling] | None = None) -> "Targets":
-        """Scale numbers to [-1, 1], and classes as the loss has them.
+        """Choose the scaling: numbers to [-1, 1], and classes as the loss requires.
 
         Parameters
         ----------
+        labels : Labels
+            Labels in their own units.
+        objective : Objective
+            The loss.
         former : sequence of Scaling or None
-            Scalings that are to be kept, but made wider where these numbers need it.
+            Scalings to keep, but widened where the numbers exceed their range; None for new ones.
+
+        Returns
+        -------
+        Targets
+            Labels and scaling.
 
         Raises
         ------
         DataError
-            Numbers so large that their range is beyond float64.
+            The range of the numbers exceeds float64.
         """
         if labels.numbers is not None:
             spread = objective.scale if objective.polynomial else (1 << LABEL_FRAC) / LABEL_ONE
@@ -103,21 +133,55 @@ class Targets:
         return cls(labels, tuple(centres), tuple(spreads))
 
     def scaled(self, labels: Labels) -> _Float:
-        """Other labels, scaled as these, shape (rows, heads)."""
+        """Scale other labels in the same way.
+
+        Parameters
+        ----------
+        labels : Labels
+            Labels in their own units.
+
+        Returns
+        -------
+        _Float of shape (rows, heads)
+            Scaled labels.
+        """
         return np.asarray((labels.values - self.centre) / self.spread)
 
     def scalings(self, columns: Scaling) -> tuple[Scaling, ...]:
-        """The scaling of each head, with the same ``columns``."""
+        """The scaling of each head.
+
+        Parameters
+        ----------
+        columns : Scaling
+            Scaling of the columns, which all heads share.
+
+        Returns
+        -------
+        tuple of Scaling
+            Scalings of columns and labels.
+        """
         return tuple(columns.with_labels(*label) for label in zip(self.centre, self.spread, strict=True))
 
 
 def classes_of(table: Table) -> tuple[_Float, _Int]:
-    """The different labels of a table, ascending, and the number of each row's label among them.
+    """The classes of a table.
+
+    Parameters
+    ----------
+    table : Table
+        A table with one column of labels.
+
+    Returns
+    -------
+    _Float of shape (classes,)
+        The distinct labels in ascending order.
+    npt.NDArray[np.int64] of shape (rows,)
+        Class number of each row.
 
     Raises
     ------
     DataError
-        Where the labels are too few or too many to be classes.
+        There is only one class, or so many distinct labels that they look like numbers to predict.
     """
     if table.labels.ndim > 1:
         raise DataError(

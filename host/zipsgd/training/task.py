@@ -1,4 +1,4 @@
-"""A data set made ready for a device: scaled, its levels placed, its steps set."""
+"""Preparation of a data set for a device: scaling, placement of levels, and step sizes."""
 
 import logging
 from collections.abc import Mapping
@@ -34,35 +34,35 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Task:
-    """A data set made ready for a device.
+    """A data set that is prepared for a device.
 
     Parameters
     ----------
     table : Table
-        The rows that are trained on, in their own units.
+        The training rows in their own units.
     options : Options
         How to train.
     targets : Targets
-        What the heads learn.
+        Labels and their scaling.
     scalings : tuple of Scaling
-        Of each head, all with the same columns.
+        Scaling of each head; that of the columns is the same for all.
     scale : float
-        Values, and the device's models, are scaled by it for optimal levels; 1 for even ones.
-    values : Rows
-        float32 of shape (rows, features), the table's columns and the intercept's, scaled to [-1, 1] times ``scale``: an array
-        or, where that would take more than ``memory`` bytes, rows that are scaled when they are asked for.
+        Factor by which the values are scaled further for optimal levels; 1 for uniform levels.
+    values : Rows of shape (rows, features)
+        The columns of the table and that of the intercept as float32, scaled to [-1, 1] times ``scale``: an array or, if an
+        array would need more than ``memory`` bytes, rows that are scaled when they are needed.
     labels : npt.NDArray[np.int16] of shape (rows, heads)
-        Targets in units of 2^-15.
+        Scaled targets in units of 2^-15.
     step_sizes : list of float
-        Of each epoch, for features in [-1, 1].
+        Step size of each epoch, for features in [-1, 1].
     config : RunConfig
-        The run of one head.
+        Configuration of a run of one head.
     shares : _Float of shape (rows,) or None
-        How often each row is drawn in an epoch on average; None where each is trained on once.
+        Mean number of times that each row comes in an epoch; None if each row comes once.
     classes : tuple of float
-        The labels of the classes, ascending; empty for numbers.
+        The labels of the classes in ascending order; empty for regression.
     memory : int
-        Bytes for values, and for packed samples on their way.
+        Bytes for values and for packed samples that wait to be sent.
     """
 
     table: Table
@@ -80,45 +80,69 @@ class Task:
 
     @property
     def heads(self) -> int:
-        """Models trained side by side."""
+        """int: Number of models that are trained side by side."""
         return self.targets.labels.heads
 
     @property
     def numbers(self) -> npt.NDArray[np.int16] | None:
-        """Of classes: the number of each row's class."""
+        """npt.NDArray[np.int16] of shape (rows,) or None: Class number of each row; None for regression."""
         return self.targets.labels.numbers
 
     @property
     def rows(self) -> int:
-        """Rows trained on."""
+        """int: Number of training rows."""
         return len(self.labels)
 
     @cached_property
     def steps(self) -> list[Step]:
-        """The device's step of each epoch, without its proximal part.
+        """list of Step: The device's step of each epoch, without its proximal part.
 
-        On a model in scaled units, a step of the device counts scale^2 times: once in its gradient, once in its model.
+        The step is divided by scale^2, because both the gradient and the model on the device are scaled by ``scale``.
         """
         return [Step.nearest(size / self.options.batch_size / self.scale**2) for size in self.step_sizes]
 
     def step(self, number: int, build: Build) -> Step:
-        """The step of epoch ``number``, counted from 0, with the proximal part that ``build`` takes."""
+        """The device's step of an epoch, with its proximal part.
+
+        Parameters
+        ----------
+        number : int
+            Index of the step, which is that of the epoch, counted from 0.
+        build : Build
+            Widths of the device.
+
+        Returns
+        -------
+        Step
+            The step.
+        """
         step = self.steps[number]
         penalty = self.options.regulariser.scaled(self.options.objective.scale)
         return replace(step, prox=penalty.prox(self.rounded_size(step), self.scale, build))
 
     def rounded_size(self, step: Step) -> float:
-        """Size of one of the steps, for features in [-1, 1], as the device rounded it."""
+        """The size of one of the steps for features in [-1, 1], as rounded for the device."""
         return step.value * self.options.batch_size * self.scale**2
 
     def order(self, epoch: int) -> _Int:
-        """Row numbers in the order of training of an epoch, counted from 0; the seed decides."""
+        """The order of training, which the seed determines.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch, counted from 0.
+
+        Returns
+        -------
+        npt.NDArray[np.int64] of shape (samples,)
+            Row numbers.
+        """
         if self.shares is not None:
             return draw(self.shares, self.options.seed, epoch)
         return np.random.default_rng((self.options.seed, epoch)).permutation(self.rows)
 
     def samples(self, epoch: int, labels: npt.NDArray[np.int16]) -> EpochSamples:
-        """What an epoch, counted from 0, trains on, with the ``labels`` of the heads of a pass."""
+        """The samples of an epoch, counted from 0, with the ``labels`` of the heads that are trained in this pass."""
         options = self.options
         return EpochSamples(
             self.values,
@@ -130,18 +154,23 @@ class Task:
         )
 
     def exact_values(self) -> Rows:
-        """The values in [-1, 1], without ``scale``."""
+        """The values in [-1, 1], without the factor ``scale``."""
         if self.scale == 1:
             return self.values
         return _fitting(self.scalings[0].rows(self.table.features), self.memory)
 
     def build(self, described: Mapping[str, Any] | None = None) -> Build:
-        """A build to emulate or simulate that can do the task, with as many heads as builds can train in one pass.
+        """A build to emulate or simulate that supports the task, with as many heads as possible in one pass.
 
         Parameters
         ----------
         described : mapping or None
-            Words of :func:`zipsgd.backends.build_for` that are to be otherwise, or beyond what the task takes.
+            Arguments of :func:`zipsgd.backends.build_for` that replace those that the task needs.
+
+        Returns
+        -------
+        Build
+            The build.
         """
         config, described = self.config, dict(described or {})
         if config.refetch or config.ball:  # for one model at a time
@@ -164,7 +193,7 @@ class Task:
         return build_for(config.features, **{**needed, **described})
 
     def new_state(self) -> State:
-        """Models of zeros."""
+        """The state before the first epoch, with all weights 0."""
         return State.new(self.heads, self.config.features)
 
 
@@ -176,14 +205,22 @@ def prepare(
     weights: npt.ArrayLike | None = None,
     memory: int | None = None,
 ) -> Task:
-    """Scale a data set, place its levels and set its steps.
+    """Prepare a data set for training: scale it, place its levels and compute its step sizes.
 
-    Parameters are those of :func:`zipsgd.train`.
+    Parameters
+    ----------
+    X, y, options, weights, memory
+        See :func:`zipsgd.train`.
+
+    Returns
+    -------
+    Task
+        The prepared data set.
 
     Raises
     ------
     DataError, ValueError
-        Data that cannot be trained on, or options that do not fit them.
+        The data cannot be trained on, or the options do not fit them.
     """
     table, options = as_table(X, y), options or Options()
     classes: _Float = np.empty(0)
@@ -207,16 +244,29 @@ def make_task(
     memory: int | None = None,
     known: State | None = None,
 ) -> Task:
-    """A task of a table, with labels in place of the table's own.
+    """Prepare a table for training, with given labels instead of the table's own.
 
     Parameters
     ----------
+    table : Table
+        The rows.
     labels : Labels
-        Of the table's rows.
+        Labels of the rows.
+    options : Options
+        How to train.
     weights : _Float of shape (rows,) or None
-        Not negative: how often rows are trained on.
+        Weights of the rows, 0 or positive; None for equal weights.
+    classes : tuple of float
+        The labels of the classes in ascending order; empty for regression.
+    memory : int or None
+        Bytes for the scaled data; None for a quarter of the free memory.
     known : State or None
-        A model whose scaling is to be kept, made wider where the table needs it.
+        A model whose scaling is kept, but widened where the table exceeds its range; None for a new scaling.
+
+    Returns
+    -------
+    Task
+        The prepared data set.
     """
     memory = default_memory() if memory is None else memory
     index = np.arange(len(table.labels))
@@ -278,7 +328,7 @@ def make_task(
 
 
 def _step_sizes(options: Options, values: Rows) -> list[float]:
-    """Step size of each epoch, on ``values`` in [-1, 1]."""
+    """Step size of each epoch for ``values`` in [-1, 1]."""
     first = options.step_size
     if first is None:
         objective = options.objective
@@ -296,12 +346,12 @@ def _step_sizes(options: Options, values: Rows) -> list[float]:
 
 
 def _fitting(rows: Rows, memory: int) -> Rows:
-    """``rows`` as a float32 array if that takes ``memory`` bytes at most, else as they are."""
+    """``rows`` as a float32 array if it needs at most ``memory`` bytes; otherwise the rows themselves."""
     return in_memory(rows) if 4 * rows.shape[0] * rows.shape[1] <= memory else rows
 
 
 def _widened(columns: Scaling, known: State, features: Rows) -> Scaling:
-    """The scaling of a known model's columns, made wider where ``features`` need it; of unused columns the new one."""
+    """The scaling of a known model, widened where ``features`` exceed its range. Columns without weights get the new one."""
     low, high, _ = ranges(features)
     former, used = known.scalings[0], known.words[:, :-1].any(axis=0)
     centre = np.where(used, former.centre, columns.centre)
@@ -311,7 +361,7 @@ def _widened(columns: Scaling, known: State, features: Rows) -> Scaling:
 
 
 def _checked_weights(weights: _Float, table: Table) -> _Float:
-    """Raises DataError for weights that are not one finite number from 0 on for each row."""
+    """Raise DataError unless there is a finite weight, 0 or positive, for each row."""
     if weights.shape != (len(table.labels),):
         raise DataError(
             f"weights must have shape ({len(table.labels)},), one for each row, not {weights.shape}"
@@ -322,7 +372,7 @@ def _checked_weights(weights: _Float, table: Table) -> _Float:
 
 
 def _check_varies(table: Table) -> None:
-    """Raises DataError for an output that is the same in all rows."""
+    """Raise DataError if an output is the same in all rows."""
     for output in table.labels.reshape(len(table.labels), -1).T:
         if output.min() == output.max():
             raise DataError(f"{table.source}: every label is {output[0]:g}; there is nothing to learn")

@@ -1,4 +1,4 @@
-"""The project's promise, checked: two backends give the same bits."""
+"""Checks that two backends give the same bits."""
 
 import logging
 from collections.abc import Iterable
@@ -25,14 +25,14 @@ __all__ = ["Verification", "compare_results", "verify"]
 
 @dataclass(frozen=True)
 class Verification:
-    """Two runs of the same training.
+    """The comparison of two runs of the same training.
 
     Parameters
     ----------
     first, second : Result
-        Of the two backends.
+        Results of the two backends.
     losses, words : int
-        How many losses of epochs, and how many words of the model, differ.
+        Number of epochs whose losses differ, and number of model words that differ.
     flags : bool
         Whether the flags differ.
     """
@@ -45,12 +45,23 @@ class Verification:
 
     @property
     def identical(self) -> bool:
-        """Whether nothing differs."""
+        """bool: Whether both results are the same, bit for bit."""
         return not (self.losses or self.words or self.flags)
 
 
 def compare_results(first: Result, second: Result) -> Verification:
-    """Compare every loss, every word of the model, and the flags."""
+    """Compare every loss, every word of the model, and the flags.
+
+    Parameters
+    ----------
+    first, second : Result
+        Results of two runs with the same data and options.
+
+    Returns
+    -------
+    Verification
+        What differs.
+    """
     words = np.array(first.model_words) != np.array(second.model_words)
     return Verification(
         first,
@@ -70,27 +81,32 @@ def verify(
     callbacks: Iterable[Any] = (),
     **prepared: Any,
 ) -> Verification:
-    """Train the same thing on two backends and compare the results bit for bit.
+    """Train on two backends with the same data and options, and compare the results bit for bit.
 
-    A device on a port comes with its build, and the other backend then takes that one.
+    If one backend is a device on a port, the other one uses the device's build.
 
     Parameters
     ----------
     X, y, options
-        What to train, as of :func:`zipsgd.train`.
+        Data and options, see :func:`zipsgd.train`.
     backends : two of str or BackendOptions
-        As of :func:`zipsgd.train`. A build of either holds for both.
+        The backends, see :func:`zipsgd.train`. A build that is given for one of them applies to both.
     callbacks : iterable of Callback or callable
-        Told of both runs.
+        Callbacks of both runs.
     prepared
-        ``weights`` and ``memory`` of :func:`zipsgd.train`.
+        ``weights`` and ``memory``, see :func:`zipsgd.train`.
+
+    Returns
+    -------
+    Verification
+        Both results, and what differs.
 
     Raises
     ------
     WrongBuild
-        Both are devices, and their builds differ.
+        Both backends are devices, and their builds differ.
     DataError, LimitError, ValueError, DeviceError
-        As of :func:`zipsgd.train`.
+        See :func:`zipsgd.train`.
     """
     task = prepare(X, y, options, **prepared)
     wanted = [BackendOptions(each) if isinstance(each, str) else each for each in backends]

@@ -1,4 +1,4 @@
-"""What is proved, by subject."""
+"""The properties that are proved, by subject."""
 
 from . import arithmetic, frames, queues, rounding, streams, wavefront
 

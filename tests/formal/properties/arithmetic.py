@@ -1,4 +1,4 @@
-"""Sums are those of integers without bounds: no width is too small for any run."""
+"""Sums equal those of unbounded integers: no width is too small for any run."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ __all__ = ["PROPERTIES"]
 
 
 class _Place:
-    """Plane and chunk of the word at hand, counted anew."""
+    """Plane and chunk of the current word, counted independently of the gateware."""
 
     def __init__(self, m: Module, run: Any, take: Value):
         self.plane, self.chunk = Signal(4), Signal(4)
@@ -35,7 +35,7 @@ def _later(harness: Harness, value: Value, cycles: int) -> Value:
 
 
 def _gradient(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) -> Harness:
-    """One lane's gradient of any one chunk."""
+    """The gradient of one lane and of any one chunk, compared with integers."""
     build = small_build(max_features=8, max_batch=2, replay_words=8, delta_bits=3)
     dut: Any = GradientUnit(build, fast_memory=fast_memory)
     parts = inside(dut)
@@ -56,7 +56,7 @@ def _gradient(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) ->
     harness.assume("mini-batches begin", ~accepts | (sample.marks.first_of_batch == (in_batch == 0)))
     harness.assume("and end", ~accepts | (sample.marks.last_of_batch | (in_batch + 1 < build.max_batch)))
 
-    # Of the sample accepted, and of the one whose words are taken.
+    # Of the accepted sample, and of the sample whose words are being taken.
     def register() -> tuple[Signal, Signal, Signal, Signal]:
         shape = signed(build.delta_bits)
         return Signal(shape), Signal(shape), Signal(), Signal()
@@ -109,7 +109,7 @@ def _gradient(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) ->
 
 
 def _dot(*, chunks: int, bits: int, ups: int, fast_memory: bool = False) -> Harness:
-    """z of any Q3."""
+    """The dot product z for any Q3, compared with integers."""
     build = small_build(max_features=4 * chunks, p_max=bits, q3_bits=3, replay_words=8)
     dut: Any = BitSerialDot(build, fast_memory=fast_memory)
     latency = BitSerialDot.latency(build, fast_memory=fast_memory)
@@ -185,7 +185,7 @@ _NARROW_HORNER = Mutation(
 PROPERTIES = [
     Property(
         "gradient, one chunk",
-        "a mini-batch's gradient is that of unbounded integers",
+        "a mini-batch's gradient equals that of unbounded integers",
         "GradientUnit",
         "delta of 3 bits, p = 2, m = 2, 1 chunk, mini-batches of 1 and 2",
         lambda: _gradient(chunks=1, bits=2, ups=2),
@@ -196,7 +196,7 @@ PROPERTIES = [
     ),
     Property(
         "gradient",
-        "a mini-batch's gradient is that of unbounded integers",
+        "a mini-batch's gradient equals that of unbounded integers",
         "GradientUnit",
         "delta of 3 bits, p = 2, m = 2, 2 chunks, mini-batches of 1 and 2",
         lambda: _gradient(chunks=2, bits=2, ups=2),
@@ -208,7 +208,7 @@ PROPERTIES = [
     ),
     Property(
         "gradient, one sample a value",
-        "a mini-batch's gradient is that of unbounded integers",
+        "a mini-batch's gradient equals that of unbounded integers",
         "GradientUnit",
         "delta of 3 bits, p = 1, m = 1, 2 chunks, mini-batches of 1 and 2",
         lambda: _gradient(chunks=2, bits=1, ups=1),
@@ -226,7 +226,7 @@ PROPERTIES = [
     ),
     Property(
         "gradient, fast memory",
-        "a mini-batch's gradient is that of unbounded integers",
+        "a mini-batch's gradient equals that of unbounded integers",
         "GradientUnit",
         "fast memory, delta of 3 bits, p = 1, m = 0, 1 chunk, mini-batches of 1 and 2",
         lambda: _gradient(chunks=1, bits=1, ups=0, fast_memory=True),
@@ -234,8 +234,8 @@ PROPERTIES = [
             Mutation(
                 GradientUnit,
                 "a chunk ends before the memory has what the sample before it left",
-                "turn = 3 if self._fast_memory",
-                "turn = 2 if self._fast_memory",
+                "return 3 if fast_memory else 4",
+                "return 2 if fast_memory else 4",
             ),
         ),
         method=Method.BMC,
@@ -244,7 +244,7 @@ PROPERTIES = [
     ),
     Property(
         "dot product",
-        "each z is that of unbounded integers, for any Q3",
+        "each z equals that of unbounded integers, for any Q3",
         "BitSerialDot",
         "L = 4, Q3 of 3 bits, p = 2, m = 2, 1 chunk",
         lambda: _dot(chunks=1, bits=2, ups=2),
@@ -256,7 +256,7 @@ PROPERTIES = [
     ),
     Property(
         "dot product, two chunks",
-        "each z is that of unbounded integers, for any Q3",
+        "each z equals that of unbounded integers, for any Q3",
         "BitSerialDot",
         "L = 4, Q3 of 3 bits, p = 1, m = 1, 2 chunks",
         lambda: _dot(chunks=2, bits=1, ups=1),
@@ -274,7 +274,7 @@ PROPERTIES = [
     ),
     Property(
         "dot product, fast memory",
-        "each z is that of unbounded integers, for any Q3",
+        "each z equals that of unbounded integers, for any Q3",
         "BitSerialDot",
         "fast memory, L = 4, Q3 of 3 bits, p = 1, m = 1, 2 chunks",
         lambda: _dot(chunks=2, bits=1, ups=1, fast_memory=True),
@@ -282,8 +282,8 @@ PROPERTIES = [
             Mutation(
                 BitSerialDot,
                 "words meet the weights of a slow memory",
-                "range(1 + (not self._fast_memory) + tree.latency)",
-                "range(2 + tree.latency)",
+                "range(1 + (not self._fast_memory) + AdderTree.latency(build.lanes))",
+                "range(2 + AdderTree.latency(build.lanes))",
             ),
         ),
         method=Method.BMC,
@@ -292,7 +292,7 @@ PROPERTIES = [
     ),
     Property(
         "dot product, no up planes",
-        "each z is that of unbounded integers, for any Q3",
+        "each z equals that of unbounded integers, for any Q3",
         "BitSerialDot",
         "L = 4, Q3 of 3 bits, p = 1, m = 0, 2 chunks",
         lambda: _dot(chunks=2, bits=1, ups=0),

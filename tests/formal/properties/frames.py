@@ -1,4 +1,4 @@
-"""Frames: delivered once or not at all, and taken again after whatever came before."""
+"""Frames are delivered once or not at all, and the receiver recovers from any state."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def _receiver(ring: int = 16) -> tuple[Any, Any, Harness]:
 
 
 def _once() -> Harness:
-    """Reads what the receiver delivers, frame by frame, and remembers a byte of one frame that was taken."""
+    """Follows what the receiver delivers, frame by frame, and compares one marked byte of one frame with what was received."""
     dut, parts, harness = _receiver(8)
     m = harness.m
     harness.drive(dut)
@@ -38,7 +38,7 @@ def _once() -> Harness:
     harness.assume("no byte with an end, or right behind it", ~byte_in.data.valid | ~(byte_in.end | ended))
     harness.assume("no two ends running", ~byte_in.end | ~ended)
 
-    # Of the frame that comes, the byte at ``where``, from its kind on
+    # The byte at ``where`` of the incoming frame, counted from its kind
     where = harness.constant(2, "where")
     place, byte = Signal(range(16)), Signal(8)
     decoder = parts.decoder
@@ -49,7 +49,7 @@ def _once() -> Harness:
     with m.If(parts.ended):
         m.d.sync += place.eq(0)
 
-    # What is delivered
+    # The frames that are delivered
     moves = Signal()
     at, length = Signal(range(MAX_PAYLOAD + 4)), Signal(16)
     number, frame_ends = Signal(8), Signal()
@@ -66,7 +66,7 @@ def _once() -> Harness:
             m.d.sync += length.eq((payload << 8) | length[:8])
         with m.If(at == 3):
             m.d.sync += number.eq(number + 1)
-    taken = Signal(4)  # and yet to deliver
+    taken = Signal(4)  # frames that are taken but not delivered yet
     m.d.sync += taken.eq(taken + parts.take - frame_ends)
     mark = harness.free(1, "mark")
     waits, ahead, kept = Signal(), Signal(4), Signal(8)
@@ -113,7 +113,7 @@ def _between() -> Harness:
 
 
 def _recovery(frames: int) -> Harness:
-    """A zero, and as many SYNC frames as said."""
+    """The receiver gets a zero and ``frames`` SYNC frames, from any state."""
     dut, parts, harness = _receiver()
     m = harness.m
     decoder = inside(parts.decoder)
@@ -147,7 +147,7 @@ _STUCK = Mutation(CobsDecoder, "a zero does not end a block", "left.eq(0),", "le
 PROPERTIES = [
     Property(
         "decoder",
-        "no byte comes with a frame's end or right behind it, nor a second end",
+        "no byte comes together with a frame's end or directly after it, and no second end",
         "CobsDecoder",
         "",
         _decoder,
@@ -162,7 +162,7 @@ PROPERTIES = [
     ),
     Property(
         "once or not at all",
-        "frames are delivered in turn, as they came, and none that was not taken; never a SYNC",
+        "frames are delivered in order and unchanged, only those that were taken, and never a SYNC",
         "FrameReceiver",
         "ring of 8 bytes, CRC and decoder free",
         _once,
@@ -181,7 +181,7 @@ PROPERTIES = [
     ),
     Property(
         "between frames",
-        "once a frame has ended, all that decodes the next one is as after reset",
+        "once a frame has ended, everything that decodes the next one is as after a reset",
         "FrameReceiver",
         "ring of 16 bytes",
         _between,
@@ -196,7 +196,8 @@ PROPERTIES = [
     ),
     Property(
         "recovery",
-        "from any state that holds what 'between frames' shows, a zero and a good SYNC: it is taken, the ring is empty",
+        "from any state that satisfies 'between frames': after a zero and a valid SYNC, the SYNC is taken and the ring "
+        "is empty",
         "FrameReceiver",
         "ring of 16 bytes, true CRC, any number",
         lambda: _recovery(1),
@@ -207,7 +208,7 @@ PROPERTIES = [
     ),
     Property(
         "recovery from anything",
-        "from any state of registers and memory whatever, a zero and two good SYNCs: the second is taken",
+        "from any state of registers and memory: after a zero and two valid SYNCs, the second is taken",
         "FrameReceiver",
         "ring of 16 bytes, true CRC, any number",
         lambda: _recovery(2),

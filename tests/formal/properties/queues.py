@@ -1,4 +1,4 @@
-"""Queues and rings neither overflow nor underflow."""
+"""Queues and ring buffers neither overflow nor underflow."""
 
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ __all__ = ["PROPERTIES"]
 
 
 def _ring() -> Harness:
-    """The reader, the last taken byte, and the byte at hand: in this order, and all within one round of the ring."""
+    """The positions of reader, last taken byte and current byte stay in this order, within one round of the ring."""
     size = 16
     dut = FrameReceiver(small_build(rx_bytes=size))
     parts = inside(dut)
@@ -39,7 +39,7 @@ def _ring() -> Harness:
 
 
 def _replay() -> Harness:
-    """A marked word comes out when it is its turn, and no word comes before it was written."""
+    """A marked word comes out when it is its turn, and no word comes out before it was written."""
     build = small_build(replay_words=4)
     dut = ReplayBuffer(build)
     parts = inside(dut)
@@ -61,7 +61,7 @@ def _replay() -> Harness:
 
 
 def _core(*, fast_memory: bool = False) -> Harness:
-    """The queues of the core, at any run of its build."""
+    """The queues of the core, for any run of its build."""
     build = small_build(max_features=8, replay_words=8)
     dut: Any = TrainingCore(build, fast_memory=fast_memory)
     parts = inside(dut)
@@ -80,7 +80,7 @@ def _core(*, fast_memory: bool = False) -> Harness:
 
 
 def _replayed(*, fast_memory: bool = False) -> Harness:
-    """The core's replay buffer, in one run."""
+    """The replay buffer of the core, in one run."""
     build = small_build(max_features=8, max_batch=2, replay_words=8)
     dut: Any = TrainingCore(build, fast_memory=fast_memory)
     parts = inside(dut)
@@ -115,7 +115,7 @@ _NO_DELTA = Mutation(
 PROPERTIES = [
     Property(
         "ring",
-        "no byte that waits is written over, none is read that was not taken",
+        "no waiting byte is written over, and no byte is read that was not taken",
         "FrameReceiver",
         "ring of 16 bytes, CRC free",
         _ring,
@@ -131,7 +131,7 @@ PROPERTIES = [
     ),
     Property(
         "replay buffer",
-        "words come out in order, none is written over",
+        "words come out in order, and none is written over",
         "ReplayBuffer",
         "4 words",
         _replay,
@@ -144,7 +144,7 @@ PROPERTIES = [
     *(
         Property(
             f"queues of the core{', fast memory' * fast}",
-            "labels and marks neither overflow nor underflow, nor do deltas and planes overflow",
+            "queues of labels and marks neither overflow nor underflow; those of deltas and planes do not overflow",
             "TrainingCore",
             f"{'fast memory, ' * fast}L = U = 4, 8 features, mini-batches of 4, any run",
             partial(_core, fast_memory=fast),
@@ -155,7 +155,7 @@ PROPERTIES = [
     *(
         Property(
             f"replayed planes{', fast memory' * fast}",
-            "the gradient reads planes only where they were written two cycles ago",
+            "the gradient reads a plane at the earliest two cycles after it was written",
             "TrainingCore",
             f"{'fast memory, ' * fast}L = U = 4, 2 chunks, p = 1, m = 1, mini-batches and epochs of any lengths",
             partial(_replayed, fast_memory=fast),

@@ -1,4 +1,4 @@
-"""Stochastic rounding: a value that can be told exactly stays, and any other goes to one of its two neighbours."""
+"""Stochastic rounding: a value that is exactly representable stays, and any other becomes one of its two neighbours."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ __all__ = ["PROPERTIES"]
 
 
 def _show_rounding(harness: Harness, name: str, exact: Value, rounded: Value, drop: int) -> None:
-    """``rounded`` is ``exact`` of the cycle before, less ``drop`` bits."""
+    """``rounded`` is ``exact`` of the cycle before, with its last ``drop`` bits rounded away."""
     before = harness.past(exact)
     floor = before >> drop
     harness.show(f"{name}: what is exact stays", ~harness.started | before[:drop].any() | (rounded == floor))
@@ -51,7 +51,7 @@ def _update() -> Harness:
 PROPERTIES = [
     Property(
         "rounding of deltas",
-        "a product that is a delta exactly stays, any other becomes a neighbour",
+        "a product that is exactly a delta stays; any other becomes one of its two neighbours",
         "LossUnit",
         "delta of 8 bits, any draw",
         _delta,
@@ -66,7 +66,7 @@ PROPERTIES = [
     ),
     Property(
         "rounding of steps and Q3",
-        "what can be told exactly stays, any other value becomes a neighbour",
+        "a value that is exactly representable stays; any other becomes one of its two neighbours",
         "UpdateUnit",
         "U = 1 of L = 4, model of 12 bits, Q3 of 6, any draw",
         _update,

@@ -1,4 +1,4 @@
-"""Streams keep their payload while it waits, and what goes through them arrives in order."""
+"""Streams keep their payload while it waits, and words arrive in order."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from zipsgd_hw.stream_register import StreamRegister
 __all__ = ["PROPERTIES"]
 
 _UART_CYCLES = 51
-"""From the take of a byte to its coming out at the other end, at five cycles a bit."""
+"""Cycles from the transmitter's taking a byte to the receiver's delivering it, at five cycles per bit."""
 
 
 def _show_steady(harness: Harness, component: Any, *outputs: str, unless: Value | None = None) -> None:
@@ -44,7 +44,7 @@ def _driven(component: Component, *but: str) -> Harness:
 
 
 def _stream_register() -> Harness:
-    """Against a queue of two words."""
+    """The stream register, compared with a queue of two words."""
     dut = StreamRegister(2)
     harness = _driven(dut)
     words, count = Signal(4), Signal(2)
@@ -112,7 +112,7 @@ def _commands() -> Harness:
     dut = CommandUnit()
     harness = _driven(dut)
     _assume_steady(harness, dut, "stored", "read_data")
-    # A write shows in idle within eight cycles; else the datapath stays as idle as it is.
+    # A write clears idle within eight cycles; without writes, the datapath stays idle.
     lately = Signal(range(9))
     written = dut.write.valid & dut.write.ready
     harness.m.d.sync += lately.eq(Mux(written, 8, Mux(lately == 0, 0, lately - 1)))
@@ -151,7 +151,7 @@ def _window() -> Harness:
 
 
 def _uart() -> Harness:
-    """Transmitter to receiver, five cycles a bit; any one byte is marked."""
+    """A transmitter sends to a receiver at five cycles per bit; one byte, any one, is marked and followed."""
     sender, receiver = UartTransmitter(5), UartReceiver(5)
     harness = Harness()
     m = harness.m
@@ -173,7 +173,7 @@ def _uart() -> Harness:
     return harness
 
 
-_STEADY = "{} stay, unchanged, until they are taken"
+_STEADY = "{} stay unchanged until they are taken"
 
 PROPERTIES = [
     Property(
@@ -250,7 +250,7 @@ PROPERTIES = [
     ),
     Property(
         "receiver",
-        _STEADY.format("bytes of frames, but for a SYNC,"),
+        _STEADY.format("bytes of frames other than SYNC"),
         "FrameReceiver",
         "ring of 16 bytes, CRC free",
         _receiver,
@@ -297,7 +297,7 @@ PROPERTIES = [
     ),
     Property(
         "register bank",
-        _STEADY.format("words read, and what goes to the windows,"),
+        _STEADY.format("words read, and words to the windows,"),
         "RegisterBank",
         "of the small build",
         _bank,
@@ -327,7 +327,7 @@ PROPERTIES = [
     ),
     Property(
         "serial line",
-        "each byte sent is received, as it was sent, and no other",
+        "each byte sent is received as it was sent, and no other byte is received",
         "UartTransmitter, UartReceiver",
         "5 cycles a bit, any gaps",
         _uart,

@@ -1,4 +1,4 @@
-"""The wavefront's hazard: the dot product of a mini-batch's first sample runs while the one before it is being updated."""
+"""The wavefront: a mini-batch's first dot product reads only chunks that the mini-batch before has already updated."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def _hazard(
     position, counter, update = parts.position, parts.counter, parts.update
     free_epochs(harness, dut, counter)
 
-    # A chunk of Q3 is owed from the load, or the last sample's read of it, to its update.
+    # A chunk is owed an update from the load, or from the last read by a sample of the mini-batch, until it is updated.
     chunk = harness.constant(len(position.chunk), "chunk")
     owed = Signal(init=1)
     read = parts.take & (position.chunk == chunk)
@@ -56,9 +56,9 @@ def _hazard(
 
 
 def _constants(*, update_lanes: int, chunks: int) -> Harness:
-    """Rows come in the gradient unit's order, as near to each other as it sends them, and with no regard to credits.
+    """Rows arrive in the order of the gradient unit, as close together as it can send them, and regardless of credits.
 
-    Every other mini-batch shrinks, and has the larger threshold: neighbours differ in both.
+    Every second mini-batch shrinks the model and has the larger threshold, so that consecutive mini-batches differ in both.
     """
     build = small_build(update_lanes=update_lanes, heads=2, prox=1)
     dut: Any = UpdateUnit(build)
@@ -87,7 +87,7 @@ def _constants(*, update_lanes: int, chunks: int) -> Harness:
     )
     harness.assume("and nothing meanwhile", ~(dut.loading & dut.gradient.ends))
 
-    # What the mini-batch of the row at hand shrinks and thresholds by
+    # Shift and threshold of the mini-batch that the current row belongs to
     ends = address.valid & ~address.zero & address.step.all() & (address.chunk == run.final_chunk)
     totals = []
     for rate in (run.shrink_rate, run.threshold):
@@ -150,8 +150,8 @@ _EARLY_THRESHOLD = Mutation(
 )
 
 _CLAIM = (
-    "no chunk of Q3 is read before the finished mini-batch, or the load, has updated it, nor updated twice; no update begins "
-    "during a load; credits stay within 0 and the chunks"
+    "no chunk of Q3 is read before the finished mini-batch, or the load, has updated it, and none is updated twice; no update "
+    "begins during a load; credits stay between 0 and the number of chunks"
 )
 
 PROPERTIES = [
@@ -215,7 +215,7 @@ PROPERTIES = [
     *(
         Property(
             f"proximal constants, {'fast' if update_lanes == 4 else 'slow'} update",
-            "every row meets the shift and the threshold of its own mini-batch, in every stage of the proximal step",
+            "every row meets the shift and the threshold of its own mini-batch in every stage of the proximal step",
             "UpdateUnit",
             f"two heads, L = 4, U = {update_lanes}, {chunks} chunk{'s' * (chunks > 1)} each, rows as near as they come",
             lambda update_lanes=update_lanes, chunks=chunks: _constants(
