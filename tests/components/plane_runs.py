@@ -1,4 +1,4 @@
-"""Helpers for the benches of the datapath: random runs, their samples, and the position of each plane word in a sample."""
+"""Shared parts of the datapath's benches: random runs, their samples, and the position of each plane word in a sample."""
 
 import random
 from collections.abc import Iterator, Sequence
