@@ -81,11 +81,11 @@ scalings_ : list of :class:`zipsgd.data.Scaling`
 seed_ : int
     Seed of the run.
 history_ : list of dict
-    "emulator", "golden", "sim" (the virtual board), the port or URL of a board, or a :class:`zipsgd.BackendOptions`. Each
-    fit opens it, and closes it at the end.
-measure : bool, default False
-    Whether each epoch's model is also measured exactly: its loss and its score on the unquantised rows, and on the rows held
-    out. ``history_`` has the results, and callbacks receive them.
+    An entry for each epoch since training began: ``epoch`` (counted from 1), ``loss`` (mean loss during the epoch over rows
+    and models, for scaled targets), ``step_size``, ``flags`` (names of the places where values were saturated), ``samples``,
+    ``seconds``, ``samples_per_second`` (over all models), ``bits`` (sent as samples), ``refetched`` (share of the samples that
+    were sent again, with refetching only) and ``validation_score`` (with early stopping only). :meth:`plot_history` draws
+    it."""
 
 
 def documented(estimator: type[_T]) -> type[_T]:

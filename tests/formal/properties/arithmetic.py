@@ -234,8 +234,8 @@ PROPERTIES = [
             Mutation(
                 GradientUnit,
                 "a chunk ends before the memory has what the sample before it left",
-                "return 3 if fast_memory else 4",
-                "return 2 if fast_memory else 4",
+                "turn = self.spacing(fast_memory=self._fast_memory)",
+                "turn = self.spacing(fast_memory=self._fast_memory) - self._fast_memory",
             ),
         ),
         method=Method.BMC,
