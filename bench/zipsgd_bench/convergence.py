@@ -17,7 +17,7 @@ from zipsgd.data import Table, load_set
 from zipsgd.training.api import train
 from zipsgd.training.full_precision import float_sgd
 from zipsgd.training.options import Options
-from zipsgd.training.task import prepare
+from zipsgd.training.preparation import prepare
 
 from .progress import Steps
 from .registry import Bench, Result

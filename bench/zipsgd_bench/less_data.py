@@ -21,7 +21,8 @@ from zipsgd.rows import in_memory
 from zipsgd.training.api import train
 from zipsgd.training.full_precision import float_sgd
 from zipsgd.training.options import Options
-from zipsgd.training.task import Task, prepare
+from zipsgd.training.preparation import prepare
+from zipsgd.training.task import Task
 
 from .convergence import METHODS
 from .progress import Steps

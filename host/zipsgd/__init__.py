@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from zipsgd.training.losses import CompiledLoss, compile_loss
     from zipsgd.training.options import Options
     from zipsgd.training.plots import plot
+    from zipsgd.training.preparation import prepare
     from zipsgd.training.result import ClassifierResult, RegressionResult, Result, load_model
     from zipsgd.training.sweep import Sweep, sweep
-    from zipsgd.training.task import Task, prepare
+    from zipsgd.training.task import Task
     from zipsgd.training.verification import Verification, verify
 
 __version__ = "0.1.0"
@@ -94,7 +95,8 @@ _MODULES = {
     "training.plots": ("plot",),
     "training.result": ("ClassifierResult", "RegressionResult", "Result", "load_model"),
     "training.sweep": ("Sweep", "sweep"),
-    "training.task": ("Task", "prepare"),
+    "training.preparation": ("prepare",),
+    "training.task": ("Task",),
     "training.verification": ("Verification", "verify"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -176,3 +176,22 @@ def test_no_output_takes_the_place_of_another_or_of_the_data(run, tmp_path, refu
     refused(run("predict", rows, "--model", both, "--out", rows), *says)
     refused(run("predict", rows, "--model", both, "--out", both), *says)
     assert rows.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("train", "diabetes", "--lable", "y"), "train has no option --lable: did you mean --label?"),
+        (("train", "diabetes", "--steps=1"), "train has no option --steps: did you mean --step-size?"),
+        (("predict", "a", "b", "--model", "m"), "predict has no place for the word b"),
+        (("train", "digit"), "did you mean digits?"),
+    ],
+)
+def test_slips_are_named_with_what_was_meant(words, says, run, refused):
+    refused(run(*words), says)
+
+
+def test_no_command_prints_the_help(run):
+    status, text, _ = run()
+    assert status == 0
+    assert "zipsgd train cadata" in text

@@ -262,3 +262,29 @@ def test_labels_that_do_not_vary_have_no_score() -> None:
     result = train(X, Y, epochs=1, validation=(X[:5], np.full(5, 2.0)))
     assert result.held_out_score is None
     assert math.isnan(result.score(X[:5], np.full(5, 2.0)))
+
+
+def test_columns_are_found_by_their_names() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=["a", "b", "c", "d"])
+    result = train(frame, Y, epochs=3, validation=(frame[["d", "c", "b", "a"]], Y))
+    np.testing.assert_array_equal(result.predict(frame[["c", "a", "d", "b"]]), result.predict(X))
+    assert result.held_out_score == pytest.approx(result.train_score, abs=1e-3)
+    with pytest.raises(ValueError, match="not all of the 4 that the model was trained on: 'b' missing"):
+        result.predict(frame[["a", "c", "d"]])
+    with pytest.raises(ValueError, match="the model takes 4 columns, and X has 3"):
+        result.predict(X[:, :3])
+    with pytest.raises(ValueError, match=r"the shape \(4,\).*of one row give X\[:1\]"):
+        result.predict(X[0])
+
+
+def test_a_step_too_large_is_warned_of() -> None:
+    with pytest.warns(RuntimeWarning, match="values were saturated .*use a smaller step size"):
+        train(X, Y, epochs=3, step_size=8.0, schedule="constant")
+
+
+def test_what_is_given_in_the_wrong_place_is_named() -> None:
+    with pytest.raises(TypeError, match="options come third"):
+        train(X, Options())
+    with pytest.raises(ValueError, match="rows to hold out must be between 0 and 1"):
+        train(X, Y, validation=20)

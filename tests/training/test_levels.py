@@ -15,7 +15,7 @@ from zipsgd.golden.levels import LevelTable, transcode
 from zipsgd.levels import levels, variance
 from zipsgd.levels.placement import level_scale, level_table
 from zipsgd.training.full_precision import float_sgd
-from zipsgd.training.task import prepare
+from zipsgd.training.preparation import prepare
 
 OPTIONS = Options(epochs=3, batch_size=8, seed=5, levels="optimal")
 CONFIGURATIONS = [

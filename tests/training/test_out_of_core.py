@@ -17,7 +17,7 @@ from zipsgd.cli import main
 from zipsgd.rows import ColumnSelection
 from zipsgd.training.callbacks import Callback
 from zipsgd.training.full_precision import float_sgd
-from zipsgd.training.task import prepare
+from zipsgd.training.preparation import prepare
 from zipsgd_sim.board import VirtualBoard
 
 

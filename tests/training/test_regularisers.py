@@ -9,8 +9,8 @@ from zipsgd import Options, train
 from zipsgd.backends import BackendOptions, LimitError, build_for
 from zipsgd.data import Scaling, Table
 from zipsgd.training.full_precision import float_sgd
+from zipsgd.training.preparation import prepare
 from zipsgd.training.regulariser import Regulariser
-from zipsgd.training.task import prepare
 
 FEATURES = 6
 

@@ -11,8 +11,8 @@ from zipsgd.backends import BACKENDS, BackendOptions, EpochSamples, LimitError, 
 from zipsgd.golden.loss import Step
 from zipsgd.training.callbacks import Callback
 from zipsgd.training.full_precision import float_sgd
+from zipsgd.training.preparation import prepare
 from zipsgd.training.steps import SCHEDULES, default_step_size
-from zipsgd.training.task import prepare
 from zipsgd_hw.link.physical import Uart
 from zipsgd_sim.board import VirtualBoard
 

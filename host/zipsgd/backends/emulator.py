@@ -1,15 +1,21 @@
 """The backend for the emulator."""
 
+import logging
+
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.compiled import is_cached
 from zipsgd.emulator import Emulator
+from zipsgd.emulator.epochs import epoch_rows
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
 from zipsgd.packing import unpack
 from zipsgd.protocol.formats import Build
 
 from .base import EpochResult, EpochSamples, Progress
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["EmulatorBackend"]
 
@@ -34,6 +40,8 @@ class EmulatorBackend:
 
     def __init__(self, build: Build) -> None:
         self.build = build
+        if not is_cached(epoch_rows):
+            _log.info("compiling the emulator; this takes some seconds, once")
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         """Begin a run, see :meth:`zipsgd.backends.Backend.begin`."""

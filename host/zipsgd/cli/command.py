@@ -80,7 +80,7 @@ def add_command(
         action="store_true",
         help="also print details, such as builds, and frames that were sent again",
     )
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, command=command)
     return command
 
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from zipsgd import __version__
 from zipsgd.driver import DeviceError
@@ -50,6 +51,15 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _unknown(command: argparse.ArgumentParser, word: str) -> str:
+    """What to say of a word that a command does not know."""
+    name = word.split("=")[0]
+    near = get_close_matches(name, command._option_string_actions, 1)
+    guess = f": did you mean {near[0]}?" if near else ";"
+    kind = "option" if word.startswith("-") else "place for the word"
+    return f"{command.prog.removeprefix('zipsgd ')} has no {kind} {name}{guess} '{command.prog} --help' lists all"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -63,7 +73,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status: 0 success, 1 failure, 2 bad input, 130 interrupted.
     """
-    arguments = parser().parse_args(argv)
+    top = parser()
+    if not (sys.argv[1:] if argv is None else argv):
+        top.print_help()
+        return 0
+    arguments, unknown = top.parse_known_args(argv)
+    if unknown:
+        print(f"zipsgd: {_unknown(arguments.command, unknown[0])}", file=sys.stderr)
+        return 2
     try:
         status: int = arguments.run(arguments)
         sys.stdout.flush()

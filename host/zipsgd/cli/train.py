@@ -11,7 +11,7 @@ from zipsgd.training.callbacks import Callback, CsvLog, TensorBoardLog
 from zipsgd.training.comparison import compare_task, save_report, summary
 from zipsgd.training.options import Options
 from zipsgd.training.plots import need_plots
-from zipsgd.training.task import prepare
+from zipsgd.training.preparation import prepare
 
 from .build_options import add_backend, add_build, backends_of
 from .command import Commands, add_command, check_output

@@ -7,7 +7,7 @@ from pathlib import Path
 from .errors import DataError
 from .files import load_file
 from .inputs import as_features, as_table
-from .matching import load_rows
+from .matching import arrange, load_rows
 from .scaling import Scaling
 from .sets import SETS, load_set
 from .table import Table
@@ -17,6 +17,7 @@ __all__ = [
     "DataError",
     "Scaling",
     "Table",
+    "arrange",
     "as_features",
     "as_table",
     "load",

@@ -1,6 +1,7 @@
 """Data files of a user: CSV, NPY, NPZ and LIBSVM."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from zipsgd.memory import default_memory
@@ -33,7 +34,9 @@ def check_file(path: Path) -> None:
     if not path.exists():
         from .sets import SETS
 
-        raise DataError(f"there is no file {path}, and no set of that name; named sets: {', '.join(SETS)}")
+        near = get_close_matches(str(path), SETS, 1)
+        guess = f"did you mean {near[0]}? Named sets" if near else "named sets"
+        raise DataError(f"there is no file {path}, and no set of that name; {guess}: {', '.join(SETS)}")
     if path.is_dir() or (path.is_file() and path.stat().st_size == 0):
         raise DataError(f"{path} is {'a folder' if path.is_dir() else 'empty'}; a data file is needed")
 

@@ -54,6 +54,8 @@ def as_features(X: Any, source: str) -> tuple[Rows, Sequence[str]]:
     DataError
         Where a column holds no real numbers.
     """
+    if isinstance(X, Table):
+        return X.features, X.names
     if isinstance(X, ColumnSelection | RowSelection):
         return X, column_names(X.shape[1])
     if hasattr(X, "tocsr"):
@@ -65,7 +67,12 @@ def as_features(X: Any, source: str) -> tuple[Rows, Sequence[str]]:
         _check_frame(X, source)
         return as_rows(X.to_numpy(), source), [str(name) for name in X.columns]
     array: npt.NDArray[Any] = X if isinstance(X, np.memmap) else np.asarray(X)
-    return as_rows(array, source), column_names(array.shape[1] if array.ndim == 2 else 0)
+    if array.ndim != 2:
+        raise DataError(
+            f"{source} has the shape {array.shape}, and rows of columns are needed, (rows, columns): of one row give X[:1], of "
+            f"one column X[:, None]"
+        )
+    return as_rows(array, source), column_names(array.shape[1])
 
 
 def _check_frame(frame: Any, source: str) -> None:

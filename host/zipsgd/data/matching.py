@@ -1,5 +1,6 @@
 """Rows for prediction: the columns that a model was trained on, found in other data."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from .raw_table import RawTable
 from .sets import SETS, load_set
 from .table import LABEL_SEPARATOR, Table, check_finite, column_names
 
-__all__ = ["load_rows"]
+__all__ = ["arrange", "load_rows"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -28,7 +29,51 @@ def _find_columns(names: Sequence[str], columns: Sequence[str]) -> list[int] | N
     return [places[name] for name in columns] if places.keys() >= set(columns) else None
 
 
+def _made_up(names: Sequence[str]) -> bool:
+    """Whether columns have no names of their own, but those of :func:`.column_names`."""
+    return all(re.fullmatch(r"column \d+", name) for name in names)
+
+
+def arrange(rows: Rows, names: Sequence[str], columns: Sequence[str], source: str) -> Rows:
+    """Columns in the order in which a model was trained on them.
+
+    Parameters
+    ----------
+    rows : Rows of shape (rows, len(names))
+        The data.
+    names : Sequence[str]
+        Names of their columns.
+    columns : Sequence[str]
+        Names of the model's columns. They are found by name; columns without names are taken as they come.
+    source : str
+        What messages call the data.
+
+    Returns
+    -------
+    Rows of shape (rows, len(columns))
+        The model's columns.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or there are more or fewer of them.
+    """
+    if _made_up(names) or _made_up(columns):
+        if len(names) != len(columns):
+            raise DataError(f"the model takes {len(columns)} columns, and {source} has {len(names)}")
+        return rows
+    places = _find_columns(names, columns)
+    if places is None:
+        raise _missing(source, names, columns)
+    return rows if places == list(range(len(names))) else select_columns(rows, places)
+
+
 def _missing(source: str, names: Sequence[str], columns: Sequence[str]) -> DataError:
+    if _made_up(columns):
+        return DataError(
+            f"{source} has {len(names)} columns, and the model was trained on {len(columns)} without names: give data with the "
+            f"same columns in the same order"
+        )
     missing = [repr(name) for name in columns if name not in names]
     return DataError(
         f"{source} has {len(names)} columns, but not all of the {len(columns)} that the model was trained on: "
@@ -96,7 +141,7 @@ def load_rows(
 
     places = _find_columns(names, columns)
     if places is None:
-        if (raw is not None and raw.headed) or len(names) != len(columns):
+        if (raw is not None and raw.headed and not _made_up(columns)) or len(names) != len(columns):
             raise _missing(source, names, columns)
         places = list(range(len(columns)))
     elif raw is not None:

@@ -22,9 +22,9 @@ from zipsgd.training.loop import Run
 from zipsgd.training.measuring import Validation
 from zipsgd.training.opening import opened
 from zipsgd.training.options import Options
+from zipsgd.training.preparation import make_task
 from zipsgd.training.state import State
 from zipsgd.training.targets import Labels
-from zipsgd.training.task import make_task
 from zipsgd.training.weights import copies
 
 from . import history

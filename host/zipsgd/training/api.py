@@ -1,5 +1,6 @@
 """Training: from data to a model in the data's own units."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import add
@@ -10,20 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import Backend, BackendOptions
-from zipsgd.data import DataError, Table, as_table
+from zipsgd.data import DataError, Table, arrange, as_table
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.run import Flag
 
 from .callbacks import Callback, Callbacks
 from .checkpoint import resume as resume_run
-from .epochs import EpochReport
+from .epochs import EpochReport, saturation
 from .loop import Run
 from .measuring import Validation, measure_task
 from .opening import opened
 from .options import Options, options_with
+from .preparation import prepare
 from .result import ClassifierResult, RegressionResult, Result
 from .targets import Labels
-from .task import Task, prepare
+from .task import Task
 
 __all__ = ["hold_out", "train", "train_task"]
 
@@ -86,10 +88,12 @@ def train(
     DeviceError
         There is no device, it is a wrong one, or it was lost.
     """
+    if isinstance(y, Options):
+        raise TypeError("options come third: train(X, y, options), or train(table, options=options)")
     options = options_with(options, words)
     table = as_table(X, y)
     held = None
-    if isinstance(validation, float):
+    if isinstance(validation, float | int):
         if weights is not None:
             raise ValueError(
                 "a share to hold out does not go with weights: give the rows themselves as (X, y)"
@@ -98,7 +102,7 @@ def train(
     elif validation is not None:
         held = validation if isinstance(validation, Table) else as_table(*validation, source="validation")
     task = prepare(table, None, options, weights=weights, memory=memory)
-    return train_task(
+    result = train_task(
         task,
         held,
         backend=backend,
@@ -106,6 +110,9 @@ def train(
         resume=resume,
         callbacks=callbacks,
     )
+    if result.spoilt_by:
+        warnings.warn(saturation(result.spoilt_by), RuntimeWarning, stacklevel=2)
+    return result
 
 
 def hold_out(table: Table, share: float, seed: int) -> tuple[Table, Table]:
@@ -176,29 +183,25 @@ def train_task(
         run.train(device, told, keep)
         result = _result(run, device)
         if held is not None:
-            result.evaluate(held.features, held.labels)
+            result.evaluate(held, held.labels)
         told.result = result
     return result
 
 
 def _validation(task: Task, held: Table) -> Validation:
     """The validation rows, with classes numbered as in the task."""
-    columns = len(task.table.names)
-    if held.features.shape[1] != columns:
-        raise DataError(
-            f"{held.source} has {held.features.shape[1]} columns, and the rows to train on {columns}"
-        )
+    features = arrange(held.features, held.names, task.table.names, held.source)
     if not task.options.classify:
         values = held.labels.reshape(len(held.labels), -1)
         if values.shape[1] != task.heads:
             raise DataError(
                 f"{held.source} has {values.shape[1]} outputs, and the rows to train on {task.heads}"
             )
-        return Validation(held.features, Labels(values))
+        return Validation(features, Labels(values))
     places = np.searchsorted(task.classes, held.labels)
     known = np.append(np.array(task.classes), np.nan)[places] == held.labels
     numbers = np.where(known, places, -1)  # a class without training rows always counts as a wrong prediction
-    return Validation(held.features, Labels.of_classes(numbers, len(task.classes)))
+    return Validation(features, Labels.of_classes(numbers, len(task.classes)))
 
 
 def _measured(reports: Sequence[EpochReport], name: str) -> list[float]:

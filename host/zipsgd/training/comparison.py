@@ -11,12 +11,13 @@ from zipsgd.backends import BackendOptions
 from zipsgd.protocol.formats import Build
 
 from .api import train_task
-from .epochs import advice
+from .epochs import saturation
 from .full_precision import float_sgd
 from .options import Options
 from .plots import plot_comparison
+from .preparation import prepare
 from .result import Result
-from .task import Task, prepare
+from .task import Task
 
 __all__ = ["Comparison", "compare", "compare_task", "save_report", "summary"]
 
@@ -157,10 +158,7 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
             f"{result.starved_cycles / result.cycles:.1%}"
         )
     if result.spoilt_by:
-        lines.append(
-            f"warning: values were saturated ({', '.join(result.spoilt_by)}): the model is not what SGD would give; use a "
-            f"smaller step size{advice(result.spoilt_by)}"
-        )
+        lines.append(f"warning: {saturation(result.spoilt_by)}")
     return lines
 
 

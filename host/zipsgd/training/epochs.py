@@ -11,7 +11,7 @@ from zipsgd.backends import EpochResult
 from zipsgd.protocol.numbers import MODEL_INT
 from zipsgd.protocol.run import Flag
 
-__all__ = ["OVERFLOW", "EpochModel", "EpochReport", "advice"]
+__all__ = ["OVERFLOW", "EpochModel", "EpochReport", "advice", "saturation"]
 
 _Float = npt.NDArray[np.float64]
 
@@ -37,6 +37,25 @@ def advice(flags: Collection[str]) -> str:
     return (
         f"; weights have reached {1 << MODEL_INT}, the end of their range where columns are from -1 to 1: a penalty, l2 or l1, "
         f"keeps them smaller"
+    )
+
+
+def saturation(flags: Collection[str]) -> str:
+    """A warning about values that were saturated, and what to do.
+
+    Parameters
+    ----------
+    flags : collection of str
+        The places that spoil the model.
+
+    Returns
+    -------
+    str
+        The warning.
+    """
+    return (
+        f"values were saturated ({', '.join(flags)}): the model is not what SGD would give; use a smaller step size"
+        f"{advice(flags)}"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.data import DataError, as_features
+from zipsgd.data import DataError, arrange, as_features
 from zipsgd.rows import iterate_blocks
 
 from .epochs import OVERFLOW
@@ -234,9 +234,7 @@ class Result(ABC):
             The rows have another number of columns than the model.
         """
         coef, intercept = np.atleast_2d(self.coef), np.atleast_1d(self.intercept)
-        rows, _ = as_features(features, "the data")
-        if len(rows.shape) != 2 or rows.shape[1] != coef.shape[1]:
-            raise DataError(f"the model takes {coef.shape[1]} columns, and the data have shape {rows.shape}")
+        rows = arrange(*as_features(features, "X"), self.columns, "X")
         outputs = np.empty((rows.shape[0], len(coef)))
         for part, block in iterate_blocks(rows):
             outputs[part] = block @ coef.T + intercept

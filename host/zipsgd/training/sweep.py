@@ -12,8 +12,8 @@ from .api import train
 from .full_precision import float_sgd
 from .options import Options
 from .plots import plot
+from .preparation import prepare
 from .result import Result
-from .task import prepare
 
 __all__ = ["Sweep", "sweep"]
 

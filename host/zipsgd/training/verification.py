@@ -15,8 +15,8 @@ from zipsgd.protocol.formats import Build
 from .api import train_task
 from .opening import opened
 from .options import Options
+from .preparation import prepare
 from .result import Result
-from .task import prepare
 
 _log = logging.getLogger(__name__)
 
