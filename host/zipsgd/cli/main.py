@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from zipsgd import __version__
 from zipsgd.driver import DeviceError
@@ -53,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _unknown(command: argparse.ArgumentParser, word: str) -> str:
     """What to say of a word that a command does not know."""
+    from difflib import get_close_matches
+
     name = word.split("=")[0]
     near = get_close_matches(name, command._option_string_actions, 1)
     guess = f": did you mean {near[0]}?" if near else ";"

@@ -1,14 +1,17 @@
 """The output of the commands while they work."""
 
 import logging
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from zipsgd.protocol.formats import Build
 from zipsgd.training.callbacks import Callback
 from zipsgd.training.epochs import EpochReport
-from zipsgd.training.task import Task
+
+if TYPE_CHECKING:
+    from zipsgd.protocol.formats import Build
+    from zipsgd.training.task import Task
 
 __all__ = ["TrainingProgress", "epoch_line", "messages"]
 
@@ -119,7 +122,7 @@ class TrainingProgress(Callback):
         self._console.print(message)
         self.doing(message)
 
-    def on_begin(self, task: Task, build: Build) -> None:
+    def on_begin(self, task: "Task", build: "Build") -> None:
         """Note the number of rows, see :meth:`zipsgd.Callback.on_begin`."""
         self._rows = task.rows
 

@@ -6,12 +6,9 @@ from pathlib import Path
 
 from zipsgd.data import SETS, DataError
 from zipsgd.driver import DeviceError
-from zipsgd.training.api import hold_out, train_task
 from zipsgd.training.callbacks import Callback, CsvLog, TensorBoardLog
-from zipsgd.training.comparison import compare_task, save_report, summary
 from zipsgd.training.options import Options
 from zipsgd.training.plots import need_plots
-from zipsgd.training.preparation import prepare
 
 from .build_options import add_backend, add_build, backends_of
 from .command import Commands, add_command, check_output
@@ -136,6 +133,11 @@ def _add_output(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, print a summary, and write the files that the arguments name, see :func:`zipsgd.cli.main.main`."""
+    # Imported only now, so that the help appears fast
+    from zipsgd.training.api import hold_out, train_task
+    from zipsgd.training.comparison import compare_task, save_report, summary
+    from zipsgd.training.preparation import prepare
+
     options, memory = options_of(arguments), memory_of(arguments)
     (backend,) = backends_of(arguments, arguments.backend)
     _check(arguments)

@@ -4,8 +4,6 @@ import argparse
 
 import numpy as np
 
-from zipsgd.training.verification import verify
-
 from .build_options import add_backend, add_build, backends_of
 from .command import Commands, add_command, check_output
 from .data_options import add_data, memory_of, table_of
@@ -46,6 +44,8 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train on both backends, and print what differs, see :func:`zipsgd.cli.main.main`."""
+    from zipsgd.training.verification import verify  # only now, so that the help appears fast
+
     options, memory = options_of(arguments), memory_of(arguments)
     names = (arguments.backend, arguments.against)
     wanted = backends_of(arguments, *names)

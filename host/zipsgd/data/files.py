@@ -1,7 +1,6 @@
 """Data files of a user: CSV, NPY, NPZ and LIBSVM."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from zipsgd.memory import default_memory
@@ -32,6 +31,8 @@ def check_file(path: Path) -> None:
         It is not.
     """
     if not path.exists():
+        from difflib import get_close_matches
+
         from .sets import SETS
 
         near = get_close_matches(str(path), SETS, 1)
