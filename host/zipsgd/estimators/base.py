@@ -105,7 +105,7 @@ class BaseZip(BaseEstimator, ABC):
         tol: float = 1e-3,
         warm_start: bool = False,
         random_state: Any = None,
-        backend: str = "emulator",
+        backend: Any = "emulator",
         measure: bool = False,
         verbose: int = 0,
     ) -> None:

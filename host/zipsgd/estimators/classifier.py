@@ -101,7 +101,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         refetch: str = "never",
         warm_start: bool = False,
         random_state: Any = None,
-        backend: str = "emulator",
+        backend: Any = "emulator",
         measure: bool = False,
         verbose: int = 0,
     ) -> None:

@@ -96,8 +96,20 @@ class Task:
         """list of Step: The device's step of each epoch, without its proximal part.
 
         The step is divided by scale^2, because both the gradient and the model on the device are scaled by ``scale``.
+
+        Raises
+        ------
+        ValueError
+            A step size that no device has.
         """
-        return [Step.nearest(size / self.options.batch_size / self.scale**2) for size in self.step_sizes]
+        unit = self.options.batch_size * self.scale**2
+        try:
+            return [Step.nearest(size / unit) for size in self.step_sizes]
+        except ValueError:
+            raise ValueError(
+                f"step sizes from {min(self.step_sizes):.3g} to {max(self.step_sizes):.3g}: with mini-batches of "
+                f"{self.options.batch_size} they must be between {2.0**-28 * unit:.2g} and {unit:.3g}; choose another step_size"
+            ) from None
 
     def step(self, number: int, build: Build) -> Step:
         """The device's step of an epoch, with its proximal part.
