@@ -185,7 +185,8 @@ def compile_loss(
         Name for messages.
     derivative : callable
         The derivative l'(t), not the loss itself, for an array of margins or residuals. For the logistic loss it is
-        -1 / (1 + exp(t)). A factor scales the loss and its gradient, and so acts like a factor of the step size.
+        -1 / (1 + exp(t)). A factor of the loss acts like a factor of a ``step_size`` that is given; the automatic step size
+        undoes it.
     of : str
         "margin" for a function of the score times the label's sign, or "residual" for a function of the score minus the
         label, where labels are scaled to [-1, 1].
