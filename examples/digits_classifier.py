@@ -26,7 +26,7 @@ true, predicted = table.labels.astype(int), result.predict(table.features).astyp
 confused = np.zeros((10, 10), dtype=int)
 np.add.at(confused, (true, predicted), true != predicted)
 for place in np.argsort(confused, axis=None)[:-4:-1]:
-    print(f"a {place // 10} is taken for a {place % 10} {confused.flat[place]} times")
+    print(f"{place // 10} taken for {place % 10}: {confused.flat[place]} times")
 
 weights = np.array(result.coef).reshape(10, 8, 8)
 limit = np.abs(weights).max()

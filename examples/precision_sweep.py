@@ -23,6 +23,7 @@ panels = {
 }
 
 figure = Figure(figsize=(15, 4.5), layout="constrained")
+print("final loss over that of float64 SGD")
 print(f"{'base bits':33}", *(f"{p:6}" for p in bits))
 for axes, (title, (options, base_bits)) in zip(
     figure.subplots(1, 3, sharey=True), panels.items(), strict=True

@@ -2,7 +2,7 @@
 
 You learn how to choose the penalty by rows that are held out. In these data the first five of twenty features matter.
 What comes out is a table: for each penalty the score on the rows held out, the weights that are exactly 0, and the
-features that stay (with a weight above 1 % of the largest), next to those of scikit-learn's Lasso if it is installed.
+features with a weight above 1 % of the largest, next to those of scikit-learn's Lasso if it is installed.
 """
 
 import sys
@@ -21,7 +21,7 @@ held, held_y, X, y = X[: rows // 5], y[: rows // 5], X[rows // 5 :], y[rows // 5
 options = zipsgd.Options(base_bits=4, batch_size=64, epochs=60)
 
 
-def kept(weights: npt.ArrayLike) -> str:
+def large(weights: npt.ArrayLike) -> str:
     sizes = np.abs(weights)
     return " ".join(map(str, np.flatnonzero(sizes > sizes.max() / 100)))
 
@@ -40,8 +40,7 @@ def lasso(penalty: float) -> npt.NDArray[np.float64]:
 for penalty in (0.001, 0.003, 0.01, 0.03):
     result = zipsgd.train(X, y, options, l1=penalty, validation=(held, held_y))
     zeros = np.sum(np.array(result.coef) == 0)
-    print(
-        f"l1 {penalty}: R2 {result.held_out_score:.4f}, {zeros} weights are 0, features kept: {kept(result.coef)}"
-    )
+    print(f"l1 {penalty}: R2 {result.held_out_score:.4f}, {zeros} weights are exactly 0")
+    print(f"    zipsgd, weights above 1 % of the largest: {large(result.coef)}")
     if find_spec("sklearn"):
-        print(f"    scikit-learn's Lasso keeps {kept(lasso(penalty))}")
+        print(f"    scikit-learn's Lasso, likewise:           {large(lasso(penalty))}")

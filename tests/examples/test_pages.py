@@ -34,10 +34,10 @@ def names() -> dict[str, Any]:
     [
         ("README.md", 2, set()),
         ("docs/first_light.md", 1, set()),
-        ("docs/tutorials/host.md", 6, {"houses.csv", "houses.json", "run.csv", "sweep.png"}),
+        ("docs/tutorials/host.md", 7, {"houses.csv", "model.json", "run.csv", "sweep.png"}),
         ("docs/losses.md", 1, set()),
         ("docs/levels.md", 1, set()),
-        ("docs/estimators.md", 6, {"run.csv"}),
+        ("docs/estimators.md", 8, {"run.csv"}),
     ],
 )
 def test_a_page_runs(

@@ -1,6 +1,7 @@
 """The loss compiler: errors hold on the device, losses fit their derivatives, and messages say what to change."""
 
 import doctest
+import math
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,7 @@ FUNCTIONS: dict[str, tuple[Derivative, str, float]] = {
     "soft": (lambda r: np.tanh(2 * r) / 2, "residual", 1),
     "pseudo-Huber": (lambda r: r / np.sqrt(9 + r**2), "residual", 4),
     "with kinks": (lambda r: np.clip(r / 8, -0.08, 0.05), "residual", 2),
-    "with a jump": (lambda r: np.where(r < 0.3, 0.05, -0.05), "residual", 1),
+    "with a jump": (lambda r: np.where(r < 0.3, -0.05, 0.05), "residual", 1),
 }
 
 
@@ -67,7 +68,7 @@ def test_errors_fall_with_the_degree(name: str) -> None:
 
 @pytest.mark.parametrize("degree", [1, 4])
 def test_polynomials_are_exact_but_for_roundings(degree: int) -> None:
-    for derivative in (lambda t: np.float64(-0.7), lambda t: 0.3 - t / 2):
+    for derivative in (lambda t: np.float64(-0.7), lambda t: t / 2 - 1.2):
         loss = compile_loss("line", derivative, of="margin", degree=degree, radius=2)
         assert loss.error < 4 * ONE_BIT
         assert loss.polynomial.degree == degree
@@ -137,25 +138,67 @@ def test_samples_without_bias() -> None:
         (
             {"derivative": lambda t: 5 * t, "radius": 1},
             r"^it: the absolute coefficients of the polynomial's derivative add up to 5, and must stay below 4, .*: choose a "
-            r"lower degree, a smaller radius, or a loss of a smaller scale$",
+            r"lower degree or a smaller radius or a loss of a smaller scale$",
         ),
         (
-            {"derivative": lambda t: 1 / (1 + np.exp(-t))},
-            r"^it: a loss falls where the margin grows, and this derivative is nowhere below 0; is its sign right\?$",
+            {"derivative": lambda t: 5 * t, "of": "residual", "radius": 1},
+            r": choose a lower degree or a loss of a smaller scale$",
+        ),
+        *(
+            (
+                {"derivative": derivative},
+                r"^it: a loss falls as the margin grows, so its derivative must be below 0, and not above 0 at the lower end; "
+                rf"it is {ends}\. Give the derivative, not the loss itself, and check its sign$",
+            )
+            for derivative, ends in (
+                (lambda t: 1 / (1 + np.exp(-t)), r"0\.018 at -4 and 0\.982 at 4"),
+                (lambda t: np.log1p(np.exp(-t)), r"4\.02 at -4 and 0\.0181 at 4"),
+                (lambda t: np.maximum(0, 1 - t), r"5 at -4 and 0 at 4"),
+                (np.zeros_like, r"0 at -4 and 0 at 4"),
+            )
         ),
         *(
             (
                 {"derivative": derivative, "of": "residual", "radius": 1},
-                r"^it: a loss grows with the residual on either side of 0, and this derivative nowhere has the residual's "
-                r"sign; is its sign right\?$",
+                r"^it: a loss grows with the residual on either side of 0, so its derivative must not be above 0 at the lower "
+                rf"end of the range, nor below 0 at the upper end; it is {ends}\. Give the derivative, not the loss "
+                r"itself, and check its sign$",
             )
-            for derivative in (lambda t: -t, lambda t: 0 * t)
+            for derivative, ends in (
+                (lambda t: t**2 / 2, r"0\.5 at -1 and 0\.5 at 1"),
+                (np.abs, r"1 at -1 and 1 at 1"),
+                (lambda t: -t, r"1 at -1 and -1 at 1"),
+                (np.zeros_like, r"0 at -1 and 0 at 1"),
+            )
+        ),
+        *(
+            (
+                {"derivative": derivative, "of": "residual", "radius": 1},
+                r"^it: the derivative gets an array of numbers, and must return as many: use np\.where, np\.clip, np\.tanh and "
+                r"the like in place of if, min, max and math \(",
+            )
+            for derivative in (
+                lambda r: r if abs(r) < 1 else 1,
+                lambda r: max(r, 0),
+                math.tanh,
+                lambda r: [-1.0, 1.0],
+            )
         ),
         ({"constant": 15.9}, r"^it: the absolute coefficients of the polynomial's loss add up to "),
         (
             {"tolerance": 0.01},
-            r"^it: a polynomial of degree 3 is off by up to 0\.076, more than 0\.01: raise the degree \(to 7 at most\), or "
-            r"take a smaller radius or a smoother function$",
+            r"^it: a polynomial of degree 3 is off by up to 0\.076, more than 0\.01: choose a higher degree \(7 at most\) or a "
+            r"smaller radius or a smoother function$",
+        ),
+        (
+            {
+                "tolerance": 0.01,
+                "of": "residual",
+                "radius": 1,
+                "degree": 7,
+                "derivative": lambda r: np.sign(r) / 16,
+            },
+            r" of degree 7 is off by up to .*, more than 0\.01: choose a smoother function$",
         ),
     ],
 )
@@ -163,6 +206,23 @@ def test_what_cannot_be_compiled_is_named(changes: dict[str, object], says: str)
     arguments = {"derivative": lambda t: np.tanh(t) / 3, "of": "margin", "degree": 3, "radius": 4, **changes}
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=says):
         compile_loss("it", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("derivative", "of", "radius"),
+    [
+        (lambda r: np.where(r < 0, -0.1, 0.9), "residual", 1),
+        (lambda r: np.clip(r - 0.4, -0.1, 0.9), "residual", 1),
+        (lambda r: np.maximum(r, 0), "residual", 2),
+        (lambda r: np.minimum(r, 0), "residual", 2),
+        (lambda r: np.sin(np.pi * r) / 4, "residual", 1),
+        (lambda t: np.where(np.abs(t) < 1, -0.5, 0), "margin", 2),
+    ],
+    ids=["quantile", "least value beside 0", "flat below 0", "flat above 0", "constant at both ends", "ramp"],
+)
+def test_unusual_losses_compile(derivative: Derivative, of: str, radius: float) -> None:
+    loss = compile_loss("it", derivative, of=of, degree=3, radius=radius)
+    assert np.abs(loss.exact).max() > 0
 
 
 def test_a_tolerance_that_is_kept() -> None:
@@ -202,6 +262,11 @@ def test_plots(tmp_path: Path) -> None:
 def test_in_words() -> None:
     assert str(logistic()) == (
         "logistic: a polynomial of degree 5 in the margin from -4 to 4, off by at most 0.0065"
+    )
+    sharp = compile_loss("sharp", lambda r: np.sign(r) / 4, of="residual", degree=1, radius=1)
+    assert str(sharp) == (
+        "sharp: a polynomial of degree 1 in the residual from -1 to 1, off by at most 0.25: a poor fit, off by 100% of the "
+        "largest slope"
     )
 
 

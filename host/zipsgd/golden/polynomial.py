@@ -107,7 +107,7 @@ class Polynomial:
                 size = sum(map(abs, coefficients))
                 raise ValueError(
                     f"the absolute coefficients of the polynomial's {what} add up to {size:.3g}, and must stay below 4, so "
-                    f"that no sum overflows: choose a lower degree, a smaller radius, or a loss of a smaller scale"
+                    f"that no sum overflows"
                 )
             parts.append(tuple(words))
         return PolynomialWords(*parts)

@@ -33,6 +33,8 @@ _GRID = 1025
 """Points at which the polynomial and the derivative are compared."""
 _SERIES = 256
 """Degree of the Chebyshev series before it is cut off."""
+_POOR = 0.25
+"""Error, as a share of the largest absolute value of the derivative, above which a loss says that its fit is poor."""
 _KINDS = {"margin": Loss.POLYNOMIAL_MARGIN, "residual": Loss.POLYNOMIAL_RESIDUAL}
 
 
@@ -156,10 +158,12 @@ class CompiledLoss:
 
     def __str__(self) -> str:
         of = "margin" if self.loss == Loss.POLYNOMIAL_MARGIN else "residual"
-        return (
+        said = (
             f"{self.name}: a polynomial of degree {self.polynomial.degree} in the {of} from -{self.radius:g} to "
             f"{self.radius:g}, off by at most {self.error:.2g}"
         )
+        share = self.error / max(map(abs, self.exact))
+        return said if share <= _POOR else f"{said}: a poor fit, off by {share:.0%} of the largest slope"
 
 
 def compile_loss(
@@ -180,7 +184,9 @@ def compile_loss(
     name : str
         Name for messages.
     derivative : callable
-        The derivative l'(t) for an array of margins or residuals. For the logistic loss it is -1 / (1 + exp(t)).
+        The derivative l'(t), not the loss itself, for an array of margins or residuals. For the logistic loss it is
+        -1 / (1 + exp(t)). A factor of the loss acts like a factor of a ``step_size`` that is given; the automatic step size
+        undoes it.
     of : str
         "margin" for a function of the score times the label's sign, or "residual" for a function of the score minus the
         label, where labels are scaled to [-1, 1].
@@ -203,8 +209,9 @@ def compile_loss(
     Raises
     ------
     ValueError
-        An argument is out of range, the derivative is not finite, the coefficients could overflow, or the error is above
-        ``tolerance``. The message says what to change.
+        An argument is out of range; the derivative does not accept arrays, is not finite, or has the wrong sign, as the loss
+        itself would have; the coefficients could overflow; or the error is above ``tolerance``. The message says what to
+        change.
     """
     if of not in _KINDS:
         raise ValueError(f'of must be "margin" or "residual", not {of!r}')
@@ -220,23 +227,15 @@ def compile_loss(
     degree = int(degree)
     build = Build(polynomial=degree) if build is None else build
     points = np.linspace(-radius, radius, _GRID)
-    exact = np.broadcast_to(np.asarray(derivative(points), dtype=np.float64), points.shape)
+    exact = _values(name, derivative, points)
     if not np.all(np.isfinite(exact)):
         where = points[~np.isfinite(exact)][0]
         raise ValueError(
             f"{name}: the derivative is not finite at {where:g}, and must be from -{radius:g} to {radius:g}"
         )
-    falls, why = {
-        "margin": (exact, "a loss falls where the margin grows, and this derivative is nowhere below 0"),
-        "residual": (
-            -exact * points,
-            "a loss grows with the residual on either side of 0, and this derivative nowhere has the residual's sign",
-        ),
-    }[of]
-    if falls.min() >= 0:
-        raise ValueError(f"{name}: {why}; is its sign right?")
+    _check_sign(name, of, points, exact)
     series = Chebyshev.interpolate(
-        lambda t: np.broadcast_to(np.asarray(derivative(t), dtype=np.float64), t.shape),
+        lambda t: _values(name, derivative, t),
         _SERIES,
         [-radius, radius],
     )
@@ -245,19 +244,56 @@ def compile_loss(
     )
     coefficients = np.pad(powers, (0, degree + 1 - powers.size))
     polynomial = Polynomial(tuple(map(float, coefficients)), reach, constant / scale)
+    smaller = ["a smaller radius"] if of == "margin" or radius > radii[0] else []
     try:
         words = polynomial.words(build)
     except ValueError as too_large:
-        raise ValueError(f"{name}: {too_large}") from None
+        cures = ["a lower degree", *smaller, "a loss of a smaller scale"]
+        raise ValueError(f"{name}: {too_large}: choose {' or '.join(cures)}") from None
     rounded = np.array(words.derivative) * 2.0**-build.residual_frac
     error = _largest(PowerSeries(rounded)(points / radius) - exact)
     error += degree / 2 * 2.0**-build.residual_frac  # rounding of the products
     if tolerance is not None and error > tolerance:
+        higher = [f"a higher degree ({MOST_DEGREE} at most)"] if degree < MOST_DEGREE else []
         raise ValueError(
-            f"{name}: a polynomial of degree {degree} is off by up to {error:.2g}, more than {tolerance:g}: raise the degree "
-            f"(to {MOST_DEGREE} at most), or take a smaller radius or a smoother function"
+            f"{name}: a polynomial of degree {degree} is off by up to {error:.2g}, more than {tolerance:g}: choose "
+            f"{' or '.join([*higher, *smaller, 'a smoother function'])}"
         )
     return CompiledLoss(name, _KINDS[of], scale, polynomial, error, tuple(map(float, exact)))
+
+
+def _values(name: str, derivative: Callable[[_Float], npt.ArrayLike], points: _Float) -> _Float:
+    """The derivative at the points."""
+    try:
+        return np.broadcast_to(np.asarray(derivative(points), dtype=np.float64), points.shape)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name}: the derivative gets an array of numbers, and must return as many: use np.where, np.clip, np.tanh and "
+            f"the like in place of if, min, max and math ({error})"
+        ) from error
+
+
+def _check_sign(name: str, of: str, points: _Float, exact: _Float) -> None:
+    """Raise an error for a wrong sign, and for a loss given in place of its derivative.
+
+    A loss of the residual is higher at both ends of the range than next to them, or constant there. It may have its least value
+    anywhere, as an asymmetric loss has. A loss of the margin must not rise at the lower end.
+    """
+    none = 1e-9 * float(np.abs(exact).max())  # a rounding error at an end where the loss is constant
+    if of == "margin":
+        right = exact[0] <= none and exact.min() < 0
+        rule = "a loss falls as the margin grows, so its derivative must be below 0, and not above 0 at the lower end"
+    else:
+        right = exact[0] <= none and exact[-1] >= -none and (exact * points).max() > 0
+        rule = (
+            "a loss grows with the residual on either side of 0, so its derivative must not be above 0 at the lower end of the "
+            "range, nor below 0 at the upper end"
+        )
+    if not right:
+        raise ValueError(
+            f"{name}: {rule}; it is {exact[0]:.3g} at {points[0]:g} and {exact[-1]:.3g} at {points[-1]:g}. Give the "
+            f"derivative, not the loss itself, and check its sign"
+        )
 
 
 def _largest(off: _Float) -> float:
