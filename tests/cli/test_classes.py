@@ -319,7 +319,9 @@ from zipsgd.cli import main
 sys.exit(main(sys.argv[1:]))
 """
     words = ("train", csv, "--label", "species", "--classify", "--epochs", "2")
-    ended = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("accuracy 0.")
 
