@@ -79,6 +79,39 @@ def test_a_run_goes_on_with_the_same_bits_on_every_backend(options, small_table,
     assert bits(again) == bits(whole)
 
 
+KINDS = {
+    "classes": {"classify": True},
+    "refetching": {"classify": True, "loss": "hinge", "refetch": "likely", "base_bits": 4},
+    "a compiled loss": {"loss": "huber"},
+    "two classes, averaged": {"classify": True, "average": 2, "schedule": "constant"},
+    "several outputs": {"l1": 0.001},
+    "patience": {"classify": True, "patience": 9, "schedule": "sqrt", "measure": True},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_runs_of_every_kind_go_on(kind, small_table, tmp_path):
+    """With the model, the losses and what was measured of a run that was never interrupted."""
+    features, y = np.array(small_table.features), small_table.labels
+    options = replace(OPTIONS, **KINDS[kind])
+    if kind == "several outputs":
+        y = np.stack([y, features[:, 0]], axis=1)
+    elif options.classify:
+        y = np.digitize(y, np.quantile(y, [0.5] if kind.startswith("two") else [0.3, 0.6])).astype(float)
+    held = (features[:40], y[:40]) if options.patience else None
+    path = tmp_path / "run.json"
+
+    def run(**arguments):
+        return train(features, y, options, validation=held, **arguments)
+
+    for epoch in (1, 4):
+        with pytest.raises(Stopped):
+            run(checkpoint=path, resume=True, callbacks=[stop_after(epoch)])
+    whole, parts = run(), run(checkpoint=path, resume=True)
+    ignored = {"seconds": 0.0}
+    assert replace(parts, **ignored) == replace(whole, **ignored)
+
+
 def test_counts_add_up(board, small_table, tmp_path):
     path = tmp_path / "run.json"
     whole = train(small_table, options=OPTIONS, backend=board.url)
