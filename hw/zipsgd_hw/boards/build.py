@@ -11,7 +11,8 @@ from typing import Any
 from zipsgd.protocol.formats import BuildError
 from zipsgd_hw.link.physical import Uart
 
-from .catalogue import BOARDS, Board
+from .board import Board
+from .catalogue import BOARDS
 from .memory_blocks import memory_blocks
 from .placement import DESIGN, place, spread
 from .prediction import predict_epoch
@@ -88,16 +89,17 @@ def _identity(board: Board) -> dict[str, Any]:
 def _prepared(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
     """The report before the tools have run."""
     build = board.build
+    memories = memory_blocks(build, board.ram)
     return {
         **_identity(board),
         "lanes": build.lanes,
         "clock_mhz": build.clock_hz / 1e6,
         "plane_bandwidth_bits_per_second": build.lanes * build.clock_hz,
-        "memory_blocks_estimate": memory_blocks(build, board.ram),
+        "memory_blocks_estimate": memories,
+        "block_rams_estimate": {"used": sum(memories.values()), "available": board.block_rams},
         "predicted_epoch": predict_epoch(
             build, **{"link_baud": board.link.baud, "fast_memory": board.family.fast_memory, **epoch}
         ),
-        "limits": board.limits,
         "tried_on_hardware": board.tried,
         "seed": None,
         "clocks": None,
@@ -176,7 +178,7 @@ def build_board(
     prepare_only : bool
         Whether to stop before the tools; the report's figures are then None.
     progress : callable
-        Called with a line before each step.
+        Called with a line before each step, and with a warning if the build takes more block RAMs than the device has.
 
     Returns
     -------
@@ -190,7 +192,8 @@ def build_board(
     BuildError
         ``changes`` has a name that is no parameter, or values that make no build.
     ValueError
-        The clock cannot make ``baud``, the PLL cannot make the clock, or there is no seed.
+        The clock cannot make ``baud``, the PLL cannot make the clock, the board's platform is not that of its row, or there is
+        no seed.
     BuildFailed
         A tool is missing or failed, or the design is slower than its clock with every seed. There is then no bitstream; in
         the last case the report is written all the same.
@@ -205,6 +208,12 @@ def build_board(
     progress(f"{board.title}: elaborating {board.build.lanes} lanes, {board.build.max_features} features")
     synthesise, route, pack = _prepare(board, out_dir)
     report = _prepared(board, epoch or CALIFORNIA)
+    rams = report["block_rams_estimate"]
+    if rams["used"] > rams["available"]:
+        progress(
+            f"warning: the build takes about {rams['used']} of {rams['available']} block RAMs, so it will hardly fit: "
+            f"lower lanes, max_features or the widths"
+        )
     if prepare_only:
         _write(out_dir / _REPORT, report)
         return report
