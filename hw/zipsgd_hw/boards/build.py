@@ -113,6 +113,15 @@ def _prepared(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
+def _warn_of_block_rams(estimate: Mapping[str, int], progress: Callable[[str], None]) -> None:
+    """It is no error: the estimate may be high, as synthesis may put a small memory into logic."""
+    if estimate["used"] > estimate["available"]:
+        progress(
+            f"warning: the build takes about {estimate['used']} of {estimate['available']} block RAMs, so it will probably not fit: "
+            f"lower lanes, max_features or the widths"
+        )
+
+
 def _write(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")
 
@@ -138,6 +147,16 @@ def _too_slow(board: Board, best: dict[str, Any], report: Path) -> BuildFailed:
         f"{board.title} is too slow at its best seed {best['seed']}: {slow}; no bitstream was written. Try other seeds, "
         f"or lower clock_hz. Report: {report}"
     )
+
+
+def _pack(board: Board, command: list[str], folder: Path, seed: int) -> str:
+    """Make the bitstream of the routing with this seed, and return the name of its file."""
+    routed, packed = board.family.routed_suffix, board.family.bitstream_suffix
+    (folder / f"seed-{seed}{routed}").rename(folder / f"{DESIGN}{routed}")
+    run_tool(command, folder, folder / "packing.log")
+    bitstream = f"{board.name}{packed}"
+    (folder / f"{DESIGN}{packed}").rename(folder / bitstream)
+    return bitstream
 
 
 def build_board(
@@ -208,12 +227,7 @@ def build_board(
     progress(f"{board.title}: elaborating {board.build.lanes} lanes, {board.build.max_features} features")
     synthesise, route, pack = _prepare(board, out_dir)
     report = _prepared(board, epoch or CALIFORNIA)
-    rams = report["block_rams_estimate"]
-    if rams["used"] > rams["available"]:
-        progress(
-            f"warning: the build takes about {rams['used']} of {rams['available']} block RAMs, so it will hardly fit: "
-            f"lower lanes, max_features or the widths"
-        )
+    _warn_of_block_rams(report["block_rams_estimate"], progress)
     if prepare_only:
         _write(out_dir / _REPORT, report)
         return report
@@ -237,11 +251,7 @@ def build_board(
         raise _too_slow(board, best, out_dir / _REPORT)
 
     progress("packing the bitstream")
-    routed, packed = board.family.routed_suffix, board.family.bitstream_suffix
-    (out_dir / f"seed-{best['seed']}{routed}").rename(out_dir / f"{DESIGN}{routed}")
-    run_tool(pack, out_dir, out_dir / "packing.log")
-    report["bitstream"] = f"{name}{packed}"
-    (out_dir / f"{DESIGN}{packed}").rename(out_dir / report["bitstream"])
+    report["bitstream"] = _pack(board, pack, out_dir, best["seed"])
     sidecar = {**_identity(board), "bitstream": report["bitstream"], "seed": best["seed"]}
     _write(out_dir / f"{name}.json", sidecar)
     _write(out_dir / _REPORT, report)
