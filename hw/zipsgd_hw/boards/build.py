@@ -117,8 +117,8 @@ def _warn_of_block_rams(estimate: Mapping[str, int], progress: Callable[[str], N
     """It is no error: the estimate may be high, as synthesis may put a small memory into logic."""
     if estimate["used"] > estimate["available"]:
         progress(
-            f"warning: the build takes about {estimate['used']} of {estimate['available']} block RAMs, so it will probably not fit: "
-            f"lower lanes, max_features or the widths"
+            f"warning: the build takes about {estimate['used']} of {estimate['available']} block RAMs, so it will probably "
+            f"not fit: lower lanes, max_features or the widths"
         )
 
 
