@@ -26,8 +26,17 @@ def test_build_and_report(run, tmp_path):
     content = json.loads((tmp_path / "b" / "build.json").read_text())
     assert content["predicted_epoch"]["samples"] == 442
     assert (tmp_path / "b" / "icebreaker.v").exists()
-    assert "utilisation" in text
-    assert "missing" in text
+    lines = text.splitlines()
+    for name, value in {
+        "block_rams_estimate": "30 of 30 block RAMs",
+        "tried_on_hardware": "not yet",
+        "seed": "not built yet",
+        "utilisation": "not built yet",
+        "bitstream": "not built yet",
+    }.items():
+        assert f"{name:33}{value}" in lines
+    assert "missing" not in text
+    assert any(line.startswith("  model ") for line in lines)
     status, again, _ = run("report", tmp_path / "b")
     assert status == 0
     assert again in text

@@ -10,6 +10,11 @@ from zipsgd.protocol.formats import Build, BuildError
     [
         ({"lanes": 2}, r"lanes must be in 4\.\.256, not 2"),
         ({"lanes": 12, "max_features": 24}, "lanes must be a power of two, not 12"),
+        ({"lanes": 12, "update_lanes": 16, "max_features": 24}, "^lanes must be a power of two, not 12"),
+        (
+            {"lanes": 8, "update_lanes": 16},
+            "update_lanes must be in 1..8, not 16: there may not be more update lanes",
+        ),
         ({"rx_bytes": 512}, r"rx_bytes must be in 1024\.\.32768, not 512$"),
         (
             {"rx_bytes": 1 << 16},

@@ -29,6 +29,17 @@ _REPORT_EXAMPLES = """\
   zipsgd report build/icebreaker --data mnist49 --base-bits 4 --link-baud 12000000
 """
 _REPORT_KEYS = ("board", "build", "link_baud", "predicted_epoch")
+_BUILT_KEYS = (
+    "seed",
+    "clocks",
+    "utilisation",
+    "cells_per_lane",
+    "seeds",
+    "fmax_spread",
+    "tools",
+    "bitstream",
+)
+"""What a report contains only after the tools have run."""
 _EPOCH_KEYS = ("samples", "features", "base_planes", "up_planes", "batch", "heads", "degree", "fast_memory")
 
 
@@ -178,6 +189,20 @@ def _changes(settings: list[str]) -> dict[str, int]:
     return changes
 
 
+def _shown(report: Mapping[str, Any]) -> list[str]:
+    """The lines of a report, with words instead of "missing" where a figure cannot exist yet."""
+    shown = dict(report)
+    if "utilisation" in shown and shown["utilisation"] is None:
+        shown |= dict.fromkeys(_BUILT_KEYS, "not built yet")
+    if "tried_on_hardware" in shown:
+        shown["tried_on_hardware"] = shown["tried_on_hardware"] or "not yet"
+    if "block_rams_estimate" in shown:
+        shown["block_rams_estimate"] = "{used} of {available} block RAMs".format(
+            **shown["block_rams_estimate"]
+        )
+    return described(shown)
+
+
 def run_build(arguments: argparse.Namespace) -> int:
     """Make a build for a board, and print its report, see :func:`zipsgd.cli.main.main`."""
     boards = _boards()
@@ -198,7 +223,7 @@ def run_build(arguments: argparse.Namespace) -> int:
         prepare_only=arguments.prepare_only,
         progress=messages().print,
     )
-    print("\n".join(described(report)))
+    print("\n".join(_shown(report)))
     print(f"wrote {folder / 'build.json'}")
     return 0
 
@@ -224,5 +249,5 @@ def run_report(arguments: argparse.Namespace) -> int:
         link_baud = arguments.link_baud or report["link_baud"]
         epoch["fast_memory"] = report["predicted_epoch"]["fast_memory"]
         report["predicted_epoch"] = predict_epoch(build, **epoch, link_baud=link_baud)
-    print("\n".join(described(report)))
+    print("\n".join(_shown(report)))
     return 0

@@ -25,7 +25,11 @@ __all__ = ["Build", "BuildError"]
 
 _LEVEL_WINDOW_WORDS = 1 << 16
 """Words of the window through which the transcoder's table is written."""
-_REASONS = {"rx_bytes": "ACKs count freed bytes modulo 65536, where a whole larger buffer may read as none"}
+_POWERS_OF_TWO = ("lanes", "update_lanes", "max_batch", "replay_words", "rx_bytes")
+_REASONS = {
+    "update_lanes": "there may not be more update lanes than lanes",
+    "rx_bytes": "ACKs count freed bytes modulo 65536, where a whole larger buffer may read as none",
+}
 """Why a parameter may not be larger, where that is not plain."""
 
 
@@ -152,9 +156,8 @@ class Build:
             if not low <= value <= high:
                 reason = f": {_REASONS[name]}" if name in _REASONS and value > high else ""
                 raise BuildError(f"{name} must be in {low}..{high}, not {value}{reason}")
-        for name in ("lanes", "update_lanes", "max_batch", "replay_words", "rx_bytes"):
-            if not _is_power_of_two(getattr(self, name)):
-                raise BuildError(f"{name} must be a power of two, not {getattr(self, name)}")
+            if name in _POWERS_OF_TWO and not _is_power_of_two(value):
+                raise BuildError(f"{name} must be a power of two, not {value}")
 
     def _check_parts(self) -> None:
         """Chunks, heads and the optional parts, which depend on one another."""

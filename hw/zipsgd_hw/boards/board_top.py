@@ -6,7 +6,7 @@ from amaranth.lib import io
 from zipsgd_hw.datapath.datapath import Datapath
 from zipsgd_hw.top import UartAccelerator
 
-from .catalogue import Board
+from .board import Board
 from .clock_generator import ClockGenerator
 
 __all__ = ["BoardTop"]

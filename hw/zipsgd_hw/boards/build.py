@@ -11,7 +11,8 @@ from typing import Any
 from zipsgd.protocol.formats import BuildError
 from zipsgd_hw.link.physical import Uart
 
-from .catalogue import BOARDS, Board
+from .board import Board
+from .catalogue import BOARDS
 from .memory_blocks import memory_blocks
 from .placement import DESIGN, place, spread
 from .prediction import predict_epoch
@@ -88,16 +89,17 @@ def _identity(board: Board) -> dict[str, Any]:
 def _prepared(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
     """The report before the tools have run."""
     build = board.build
+    memories = memory_blocks(build, board.ram)
     return {
         **_identity(board),
         "lanes": build.lanes,
         "clock_mhz": build.clock_hz / 1e6,
         "plane_bandwidth_bits_per_second": build.lanes * build.clock_hz,
-        "memory_blocks_estimate": memory_blocks(build, board.ram),
+        "memory_blocks_estimate": memories,
+        "block_rams_estimate": {"used": sum(memories.values()), "available": board.block_rams},
         "predicted_epoch": predict_epoch(
             build, **{"link_baud": board.link.baud, "fast_memory": board.family.fast_memory, **epoch}
         ),
-        "limits": board.limits,
         "tried_on_hardware": board.tried,
         "seed": None,
         "clocks": None,
@@ -109,6 +111,15 @@ def _prepared(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
         "verilog": f"{board.name}.v",
         "bitstream": None,
     }
+
+
+def _warn_of_block_rams(estimate: Mapping[str, int], progress: Callable[[str], None]) -> None:
+    """It is no error: the estimate may be high, as synthesis may put a small memory into logic."""
+    if estimate["used"] > estimate["available"]:
+        progress(
+            f"warning: the build takes about {estimate['used']} of {estimate['available']} block RAMs, so it will probably "
+            f"not fit: lower lanes, max_features or the widths"
+        )
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
@@ -136,6 +147,16 @@ def _too_slow(board: Board, best: dict[str, Any], report: Path) -> BuildFailed:
         f"{board.title} is too slow at its best seed {best['seed']}: {slow}; no bitstream was written. Try other seeds, "
         f"or lower clock_hz. Report: {report}"
     )
+
+
+def _pack(board: Board, command: list[str], folder: Path, seed: int) -> str:
+    """Make the bitstream of the routing with this seed, and return the name of its file."""
+    routed, packed = board.family.routed_suffix, board.family.bitstream_suffix
+    (folder / f"seed-{seed}{routed}").rename(folder / f"{DESIGN}{routed}")
+    run_tool(command, folder, folder / "packing.log")
+    bitstream = f"{board.name}{packed}"
+    (folder / f"{DESIGN}{packed}").rename(folder / bitstream)
+    return bitstream
 
 
 def build_board(
@@ -176,7 +197,7 @@ def build_board(
     prepare_only : bool
         Whether to stop before the tools; the report's figures are then None.
     progress : callable
-        Called with a line before each step.
+        Called with a line before each step, and with a warning if the build takes more block RAMs than the device has.
 
     Returns
     -------
@@ -190,7 +211,8 @@ def build_board(
     BuildError
         ``changes`` has a name that is no parameter, or values that make no build.
     ValueError
-        The clock cannot make ``baud``, the PLL cannot make the clock, or there is no seed.
+        The clock cannot make ``baud``, the PLL cannot make the clock, the board's platform is not that of its row, or there is
+        no seed.
     BuildFailed
         A tool is missing or failed, or the design is slower than its clock with every seed. There is then no bitstream; in
         the last case the report is written all the same.
@@ -205,6 +227,7 @@ def build_board(
     progress(f"{board.title}: elaborating {board.build.lanes} lanes, {board.build.max_features} features")
     synthesise, route, pack = _prepare(board, out_dir)
     report = _prepared(board, epoch or CALIFORNIA)
+    _warn_of_block_rams(report["block_rams_estimate"], progress)
     if prepare_only:
         _write(out_dir / _REPORT, report)
         return report
@@ -228,11 +251,7 @@ def build_board(
         raise _too_slow(board, best, out_dir / _REPORT)
 
     progress("packing the bitstream")
-    routed, packed = board.family.routed_suffix, board.family.bitstream_suffix
-    (out_dir / f"seed-{best['seed']}{routed}").rename(out_dir / f"{DESIGN}{routed}")
-    run_tool(pack, out_dir, out_dir / "packing.log")
-    report["bitstream"] = f"{name}{packed}"
-    (out_dir / f"{DESIGN}{packed}").rename(out_dir / report["bitstream"])
+    report["bitstream"] = _pack(board, pack, out_dir, best["seed"])
     sidecar = {**_identity(board), "bitstream": report["bitstream"], "seed": best["seed"]}
     _write(out_dir / f"{name}.json", sidecar)
     _write(out_dir / _REPORT, report)

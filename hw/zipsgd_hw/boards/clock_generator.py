@@ -2,7 +2,7 @@
 
 from amaranth import ClockDomain, ClockSignal, DomainRenamer, Elaboratable, Module, ResetSignal, Signal
 
-from .catalogue import Board
+from .board import Board
 from .power_on_reset import PowerOnReset
 
 __all__ = ["ClockGenerator"]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .catalogue import Board
+from .board import Board
 from .report import clocks, fmax_margin
 from .toolchain import run_tool
 

@@ -72,7 +72,7 @@ class UpdateUnit(wiring.Component):
     @staticmethod
     def memories(build: Build) -> Memories:
         """Block RAMs of the component."""
-        return {"master": (build.update_lanes * build.model_bits, build.max_features // build.update_lanes)}
+        return {"model": (build.update_lanes * build.model_bits, build.max_features // build.update_lanes)}
 
     def __init__(self, build: Build):
         self._build = build
@@ -115,7 +115,7 @@ class UpdateUnit(wiring.Component):
         m.d.sync += [behind.eq(before) for before, behind in zip([address, *at], at, strict=False)]
 
         master_row = data.ArrayLayout(signed(build.model_bits), lanes)
-        _, depth = self.memories(build)["master"]
+        _, depth = self.memories(build)["model"]
         m.submodules.master = master = block_ram(master_row, depth)
         read = master.read_port()
         write = master.write_port()

@@ -1,20 +1,20 @@
 """What a family of FPGAs has to say of itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..memory_blocks import BlockRam
 
-__all__ = ["Family", "Pll", "check_oscillator"]
+__all__ = ["Family", "Pll", "choose_pll", "within"]
 
 
 class Pll(Protocol):
-    """Settings of a family's phase-locked loop."""
+    """Settings of a family's phase-locked loop (PLL)."""
 
     def output_hz(self, input_hz: int) -> int:
-        """Frequency of the output.
+        """Frequency of the output, rounded down.
 
         Parameters
         ----------
@@ -25,11 +25,6 @@ class Pll(Protocol):
         -------
         int
             Frequency of the output in hertz.
-
-        Raises
-        ------
-        ValueError
-            The loop's oscillator would leave its range.
         """
 
     def instance(self, m: Any, pin: Any, *, input_hz: int, clock: Any, locked: Any) -> Any:
@@ -55,25 +50,60 @@ class Pll(Protocol):
         """
 
 
-def check_oscillator(family: str, oscillator_hz: int, low_hz: int, high_hz: int) -> None:
-    """Check the frequency of a PLL's oscillator.
+def choose_pll(candidates: Iterable[Pll], input_hz: int, clock_hz: int) -> Pll:
+    """Choose the first settings that make a clock exactly.
 
     Parameters
     ----------
-    family : str
-        The family's name, for the message.
-    oscillator_hz, low_hz, high_hz : int
-        The frequency and its limits, in hertz.
+    candidates : iterable of Pll
+        Settings that the PLL can run with, the preferred ones first.
+    input_hz : int
+        Frequency of the input in hertz.
+    clock_hz : int
+        The wanted frequency in hertz.
+
+    Returns
+    -------
+    Pll
+        The settings.
 
     Raises
     ------
     ValueError
-        The frequency is outside the limits.
+        No settings make this clock; the message has the nearest clocks that some make.
     """
-    if not low_hz <= oscillator_hz <= high_hz:
-        raise ValueError(
-            f"{family} PLL: oscillator frequency must be in {low_hz}..{high_hz}, not {oscillator_hz}"
-        )
+    made: dict[int, Pll] = {}
+    for pll in candidates:
+        made.setdefault(pll.output_hz(input_hz), pll)
+    if clock_hz in made:
+        return made[clock_hz]
+    if not made:
+        raise ValueError(f"the PLL cannot run from an input of {input_hz} Hz: correct input_hz")
+    below = max((hz for hz in made if hz < clock_hz), default=None)
+    above = min((hz for hz in made if hz > clock_hz), default=None)
+    nearest = " or ".join(str(hz) for hz in (below, above) if hz is not None)
+    raise ValueError(
+        f"the PLL cannot make {clock_hz} Hz from the oscillator's {input_hz} Hz: change clock_hz to a frequency that it "
+        f"can make, such as {nearest}"
+    )
+
+
+def within(limits: tuple[int, int], value: float) -> bool:
+    """Whether a value is inside limits, ends included.
+
+    Parameters
+    ----------
+    limits : (int, int)
+        The lowest and the highest value.
+    value : float
+        The value.
+
+    Returns
+    -------
+    bool
+        Whether it is inside.
+    """
+    return limits[0] <= value <= limits[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +114,11 @@ class Family:
     ----------
     name : str
         The family's name for Yosys, whose synthesis command is ``synth_NAME`` and whose cell models are in the folder NAME.
+    device_prefix : str
+        What the names of the family's devices begin with.
+    find_pll : callable
+        Takes the input's and the clock's frequency in hertz, and whether the oscillator is wired to the PLL's own pad. Returns
+        the :class:`Pll` that makes the clock, or raises ValueError if there is none.
     ram_bits : int
         Bits of a block RAM.
     ram_widths : tuple of int
@@ -111,6 +146,8 @@ class Family:
     """
 
     name: str
+    device_prefix: str
+    find_pll: Callable[[int, int, bool], Pll]
     ram_bits: int
     ram_widths: tuple[int, ...]
     fast_memory: bool

@@ -1,0 +1,151 @@
+"""What is known of a board, and the checks of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import Any, NoReturn
+
+from amaranth.build import Platform
+
+from zipsgd.protocol.formats import Build
+from zipsgd_hw.link.physical import Uart, uart_divisor
+
+from .families.family import Family, Pll
+from .memory_blocks import BlockRam
+
+__all__ = ["Board"]
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board, and the build chosen for it.
+
+    Parameters
+    ----------
+    name : str
+        The name that ``zipsgd build`` takes.
+    title, device : str
+        Names of the board and of its FPGA.
+    family : Family
+        The FPGA's family, which determines the tools.
+    platform_class : str
+        The Amaranth platform, as ``MODULE:CLASS``; it must have a ``uart`` resource.
+    build : Build
+        Parameters of the accelerator. The PLL makes ``build.clock_hz`` from the oscillator.
+    link : Uart
+        What carries the link's bytes.
+    input_hz : int
+        Frequency of the board's oscillator in hertz.
+    block_rams : int
+        Block RAMs of the device.
+    pll_pad : bool
+        Whether the oscillator is wired to the PLL's own pad, which some iCE40 boards do.
+    seed : int
+        Seed of the placer with which the clock was met last.
+    in_ci : bool
+        Whether the board is built in continuous integration, rather than by hand before a release.
+    tried : str or None
+        Who has tried the build on hardware, and when; None if nobody has.
+    synth_opts, nextpnr_opts : tuple of str
+        Options of Yosys' synthesis command and of nextpnr.
+
+    Raises
+    ------
+    ValueError
+        ``input_hz``, ``block_rams`` or ``seed`` is no whole number of at least 1, the device is not of the family, the PLL
+        cannot make ``build.clock_hz``, or that clock cannot make the link's rate.
+    """
+
+    name: str
+    title: str
+    device: str
+    family: Family
+    platform_class: str
+    build: Build
+    link: Uart
+    input_hz: int
+    block_rams: int
+    pll_pad: bool = False
+    seed: int = 1
+    in_ci: bool = False
+    tried: str | None = None
+    synth_opts: tuple[str, ...] = ()
+    nextpnr_opts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in ("input_hz", "block_rams", "seed"):
+            value = getattr(self, field)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"board {self.name}: {field} must be a whole number of at least 1, not {value!r}"
+                )
+        if not self.device.startswith(self.family.device_prefix):
+            raise ValueError(
+                f"board {self.name}: the device {self.device} is not of the family {self.family.name}, whose devices are named "
+                f"{self.family.device_prefix}...: correct family or device"
+            )
+        try:
+            _ = self.pll
+            uart_divisor(self.build.clock_hz, self.link.baud)
+        except ValueError as error:
+            raise ValueError(f"board {self.name}: {error}") from None
+
+    @cached_property
+    def pll(self) -> Pll:
+        """Settings by which the PLL makes ``build.clock_hz`` from the oscillator."""
+        return self.family.find_pll(self.input_hz, self.build.clock_hz, self.pll_pad)
+
+    @property
+    def ram(self) -> BlockRam:
+        """Geometry and number of the device's block RAMs."""
+        return self.family.block_ram(self.block_rams)
+
+    def platform(self) -> Any:
+        """Make a new Amaranth platform of the board.
+
+        Returns
+        -------
+        amaranth.build.Platform
+            The platform.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            ``amaranth_boards`` is not installed.
+        ValueError
+            ``platform_class`` names no platform, or one of another device, of another oscillator or without a ``uart``.
+        """
+        platform = self._platform_type()()
+        if not self.device.startswith(platform.device):
+            self._wrong_platform(f"is for the device {platform.device}, the row for {self.device}")
+        if platform.default_clk is None:
+            self._wrong_platform("has no default clock")
+        if platform.default_clk_frequency != self.input_hz:
+            self._wrong_platform(
+                f"has an oscillator of {platform.default_clk_frequency:.0f} Hz, the row's input_hz is {self.input_hz}"
+            )
+        if ("uart", 0) not in platform.resources:
+            self._wrong_platform("has no resource 'uart', on which the link runs")
+        return platform
+
+    def _platform_type(self) -> Any:
+        name, _, attribute = self.platform_class.partition(":")
+        try:
+            found = getattr(import_module(name), attribute)
+        except ModuleNotFoundError as error:
+            if error.name == "amaranth_boards":
+                raise ModuleNotFoundError(
+                    "building for a board needs amaranth_boards, which is not installed: pip install 'zipsgd[build]'",
+                    name=error.name,
+                ) from None
+            self._wrong_platform(f"is not found ({error})")
+        except (AttributeError, ValueError):
+            self._wrong_platform("is not found; it must be written MODULE:CLASS")
+        if not (isinstance(found, type) and issubclass(found, Platform)):
+            self._wrong_platform("is no Amaranth platform")
+        return found
+
+    def _wrong_platform(self, reason: str) -> NoReturn:
+        raise ValueError(
+            f"board {self.name}: platform_class {self.platform_class!r} {reason}: correct the row in catalogue.py"
+        )
