@@ -360,24 +360,6 @@ def test_verify_classes(run, csv):
     assert text == "emulator against golden: 0 of 1 losses, 0 of 15 model words differ\nidentical\n"
 
 
-def test_several_outputs(run, tmp_path):
-    path = save_csv(tmp_path / "t.csv", Y)
-    model = tmp_path / "m.json"
-    words = ("train", path, "--label", "species", "--label", "x3", "--epochs", 3)
-    status, _, err = run(*words, "--save", model)
-    assert status == 0, err
-    content = json.loads(model.read_text())
-    assert np.shape(content["coef"]) == (2, 3)
-    assert content["label"] == "species, x3"
-    status, text, err = run("predict", path, "--model", model)
-    assert status == 0
-    assert [len(line.split(",")) for line in text.split()] == [2] * 150
-    assert err.startswith("R2 ")
-    assert run("verify", *words[1:])[0] == 0
-    status, text, _ = run(*words, "--report", tmp_path / "r")
-    assert (status, "naive quantisation ends at" in text) == (0, True)
-
-
 def test_every_epoch_measured_and_logged(run, csv, tmp_path):
     words = ("--label", "species", "--classify", "--epochs", 3, "--validation", 0.2, "--measure")
     status, _, err = run("train", csv, *words, "--log", tmp_path / "l.csv", "--json", tmp_path / "o.json")
