@@ -91,12 +91,13 @@ def _cell(value: object) -> str:
 
 
 def _table(rows: Iterable[Mapping[str, object]]) -> str:
-    """Rows with the same keys as aligned text, with a heading."""
+    """Rows as aligned text, with a heading. A key that a row does not have is shown as missing."""
     listed = list(rows)
     if not listed:
         return ""
-    cells = [list(listed[0])] + [[_cell(value) for value in row.values()] for row in listed]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    names = list(dict.fromkeys(name for row in listed for name in row))
+    cells = [names] + [[_cell(row.get(name)) for name in names] for row in listed]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells
     )

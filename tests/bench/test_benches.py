@@ -83,6 +83,16 @@ def test_result_is_saved_with_its_figure(tmp_path: Path) -> None:
     ]
 
 
+def test_rows_of_a_table_need_not_have_the_same_keys() -> None:
+    result = {"goal": "none", "met": True, "rows": [{"a": 1, "b": 2}, {"a": 3}, {"c": 4}]}
+    assert [line.split() for line in describe(result).splitlines()[:4]] == [
+        ["a", "b", "c"],
+        ["1", "2", "-"],
+        ["3", "-", "-"],
+        ["-", "-", "4"],
+    ]
+
+
 def test_wire_meets_its_goal() -> None:
     result = wire.run()
     assert result["met"]

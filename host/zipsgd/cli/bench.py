@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.out, folder=True)
     bench = BENCHES[arguments.name]
     result = bench.run()
+    written = save(bench, result, arguments.out)
     print(describe(result))
-    for path in save(bench, result, arguments.out):
+    for path in written:
         print(f"wrote {path}")
     return 0 if result["met"] else 1
