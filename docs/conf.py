@@ -6,16 +6,14 @@ import re
 import sys
 from pathlib import Path
 
+from amaranth import Elaboratable
+from docutils.nodes import Node
+from sphinx.application import Sphinx
+from sphinx.util.logging import get_node_location
+
+import zipsgd
+
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-
-from amaranth import Elaboratable  # noqa: E402
-from api_pages import PACKAGES, write_pages  # noqa: E402
-from docutils.nodes import Node  # noqa: E402
-from sphinx.application import Sphinx  # noqa: E402
-from sphinx.util.logging import get_node_location  # noqa: E402
-
-import zipsgd  # noqa: E402
 
 project = "zipsgd"
 author = "The zipsgd authors"
@@ -101,4 +99,7 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", _escape, priority=400)
     app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _skip)
+    sys.path.insert(0, str(HERE))  # Sphinx does not look for modules beside its settings
+    from api_pages import PACKAGES, write_pages
+
     write_pages(HERE / "api", PACKAGES)

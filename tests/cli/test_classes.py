@@ -10,7 +10,7 @@ import pytest
 import zipsgd
 from zipsgd.estimators import ZipClassifier
 from zipsgd.training.losses import logistic
-from zipsgd.training.objective import CLASS_LOSSES, class_objective
+from zipsgd.training.objective import CLASS_LOSSES, find_objective
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(150, 4)) * [1, 10, 0.1, 3] + [0, 4, 0, -7]
@@ -86,7 +86,7 @@ def test_the_bits_are_those_of_the_estimator(loss, trained):
     assert (content["loss_name"], content["classes"]) == (loss, [-5, 0, 5])
     assert (content["rows"], content["bits_per_value"], content["cycles"]) == (
         150,
-        3 + class_objective(loss).samples_per_value,
+        3 + find_objective(loss, classify=True).samples_per_value,
         None,
     )
     assert (content["label"], content["columns"]) == ("species", ["x0", "x1", "x2", "x3"])

@@ -18,7 +18,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.run import Loss
 from zipsgd.training import losses
 from zipsgd.training.losses import CompiledLoss, compile_loss, logistic, pseudo_huber
-from zipsgd.training.objective import CLASS_LOSSES, class_objective
+from zipsgd.training.objective import CLASS_LOSSES, find_objective
 
 Derivative = Callable[[np.ndarray], np.ndarray]
 
@@ -115,7 +115,7 @@ def test_the_curvature_is_the_steepest_slope_in_z(name: str) -> None:
 
 
 def test_samples_without_bias() -> None:
-    assert [class_objective(name).samples_per_value for name in CLASS_LOSSES] == [2, 2, 6, 2]
+    assert [find_objective(name, classify=True).samples_per_value for name in CLASS_LOSSES] == [2, 2, 6, 2]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """What a run tells: callbacks, logs, reports of epochs."""
 
 import csv
+import json
 import logging
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
+from scipy import sparse
 
 from zipsgd import (
     BackendOptions,
@@ -243,8 +246,6 @@ def test_the_log_is_silent_by_default_and_tells_more_on_request(
 
 
 def test_frames_sparse_matrices_and_tables_give_the_same_bits() -> None:
-    pandas = pytest.importorskip("pandas")
-    sparse = pytest.importorskip("scipy.sparse")
     expected = train(X, Y, epochs=2)
     frame = pandas.DataFrame(X, columns=["a", "b", "c", "d"])
     of_frame = train(frame, pandas.Series(Y, name="price"), epochs=2)
@@ -262,10 +263,13 @@ def test_labels_that_do_not_vary_have_no_score() -> None:
     result = train(X, Y, epochs=1, validation=(X[:5], np.full(5, 2.0)))
     assert result.held_out_score is None
     assert math.isnan(result.score(X[:5], np.full(5, 2.0)))
+    measured = train(X, Y, epochs=1, measure=True, validation=(X[:5], np.full(5, 2.0)))
+    json.dumps(measured.as_dict(), allow_nan=False)
+    assert measured.validation_scores == []
+    assert len(measured.validation_losses) == 1
 
 
 def test_columns_are_found_by_their_names() -> None:
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=["a", "b", "c", "d"])
     result = train(frame, Y, epochs=3, validation=(frame[["d", "c", "b", "a"]], Y))
     np.testing.assert_array_equal(result.predict(frame[["c", "a", "d", "b"]]), result.predict(X))

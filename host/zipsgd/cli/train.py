@@ -134,7 +134,7 @@ def _add_output(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, print a summary, and write the files that the arguments name, see :func:`zipsgd.cli.main.main`."""
     # Imported only now, so that the help appears fast
-    from zipsgd.training.api import hold_out, train_task
+    from zipsgd.training.api import train_task
     from zipsgd.training.comparison import compare_task, save_report, summary
     from zipsgd.training.preparation import prepare
 
@@ -152,7 +152,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress.doing(f"reading {arguments.data}")
         table, held = table_of(arguments, memory), None
         if arguments.validation is not None:
-            table, held = hold_out(table, arguments.validation, options.seed)
+            table, held = table.split(arguments.validation, options.seed)
         task = prepare(table, None, options, memory=memory)
         try:
             result = train_task(

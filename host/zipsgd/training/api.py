@@ -27,7 +27,7 @@ from .result import ClassifierResult, RegressionResult, Result
 from .targets import Labels
 from .task import Task
 
-__all__ = ["hold_out", "train", "train_task"]
+__all__ = ["train", "train_task"]
 
 
 def train(
@@ -98,7 +98,7 @@ def train(
             raise ValueError(
                 "a share to hold out does not go with weights: give the rows themselves as (X, y)"
             )
-        table, held = hold_out(table, validation, options.seed)
+        table, held = table.split(validation, options.seed)
     elif validation is not None:
         held = validation if isinstance(validation, Table) else as_table(*validation, source="validation")
     task = prepare(table, None, options, weights=weights, memory=memory)
@@ -113,31 +113,6 @@ def train(
     if result.spoilt_by:
         warnings.warn(saturation(result.spoilt_by), RuntimeWarning, stacklevel=2)
     return result
-
-
-def hold_out(table: Table, share: float, seed: int) -> tuple[Table, Table]:
-    """Split a table at random into rows to train on and rows to hold out.
-
-    Parameters
-    ----------
-    table : Table
-        All rows.
-    share : float
-        Share of the rows to hold out, between 0 and 1.
-    seed : int
-        Seed of the random split.
-
-    Returns
-    -------
-    tuple of Table and Table
-        The rows to train on, and the rows held out.
-
-    Raises
-    ------
-    DataError
-        One of the two parts would be empty.
-    """
-    return table.split(share, seed)
 
 
 def train_task(

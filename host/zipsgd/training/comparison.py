@@ -47,11 +47,11 @@ class Comparison:
     """
 
     float_loss: list[float]
-    float_score: float
+    float_score: float | None
     over_float: float
     naive_loss: list[float]
     naive_final_loss: float
-    naive_score: float
+    naive_score: float | None
     naive_over_float: float
 
 

@@ -28,7 +28,7 @@ class FloatRun:
     """
 
     losses: list[float]
-    scores: list[float]
+    scores: list[float | None]
     models: _Float
 
 

@@ -129,6 +129,6 @@ class Run:
         if self.validation is not None and (options.measure or options.patience):
             found = measure_validation(self.task, self.validation, self.state)
             report = replace(report, validation_loss=found.loss, validation_score=found.score)
-            if not found.score < self.best.score + options.tolerance:
+            if found.score is not None and not found.score < self.best.score + options.tolerance:
                 self.best = Best(found.score, len(self.reports) + 1, self.state)
         return report

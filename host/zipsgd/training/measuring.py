@@ -1,5 +1,6 @@
 """The exact loss and score of a model on given rows, in float64."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +30,12 @@ class Measured:
     ----------
     loss : float
         Mean loss over rows and heads, for scaled targets.
-    score : float
-        For regression R2, the mean over outputs, or NaN if an output does not vary; for classification the accuracy.
+    score : float or None
+        For regression R2, the mean over outputs, or None if an output does not vary; for classification the accuracy.
     """
 
     loss: float
-    score: float
+    score: float | None
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def measure(
         total += float(np.sum(losses if weights is None else losses * weights[part, None]))
     loss = total / heads / (rows if weights is None else float(weights.sum()))
     if numbers is None:
-        return Measured(loss, r2(labels * unit, outputs, weights))
+        score = r2(labels * unit, outputs, weights)
+        return Measured(loss, None if math.isnan(score) else score)
     return Measured(loss, float(np.average(winners(outputs) == numbers, weights=weights)))
 
 

@@ -12,7 +12,7 @@ from zipsgd.protocol.run import Loss
 
 from .losses import CompiledLoss, logistic, pseudo_huber
 
-__all__ = ["CLASS_LOSSES", "REGRESSION_LOSSES", "Objective", "class_objective", "regression_objective"]
+__all__ = ["CLASS_LOSSES", "REGRESSION_LOSSES", "Objective", "find_objective"]
 
 _Float = npt.NDArray[np.float64]
 _Losses = Mapping[str, Loss | Callable[[], CompiledLoss]]
@@ -140,13 +140,16 @@ class Objective:
         return outputs - labels
 
 
-def class_objective(asked: Any = None) -> Objective:
-    """The objective of a classifier.
+def find_objective(asked: Any = None, *, classify: bool) -> Objective:
+    """The objective that a user asks for.
 
     Parameters
     ----------
     asked : str, CompiledLoss or None
-        A name of :data:`CLASS_LOSSES`, a loss that was compiled ``of="margin"``, or None for the default.
+        A name of :data:`CLASS_LOSSES` or :data:`REGRESSION_LOSSES`; a compiled loss, for classes ``of="margin"``, otherwise
+        ``of="residual"``; or None for the default.
+    classify : bool
+        Whether labels are classes.
 
     Returns
     -------
@@ -156,47 +159,22 @@ def class_objective(asked: Any = None) -> Objective:
     Raises
     ------
     ValueError
-        There is no such loss, or it is not for classes.
+        There is no such loss, or it is not for such labels.
     """
-    if isinstance(asked, str) and asked in REGRESSION_LOSSES and asked not in CLASS_LOSSES:
-        raise ValueError(f"the loss {asked!r} is for numbers; of classes: {', '.join(CLASS_LOSSES)}")
-    return _objective(asked, CLASS_LOSSES, Loss.POLYNOMIAL_MARGIN, "margin")
-
-
-def regression_objective(asked: Any = None) -> Objective:
-    """The objective of a regression.
-
-    Parameters
-    ----------
-    asked : str, CompiledLoss or None
-        A name of :data:`REGRESSION_LOSSES`, a loss that was compiled ``of="residual"``, or None for the default.
-
-    Returns
-    -------
-    Objective
-        The objective.
-
-    Raises
-    ------
-    ValueError
-        There is no such loss, or it is not for numbers.
-    """
-    if isinstance(asked, str) and asked in CLASS_LOSSES and asked not in REGRESSION_LOSSES:
-        raise ValueError(
-            f"the loss {asked!r} is for classes: set classify=True (on the command line: --classify), or choose one of "
-            f"{', '.join(REGRESSION_LOSSES)}"
-        )
-    return _objective(asked, REGRESSION_LOSSES, Loss.POLYNOMIAL_RESIDUAL, "residual")
-
-
-def _objective(asked: Any, named: _Losses, kind: Loss, of: str) -> Objective:
+    named, other = (CLASS_LOSSES, REGRESSION_LOSSES) if classify else (REGRESSION_LOSSES, CLASS_LOSSES)
     if isinstance(asked, CompiledLoss):
+        kind, of = (Loss.POLYNOMIAL_MARGIN, "margin") if classify else (Loss.POLYNOMIAL_RESIDUAL, "residual")
         if asked.loss != kind:
             raise ValueError(f'the loss {asked.name!r} must be compiled of="{of}" here')
         return Objective.from_compiled(asked)
     name = next(iter(named)) if asked is None else asked
     found = named.get(name) if isinstance(name, str) else None
     if found is None:
+        if isinstance(name, str) and name in other:
+            what = "numbers: leave out classify=True (on the command line: --classify)"
+            if not classify:
+                what = "classes: set classify=True (on the command line: --classify)"
+            raise ValueError(f"the loss {asked!r} is for {what}, or choose one of {', '.join(named)}")
         raise ValueError(
             f"loss must be one of {', '.join(named)}, or a loss of zipsgd.compile_loss, not {asked!r}"
         )

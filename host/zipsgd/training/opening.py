@@ -12,10 +12,10 @@ from .task import Task
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["build_of_backend", "check_build", "opened"]
+__all__ = ["opened"]
 
 
-def build_of_backend(wanted: BackendOptions, task: Task) -> Build | None:
+def _wanted_build(wanted: BackendOptions, task: Task) -> Build | None:
     """The build that a backend is opened with.
 
     Parameters
@@ -37,7 +37,7 @@ def build_of_backend(wanted: BackendOptions, task: Task) -> Build | None:
     return None
 
 
-def check_build(task: Task, build: Build) -> None:
+def _check_build(task: Task, build: Build) -> None:
     """Check that a build can train one head of a task.
 
     Parameters
@@ -88,20 +88,20 @@ def opened(
     if isinstance(backend, str):
         backend = BackendOptions(backend)
     if not isinstance(backend, BackendOptions):
-        check_build(task, backend.build)
+        _check_build(task, backend.build)
         check(backend.build)
         yield backend
         return
     if build is not None and backend.build is None and backend.name in BACKENDS:
         backend = backend.with_build(build)
-    found = build_of_backend(backend, task)
+    found = _wanted_build(backend, task)
     if found is not None:
-        check_build(task, found)
+        _check_build(task, found)
         check(found)
     device = open_backend(backend.with_build(found))
     _log.debug("%s: %s", device.name, device.build)
     try:
-        check_build(task, device.build)
+        _check_build(task, device.build)
         check(device.build)
         yield device
     finally:

@@ -9,7 +9,7 @@ from zipsgd.protocol.numbers import MOST_DEGREE
 from zipsgd.protocol.run import Refetch
 
 from .losses import CompiledLoss
-from .objective import Objective, class_objective, regression_objective
+from .objective import Objective, find_objective
 from .regulariser import Regulariser
 from .steps import check_schedule
 
@@ -155,7 +155,7 @@ class Options:
     @cached_property
     def objective(self) -> Objective:
         """Objective: The loss to minimise."""
-        return class_objective(self.loss) if self.classify else regression_objective(self.loss)
+        return find_objective(self.loss, classify=self.classify)
 
     @property
     def quantisations(self) -> int:

@@ -60,7 +60,7 @@ class Result(ABC):
     final_loss : float
         Exact loss of the final model on the unquantised training rows, for scaled targets.
     train_score : float
-        R2 or accuracy of the final model on the training rows; NaN if the labels do not vary.
+        R2 or accuracy of the final model on the training rows; None if the labels do not vary.
     loss_name : str
         Name of the loss that was minimised.
     bits_per_value : int
@@ -98,7 +98,7 @@ class Result(ABC):
 
     loss: list[float]
     final_loss: float
-    train_score: float
+    train_score: float | None
     loss_name: str
     bits_per_value: int
     flags: list[str]
@@ -327,7 +327,7 @@ class ClassifierResult(Result):
     @property
     def accuracy(self) -> float:
         """float: Accuracy of the final model on the unquantised training rows; another name for ``train_score``."""
-        return self.train_score
+        return math.nan if self.train_score is None else self.train_score
 
     def predict(self, features: Any) -> _Float:
         """Labels of the predicted classes, shape (rows,), see :meth:`Result.predict`."""
