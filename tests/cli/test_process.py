@@ -131,6 +131,53 @@ def test_ctrl_c_while_training_on_this_computer(words):
     assert "Traceback" not in err
 
 
+def run_python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LONGEST)
+
+
+def test_ctrl_c_while_the_command_is_imported():
+    done = run_python(
+        """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "zipsgd.cli.train":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+from zipsgd.cli import main
+sys.exit(main(["train", "diabetes"]))
+"""
+    )
+    assert (done.returncode, done.stderr) == (130, "\ninterrupted; nothing is left running\n")
+
+
+def test_a_ctrl_c_that_python_loses():
+    """It comes while an object is deleted, as others come within callbacks of Numba's compiler."""
+    done = run_python(
+        """
+import os, signal, sys
+from zipsgd.cli import main, progress
+
+class Interrupting:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+class Progress(progress.TrainingProgress):
+    def on_begin(self, task, build):
+        Interrupting()
+
+import zipsgd.cli.train
+zipsgd.cli.train.TrainingProgress = Progress
+sys.exit(main(["train", "diabetes", "--epochs", "100000"]))
+"""
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.endswith("\ninterrupted; nothing is left running\n")
+    assert "Exception" not in done.stderr
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_host_takes_its_virtual_board_along(stop):
     process = start("train", "diabetes", *SIM, *FOREVER)

@@ -1,14 +1,14 @@
 """The parser and the entry point of ``zipsgd``."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from zipsgd import __version__
-from zipsgd.driver import DeviceError
+from .interrupt import interruptible
 
-from . import bench, boards, doctor, predict, sim, train, verify
+if TYPE_CHECKING:
+    import argparse
 
 __all__ = ["main", "parser"]
 
@@ -29,7 +29,7 @@ examples:
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> "argparse.ArgumentParser":
     """The parser of the command line.
 
     Returns
@@ -37,6 +37,13 @@ def parser() -> argparse.ArgumentParser:
     argparse.ArgumentParser
         The parser. The modules of the commands add their own parts.
     """
+    # Imported only now, where an interrupt ends in one line
+    import argparse
+
+    from zipsgd import __version__
+
+    from . import bench, boards, doctor, predict, sim, train, verify
+
     top = argparse.ArgumentParser(
         prog="zipsgd",
         description=_DESCRIPTION,
@@ -50,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _unknown(command: argparse.ArgumentParser, word: str) -> str:
+def _unknown(command: "argparse.ArgumentParser", word: str) -> str:
     """What to say of a word that a command does not know."""
     from difflib import get_close_matches
 
@@ -74,6 +81,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status: 0 success, 1 failure, 2 bad input, 130 interrupted.
     """
+    try:
+        with interruptible():
+            return _run(argv)
+    except KeyboardInterrupt:
+        print("\ninterrupted; nothing is left running", file=sys.stderr)
+        return 130
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """Run a command, see :func:`main`. It raises interrupts."""
+    from zipsgd.driver import DeviceError
+
     top = parser()
     if not (sys.argv[1:] if argv is None else argv):
         top.print_help()
@@ -86,9 +105,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
-    except KeyboardInterrupt:
-        print("\ninterrupted; nothing is left running", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # for instance with `zipsgd ... | head`
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()

@@ -9,6 +9,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from zipsgd.training.callbacks import Callback
 from zipsgd.training.epochs import EpochReport
 
+from .interrupt import raise_if_interrupted
+
 if TYPE_CHECKING:
     from zipsgd.protocol.formats import Build
     from zipsgd.training.task import Task
@@ -127,7 +129,8 @@ class TrainingProgress(Callback):
         self._rows = task.rows
 
     def on_samples(self, epoch: int, samples: int) -> None:
-        """Advance the progress bar, see :meth:`zipsgd.Callback.on_samples`."""
+        """Advance the progress bar, see :meth:`zipsgd.Callback.on_samples`. Raise an interrupt that was lost."""
+        raise_if_interrupted()
         self._bar.update(
             self._task,
             total=self._rows,
@@ -137,7 +140,8 @@ class TrainingProgress(Callback):
         )
 
     def on_epoch(self, report: EpochReport) -> None:
-        """Print the line of the epoch, see :meth:`zipsgd.Callback.on_epoch`."""
+        """Print the line of the epoch, see :meth:`zipsgd.Callback.on_epoch`. Raise an interrupt that was lost."""
+        raise_if_interrupted()
         self._console.print(epoch_line(report))
 
     def __enter__(self) -> "TrainingProgress":
