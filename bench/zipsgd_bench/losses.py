@@ -21,7 +21,7 @@ from zipsgd.data import Scaling, load_set
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.numbers import LABEL_ONE
 from zipsgd.training.losses import CompiledLoss, logistic, pseudo_huber
-from zipsgd.training.steps import default_step_size
+from zipsgd.training.steps import largest_step
 
 from .extras import extra
 from .progress import Steps
@@ -143,7 +143,7 @@ def _compare(name: str, begin: Any) -> list[dict[str, Any]]:
     values, labels = _load(name)
     signs = np.sign(labels).astype(np.float64)
     scale = logistic().scale
-    size = default_step_size(values, BATCH, 1, 2, scale / 4)
+    size = largest_step(values, BATCH, 1, 2, scale / 4)
     begin(f"{name}: float64 SGD")
     derivatives = {0: lambda t: -1 / (1 + np.exp(t))} | {d: logistic(d).derivative for d in DEGREES}
     exact: dict[int, list[float]] = {}

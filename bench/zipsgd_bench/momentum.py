@@ -14,7 +14,7 @@ import numpy.typing as npt
 from zipsgd.data import Scaling, Table, load_set
 from zipsgd.golden.quantise import quantise
 from zipsgd.protocol.numbers import LABEL_FRAC
-from zipsgd.training.steps import default_step_size
+from zipsgd.training.steps import largest_step
 
 from .progress import Steps
 from .registry import Bench, Result
@@ -91,7 +91,7 @@ def compare(
     values = scaled.astype(np.float64)
     target = scaling.labels(table.labels).astype(np.float64) * 2.0**-LABEL_FRAC
     optimum = float(np.mean((values @ np.linalg.lstsq(values, target, rcond=None)[0] - target) ** 2))
-    automatic = default_step_size(scaled, BATCH, BASE_BITS)
+    automatic = largest_step(scaled, BATCH, BASE_BITS)
     rows: list[dict[str, Any]] = []
     for epochs in EPOCHS:
         plain = 0.0

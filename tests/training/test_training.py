@@ -12,7 +12,7 @@ from zipsgd.golden.loss import Step
 from zipsgd.training.callbacks import Callback
 from zipsgd.training.full_precision import float_sgd
 from zipsgd.training.preparation import prepare
-from zipsgd.training.steps import SCHEDULES, default_step_size
+from zipsgd.training.steps import SCHEDULES, largest_step
 from zipsgd_hw.link.physical import Uart
 from zipsgd_sim.board import VirtualBoard
 
@@ -171,14 +171,14 @@ def test_a_factor_for_each_epoch(small_table):
 
 def test_the_default_step_is_stable(small_table):
     values = np.ones((4, 9), dtype=np.float32)
-    assert default_step_size(values) == pytest.approx(0.5 / (9 + 2 * 9), rel=0.05)
-    assert default_step_size(values, batch_size=18) == pytest.approx(0.5 / (9 + 1), rel=0.05)
+    assert largest_step(values) == pytest.approx(0.5 / (9 + 2 * 9), rel=0.05)
+    assert largest_step(values, batch_size=18) == pytest.approx(0.5 / (9 + 1), rel=0.05)
     halves = values / 2  # a variance of 1/4 each at p = 1, none at p = 2
-    assert default_step_size(halves, 9, 1) == pytest.approx(0.5 / (9 / 4 + 1), rel=0.05)
-    assert default_step_size(halves, 9, 2) == pytest.approx(0.5 / (9 / 4 + 1 / 2), rel=0.05)
-    assert default_step_size(halves, 9, 0) == pytest.approx(0.5 / (9 / 4 + 2), rel=0.05)  # -1 or 1
-    assert default_step_size(halves, 9, 1, samples_per_value=0) == default_step_size(halves, 9, 2)
-    assert default_step_size(values, curvature=0.5) == pytest.approx(1 / (9 + 2 * 9), rel=0.05)
+    assert largest_step(halves, 9, 1) == pytest.approx(0.5 / (9 / 4 + 1), rel=0.05)
+    assert largest_step(halves, 9, 2) == pytest.approx(0.5 / (9 / 4 + 1 / 2), rel=0.05)
+    assert largest_step(halves, 9, 0) == pytest.approx(0.5 / (9 / 4 + 2), rel=0.05)  # -1 or 1
+    assert largest_step(halves, 9, 1, samples_per_value=0) == largest_step(halves, 9, 2)
+    assert largest_step(values, curvature=0.5) == pytest.approx(1 / (9 + 2 * 9), rel=0.05)
     result = train(small_table)
     assert result.flags == []
     assert (

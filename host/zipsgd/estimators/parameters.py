@@ -23,7 +23,7 @@ batch_size : "auto" or int, default "auto"
     Samples of a mini-batch. "auto": 16, or fewer if there are fewer than 512 rows.
 step_size : "auto" or float, default "auto"
     Step size of the first epoch, for features in [-1, 1]. "auto": computed from the data, see
-    :func:`zipsgd.training.steps.default_step_size`.
+    :func:`zipsgd.training.automatic_step.automatic_steps`.
 schedule : str or list of float, default "linear"
     How the step size shrinks from epoch to epoch: "linear" to 0 at the end of each fit, "constant", "sqrt" (1 / sqrt t) or
     "inverse" (1 / t) in epoch t since training began; or a factor for each epoch, the last of which holds for all further

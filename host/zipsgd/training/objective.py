@@ -45,7 +45,7 @@ class Objective:
     compiled : CompiledLoss or None
         The compiled loss; None for a built-in one.
     curvature : float
-        Curvature for the automatic step, see :func:`zipsgd.training.steps.default_step_size`.
+        Curvature for the automatic step, see :func:`zipsgd.training.steps.largest_step`.
     """
 
     name: str

@@ -43,7 +43,7 @@ class Options:
         Samples of a mini-batch, 1 to 4096.
     step_size : float or None
         Step size of the first epoch, for features in [-1, 1]. None: computed from the data, see
-        :func:`zipsgd.training.steps.default_step_size`.
+        :func:`zipsgd.training.automatic_step.automatic_steps`.
     schedule : str or sequence of float
         How the step size shrinks from epoch to epoch: a name of :data:`zipsgd.training.steps.SCHEDULES`, or a factor for each
         epoch, the last of which holds for all further epochs.

@@ -12,9 +12,10 @@ from zipsgd.golden.run import RunConfig
 from zipsgd.memory import default_memory
 from zipsgd.rows import Rows, ranges
 
+from .automatic_step import Problem, automatic_steps
 from .options import Options
 from .state import State
-from .steps import default_step_size, factor
+from .steps import step_sizes
 from .targets import Labels, Targets, classes_of
 from .task import Task, fit_in_memory
 from .weights import copies
@@ -138,7 +139,12 @@ def make_task(
         refetch=options.refetches,
     )
     words = [scaling.labels(target) for scaling, target in zip(scalings, labels.values.T, strict=True)]
-    sizes = _step_sizes(options, columns.rows(table.features))
+    labels_scaled = np.stack(words, axis=1)
+    if options.step_size is None:
+        problem = Problem(columns.rows(table.features), labels_scaled, config, scale, table.names)
+        sizes = automatic_steps(problem, options)
+    else:
+        sizes = step_sizes(options.step_size, options.schedule, options.epochs)
     task = Task(
         table,
         options,
@@ -146,7 +152,7 @@ def make_task(
         scalings,
         scale,
         values,
-        np.stack(words, axis=1),
+        labels_scaled,
         sizes,
         config,
         shares,
@@ -155,24 +161,6 @@ def make_task(
     )
     _report(task)
     return task
-
-
-def _step_sizes(options: Options, values: Rows) -> list[float]:
-    """Step size of each epoch for ``values`` in [-1, 1]."""
-    first = options.step_size
-    if first is None:
-        objective = options.objective
-        penalty = options.regulariser.scaled(objective.scale)
-        first = default_step_size(
-            values,
-            options.batch_size,
-            options.base_bits,
-            options.quantisations,
-            objective.curvature,
-            penalty.l2,
-            penalty.l1,
-        )
-    return [first * factor(options.schedule, epoch, options.epochs) for epoch in range(options.epochs)]
 
 
 def _widened(columns: Scaling, known: State, features: Rows) -> Scaling:

@@ -1,4 +1,4 @@
-"""Step sizes: the automatic size of the first step, and the schedules by which steps shrink."""
+"""Step sizes: the largest first step that is safe, and the schedules by which steps shrink."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import PHASE_BITS, THRESHOLD_BITS
 from zipsgd.rows import Rows, iterate_blocks
 
-__all__ = ["SCHEDULES", "check_schedule", "default_step_size", "factor"]
+__all__ = ["SCHEDULES", "check_schedule", "factor", "largest_step", "step_sizes"]
 
 _Float = npt.NDArray[np.float64]
 
@@ -23,9 +23,9 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
 step size to the first one. All but "linear" depend only on the epoch."""
 
 _SHARE = 0.5
-"""The automatic step as a share of the estimated largest stable step."""
+"""The largest safe step as a share of the estimated largest stable step."""
 _MOST_STEP = 0.9
-"""Largest automatic step per sample, because a device's step is below 1 (:class:`zipsgd.golden.loss.Step`)."""
+"""Largest step per sample, because a device's step is below 1 (:class:`zipsgd.golden.loss.Step`)."""
 _MOST_THRESHOLD = 0.9 * 2.0 ** (THRESHOLD_BITS - PHASE_BITS - Build().model_frac)
 """Largest L1 threshold per mini-batch, for a device of the default widths (:class:`zipsgd.golden.prox.Prox`)."""
 _SAMPLED = 2048
@@ -80,6 +80,26 @@ def factor(schedule: str | Sequence[float], epoch: int, epochs: int) -> float:
     return schedule[min(epoch, len(schedule) - 1)]
 
 
+def step_sizes(first: float, schedule: str | Sequence[float], epochs: int) -> list[float]:
+    """The step size of each epoch.
+
+    Parameters
+    ----------
+    first : float
+        Step size of the first epoch.
+    schedule : str or sequence of float
+        See :func:`factor`.
+    epochs : int
+        Number of epochs of the run.
+
+    Returns
+    -------
+    list of float
+        Step sizes.
+    """
+    return [first * factor(schedule, epoch, epochs) for epoch in range(epochs)]
+
+
 def _largest_eigenvalue(values: Rows) -> float:
     """The largest eigenvalue of A^T A / rows, by power iteration on evenly spaced rows."""
     count = values.shape[0]
@@ -94,7 +114,7 @@ def _largest_eigenvalue(values: Rows) -> float:
     return length
 
 
-def default_step_size(
+def largest_step(
     values: Rows,
     batch_size: int = 1,
     base_bits: int = 8,
@@ -103,7 +123,7 @@ def default_step_size(
     l2: float = 0.0,
     l1: float = 0.0,
 ) -> float:
-    """The automatic step size: half of 1 / (c (lambda + 2 T / B) + l2).
+    """The largest step that is safe: half of 1 / (c (lambda + 2 T / B) + l2).
 
     c is the curvature of the loss. lambda is the largest eigenvalue of A^T A / rows, which limits the step of gradient
     descent. T is the mean squared length of a quantised sample: the noise of a mini-batch of B samples grows with T / B, and

@@ -1,0 +1,178 @@
+"""The automatic step size: as large as is stable, or smaller where noise would cost more than speed gains."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.golden.run import RunConfig
+from zipsgd.protocol.numbers import LABEL_FRAC
+from zipsgd.rows import Rows, iterate_blocks
+
+from .expected_loss import NoisyLeastSquares
+from .options import Options
+from .steps import largest_step, step_sizes
+
+__all__ = ["Problem", "automatic_steps"]
+
+_Float = npt.NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
+
+_HALVINGS = 6
+"""The smallest candidate is the largest step divided by 2 to this power."""
+_PER_HALVING = 2
+"""Candidates for each halving."""
+_CAUTION = 2.0
+"""Factor of the noise in the comparison of steps. The mean over seeds, which is computed, hides seeds that are much worse where
+noise feeds on itself."""
+_NEAR, _NEAR_CLASSES = 1.01, 1.25
+"""The largest step is taken whose expected loss is at most this many times the least one. For classes, a squared error is only
+a stand-in for the loss: large steps lead to large margins, and in measurements to better accuracy."""
+_NEAR_SHARE = 0.002
+"""Share of the targets' variance that is added to the limit."""
+_NOTEWORTHY = 0.015
+"""Expected loss through noise, as a share of the targets' variance, from which a message is logged."""
+_WEAK, _NOISY = 1e-3, 1e-2
+"""A combination of columns is nearly constant, but noisy, if its curvature is below the first share of the largest one, and its
+noise above the second one."""
+_MOST_NAMED, _PART = 4, 0.1
+"""Most columns of such a combination that are named, and their least part in it, relative to the largest one."""
+_SAMPLED_VALUES = 1 << 20
+"""Most values of the sample from which the loss is expected."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is trained.
+
+    Parameters
+    ----------
+    values : Rows of shape (rows, features)
+        Values in [-1, 1], including the intercept's column.
+    labels : npt.NDArray[np.int16] of shape (rows, heads)
+        Scaled targets in units of 2^-15.
+    config : RunConfig
+        Configuration of a run of one head.
+    scale : float
+        Factor between values and levels.
+    names : sequence of str
+        Names of the columns, without the intercept's.
+    """
+
+    values: Rows
+    labels: npt.NDArray[np.int16]
+    config: RunConfig
+    scale: float
+    names: Sequence[str]
+
+    def variances(self, sample: _Float) -> _Float:
+        """Mean variance with which the device's quantisation replaces each column.
+
+        Parameters
+        ----------
+        sample : _Float of shape (rows, features)
+            Values in [-1, 1].
+
+        Returns
+        -------
+        _Float of shape (features,)
+            Variances; 0 if values are truncated.
+        """
+        total: _Float = np.zeros(sample.shape[1])
+        for _, block in iterate_blocks(sample):
+            total += self._block_variances(block)
+        return np.asarray(total / sample.shape[0])
+
+    def _block_variances(self, block: npt.NDArray[np.floating]) -> _Float:
+        """Sums of the variances of the values of each column."""
+        config = self.config
+        if not config.m:
+            return np.zeros(block.shape[1])
+        if config.levels is None:
+            unit = 2.0 ** (1 - config.p)
+            above = (block + 1) / unit
+            above -= np.floor(above)
+            return np.asarray((above * (1 - above)).sum(axis=0) * unit**2)
+        levels = config.levels.values / (2.0 ** (config.levels.bits - 1) * self.scale)
+        found = np.empty(block.shape[1])
+        for column, row in enumerate(levels):
+            value = np.clip(block[:, column], row[0], row[-1])
+            below = np.clip(np.searchsorted(row, value, side="right") - 1, 0, row.size - 2)
+            found[column] = np.sum((row[below + 1] - value) * (value - row[below]))
+        return found
+
+
+def automatic_steps(problem: Problem, options: Options) -> list[float]:
+    """Step size of each epoch, where the user chose none.
+
+    It begins with the largest step that is safe, see :func:`zipsgd.training.steps.largest_step`. On collinear columns, that
+    step may be too large, because noise grows with the number of steps. So the loss is computed that is to be expected with
+    this step and with smaller ones, see :mod:`zipsgd.training.expected_loss`, and the largest step is taken whose loss is near
+    the least one.
+
+    Parameters
+    ----------
+    problem : Problem
+        Scaled data and their quantisation.
+    options : Options
+        How to train.
+
+    Returns
+    -------
+    list of float
+        Step sizes for features in [-1, 1], rounded to two digits.
+    """
+    objective, config = options.objective, problem.config
+    penalty = options.regulariser.scaled(objective.scale)
+    largest = largest_step(
+        problem.values, config.batch, config.p, config.m, objective.curvature, penalty.l2, penalty.l1
+    )
+    rows, features = problem.values.shape
+    chosen = np.unique(np.linspace(0, rows - 1, min(rows, 1 + _SAMPLED_VALUES // features)).astype(np.int64))
+    sample = problem.values[chosen].astype(np.float64)
+    targets: _Float = problem.labels[chosen] * np.float64(2.0**-LABEL_FRAC)
+    if options.classify:
+        targets = np.sign(targets)
+    noisy = NoisyLeastSquares.fit(
+        sample, targets, problem.variances(sample), both_orders=config.m > 1 and not options.one_sided
+    )
+    candidates = [
+        float(f"{largest * 2.0 ** (-i / _PER_HALVING):.1e}") for i in range(_HALVINGS * _PER_HALVING + 1)
+    ]
+    sizes = objective.curvature * np.outer(candidates, step_sizes(1.0, options.schedule, options.epochs))
+
+    def expected(sizes: _Float, noise: float) -> _Float:
+        steps = rows / config.batch
+        return noisy.unexplained(sizes, steps, config.batch, l2=penalty.l2 / objective.curvature, noise=noise)
+
+    cautious = expected(sizes, _CAUTION)
+    near = _NEAR_CLASSES if options.classify else _NEAR
+    first = int(np.flatnonzero(cautious <= near * cautious.min() + _NEAR_SHARE)[0])
+    if first:
+        _log.debug("automatic step: %.2g in place of %.2g, because of noise", candidates[first], largest)
+    with_noise, without = expected(sizes[first : first + 1], 1.0)[0], expected(sizes[:1], 0.0)[0]
+    if not options.classify and with_noise - without > _NOTEWORTHY:
+        _log.warning(_costly(noisy, with_noise, without, problem))
+    return step_sizes(candidates[first], options.schedule, options.epochs)
+
+
+def _costly(noisy: NoisyLeastSquares, with_noise: float, without: float, problem: Problem) -> str:
+    """What to say of a run in which noise is expected to cost much, and of what causes it."""
+    config = problem.config
+    text = (
+        f"with {config.p + config.m} bits a value, noise is expected to lower R2 from {1 - without:.3f} to "
+        f"{1 - with_noise:.3f}: use more base bits or optimal levels"
+    )
+    weak = np.flatnonzero(
+        (noisy.curvatures < _WEAK * noisy.curvatures.max()) & (noisy.noises > _NOISY * noisy.noises.max())
+    )
+    weak = weak[weak < noisy.directions.shape[1]]
+    if not weak.size:
+        return text
+    parts = np.abs(noisy.directions[:-1, weak[0]])  # without the intercept
+    columns = [column for column in np.argsort(-parts)[:_MOST_NAMED] if parts[column] > _PART * parts.max()]
+    named = ", ".join(repr(problem.names[column]) for column in sorted(columns))
+    return f"{text}, or leave out one of the columns {named}, which nearly determine each other"
