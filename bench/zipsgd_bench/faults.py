@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zipsgd.backends import BackendOptions
 from zipsgd.data import Table, load_set
 from zipsgd.driver import DeviceError
+from zipsgd.output import save_figure
 from zipsgd.protocol.formats import Build
 from zipsgd.training.api import train
 from zipsgd.training.options import Options
@@ -252,7 +253,7 @@ def plot(result: Result, path: Path) -> None:
     right.legend()
     for axes in (left, right):
         axes.grid(True, which="both", alpha=0.3)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path)
 
 
 BENCH = Bench("faults", "bits and time of training over bad lines", run, plot)

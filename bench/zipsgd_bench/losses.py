@@ -19,6 +19,7 @@ from zipsgd.backends import EpochSamples, RunConfig, build_for
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.data import Scaling, load_set
 from zipsgd.golden.loss import Step
+from zipsgd.output import save_figure
 from zipsgd.protocol.numbers import LABEL_ONE
 from zipsgd.training.losses import CompiledLoss, logistic, pseudo_huber
 from zipsgd.training.steps import default_step_size
@@ -249,7 +250,7 @@ def plot(result: Result, path: Path) -> None:
     axes = figure.subplots(2, 3, sharex="col", height_ratios=(3, 1))
     for column, loss in enumerate((logistic(3), logistic(7), pseudo_huber())):
         loss.plot(axes[:, column])
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path)
 
 
 BENCH = Bench(

@@ -100,9 +100,9 @@ WALLS = (
         only=("zipsgd.golden", "zipsgd.protocol", "numpy"),
     ),
     Wall(
-        "the gateware needs Amaranth and the protocol alone",
+        "the gateware needs Amaranth, the protocol and the writer of files alone",
         ("zipsgd_hw",),
-        only=("zipsgd_hw", "zipsgd.protocol", "amaranth", "amaranth_boards"),
+        only=("zipsgd_hw", "zipsgd.protocol", "zipsgd.output", "amaranth", "amaranth_boards"),
     ),
     Wall("only the command line imports the command line", _LIBRARIES, never=("zipsgd.cli",), besides=("zipsgd.cli",)),
     Wall(
@@ -130,6 +130,7 @@ WALLS = (
         },
     ),
     Wall("the simulation does not know the benches", ("zipsgd_sim",), never=("zipsgd_bench",)),
+    Wall("the writer of files needs the standard library alone", ("zipsgd.output",), only=("zipsgd.output",)),
 )  # fmt: skip
 
 

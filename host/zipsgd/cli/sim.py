@@ -71,7 +71,7 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve hosts with a virtual board until it is interrupted, see :func:`zipsgd.cli.main.main`."""
     build = simulated_build(arguments)
-    check_output(arguments.trace)
+    check_output(never_standard=(arguments.trace,))
     try:
         from zipsgd_hw.link.physical import Uart
         from zipsgd_sim.board import VirtualBoard

@@ -22,6 +22,7 @@ from numpy.polynomial import Chebyshev
 from numpy.polynomial import Polynomial as PowerSeries
 
 from zipsgd.golden.polynomial import Polynomial
+from zipsgd.output import save_figure
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import MOST_DEGREE, REACH_MAX
 from zipsgd.protocol.run import Loss
@@ -153,7 +154,7 @@ class CompiledLoss:
         axes[1].set_ylabel("error")
         axes[1].set_xlabel("margin" if self.loss == Loss.POLYNOMIAL_MARGIN else "residual")
         if path is not None:
-            axes[0].figure.savefig(path, dpi=120)
+            save_figure(axes[0].figure, path)
         return axes
 
     def __str__(self) -> str:

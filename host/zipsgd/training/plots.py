@@ -5,6 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zipsgd.output import save_figure
+
 from .result import Result
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ def plot(
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize="small")
     if path is not None:
-        axes.figure.savefig(path, dpi=120)
+        save_figure(axes.figure, path)
     return axes
 
 
@@ -136,4 +138,4 @@ def plot_comparison(result: Result, comparison: "Comparison", title: str, path: 
         yscale="log" if positive else "linear",
     )
     axes.legend()
-    axes.figure.savefig(path, dpi=120)
+    save_figure(axes.figure, path)
