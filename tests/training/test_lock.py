@@ -25,7 +25,9 @@ with locked(Path(sys.argv[1])):
 def holder(tmp_path):
     """Another process that holds the lock of ``run.json``."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path / "run.json")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", HOLD, str(tmp_path / "run.json")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     assert process.stdout.readline() == b"held\n"
     yield process
@@ -35,7 +37,9 @@ def holder(tmp_path):
 
 def test_a_second_run_is_told_who_holds_it(holder, small_table, tmp_path):
     path = tmp_path / "run.json"
-    says = rf"run\.json is in use by another run \(process {holder.pid} on {socket.gethostname()}, since 20..-"
+    says = (
+        rf"run\.json is in use by another run \(process {holder.pid} on {socket.gethostname()}, since 20..-"
+    )
     for _ in range(2):  # to be refused does not change what the lock says
         with pytest.raises(CheckpointInUse, match=says):
             train(small_table, epochs=1, checkpoint=path)
@@ -59,7 +63,10 @@ def test_a_killed_run_blocks_nobody(holder, small_table, tmp_path):
 
 def test_two_runs_of_one_process(tmp_path):
     with locked(tmp_path / "run.json"):
-        with pytest.raises(CheckpointInUse, match=rf"process {os.getpid()} on"), locked(tmp_path / "run.json"):
+        with (
+            pytest.raises(CheckpointInUse, match=rf"process {os.getpid()} on"),
+            locked(tmp_path / "run.json"),
+        ):
             pass
         with locked(tmp_path / "other.json"):
             pass

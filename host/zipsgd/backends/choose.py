@@ -9,6 +9,7 @@ from typing import Any
 
 from zipsgd.driver import Device
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.plain import make_plain
 
 from .base import Backend
 from .device import DeviceBackend
@@ -72,6 +73,7 @@ class BackendOptions:
     trace: str | Path | None = None
 
     def __post_init__(self) -> None:
+        make_plain(self)
         name, baud = self.name, self.baud
         if name not in BACKENDS and not is_port(name):
             raise ValueError(

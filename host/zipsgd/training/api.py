@@ -13,13 +13,14 @@ import numpy.typing as npt
 from zipsgd.backends import Backend, BackendOptions
 from zipsgd.data import DataError, Table, arrange, as_table
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.plain import plain
 from zipsgd.protocol.run import Flag
 
 from .callbacks import Callback, Callbacks
 from .checkpoint import resume as resume_run
 from .epochs import EpochReport, saturation
-from .loop import Run
 from .lock import locked
+from .loop import Run
 from .measuring import Validation, measure_task
 from .opening import opened
 from .options import Options, options_with
@@ -97,7 +98,7 @@ def train(
         raise TypeError("options come third: train(X, y, options), or train(table, options=options)")
     options = options_with(options, words)
     table = as_table(X, y)
-    held = None
+    held, validation = None, plain(validation)
     if isinstance(validation, float | int):
         if weights is not None:
             raise ValueError(

@@ -63,15 +63,21 @@ def locked(checkpoint: Path | None) -> Iterator[None]:
             f"{checkpoint} is in use by another run ({_holder(path)}): wait for its end, or name another file"
         ) from None
     except NotImplementedError:
-        _log.warning("%s is not locked, since its file system has no locks: let no other run use it", checkpoint)
+        _log.warning(
+            "%s is not locked, since its file system has no locks: let no other run use it", checkpoint
+        )
         yield
         return
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; name another checkpoint") from None
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; name another checkpoint"
+        ) from None
     try:
         since = datetime.now().astimezone().isoformat(" ", "seconds")
         path.write_text(json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": since}))
         yield
     finally:
-        path.unlink(missing_ok=True)  # while the lock is held: a run that has just opened the file sees that it is gone
+        path.unlink(
+            missing_ok=True
+        )  # while the lock is held: a run that has just opened the file sees that it is gone
         lock.release()
