@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from zipsgd.backends import BackendOptions
 from zipsgd.data import Table, load_set
 from zipsgd.driver import DeviceError
+from zipsgd.extras import extra
 from zipsgd.output import save_figure
 from zipsgd.protocol.formats import Build
 from zipsgd.training.api import train
 from zipsgd.training.options import Options
 from zipsgd.training.result import Result as Model
 
-from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -155,7 +155,7 @@ def run(runs: int = RUNS, repeats: int = REPEATS, build: Build = BUILD) -> Resul
     Result
         The result of the bench.
     """
-    with extra("sim"):
+    with extra("sim", "this bench"):
         from zipsgd_sim.board import VirtualBoard
         from zipsgd_sim.faults import Faults, random_faults
 

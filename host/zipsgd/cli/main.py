@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from zipsgd import __version__
 from zipsgd.driver import DeviceError
+from zipsgd.extras import explained
 
 from . import bench, boards, doctor, predict, sim, train, verify
 
@@ -97,7 +98,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:  # DataError, BuildError and LimitError are ValueErrors, too
         print(f"zipsgd: {error}", file=sys.stderr)
         return 2
-    except (DeviceError, ModuleNotFoundError, RuntimeError, OSError) as error:
+    except ModuleNotFoundError as error:
+        print(f"zipsgd: {explained(error)}", file=sys.stderr)
+        return 1
+    except (DeviceError, RuntimeError, OSError) as error:
         print(f"zipsgd: {error}", file=sys.stderr)
         return 1
     except MemoryError as error:

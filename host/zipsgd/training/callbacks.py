@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from zipsgd.extras import extra
 from zipsgd.output import OutputError
 
 from .epochs import EpochReport
@@ -238,18 +239,13 @@ class TensorBoardLog(Callback):
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingExtra
         tensorboardX is not installed.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        try:
+        with extra("tensorboard", "a log for TensorBoard"):
             from tensorboardX import SummaryWriter
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"a log for TensorBoard needs {error.name}, which is not installed: pip install 'zipsgd[tensorboard]'",
-                name=error.name,
-            ) from None
         self._writer: Any = SummaryWriter(str(folder))
 
     def on_epoch(self, report: EpochReport) -> None:

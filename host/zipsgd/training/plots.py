@@ -1,10 +1,10 @@
 """Figures of runs, drawn with Matplotlib."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zipsgd.extras import need
 from zipsgd.output import save_figure
 
 from .result import Result
@@ -21,11 +21,10 @@ def need_plots() -> None:
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingExtra
         Matplotlib is not installed.
     """
-    if find_spec("matplotlib") is None:
-        raise ModuleNotFoundError("figures need matplotlib: pip install 'zipsgd[plot]'", name="matplotlib")
+    need("plot", "a figure", "matplotlib")
 
 
 def new_axes(rows: int = 1, *, figsize: tuple[float, float] = (6.4, 4.8), **arranged: Any) -> Any:
@@ -46,7 +45,7 @@ def new_axes(rows: int = 1, *, figsize: tuple[float, float] = (6.4, 4.8), **arra
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingExtra
         Matplotlib is not installed.
     """
     need_plots()
@@ -77,7 +76,7 @@ def plot(
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingExtra
         Matplotlib is not installed.
     """
     axes = new_axes(figsize=(7, 4.2)) if axes is None else axes
