@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from zipsgd.data import SETS, Table, load_set
+from zipsgd.extras import extra
 
-from .extras import extra
 from .hard_sets import departures
 from .progress import Steps
 from .registry import Bench, Result
@@ -50,7 +50,7 @@ def compare(name: str, table: Table, classes: bool) -> dict[str, Any]:
     ModuleNotFoundError
         scikit-learn is not installed.
     """
-    with extra("sklearn"):
+    with extra("sklearn", "this bench"):
         from sklearn.base import clone
         from sklearn.model_selection import train_test_split
 

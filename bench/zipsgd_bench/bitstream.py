@@ -11,10 +11,10 @@ from zipsgd.backends import Backend
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.driver import Device
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart
 
-from .extras import extra
 from .identity import build_name, compare
 from .progress import Steps
 from .registry import Bench, Result
@@ -43,7 +43,7 @@ def run(runs: int = 6) -> Result:
     Result
         The result of the bench.
     """
-    with extra("build"):
+    with extra("build", "this bench"):
         from zipsgd_hw.boards import build_board
         from zipsgd_sim.bitstreams import bitstream_design
         from zipsgd_sim.board import VirtualBoard

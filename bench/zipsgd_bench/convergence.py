@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from zipsgd.data import Table, load_set
+from zipsgd.output import save_figure
 from zipsgd.training.api import train
 from zipsgd.training.full_precision import float_sgd
 from zipsgd.training.options import Options
@@ -170,7 +171,7 @@ def plot(result: Result, path: Path) -> None:
             axis.yaxis.set_minor_formatter("{x:.3g}" if high < 10 * low else NullFormatter())
     entries = [entry for axis in axes[0] for entry in zip(*axis.get_legend_handles_labels())]
     figure.legend(*zip(*entries), loc="outside lower center", ncols=3)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path)
 
 
 BENCH = Bench("convergence", "loss of quantised training relative to float64 SGD on two real sets", run, plot)

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .extras import extra
+from zipsgd.extras import extra
+
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -64,7 +65,7 @@ def run(board: str = BOARD) -> Result:
     BuildFailed
         A tool failed.
     """
-    with extra("build"):
+    with extra("build", "this bench"):
         from zipsgd_hw.boards import BuildFailed, build_board
 
     rows: list[dict[str, Any]] = []

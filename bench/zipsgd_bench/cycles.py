@@ -14,9 +14,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 
-from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -92,7 +92,7 @@ def sweep(
     list[dict[str, Any]]
         A row per shape: planes of a mini-batch, and the cycles beyond them.
     """
-    with extra("bench"):
+    with extra("bench", "this bench"):
         from zipsgd_sim.cycles import Shape, measure
     shapes = [
         Shape(n, p, m, batch, count)

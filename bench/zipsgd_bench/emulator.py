@@ -6,11 +6,11 @@ from collections.abc import Callable
 import numpy as np
 
 from zipsgd.emulator import Emulator
+from zipsgd.extras import extra
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 
-from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
 from .turns import take_turns
@@ -43,7 +43,7 @@ def run(rows: int = 5000, epochs: int = 10, repeats: int = 9) -> Result:
     Result
         The result of the bench.
     """
-    with extra("bench"):
+    with extra("bench", "this bench"):
         from sklearn.linear_model import SGDRegressor
 
     rng = np.random.default_rng(SEED)

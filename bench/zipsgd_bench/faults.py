@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from zipsgd.backends import BackendOptions
 from zipsgd.data import Table, load_set
 from zipsgd.driver import DeviceError
+from zipsgd.extras import extra
+from zipsgd.output import save_figure
 from zipsgd.protocol.formats import Build
 from zipsgd.training.api import train
 from zipsgd.training.options import Options
 from zipsgd.training.result import Result as Model
 
-from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -154,7 +155,7 @@ def run(runs: int = RUNS, repeats: int = REPEATS, build: Build = BUILD) -> Resul
     Result
         The result of the bench.
     """
-    with extra("sim"):
+    with extra("sim", "this bench"):
         from zipsgd_sim.board import VirtualBoard
         from zipsgd_sim.faults import Faults, random_faults
 
@@ -252,7 +253,7 @@ def plot(result: Result, path: Path) -> None:
     right.legend()
     for axes in (left, right):
         axes.grid(True, which="both", alpha=0.3)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path)
 
 
 BENCH = Bench("faults", "bits and time of training over bad lines", run, plot)

@@ -6,9 +6,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 
-from .extras import extra
 from .identity import build_name
 from .progress import Steps
 from .registry import Bench, Result
@@ -42,7 +42,7 @@ def run(builds: Mapping[Build, int] = BUILDS, seed: int = SEED) -> Result:
     Result
         The result of the bench.
     """
-    with extra("sim"):
+    with extra("sim", "this bench"):
         from zipsgd_sim.fuzz import fuzz
 
     rows: list[dict[str, Any]] = []

@@ -6,7 +6,8 @@ As in ``zipsgd build``, the placer's seeds are tried in turn until one meets the
 from pathlib import Path
 from typing import Any
 
-from .extras import extra
+from zipsgd.extras import extra
+
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -53,7 +54,7 @@ def run() -> Result:
     Result
         The result of the bench.
     """
-    with extra("build"):
+    with extra("build", "this bench"):
         from zipsgd_hw.boards import build_board
 
     rows, reports = [], {}

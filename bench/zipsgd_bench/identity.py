@@ -17,10 +17,10 @@ import numpy as np
 from zipsgd.backends import Backend, EpochResult
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.backends.golden import GoldenBackend
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart
 
-from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
 from .simulated import simulated
@@ -177,7 +177,7 @@ def run(array: Sequence[Mapping[str, str]] | None = None, uart_runs: int = 3) ->
     Result
         The result of the bench.
     """
-    with extra("sim"):
+    with extra("sim", "this bench"):
         from zipsgd_sim.options import build_of, fast_memory_of, option_array
     whole, counts = option_array()
     tasks: list[tuple[Build, list[Mapping[str, str]], dict[str, Any]]] = []

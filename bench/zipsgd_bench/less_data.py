@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from zipsgd.data import Scaling, Table, load_set
 from zipsgd.levels import variance
+from zipsgd.output import save_figure
 from zipsgd.rows import in_memory
 from zipsgd.training.api import train
 from zipsgd.training.full_precision import float_sgd
@@ -293,7 +294,7 @@ def plot(result: Result, path: Path) -> None:
     for axis in axes[::columns]:
         axis.set_ylabel("loss above float64 SGD, %")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path)
 
 
 BENCH = Bench(

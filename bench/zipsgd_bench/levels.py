@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.levels import Levels, Method, levels
+from zipsgd.output import save_figure
 
 from .registry import Bench, Result
 
@@ -207,7 +208,7 @@ def plot(result: Result, path: Path) -> None:
     for axes in (left, right):
         axes.grid(True, which="both", alpha=0.3)
         axes.legend()
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path, dpi=150)
 
 
 BENCH = Bench(

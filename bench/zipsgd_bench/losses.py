@@ -18,12 +18,13 @@ import numpy.typing as npt
 from zipsgd.backends import EpochSamples, RunConfig, build_for
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.data import Scaling, load_set
+from zipsgd.extras import extra
 from zipsgd.golden.loss import Step
+from zipsgd.output import save_figure
 from zipsgd.protocol.numbers import LABEL_ONE
 from zipsgd.training.losses import CompiledLoss, logistic, pseudo_huber
 from zipsgd.training.steps import largest_step
 
-from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -72,7 +73,7 @@ METHODS = (
 def _load(name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
     """Features in [-1, 1] with the constant column, and labels of +1 and -1."""
     if name == "breast cancer":
-        with extra("sklearn"):
+        with extra("sklearn", "this bench"):
             from sklearn.datasets import load_breast_cancer
 
         from zipsgd.data import Table
@@ -249,7 +250,7 @@ def plot(result: Result, path: Path) -> None:
     axes = figure.subplots(2, 3, sharex="col", height_ratios=(3, 1))
     for column, loss in enumerate((logistic(3), logistic(7), pseudo_huber())):
         loss.plot(axes[:, column])
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path)
 
 
 BENCH = Bench(

@@ -6,9 +6,9 @@ from zipsgd.backends import Backend
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.driver import Device
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 
-from .extras import extra
 from .identity import build_name, compare
 from .progress import Steps
 from .registry import Bench, Result
@@ -50,7 +50,7 @@ def run(
     Result
         The result of the bench.
     """
-    with extra("build"):
+    with extra("build", "this bench"):
         from zipsgd_hw.boards.families import FAMILIES
         from zipsgd_sim.board import VirtualBoard
         from zipsgd_sim.resets import ResetInEpochs

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from zipsgd.data import load_set
 from zipsgd.data.sets import mnist_digits
+from zipsgd.extras import extra
 
-from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -152,7 +152,7 @@ def contests() -> list[Contest]:
     ModuleNotFoundError
         scikit-learn is not installed.
     """
-    with extra("sklearn"):
+    with extra("sklearn", "this bench"):
         from sklearn import datasets
         from sklearn.preprocessing import MinMaxScaler, StandardScaler
     found = []

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 
 from zipsgd.data import Table, load_set
 from zipsgd.driver import DeviceError
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd.training.api import train
 from zipsgd.training.checkpoint import load_checkpoint
 
-from .extras import extra
 from .faults import BUILD, BYTE_CYCLES, OPTIONS, SET, bits
 from .progress import Steps
 from .registry import Bench, Result
@@ -132,7 +132,7 @@ def run(kills: int = KILLS, build: Build = BUILD) -> Result:
     Result
         The result of the bench.
     """
-    with extra("sim"):
+    with extra("sim", "this bench"):
         from zipsgd_sim.board import VirtualBoard
 
     table = load_set(SET)

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data.sets import mnist_digits
+from zipsgd.extras import extra
 from zipsgd.protocol.run import Refetch
 
-from .extras import extra
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -62,7 +62,7 @@ def run() -> Result:
     Result
         The result of the bench.
     """
-    with extra("sklearn"):
+    with extra("sklearn", "this bench"):
         from zipsgd.estimators import ZipClassifier
 
     train, digits, test, test_digits = _digits()

@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from zipsgd.output import write_file
+
 __all__ = ["Bench", "Result", "describe", "save"]
 
 Result = dict[str, Any]
@@ -73,7 +75,7 @@ def save(bench: Bench, result: Result, folder: Path) -> list[Path]:
         "environment": environment,
     }
     files = [folder / f"{bench.name}.json"]
-    files[0].write_text(json.dumps(report, indent=1) + "\n")
+    write_file(files[0], json.dumps(report, indent=1) + "\n")
     if bench.plot is not None:
         files.append(folder / f"{bench.name}.png")
         bench.plot(result, files[1])

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.driver import Device
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart
-
-from .extras import extra
 
 if TYPE_CHECKING:
     from zipsgd_sim.board import VirtualBoard
@@ -59,7 +58,7 @@ def simulated(
     ModuleNotFoundError
         The simulator is not installed. The message says how to install it.
     """
-    with extra("sim"):
+    with extra("sim", "this bench"):
         from zipsgd_sim.board import VirtualBoard
         from zipsgd_sim.designs import rtl
     with ExitStack() as resources:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from zipsgd.output import write_file
+
 __all__ = ["GROUPS", "save_groups"]
 
 GROUPS = {
@@ -62,5 +64,5 @@ def save_groups(waveform: Path) -> Path:
                 lines += [_BIT if width == 1 else _HEX, name]
         lines += [_CLOSE, f"-{group}"]
     path = waveform.with_suffix(".gtkw")
-    path.write_text("\n".join(lines) + "\n")
+    write_file(path, "\n".join(lines) + "\n")
     return path

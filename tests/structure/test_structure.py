@@ -60,6 +60,8 @@ OFFENCES = [
     (WALLS[6], "host/zipsgd/cli/boards.py", "if verbose:\n    import zipsgd_hw.boards"),
     (WALLS[6], "host/zipsgd/cli/sim.py", "def late():\n    import zipsgd_bench.faults"),
     (WALLS[7], "sim/zipsgd_sim/board.py", "def late():\n    from zipsgd_bench.faults import run"),
+    (WALLS[8], "host/zipsgd/output.py", "from zipsgd.rows import iterate_blocks"),
+    (WALLS[9], "host/zipsgd/extras.py", "def late():\n    import numpy"),
 ]
 """Each wall, and an import that breaks it alone."""
 

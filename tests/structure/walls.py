@@ -100,11 +100,16 @@ WALLS = (
         only=("zipsgd.golden", "zipsgd.protocol", "numpy"),
     ),
     Wall(
-        "the gateware needs Amaranth and the protocol alone",
+        "the gateware needs Amaranth, the protocol and what rests on nothing alone",
         ("zipsgd_hw",),
-        only=("zipsgd_hw", "zipsgd.protocol", "amaranth", "amaranth_boards"),
+        only=("zipsgd_hw", "zipsgd.protocol", "zipsgd.extras", "zipsgd.output", "amaranth", "amaranth_boards"),
     ),
-    Wall("only the command line imports the command line", _LIBRARIES, never=("zipsgd.cli",), besides=("zipsgd.cli",)),
+    Wall(
+        "only the command line imports the command line",
+        _LIBRARIES,
+        never=("zipsgd.cli",),
+        besides=("zipsgd.cli", "zipsgd.__main__"),
+    ),
     Wall(
         "the estimators are on top",
         _LIBRARIES,
@@ -130,6 +135,8 @@ WALLS = (
         },
     ),
     Wall("the simulation does not know the benches", ("zipsgd_sim",), never=("zipsgd_bench",)),
+    Wall("the writer of files rests on nothing", ("zipsgd.output",), only=("zipsgd.output",)),
+    Wall("the list of extras rests on nothing", ("zipsgd.extras",), only=("zipsgd.extras",)),
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from zipsgd.protocol.formats import Build, BuildError
+from zipsgd.protocol.plain import plain
 
 __all__ = ["build_for", "load_build"]
 
@@ -62,6 +63,8 @@ def build_for(
     BuildError
         No build can have these parameters.
     """
+    features, lanes, max_features, batch = map(plain, (features, lanes, max_features, batch))
+    level_planes, heads, polynomial = map(plain, (level_planes, heads, polynomial))
     lanes_above_zero = max(1, lanes)  # Build raises the error for a wrong number of lanes
     if max_features is None:
         max_features = max(1024, heads * -(-features // lanes_above_zero) * lanes_above_zero)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from zipsgd.driver import Device
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.plain import make_plain
 
 from .base import Backend
 from .device import DeviceBackend
@@ -72,6 +74,7 @@ class BackendOptions:
     trace: str | Path | None = None
 
     def __post_init__(self) -> None:
+        make_plain(self)
         name, baud = self.name, self.baud
         if name not in BACKENDS and not is_port(name):
             raise ValueError(
@@ -123,7 +126,7 @@ def open_backend(wanted: str | BackendOptions, build: Build | None = None) -> Ba
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingExtra
         The simulator is not installed.
     DeviceError
         There is no device on the port, or it has another build.
@@ -143,12 +146,8 @@ def open_backend(wanted: str | BackendOptions, build: Build | None = None) -> Ba
         return EmulatorBackend(wanted.build or Build())
     with ExitStack() as resources:
         if name == "sim":
-            try:
+            with extra("sim", "the virtual board"):
                 from zipsgd_sim.board import VirtualBoard
-            except ImportError as error:
-                raise ModuleNotFoundError(
-                    f"the virtual board needs the simulator, and {error.name} is not installed: pip install 'zipsgd[sim]'"
-                ) from None
             trace = None if wanted.trace is None else Path(wanted.trace)
             board = resources.enter_context(
                 VirtualBoard(wanted.build or Build(), baud=wanted.baud, trace=trace, progress=_log.info)

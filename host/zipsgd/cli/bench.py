@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+from zipsgd.extras import extra
+from zipsgd.training.plots import need_plots
+
 from .command import Commands, add_command, check_output
 
 __all__ = ["add"]
@@ -37,12 +40,8 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a measurement, or list them all, see :func:`zipsgd.cli.main.main`."""
-    try:
+    with extra("bench", "a bench"):
         from zipsgd_bench import BENCHES, describe, save
-    except ImportError as error:
-        raise ModuleNotFoundError(
-            f"the measurements need {error.name}, which is not installed: pip install 'zipsgd[bench]'"
-        ) from None
 
     if arguments.list or arguments.name is None:
         width = max(map(len, BENCHES))
@@ -52,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"no bench {arguments.name!r}; benches: {', '.join(BENCHES)}")
     check_output(arguments.out, folder=True)
     bench = BENCHES[arguments.name]
+    if bench.plot is not None:
+        need_plots()
     result = bench.run()
     written = save(bench, result, arguments.out)
     print(describe(result))

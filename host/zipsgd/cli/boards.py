@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zipsgd.data import load
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 
 from .command import Commands, add_command, check_output
@@ -150,12 +151,8 @@ def _epoch(arguments: argparse.Namespace) -> dict[str, Any] | None:
 
 
 def _boards() -> Mapping[str, "Board"]:
-    try:
+    with extra("build", "a build for a board"):
         from zipsgd_hw.boards import BOARDS
-    except ImportError as error:
-        raise ModuleNotFoundError(
-            f"building bitstreams needs {error.name}, which is not installed: pip install 'zipsgd[build]'"
-        ) from None
     return BOARDS
 
 

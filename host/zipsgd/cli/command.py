@@ -5,7 +5,6 @@ parsed arguments and returns the exit status.
 """
 
 import argparse
-import os
 import shutil
 import textwrap
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zipsgd.data import SETS
+from zipsgd.output import STANDARD, OutputError, check_writable
 
 __all__ = ["Commands", "add_command", "check_output"]
 
@@ -84,7 +84,12 @@ def add_command(
     return command
 
 
-def check_output(*paths: Path | None, folder: bool = False, inputs: Sequence[str | Path] = ()) -> None:
+def check_output(
+    *paths: Path | None,
+    folder: bool = False,
+    inputs: Sequence[str | Path] = (),
+    never_standard: Sequence[Path | None] = (),
+) -> None:
     """Check, before any work, that files can be written, and create their folders.
 
     Parameters
@@ -95,14 +100,20 @@ def check_output(*paths: Path | None, folder: bool = False, inputs: Sequence[str
         Whether the paths are folders instead of files.
     inputs : sequence of str or Path
         Files that must not be overwritten.
+    never_standard : sequence of Path or None
+        Further files to write, for which "-" does not mean standard output.
 
     Raises
     ------
     ValueError
         A path cannot be written, is given twice, or is an input.
     """
-    taken = {Path(path).resolve() for path in inputs}
-    for path in paths:
+    if STANDARD in (paths if folder else never_standard):
+        raise ValueError(
+            "cannot write -: only single texts, such as a model, go to standard output; name a place"
+        )
+    taken = {Path(path).resolve() for path in inputs if Path(path) != STANDARD}
+    for path in (*paths, *never_standard):
         if path is None:
             continue
         if path.resolve() in taken:
@@ -119,5 +130,7 @@ def check_output(*paths: Path | None, folder: bool = False, inputs: Sequence[str
             raise ValueError(
                 f"cannot write {path}: {error.strerror} ({parent}); name another place"
             ) from None
-        if not os.access(path if path.exists() else parent, os.W_OK):
-            raise ValueError(f"cannot write {path}: not permitted; name another place")
+        try:
+            check_writable(path / "file" if folder else path)
+        except OutputError as error:
+            raise ValueError(error) from None

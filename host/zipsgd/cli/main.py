@@ -92,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     """Run a command, see :func:`main`. It raises interrupts."""
     from zipsgd.driver import DeviceError
+    from zipsgd.extras import explained
 
     top = parser()
     if not (sys.argv[1:] if argv is None else argv):
@@ -113,7 +114,10 @@ def _run(argv: Sequence[str] | None) -> int:
     except ValueError as error:  # DataError, BuildError and LimitError are ValueErrors, too
         print(f"zipsgd: {error}", file=sys.stderr)
         return 2
-    except (DeviceError, ModuleNotFoundError, RuntimeError, OSError) as error:
+    except ModuleNotFoundError as error:
+        print(f"zipsgd: {explained(error)}", file=sys.stderr)
+        return 1
+    except (DeviceError, RuntimeError, OSError) as error:
         print(f"zipsgd: {error}", file=sys.stderr)
         return 1
     except MemoryError as error:

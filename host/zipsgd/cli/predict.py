@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from zipsgd.data import load_rows
+from zipsgd.output import STANDARD, write_file
 from zipsgd.training.result import load_model
 
 from .command import Commands, add_command, check_output
@@ -38,7 +39,13 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--model", type=Path, required=True, metavar="FILE", help="a model from 'zipsgd train --save'"
     )
-    command.add_argument("--out", type=Path, metavar="FILE", help="write to FILE instead of standard output")
+    command.add_argument(
+        "--out",
+        type=Path,
+        default=STANDARD,
+        metavar="FILE",
+        help="write to FILE instead of standard output, which is -",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,11 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.out, inputs=(arguments.data, arguments.model))
     model = load_model(arguments.model)
     features, labels = load_rows(arguments.data, model.columns, model.label, memory=memory_of(arguments))
-    text = "\n".join(model.texts(model.predict(features))) + "\n"
-    if arguments.out is not None:
-        arguments.out.write_text(text)
-    else:
-        sys.stdout.write(text)
+    write_file(arguments.out, "\n".join(model.texts(model.predict(features))) + "\n")
     if labels is not None:
         print(f"{model.MEASURE} {model.score(features, labels):.4f} over {labels.size} rows", file=sys.stderr)
     return 0

@@ -5,6 +5,8 @@ import signal
 import threading
 from pathlib import Path
 
+from zipsgd.extras import extra
+
 from .build_options import add_build, simulated_build
 from .command import Commands, add_command, check_output
 from .progress import messages
@@ -71,14 +73,10 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve hosts with a virtual board until it is interrupted, see :func:`zipsgd.cli.main.main`."""
     build = simulated_build(arguments)
-    check_output(arguments.trace)
-    try:
+    check_output(never_standard=(arguments.trace,))
+    with extra("sim", "the virtual board"):
         from zipsgd_hw.link.physical import Uart
         from zipsgd_sim.board import VirtualBoard
-    except ImportError as error:
-        raise ModuleNotFoundError(
-            f"the virtual board needs {error.name}, which is not installed: pip install 'zipsgd[sim]'"
-        ) from None
     console = messages()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

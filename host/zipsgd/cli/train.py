@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from zipsgd.data import SETS, DataError
 from zipsgd.driver import DeviceError
+from zipsgd.output import OutputError, is_standard
 from zipsgd.training.callbacks import Callback, CsvLog, TensorBoardLog
 from zipsgd.training.options import Options
 from zipsgd.training.plots import need_plots
@@ -13,6 +15,7 @@ from zipsgd.training.plots import need_plots
 from .build_options import add_backend, add_build, backends_of
 from .command import Commands, add_command, check_output
 from .data_options import add_data, memory_of, table_of
+from .outputs import Outputs
 from .progress import TrainingProgress, messages
 from .training_options import add_training, options_of
 
@@ -105,13 +108,18 @@ def _add_checkpoints(command: argparse.ArgumentParser) -> None:
 
 def _add_output(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("output")
-    group.add_argument("--save", type=Path, metavar="FILE", help="write the model, for 'zipsgd predict'")
+    group.add_argument(
+        "--save",
+        type=Path,
+        metavar="FILE",
+        help="write the model, for 'zipsgd predict'; - is standard output",
+    )
     group.add_argument(
         "--json",
         type=Path,
         metavar="FILE",
         help="write a full record of the run: loss of each epoch, coef and intercept in the data's units, model_words of the "
-        "device, train_score, bits_per_value, cycles, flags, ...",
+        "device, train_score, bits_per_value, cycles, flags, ...; with - to standard output, and the summary to standard error",
     )
     group.add_argument(
         "--report",
@@ -141,12 +149,11 @@ def run(arguments: argparse.Namespace) -> int:
     options, memory = options_of(arguments), memory_of(arguments)
     (backend,) = backends_of(arguments, arguments.backend)
     _check(arguments)
-    written: list[Path] = []
+    outputs = Outputs()
     with TrainingProgress(messages(arguments.quiet), arguments.verbose) as progress:
         logs: list[Callback] = [progress]
         if arguments.log is not None:
-            logs.append(CsvLog(arguments.log))
-            written.append(arguments.log)
+            logs.append(log := CsvLog(arguments.log))
         if arguments.tensorboard is not None:
             logs.append(TensorBoardLog(arguments.tensorboard))
         progress.doing(f"reading {arguments.data}")
@@ -163,32 +170,34 @@ def run(arguments: argparse.Namespace) -> int:
                 resume=arguments.resume,
                 callbacks=logs,
             )
-        except (KeyboardInterrupt, DeviceError):
+        except (KeyboardInterrupt, DeviceError, OutputError):
             if arguments.checkpoint is not None and arguments.checkpoint.exists():
                 progress.say(
                     f"{arguments.checkpoint} keeps the run up to its last whole epoch: the same command with --resume goes on"
                 )
             raise
+        # The model first: it is what took long to make
         if arguments.save is not None:
-            result.save(arguments.save)
-            written.append(arguments.save)
+            outputs.save(result, arguments.save)
+        if arguments.log is not None:
+            outputs.add(log.path, log.error)
         if arguments.json is not None:
             content = {"data": arguments.data, **result.as_dict()}
-            arguments.json.write_text(json.dumps(content, indent=1) + "\n")
-            written.append(arguments.json)
+            outputs.write(arguments.json, json.dumps(content, indent=1) + "\n")
         comparison = None
         if arguments.report is not None:
             comparison = compare_task(task, result)
             title = f"{arguments.data} on {arguments.backend}"
-            written += save_report(arguments.report, title, result, comparison)
+            outputs.attempt(lambda: save_report(arguments.report, title, result, comparison))
     if not arguments.quiet:
         lines = summary(result, comparison)
         if not arguments.classify and arguments.data in SETS and SETS[arguments.data].classes:
             lines.append(
                 f"the labels of {arguments.data} are classes: --classify trains a classifier on them"
             )
-        print("\n".join([*lines, *(f"wrote {path}" for path in written)]))
-    return 0
+        own_text = any(map(is_standard, (arguments.save, arguments.json)))
+        print("\n".join([*lines, *outputs.wrote]), file=sys.stderr if own_text else sys.stdout)
+    return outputs.status()
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -200,11 +209,9 @@ def _check(arguments: argparse.Namespace) -> None:
     check_output(
         arguments.save,
         arguments.json,
-        arguments.trace,
-        arguments.checkpoint,
-        arguments.log,
         inputs=(arguments.data,),
+        never_standard=(arguments.trace, arguments.checkpoint, arguments.log),
     )
-    check_output(arguments.report, folder=True)
+    check_output(arguments.report, arguments.tensorboard, folder=True)
     if arguments.report is not None:
         need_plots()

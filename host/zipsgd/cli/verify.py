@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     options, memory = options_of(arguments), memory_of(arguments)
     names = (arguments.backend, arguments.against)
     wanted = backends_of(arguments, *names)
-    check_output(arguments.trace)
+    check_output(never_standard=(arguments.trace,))
     with TrainingProgress(messages(), arguments.verbose) as progress:
         progress.doing(f"reading {arguments.data}")
         table = table_of(arguments, memory)

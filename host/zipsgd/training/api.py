@@ -13,11 +13,13 @@ import numpy.typing as npt
 from zipsgd.backends import Backend, BackendOptions
 from zipsgd.data import DataError, Table, arrange, as_table
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.plain import plain
 from zipsgd.protocol.run import Flag
 
 from .callbacks import Callback, Callbacks
 from .checkpoint import resume as resume_run
 from .epochs import EpochReport, saturation
+from .lock import locked
 from .loop import Run
 from .measuring import Validation, measure_task
 from .opening import opened
@@ -87,12 +89,16 @@ def train(
         The data, the build, the options or the checkpoint do not fit each other. Raised before a device is used.
     DeviceError
         There is no device, it is a wrong one, or it was lost.
+    CheckpointInUse
+        Another run uses the checkpoint.
+    OutputError
+        The checkpoint cannot be written.
     """
     if isinstance(y, Options):
         raise TypeError("options come third: train(X, y, options), or train(table, options=options)")
     options = options_with(options, words)
     table = as_table(X, y)
-    held = None
+    held, validation = None, plain(validation)
     if isinstance(validation, float | int):
         if weights is not None:
             raise ValueError(
@@ -140,6 +146,19 @@ def train_task(
     RegressionResult or ClassifierResult
         The model, and a record of the run.
     """
+    with locked(checkpoint):
+        return _train(task, held, backend, checkpoint, resume, callbacks)
+
+
+def _train(
+    task: Task,
+    held: Table | None,
+    backend: str | BackendOptions | Backend,
+    checkpoint: Path | None,
+    resume: bool,
+    callbacks: Iterable[Callback | Any],
+) -> Result:
+    """Train on a task whose checkpoint no other run uses."""
     begun = resume_run(checkpoint, task, go_on=resume)
     run = begun.run(task, None if held is None else _validation(task, held))
     if task.options.patience and held is None:

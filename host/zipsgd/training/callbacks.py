@@ -1,10 +1,15 @@
 """Callbacks: how a run reports its progress, and logs in CSV and TensorBoard format."""
 
 import csv
+import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
+
+from zipsgd.extras import extra
+from zipsgd.output import OutputError
 
 from .epochs import EpochReport
 
@@ -15,6 +20,8 @@ if TYPE_CHECKING:
     from .task import Task
 
 __all__ = ["Callback", "Callbacks", "CsvLog", "StopTraining", "TensorBoardLog"]
+
+_log = logging.getLogger(__name__)
 
 
 class StopTraining(Exception):
@@ -170,35 +177,56 @@ _LOGGED = (
 class CsvLog(Callback):
     """Writes a line for each epoch into a CSV file, as the epoch ends.
 
+    If a line cannot be written, for instance onto a full disk, a warning is logged and the run goes on without the log.
+
     Parameters
     ----------
     path : str or Path
-        The file; what it held before is replaced.
+        The file; what it held before is replaced when the run begins.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    error : OutputError or None
+        Why the log is incomplete; None if it is complete so far.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
+        self.path = Path(path)
+        self.error: OutputError | None = None
         self._file: TextIO | None = None
 
     def on_begin(self, task: "Task", build: "Build") -> None:
-        """Open the file and write the header, see :meth:`Callback.on_begin`."""
-        self._file = self._path.open("w", newline="")
-        csv.writer(self._file).writerow(_LOGGED)
+        """Open the file and write the header, see :meth:`Callback.on_begin`. Raises OSError if it cannot be opened."""
+        self._file, self.error = self.path.open("w", newline=""), None
+        self._write(_LOGGED)
 
     def on_epoch(self, report: EpochReport) -> None:
         """Write a line, see :meth:`Callback.on_epoch`."""
-        assert self._file is not None
         values = [getattr(report, name) for name in _LOGGED]
-        csv.writer(self._file).writerow(
-            [" ".join(value) if isinstance(value, list) else value for value in values]
-        )
-        self._file.flush()
+        self._write([" ".join(value) if isinstance(value, list) else value for value in values])
+
+    def _write(self, values: Iterable[Any]) -> None:
+        if self._file is None:
+            return
+        try:
+            csv.writer(self._file).writerow(values)
+            self._file.flush()
+        except OSError as error:
+            self.error = OutputError(f"the log {self.path} is incomplete: {error.strerror or error}")
+            _log.warning("%s", self.error)
+            self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # what could not be written a moment ago
+                self._file.close()
+            self._file = None
 
     def on_end(self, result: "Result | None") -> None:
         """Close the file, see :meth:`Callback.on_end`."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._close()
 
 
 class TensorBoardLog(Callback):
@@ -211,18 +239,13 @@ class TensorBoardLog(Callback):
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingExtra
         tensorboardX is not installed.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        try:
+        with extra("tensorboard", "a log for TensorBoard"):
             from tensorboardX import SummaryWriter
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"a log for TensorBoard needs {error.name}, which is not installed: pip install 'zipsgd[tensorboard]'",
-                name=error.name,
-            ) from None
         self._writer: Any = SummaryWriter(str(folder))
 
     def on_epoch(self, report: EpochReport) -> None:

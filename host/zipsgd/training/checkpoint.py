@@ -7,7 +7,6 @@ checkpoint holds these, and the reports of the finished epochs.
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from zipsgd.data import DataError
+from zipsgd.output import write_file
 from zipsgd.protocol.formats import Build
 from zipsgd.rows import iterate_blocks
 
@@ -92,14 +92,14 @@ class Checkpoint:
         ----------
         path : Path
             The file.
+
+        Raises
+        ------
+        OutputError
+            The file cannot be written.
         """
         text = json.dumps(vars(self), sort_keys=True)
-        part = path.with_name(path.name + ".part")
-        with part.open("w") as file:
-            file.write(f'{{"format": "{_FORMAT}", "sha256": "{_digest(text)}",\n{_RUN}{text}}}\n')
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        write_file(path, f'{{"format": "{_FORMAT}", "sha256": "{_digest(text)}",\n{_RUN}{text}}}\n')
 
     def check_build(self, build: Build) -> None:
         """Check that a build continues the run with the same bits.

@@ -8,6 +8,7 @@ from statistics import mean
 from typing import Any
 
 from zipsgd.backends import BackendOptions
+from zipsgd.output import write_file
 from zipsgd.protocol.formats import Build
 
 from .api import train_task
@@ -184,6 +185,6 @@ def save_report(folder: Path, title: str, result: Result, comparison: Comparison
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "report.json", folder / "loss.png"]
     content = {"title": title, **result.as_dict(), "comparison": asdict(comparison)}
-    paths[0].write_text(json.dumps(content, indent=1) + "\n")
+    write_file(paths[0], json.dumps(content, indent=1) + "\n")
     plot_comparison(result, comparison, title, paths[1])
     return paths

@@ -12,7 +12,6 @@ possible one.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,10 @@ from numpy.polynomial import Chebyshev
 from numpy.polynomial import Polynomial as PowerSeries
 
 from zipsgd.golden.polynomial import Polynomial
+from zipsgd.output import save_figure
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import MOST_DEGREE, REACH_MAX
+from zipsgd.protocol.plain import plain
 from zipsgd.protocol.run import Loss
 
 __all__ = ["CompiledLoss", "compile_loss", "logistic", "pseudo_huber"]
@@ -153,7 +154,7 @@ class CompiledLoss:
         axes[1].set_ylabel("error")
         axes[1].set_xlabel("margin" if self.loss == Loss.POLYNOMIAL_MARGIN else "residual")
         if path is not None:
-            axes[0].figure.savefig(path, dpi=120)
+            save_figure(axes[0].figure, path)
         return axes
 
     def __str__(self) -> str:
@@ -215,7 +216,8 @@ def compile_loss(
     """
     if of not in _KINDS:
         raise ValueError(f'of must be "margin" or "residual", not {of!r}')
-    if not (isinstance(degree, Integral) and 1 <= degree <= MOST_DEGREE):
+    degree, radius, constant, tolerance = map(plain, (degree, radius, constant, tolerance))
+    if not (isinstance(degree, int) and 1 <= degree <= MOST_DEGREE):
         raise ValueError(f"degree must be in 1..{MOST_DEGREE}, not {degree!r}")
     radii = [1 << reach for reach in range(REACH_MAX + 1)]
     if of == "residual" and radius not in radii:
@@ -224,7 +226,6 @@ def compile_loss(
         raise ValueError(f"radius must be a positive number, not {radius}")
     # Margins are scaled so that the device's z covers [-1, 1]: so the model uses as little of its range as possible
     scale, reach = (1.0, radii.index(int(radius))) if of == "residual" else (float(radius), 0)
-    degree = int(degree)
     build = Build(polynomial=degree) if build is None else build
     points = np.linspace(-radius, radius, _GRID)
     exact = _values(name, derivative, points)

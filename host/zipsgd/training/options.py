@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from zipsgd.protocol.numbers import MOST_DEGREE
+from zipsgd.protocol.plain import make_plain
 from zipsgd.protocol.run import Refetch
 
 from .losses import CompiledLoss
@@ -83,6 +84,8 @@ class Options:
 
     Raises
     ------
+    TypeError
+        A number that must be whole is not.
     ValueError
         The options contradict each other, or no build supports them. :func:`zipsgd.train` checks them against its build.
     """
@@ -113,6 +116,7 @@ class Options:
     sort_rows: bool = False
 
     def __post_init__(self) -> None:
+        make_plain(self)
         if self.levels not in LEVELS:
             raise ValueError(f"levels must be one of {', '.join(LEVELS)}, not {self.levels!r}")
         if self.refetch not in REFETCH:
@@ -133,7 +137,11 @@ class Options:
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
-            if value is not None and not low <= value <= high:
+            if value is None and name == "samples_per_value":
+                continue
+            if not isinstance(value, int):
+                raise TypeError(f"{name} must be a whole number, not {value!r}")
+            if not low <= value <= high:
                 raise ValueError(f"{name} must be in {low}..{high}, not {value}")
         if not isinstance(self.schedule, str):
             object.__setattr__(self, "schedule", tuple(map(float, self.schedule)))

@@ -1,9 +1,11 @@
 """Figures of runs, drawn with Matplotlib."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from zipsgd.extras import need
+from zipsgd.output import save_figure
 
 from .result import Result
 
@@ -19,11 +21,10 @@ def need_plots() -> None:
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingExtra
         Matplotlib is not installed.
     """
-    if find_spec("matplotlib") is None:
-        raise ModuleNotFoundError("figures need matplotlib: pip install 'zipsgd[plot]'", name="matplotlib")
+    need("plot", "a figure", "matplotlib")
 
 
 def new_axes(rows: int = 1, *, figsize: tuple[float, float] = (6.4, 4.8), **arranged: Any) -> Any:
@@ -44,7 +45,7 @@ def new_axes(rows: int = 1, *, figsize: tuple[float, float] = (6.4, 4.8), **arra
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingExtra
         Matplotlib is not installed.
     """
     need_plots()
@@ -75,7 +76,7 @@ def plot(
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingExtra
         Matplotlib is not installed.
     """
     axes = new_axes(figsize=(7, 4.2)) if axes is None else axes
@@ -96,7 +97,7 @@ def plot(
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize="small")
     if path is not None:
-        axes.figure.savefig(path, dpi=120)
+        save_figure(axes.figure, path)
     return axes
 
 
@@ -136,4 +137,4 @@ def plot_comparison(result: Result, comparison: "Comparison", title: str, path: 
         yscale="log" if positive else "linear",
     )
     axes.legend()
-    axes.figure.savefig(path, dpi=120)
+    save_figure(axes.figure, path)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from zipsgd.golden.prox import NO_PROX, Prox
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.plain import make_plain
 
 __all__ = ["Regulariser"]
 
@@ -45,6 +46,7 @@ class Regulariser:
     radius: float = 0.0
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name in ("l2", "l1", "bound", "radius"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):

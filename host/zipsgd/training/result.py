@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError, arrange, as_features
+from zipsgd.output import write_file
 from zipsgd.rows import iterate_blocks
 
 from .epochs import OVERFLOW
@@ -186,14 +187,19 @@ class Result(ABC):
         return asdict(self)
 
     def save(self, path: str | Path) -> None:
-        """Write the model to a JSON file. The file contains only data, no code.
+        """Write the model to a JSON file, as a whole or not at all. The file contains only data, no code.
 
         Parameters
         ----------
         path : str or Path
             The file.
+
+        Raises
+        ------
+        OutputError
+            The file cannot be written.
         """
-        Path(path).write_text(json.dumps({"format": self.FORMAT, **self.as_dict()}, indent=1) + "\n")
+        write_file(path, json.dumps({"format": self.FORMAT, **self.as_dict()}, indent=1) + "\n")
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:

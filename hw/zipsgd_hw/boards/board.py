@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from amaranth.build import Platform
 
+from zipsgd.extras import need
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart, uart_divisor
 
@@ -130,14 +131,11 @@ class Board:
 
     def _platform_type(self) -> Any:
         name, _, attribute = self.platform_class.partition(":")
+        if name.partition(".")[0] == "amaranth_boards":
+            need("build", "a build for a board", "amaranth_boards")
         try:
             found = getattr(import_module(name), attribute)
         except ModuleNotFoundError as error:
-            if error.name == "amaranth_boards":
-                raise ModuleNotFoundError(
-                    "building for a board needs amaranth_boards, which is not installed: pip install 'zipsgd[build]'",
-                    name=error.name,
-                ) from None
             self._wrong_platform(f"is not found ({error})")
         except (AttributeError, ValueError):
             self._wrong_platform("is not found; it must be written MODULE:CLASS")

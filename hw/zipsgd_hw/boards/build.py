@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from zipsgd.output import write_file
 from zipsgd.protocol.formats import BuildError
 from zipsgd_hw.link.physical import Uart
 
@@ -123,7 +124,7 @@ def _warn_of_block_rams(estimate: Mapping[str, int], progress: Callable[[str], N
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n")
+    write_file(path, json.dumps(value, indent=2) + "\n")
 
 
 def _clear(board: Board, folder: Path) -> None:

@@ -7,6 +7,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from zipsgd.extras import installation
+
 __all__ = ["BuildFailed", "find_tool", "run_tool", "tool_version", "yosys_files"]
 
 _LOG_TAIL = 25
@@ -52,9 +54,7 @@ def find_tool(name: str) -> str:
         or shutil.which(name)
     )
     if path is None:
-        raise BuildFailed(
-            f"{name} is not installed: pip install 'zipsgd[build]', or set {variable} to its path"
-        )
+        raise BuildFailed(f"{name} is not installed: {installation('build')}, or set {variable} to its path")
     return path
 
 
@@ -79,7 +79,7 @@ def yosys_files() -> Path:
         folder = program.resolve().parent.parent / "share" / "yosys"
     if not folder.is_dir():
         raise BuildFailed(
-            f"{program} comes without its simulation models, which were expected in {folder}: pip install 'zipsgd[build]', "
+            f"{program} comes without its simulation models, which were expected in {folder}: {installation('build')}, "
             f"or set YOSYS to another one's path"
         )
     return folder
