@@ -193,8 +193,8 @@ class State:
 
 def _translated(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: float, limit: int) -> _Int:
     """Convert the words of a model to another scaling or unit, and clip them to -limit .. limit - 1."""
-    same = unit == new_unit and all(
-        np.array_equal(a, b) for a, b in zip(vars(old).values(), vars(new).values())
+    same = unit == new_unit and (
+        old is new or all(np.array_equal(a, b) for a, b in zip(vars(old).values(), vars(new).values()))
     )
     if same:
         return words

@@ -1,0 +1,238 @@
+"""What is known of the rows of a stream so far: ranges, means and what the automatic step size depends on."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.compiled import compiled
+from zipsgd.packing.kernels import read_only
+from zipsgd.rows import Rows, iterate_blocks
+
+from .state import State
+from .steps import SAMPLED, Spread, spread_of
+
+__all__ = ["Columns", "Seen"]
+
+_Float = npt.NDArray[np.float64]
+
+
+@compiled
+def _count_in(
+    block: npt.NDArray[np.floating], before: int, low: _Float, high: _Float, mean: _Float, squares: _Float
+) -> None:
+    """Add the rows of ``block`` to the statistics of ``before`` rows, by Welford's method."""
+    for i in range(block.shape[0]):
+        share = 1.0 / (before + i + 1)
+        for j in range(block.shape[1]):
+            value = np.float64(block[i, j])
+            low[j] = min(low[j], value)
+            high[j] = max(high[j], value)
+            away = value - mean[j]
+            mean[j] += away * share
+            squares[j] += away * (value - mean[j])
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Range, mean and spread of some columns over all rows so far.
+
+    Parameters
+    ----------
+    low, high : _Float of shape (columns,)
+        Least and greatest value, in the units of the data.
+    mean : _Float of shape (columns,)
+        Mean.
+    squares : _Float of shape (columns,)
+        Sum of the squared distances from the mean.
+    """
+
+    low: _Float
+    high: _Float
+    mean: _Float
+    squares: _Float
+
+    @classmethod
+    def none(cls, columns: int) -> "Columns":
+        """The statistics of no rows.
+
+        Parameters
+        ----------
+        columns : int
+            Number of columns.
+
+        Returns
+        -------
+        Columns
+            Empty ranges.
+        """
+        return cls(np.full(columns, np.inf), np.full(columns, -np.inf), np.zeros(columns), np.zeros(columns))
+
+    @property
+    def varies(self) -> npt.NDArray[np.bool_]:
+        """npt.NDArray[np.bool_] of shape (columns,): Whether each column has had two different values."""
+        return self.low < self.high
+
+    def with_rows(self, rows: Rows, before: int) -> "Columns":
+        """The statistics with more rows.
+
+        Parameters
+        ----------
+        rows : Rows of shape (rows, columns)
+            The rows.
+        before : int
+            Number of rows so far.
+
+        Returns
+        -------
+        Columns
+            The new statistics. Where a sum exceeds float64, mean and squares are not finite.
+        """
+        found = Columns(self.low.copy(), self.high.copy(), self.mean.copy(), self.squares.copy())
+        for part, block in iterate_blocks(rows):
+            known = before + part.start
+            _count_in(read_only(block), known, found.low, found.high, found.mean, found.squares)
+        return found
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of all rows of a stream so far.
+
+    Parameters
+    ----------
+    rows : int
+        Number of rows.
+    features : Columns
+        Statistics of the features.
+    labels : Columns
+        Statistics of the labels of each head.
+    epochs : float
+        How many epochs the calls so far count as, for the schedule of the step size.
+    measured : int
+        Number of rows that ``share`` and ``variance`` are from.
+    share : float
+        Largest eigenvalue of A^T A / rows over the mean squared length of a row, each of scaled rows: 1 if all rows are
+        multiples of one row, and 1 / columns if all directions are alike.
+    variance : float
+        As in :class:`.steps.Spread`.
+    """
+
+    rows: int
+    features: Columns
+    labels: Columns
+    epochs: float = 0.0
+    measured: int = 0
+    share: float = 1.0
+    variance: float = 0.0
+
+    @classmethod
+    def none(cls, columns: int, heads: int) -> "Seen":
+        """The state before the first row.
+
+        Parameters
+        ----------
+        columns : int
+            Number of columns.
+        heads : int
+            Number of heads.
+
+        Returns
+        -------
+        Seen
+            Empty statistics.
+        """
+        return cls(0, Columns.none(columns), Columns.none(heads))
+
+    @classmethod
+    def of_model(cls, state: State) -> "Seen":
+        """What a trained model tells of its rows: the ranges that its scaling covers.
+
+        Parameters
+        ----------
+        state : State
+            The state after some epochs.
+
+        Returns
+        -------
+        Seen
+            Ranges, without means. A column without any weight counts as one that has not varied, since every scaling suits it.
+        """
+        first, used = state.scalings[0], state.words.any(axis=1)
+        centre = np.array([scaling.label_centre for scaling in state.scalings])
+        away = np.where(used, [scaling.label_spread for scaling in state.scalings], 0.0)
+        spread = np.where(state.words[:, :-1].any(axis=0), first.spread, 0.0)
+        empty = cls.none(spread.size, away.size)
+        return replace(
+            empty,
+            features=replace(empty.features, low=first.centre - spread, high=first.centre + spread),
+            labels=replace(empty.labels, low=centre - away, high=centre + away),
+            epochs=float(state.epochs),
+        )
+
+    def with_rows(self, features: Rows, labels: _Float) -> "Seen":
+        """The statistics with more rows.
+
+        Parameters
+        ----------
+        features : Rows of shape (rows, columns)
+            Features in the units of the data.
+        labels : _Float of shape (rows, heads)
+            Labels in the units of the data.
+
+        Returns
+        -------
+        Seen
+            The new statistics.
+        """
+        return replace(
+            self,
+            rows=self.rows + features.shape[0],
+            features=self.features.with_rows(features, self.rows),
+            labels=self.labels.with_rows(labels, self.rows),
+        )
+
+    def with_spread(self, values: Rows, base_bits: int, samples_per_value: int) -> "Seen":
+        """The statistics with the spread of scaled rows, unless it is known from enough rows already.
+
+        Parameters
+        ----------
+        values : Rows of shape (rows, features)
+            Scaled rows, with the intercept's column.
+        base_bits, samples_per_value : int
+            See :func:`.steps.default_step_size`.
+
+        Returns
+        -------
+        Seen
+            The new statistics.
+        """
+        if self.measured >= SAMPLED:
+            return self
+        found = spread_of(values, base_bits, samples_per_value)
+        measured = self.measured + values.shape[0]
+        part = values.shape[0] / measured
+        return replace(
+            self,
+            measured=measured,
+            share=self.share + (found.largest / found.length - self.share) * part,
+            variance=self.variance + (found.variance - self.variance) * part,
+        )
+
+    def spread(self, centre: _Float, spread: _Float) -> Spread:
+        """What the automatic step size depends on, over all rows so far.
+
+        Parameters
+        ----------
+        centre, spread : _Float of shape (columns,)
+            Scaling of the columns.
+
+        Returns
+        -------
+        Spread
+            Length, variance and largest eigenvalue.
+        """
+        seen = self.features
+        moments = (seen.squares / self.rows + (seen.mean - centre) ** 2) / spread**2
+        length = 1.0 + float(moments.sum())
+        return Spread(length, self.variance, self.share * length)
