@@ -2,9 +2,10 @@
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cache
 from numbers import Integral
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any, Self
 
 import numpy as np
@@ -179,9 +180,9 @@ class BaseZip(BaseEstimator, ABC):
 
     @classmethod
     @cache
-    def _names(cls) -> tuple[str, ...]:
-        """Names of the parameters."""
-        return tuple(cls._get_param_names())
+    def _parameters(cls) -> Callable[[Self], tuple[Any, ...]]:
+        """A function that returns the values of all parameters."""
+        return attrgetter(*cls._get_param_names())
 
     def _validated(self, X: Any, y: Any, *, reset: bool, **checks: Any) -> tuple[Any, Any]:
         """Validated arrays of ``X`` and ``y``. Sparse rows become a CSR matrix, which can be indexed by rows."""
@@ -219,9 +220,10 @@ class BaseZip(BaseEstimator, ABC):
         state = self._begin(data, anew=False)
         options = self._options_of_part(self._batch(data.samples))
         session = self.__dict__.setdefault("_session", Session())
-        table = data.table(getattr(self, "feature_names_in_", None))
+        former = session.task
+        table = data.table(getattr(self, "feature_names_in_", None), None if former is None else former.table)
         seen = self._seen if self._trained else None
-        task, seen = next_task(table, data.labels, options, data.weights, state, seen, session.task)
+        task, seen = next_task(table, data.labels, options, data.weights, state, seen, former)
 
         def keep(run: Run) -> None:
             self._seen, self.n_iter_ = seen, 0
@@ -235,7 +237,7 @@ class BaseZip(BaseEstimator, ABC):
 
     def _options_of_part(self, batch: int) -> Options:
         """The options of ``partial_fit``. As long as no parameter changes, they are the same object."""
-        whole_numbers, values = (batch, self.seed_), [getattr(self, name) for name in self._names()]
+        whole_numbers, values = (batch, self.seed_), self._parameters()(self)
         known = getattr(self, "_known_options", None)
         if known is not None and known[0] == whole_numbers and all(map(is_, known[1], values)):
             options: Options = known[2]
@@ -347,24 +349,26 @@ class BaseZip(BaseEstimator, ABC):
         ):
             told.begin(task, device.build)
             run.train(device, told, self._heard)
-        self._keep(run.state)
+        models = run.state.models()
+        self._keep(run.state, models[:, :-1], models[:, -1])
         self._warn(run.reports[-1].flags)
         return self
 
-    def _keep(self, state: State) -> None:
-        """Set the fitted attributes from a state of training."""
+    def _keep(self, state: State, coef: _Float, intercept: _Float) -> None:
+        """Set the fitted attributes from a state of training and its models."""
         self.model_words_, self.n_epochs_ = state.words.copy(), state.epochs
         self.scalings_: list[Scaling] = list(state.scalings)
         self.scale_ = state.unit
         self._mean, self._averaged = state.mean, state.averaged
-        models = state.models()
-        self._set_coefficients(models[:, :-1].copy(), models[:, -1].copy())
+        self._set_coefficients(coef.copy(), intercept.copy())
 
     def _heard(self, run: Run) -> None:
         """Record a finished epoch."""
         self.n_iter_ += 1
-        self._keep(run.state)
-        entry = history.entry_of(run.reports[-1], run.task.heads)
+        report = run.reports[-1]
+        assert report.model is not None
+        self._keep(run.state, report.model.coef, report.model.intercept)
+        entry = history.entry_of(report, run.task.heads)
         self.history_.append(entry)
         if self.verbose:
             print(f"[{type(self).__name__}] {history.describe(entry)}", flush=True)

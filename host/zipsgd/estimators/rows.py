@@ -57,16 +57,18 @@ class Data:
     @property
     def samples(self) -> int:
         """int: Number of samples of an epoch, including the copies that whole weights stand for."""
-        rows = np.arange(self.X.shape[0])
-        return rows.size if self.weights is None else copies(rows, self.weights)[0].size
+        rows: int = self.X.shape[0]
+        return rows if self.weights is None else copies(np.arange(rows), self.weights)[0].size
 
-    def table(self, names: Sequence[str] | None) -> Table:
+    def table(self, names: Sequence[str] | None, former: Table | None = None) -> Table:
         """The rows as a table.
 
         Parameters
         ----------
         names : sequence of str or None
             Names of the columns; None for made-up ones.
+        former : Table or None
+            A table of the same columns.
 
         Returns
         -------
@@ -74,5 +76,7 @@ class Data:
             Features and labels for the device.
         """
         features, made_up = as_features(self.X, "X and y")
+        if former is not None:
+            return former.with_rows(features, self.labels.values)
         columns = made_up if names is None else map(str, names)
         return Table(features, self.labels.values, tuple(columns), "X and y")

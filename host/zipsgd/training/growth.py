@@ -62,6 +62,8 @@ def grown(scalings: tuple[Scaling, ...], before: Seen, now: Seen, *, numbers: bo
     DataError
         A range exceeds float64.
     """
+    if before.features.low is now.features.low and before.labels.low is now.labels.low:
+        return scalings
     first = scalings[0]
     with np.errstate(over="ignore", invalid="ignore"):
         centre, spread = _grown(first.centre, first.spread, before.features, now.features, "X")

@@ -192,9 +192,9 @@ def scaled_task(
         config = former.config
     else:
         config = _configuration(options, values)
-    words = [
-        scaling.labels(target) for scaling, target in zip(scalings, targets.labels.values.T, strict=True)
-    ]
+    labels = np.empty(targets.labels.values.shape, dtype=np.int16)
+    for head, scaling in enumerate(scalings):
+        labels[:, head] = scaling.labels(targets.labels.values[:, head])
     return Task(
         table,
         options,
@@ -202,7 +202,7 @@ def scaled_task(
         scalings,
         scale,
         values,
-        np.stack(words, axis=1),
+        labels,
         sizes,
         config,
         shares,
@@ -237,8 +237,7 @@ def _step_sizes(options: Options, values: Rows) -> list[float]:
     """Step size of each epoch for ``values`` in [-1, 1]."""
     first = options.step_size
     if first is None:
-        objective = options.objective
-        penalty = options.regulariser.scaled(objective.scale)
+        objective, penalty = options.objective, options.device_regulariser
         first = default_step_size(
             values,
             options.batch_size,

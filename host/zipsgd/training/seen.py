@@ -20,17 +20,21 @@ _Float = npt.NDArray[np.float64]
 @compiled
 def _count_in(
     block: npt.NDArray[np.floating], before: int, low: _Float, high: _Float, mean: _Float, squares: _Float
-) -> None:
-    """Add the rows of ``block`` to the statistics of ``before`` rows, by Welford's method."""
+) -> bool:
+    """Add the rows of ``block`` to the statistics of ``before`` rows, by Welford's method. Returns whether a range grew."""
+    wider = False
     for i in range(block.shape[0]):
         share = 1.0 / (before + i + 1)
         for j in range(block.shape[1]):
             value = np.float64(block[i, j])
-            low[j] = min(low[j], value)
-            high[j] = max(high[j], value)
+            if value < low[j]:
+                low[j], wider = value, True
+            if value > high[j]:
+                high[j], wider = value, True
             away = value - mean[j]
             mean[j] += away * share
             squares[j] += away * (value - mean[j])
+    return wider
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,14 @@ class Columns:
         Returns
         -------
         Columns
-            The new statistics. Where a sum exceeds float64, mean and squares are not finite.
+            The new statistics; ``low`` and ``high`` are the same objects if no range has grown. Where a sum exceeds float64,
+            mean and squares are not finite.
         """
-        found = Columns(self.low.copy(), self.high.copy(), self.mean.copy(), self.squares.copy())
+        low, high, mean, squares = self.low.copy(), self.high.copy(), self.mean.copy(), self.squares.copy()
+        wider = False
         for part, block in iterate_blocks(rows):
-            known = before + part.start
-            _count_in(read_only(block), known, found.low, found.high, found.mean, found.squares)
-        return found
+            wider |= _count_in(read_only(block), before + part.start, low, high, mean, squares)
+        return Columns(low, high, mean, squares) if wider else Columns(self.low, self.high, mean, squares)
 
 
 @dataclass(frozen=True)

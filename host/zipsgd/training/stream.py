@@ -92,7 +92,7 @@ def next_task(
     first = options.step_size
     if first is None:
         now = now.with_spread(scalings[0].rows(table.features), options.base_bits, options.quantisations)
-        penalty = options.regulariser.scaled(objective.scale)
+        penalty = options.device_regulariser
         first = step_size(
             now.spread(scalings[0].centre, scalings[0].spread),
             options.batch_size,
