@@ -1,7 +1,6 @@
 """Features and labels in the units of the data, from a file or from arrays."""
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -301,9 +300,8 @@ class Table:
         Table
             The other rows.
         """
-        other = copy(self)
-        object.__setattr__(other, "features", features)
-        object.__setattr__(other, "labels", labels)
+        other = object.__new__(type(self))
+        vars(other).update({**vars(self), "features": features, "labels": labels})
         return other
 
     def take(self, index: npt.NDArray[np.int64]) -> "Table":

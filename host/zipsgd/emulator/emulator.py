@@ -101,9 +101,9 @@ class Emulator:
         self._state.update_lfsr[:] = words[:-1]
         self._state.loss_lfsr[:] = words[-1:]
         self._state.phases[:] = 0
-        self._state.totals[FLAGS] = 0
+        self._state.totals[:] = 0
         self._doubts: list[npt.NDArray[np.bool_]] = []
-        update(self._begin(Step(0, 0)), self._state)
+        update(self._run, self._state)
 
     @property
     def master(self) -> Int:
@@ -263,7 +263,7 @@ class Emulator:
             len(labels), 1 if self.config.one_against_all else self._heads
         )
 
-    def _begin(self, step: Step, samples: int = 0) -> Run:
+    def _begin(self, step: Step, samples: int) -> Run:
         """Constants of a run on ``samples``; also makes room for their doubts."""
         self._state = self._state._replace(doubts=np.zeros(samples, dtype=np.bool_))
         self._doubts.append(self._state.doubts)
@@ -304,7 +304,7 @@ class Emulator:
             label_shift=build.residual_frac - LABEL_FRAC,
             residual_limit=1 << (build.residual_bits - 1),
             mantissa=0,
-            step_shift=0,
+            step_shift=4 * STEP_EXP_MAX,
             delta_drop=build.delta_drop,
             delta_limit=(1 << (build.delta_bits - 1)) - 1,
             gradient_lift=build.p_max - value_bits,

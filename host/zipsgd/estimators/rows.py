@@ -75,8 +75,8 @@ class Data:
         Table
             Features and labels for the device.
         """
+        if former is not None and isinstance(self.X, np.ndarray):
+            return former.with_rows(self.X, self.labels.values)
         features, made_up = as_features(self.X, "X and y")
-        if former is not None:
-            return former.with_rows(features, self.labels.values)
         columns = made_up if names is None else map(str, names)
         return Table(features, self.labels.values, tuple(columns), "X and y")

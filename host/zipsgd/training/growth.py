@@ -62,7 +62,7 @@ def grown(scalings: tuple[Scaling, ...], before: Seen, now: Seen, *, numbers: bo
     DataError
         A range exceeds float64.
     """
-    if before.features.low is now.features.low and before.labels.low is now.labels.low:
+    if not (now.features.wider or now.labels.wider):
         return scalings
     first = scalings[0]
     with np.errstate(over="ignore", invalid="ignore"):

@@ -129,7 +129,7 @@ class Heads:
         task, backend = self._task, self._backend
         size = task.step(step, backend.build)
         bits = count = again = 0
-        total = EpochResult(0, 0, 0, 0, 0, 0, 0)
+        total: EpochResult | None = None
         words = words.copy()
         for turn, part in enumerate(self._passes):
             config = part.config
@@ -148,7 +148,7 @@ class Heads:
                 result = backend.epoch(samples, size, told)
                 model = backend.model()
             words[part.heads] = model.reshape(config.heads, config.features)
-            total += result
+            total = result if total is None else total + result
             again += twice
             bits += (
                 self._sample_bits(config, count, twice)
@@ -157,6 +157,7 @@ class Heads:
             )
         if len(self._passes) == 1 and not self.refetches:
             self._held = words.copy(), number + 1
+        assert total is not None
         loss = total.loss_sum * task.config.loss_unit(backend.build) / (count * len(words))
         return HeadEpoch(loss, count, bits, total, again), words
 

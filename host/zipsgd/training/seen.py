@@ -18,11 +18,10 @@ _Float = npt.NDArray[np.float64]
 
 
 @compiled
-def _count_in(
-    block: npt.NDArray[np.floating], before: int, low: _Float, high: _Float, mean: _Float, squares: _Float
-) -> bool:
+def _count_in(block: npt.NDArray[np.floating], before: int, values: _Float) -> bool:
     """Add the rows of ``block`` to the statistics of ``before`` rows, by Welford's method. Returns whether a range grew."""
     wider = False
+    low, high, mean, squares = values
     for i in range(block.shape[0]):
         share = 1.0 / (before + i + 1)
         for j in range(block.shape[1]):
@@ -43,18 +42,30 @@ class Columns:
 
     Parameters
     ----------
-    low, high : _Float of shape (columns,)
-        Least and greatest value, in the units of the data.
-    mean : _Float of shape (columns,)
-        Mean.
-    squares : _Float of shape (columns,)
-        Sum of the squared distances from the mean.
+    values : _Float of shape (4, columns)
+        Least value, greatest value, mean, and sum of the squared distances from the mean, in the units of the data.
+    wider : bool
+        Whether the last rows have widened the range of a column.
     """
 
-    low: _Float
-    high: _Float
-    mean: _Float
-    squares: _Float
+    values: _Float
+    wider: bool = False
+
+    @classmethod
+    def of_ranges(cls, low: _Float, high: _Float) -> "Columns":
+        """Columns of which only the ranges are known.
+
+        Parameters
+        ----------
+        low, high : _Float of shape (columns,)
+            Least and greatest value.
+
+        Returns
+        -------
+        Columns
+            The ranges, of no rows.
+        """
+        return cls(np.stack([low, high, np.zeros(low.size), np.zeros(low.size)]))
 
     @classmethod
     def none(cls, columns: int) -> "Columns":
@@ -70,7 +81,31 @@ class Columns:
         Columns
             Empty ranges.
         """
-        return cls(np.full(columns, np.inf), np.full(columns, -np.inf), np.zeros(columns), np.zeros(columns))
+        return cls.of_ranges(np.full(columns, np.inf), np.full(columns, -np.inf))
+
+    @property
+    def low(self) -> _Float:
+        """_Float of shape (columns,): Least value."""
+        found: _Float = self.values[0]
+        return found
+
+    @property
+    def high(self) -> _Float:
+        """_Float of shape (columns,): Greatest value."""
+        found: _Float = self.values[1]
+        return found
+
+    @property
+    def mean(self) -> _Float:
+        """_Float of shape (columns,): Mean."""
+        found: _Float = self.values[2]
+        return found
+
+    @property
+    def squares(self) -> _Float:
+        """_Float of shape (columns,): Sum of the squared distances from the mean."""
+        found: _Float = self.values[3]
+        return found
 
     @property
     def varies(self) -> npt.NDArray[np.bool_]:
@@ -90,14 +125,12 @@ class Columns:
         Returns
         -------
         Columns
-            The new statistics; ``low`` and ``high`` are the same objects if no range has grown. Where a sum exceeds float64,
-            mean and squares are not finite.
+            The new statistics. Where a sum exceeds float64, mean and squares are not finite.
         """
-        low, high, mean, squares = self.low.copy(), self.high.copy(), self.mean.copy(), self.squares.copy()
-        wider = False
+        values, wider = self.values.copy(), False
         for part, block in iterate_blocks(rows):
-            wider |= _count_in(read_only(block), before + part.start, low, high, mean, squares)
-        return Columns(low, high, mean, squares) if wider else Columns(self.low, self.high, mean, squares)
+            wider |= _count_in(read_only(block), before + part.start, values)
+        return Columns(values, wider)
 
 
 @dataclass(frozen=True)
@@ -167,12 +200,11 @@ class Seen:
         centre = np.array([scaling.label_centre for scaling in state.scalings])
         away = np.where(used, [scaling.label_spread for scaling in state.scalings], 0.0)
         spread = np.where(state.words[:, :-1].any(axis=0), first.spread, 0.0)
-        empty = cls.none(spread.size, away.size)
-        return replace(
-            empty,
-            features=replace(empty.features, low=first.centre - spread, high=first.centre + spread),
-            labels=replace(empty.labels, low=centre - away, high=centre + away),
-            epochs=float(state.epochs),
+        return cls(
+            0,
+            Columns.of_ranges(first.centre - spread, first.centre + spread),
+            Columns.of_ranges(centre - away, centre + away),
+            float(state.epochs),
         )
 
     def with_rows(self, features: Rows, labels: _Float) -> "Seen":
