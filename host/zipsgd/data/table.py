@@ -1,7 +1,6 @@
 """Features and labels in the units of the data, from a file or from arrays."""
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -286,6 +285,25 @@ class Table:
         drawn = np.random.default_rng(seed).permutation(rows)
         return self.take(np.sort(drawn[count:])), self.take(np.sort(drawn[:count]))
 
+    def with_rows(self, features: Rows, labels: npt.NDArray[np.float64]) -> "Table":
+        """The same columns with other rows, which are not checked.
+
+        Parameters
+        ----------
+        features : Rows of shape (rows, columns)
+            Finite numbers.
+        labels : npt.NDArray[np.float64] of shape (rows,) or (rows, outputs)
+            Finite numbers.
+
+        Returns
+        -------
+        Table
+            The other rows.
+        """
+        other = object.__new__(type(self))
+        vars(other).update({**vars(self), "features": features, "labels": labels})
+        return other
+
     def take(self, index: npt.NDArray[np.int64]) -> "Table":
         """Select rows, which may repeat. Rows are neither copied nor checked again.
 
@@ -299,7 +317,4 @@ class Table:
         Table
             The selected rows.
         """
-        taken = copy(self)
-        object.__setattr__(taken, "features", RowSelection(self.features, index))
-        object.__setattr__(taken, "labels", self.labels[index])
-        return taken
+        return self.with_rows(RowSelection(self.features, index), self.labels[index])

@@ -6,12 +6,13 @@ import numpy.typing as npt
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
 from zipsgd.golden.prox import NO_PROX
-from zipsgd.golden.quantise import Codes, fixed_point, level_offset, row_keys
+from zipsgd.golden.quantise import Codes, fixed_point, level_offset
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX
 
 from .epochs import epoch_codes, epoch_rows, polynomial_codes, polynomial_rows
+from .quantisations import row_keys
 from .state import FLAGS, LOSS_HIGH, LOSS_LOW, Int, Run, State, Vector
 from .update import update
 
@@ -74,8 +75,8 @@ class Emulator:
         self._seed = seed
         self._state = State(
             master=np.pad(np.atleast_2d(start), ((0, 0), (0, self._room - self._features))).ravel(),
-            q3=np.zeros(padded, dtype=np.int64),
-            accumulated=np.zeros(padded, dtype=np.int64),
+            q3=np.zeros(padded, dtype=self._word()),
+            accumulated=np.zeros(padded, dtype=self._word()),
             draws=np.zeros(padded, dtype=np.int64),
             update_lfsr=np.zeros(build.update_lanes, dtype=np.int64),
             loss_lfsr=np.zeros(1, dtype=np.int64),
@@ -85,6 +86,7 @@ class Emulator:
             phases=np.zeros(2, dtype=np.int64),
             doubts=np.zeros(0, dtype=np.bool_),
         )
+        self._run = self._constants()
         self.start_epoch(epoch)
 
     def start_epoch(self, number: int) -> None:
@@ -99,9 +101,9 @@ class Emulator:
         self._state.update_lfsr[:] = words[:-1]
         self._state.loss_lfsr[:] = words[-1:]
         self._state.phases[:] = 0
-        self._state.totals[FLAGS] = 0
+        self._state.totals[:] = 0
         self._doubts: list[npt.NDArray[np.bool_]] = []
-        update(self._begin(Step(0, 0)), self._state)
+        update(self._run, self._state)
 
     @property
     def master(self) -> Int:
@@ -243,12 +245,11 @@ class Emulator:
         run = self._begin(step, rows.size)
         self.prepare(values)
         train = epoch_rows if self.config.polynomial is None else polynomial_rows
-        pairs = range((max(1, m) + 1) // 2)
         train(
             self._prepared[p][1],
             self._labels(labels),
             rows,
-            np.stack([row_keys(seed, epoch, rows, pair) for pair in pairs], axis=1),
+            row_keys(seed & 0xFFFF_FFFF, seed >> 32, epoch, rows, (max(1, m) + 1) // 2),
             self._table,
             (1 << p) - 1 - level_offset(p),
             run,
@@ -262,24 +263,29 @@ class Emulator:
             len(labels), 1 if self.config.one_against_all else self._heads
         )
 
-    def _begin(self, step: Step, samples: int = 0) -> Run:
-        """Constants of a run on ``samples``; also fits the state's words and its room for doubts to them."""
-        build, config = self.build, self.config
-        levels, polynomial = config.levels, config.polynomial
-        value_bits = config.p if levels is None else levels.bits
-        # |z| <= n 2^(q3_bits-1) 2^(p-1), |G| < batch 2^delta_bits 2^(p-1)
-        largest = max(self._features << (build.q3_bits - 1), config.batch << build.delta_bits) << (
-            value_bits - 1
-        )
-        word = np.int32 if largest < 1 << 31 else np.int64
-        self._state = self._state._replace(
-            q3=self._state.q3.astype(word, copy=False),
-            accumulated=self._state.accumulated.astype(word, copy=False),
-            doubts=np.zeros(samples, dtype=np.bool_),
-        )
+    def _begin(self, step: Step, samples: int) -> Run:
+        """Constants of a run on ``samples``; also makes room for their doubts."""
+        self._state = self._state._replace(doubts=np.zeros(samples, dtype=np.bool_))
         self._doubts.append(self._state.doubts)
         self._state.totals[LOSS_LOW] = self._state.totals[LOSS_HIGH] = 0
         prox = step.prox
+        return self._run._replace(
+            mantissa=step.mantissa,
+            step_shift=4 * (STEP_EXP_MAX - step.exponent),
+            prox=prox != NO_PROX,
+            shrink_shift=prox.shrink_shift,
+            shrink_rate=prox.shrink_rate,
+            threshold=prox.threshold,
+            bound=prox.bound,
+            spare_last=prox.spare_last,
+            ball=prox.ball_square << self.build.ball_drop,
+        )
+
+    def _constants(self) -> Run:
+        """Constants of all runs, with a step of 0."""
+        build, config = self.build, self.config
+        levels, polynomial = config.levels, config.polynomial
+        value_bits = self._value_bits
         return Run(
             features=self._features,
             heads=self._heads,
@@ -297,8 +303,8 @@ class Emulator:
             z_shift=build.z_shift(value_bits),
             label_shift=build.residual_frac - LABEL_FRAC,
             residual_limit=1 << (build.residual_bits - 1),
-            mantissa=step.mantissa,
-            step_shift=4 * (STEP_EXP_MAX - step.exponent),
+            mantissa=0,
+            step_shift=4 * STEP_EXP_MAX,
             delta_drop=build.delta_drop,
             delta_limit=(1 << (build.delta_bits - 1)) - 1,
             gradient_lift=build.p_max - value_bits,
@@ -308,14 +314,25 @@ class Emulator:
             model_limit=1 << (build.model_bits - 1),
             q3_drop=build.q3_drop,
             q3_top=(1 << (build.q3_bits - 1)) - 1,
-            prox=prox != NO_PROX,
-            shrink_shift=prox.shrink_shift,
-            shrink_rate=prox.shrink_rate,
-            threshold=prox.threshold,
-            bound=prox.bound,
-            spare_last=prox.spare_last,
-            ball=prox.ball_square << build.ball_drop,
+            prox=False,
+            shrink_shift=0,
+            shrink_rate=0,
+            threshold=0,
+            bound=0,
+            spare_last=False,
+            ball=0,
         )
+
+    @property
+    def _value_bits(self) -> int:
+        levels = self.config.levels
+        return self.config.p if levels is None else levels.bits
+
+    def _word(self) -> type[np.integer]:
+        """Type of the words of Q3 and of gradients: |z| <= n 2^(q3_bits-1) 2^(p-1), |G| < batch 2^delta_bits 2^(p-1)."""
+        build = self.build
+        sums = max(self._features << (build.q3_bits - 1), self.config.batch << build.delta_bits)
+        return np.int32 if sums << (self._value_bits - 1) < 1 << 31 else np.int64
 
     def _loss(self) -> int:
         return (int(self._state.totals[LOSS_HIGH]) << 32) + int(self._state.totals[LOSS_LOW])

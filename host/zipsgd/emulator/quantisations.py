@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -11,9 +12,9 @@ from numba.extending import intrinsic
 from zipsgd.compiled import compiled
 from zipsgd.golden.quantise import FRACTION_BITS
 
-from .state import Matrix, Vector
+from .state import Int, Matrix, Vector
 
-__all__ = ["base_score", "code_row", "draw_row", "look_up_levels", "prefetch_row", "products"]
+__all__ = ["base_score", "code_row", "draw_row", "look_up_levels", "prefetch_row", "products", "row_keys"]
 
 _CACHE_LINE = 64
 
@@ -48,6 +49,44 @@ def prefetch_row(start: int, size: int) -> None:
     """
     for offset in range(0, size, _CACHE_LINE):
         _prefetch(np.uintp(start + offset))
+
+
+@compiled
+def _mix(value: np.uint32) -> np.uint32:
+    """The hash of 32 bits of :mod:`zipsgd.golden.quantise`."""
+    h = np.uint32(np.uint32(value ^ (value >> np.uint32(16))) * np.uint32(0x7FEB352D))
+    h = np.uint32(np.uint32(h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B))
+    return np.uint32(h ^ (h >> np.uint32(16)))
+
+
+@compiled
+def row_keys(low: int, high: int, epoch: int, rows: Int, pairs: int) -> npt.NDArray[np.uint32]:
+    """Hash keys as :func:`zipsgd.golden.quantise.row_keys`, for several pairs of up bits.
+
+    Parameters
+    ----------
+    low, high : int
+        The lower and upper 32 bits of the seed.
+    epoch : int
+        Number of the epoch.
+    rows : npt.NDArray[np.int64] of shape (samples,)
+        Row numbers.
+    pairs : int
+        Number of pairs.
+
+    Returns
+    -------
+    npt.NDArray[np.uint32] of shape (samples, pairs)
+        The keys.
+    """
+    keys = np.empty((rows.size, pairs), dtype=np.uint32)
+    for pair in range(pairs):
+        key = np.uint32(0)
+        for word in (low, high, epoch, pair):
+            key = _mix(np.uint32(np.uint32(key + np.uint32(0x9E3779B9)) ^ np.uint32(word)))
+        for i in range(rows.size):
+            keys[i, pair] = _mix(np.uint32(key ^ np.uint32(rows[i])))
+    return keys
 
 
 # Numba widens 32-bit sums to 64 bits, which halves the vectors. The casts to ``word``, the type of the sums, prevent that.

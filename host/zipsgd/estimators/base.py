@@ -2,8 +2,10 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cache
 from numbers import Integral
+from operator import attrgetter, is_
 from typing import Any, Self
 
 import numpy as np
@@ -14,22 +16,24 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from zipsgd.data import Scaling, Table, as_features
+from zipsgd.data import Scaling, as_features
 from zipsgd.training.callbacks import Callback, Callbacks
 from zipsgd.training.content_order import content_order
-from zipsgd.training.epochs import OVERFLOW, EpochReport, advice
+from zipsgd.training.epochs import OVERFLOW, advice
 from zipsgd.training.loop import Run
 from zipsgd.training.measuring import Validation
 from zipsgd.training.opening import opened
 from zipsgd.training.options import Options
 from zipsgd.training.preparation import make_task
+from zipsgd.training.seen import Seen
+from zipsgd.training.session import Session
 from zipsgd.training.state import State
-from zipsgd.training.targets import Labels
-from zipsgd.training.weights import copies
+from zipsgd.training.stream import next_task, train_part
 
 from . import history
 from .checks import number, whole
 from .penalty import regulariser
+from .rows import Data
 
 __all__ = ["BaseZip", "Data"]
 
@@ -39,50 +43,15 @@ _Int = npt.NDArray[np.int64]
 _BATCH = 16
 _FEWEST_BATCHES = 32
 """Least number of mini-batches in an epoch with batch_size="auto"; with few rows, mini-batches are smaller."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """Validated training rows.
-
-    Parameters
-    ----------
-    X : array or CSR matrix of shape (rows, columns)
-        Features.
-    y : array of shape (rows,) or (rows, outputs)
-        Labels as the user gave them.
-    labels : Labels
-        Labels for the device.
-    weights : _Float of shape (rows,) or None
-        Weights of the rows; None for equal weights.
-    """
-
-    X: Any
-    y: Any
-    labels: Labels
-    weights: _Float | None
-
-    def part(self, rows: _Int) -> "Data":
-        """Select some of the rows.
-
-        Parameters
-        ----------
-        rows : npt.NDArray[np.int64] of shape (selected,)
-            Row numbers.
-
-        Returns
-        -------
-        Data
-            These rows.
-        """
-        weights = None if self.weights is None else self.weights[rows]
-        return Data(self.X[rows], self.y[rows], self.labels.take(rows), weights)
+_KEPT = 1000
+"""Epochs that ``partial_fit`` keeps in ``history_``, because a stream may have no end."""
 
 
 class BaseZip(BaseEstimator, ABC):
     """Base class of the estimators, not for direct use."""
 
     model_words_: _Int
+    _seen: Seen | None
 
     def __init__(
         self,
@@ -186,7 +155,34 @@ class BaseZip(BaseEstimator, ABC):
         self._callbacks = callbacks
         return self
 
+    def close(self) -> None:
+        """Close the backend that ``partial_fit`` has left open. The next call opens it again.
+
+        The estimator need not be closed: the backend is also closed when the estimator is deleted, and at the end of the
+        program. But until then a board is not free for others. An estimator is a context manager, which closes it at the end.
+        """
+        session = self.__dict__.pop("_session", None)
+        if session is not None:
+            session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *of_error: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the open backend and what is kept for it."""
+        left_out = ("_session", "_known_options")
+        return {name: value for name, value in super().__getstate__().items() if name not in left_out}
+
     # For subclasses
+
+    @classmethod
+    @cache
+    def _parameters(cls) -> Callable[[Self], tuple[Any, ...]]:
+        """A function that returns the values of all parameters."""
+        return attrgetter(*cls._get_param_names())
 
     def _validated(self, X: Any, y: Any, *, reset: bool, **checks: Any) -> tuple[Any, Any]:
         """Validated arrays of ``X`` and ``y``. Sparse rows become a CSR matrix, which can be indexed by rows."""
@@ -218,13 +214,39 @@ class BaseZip(BaseEstimator, ABC):
         return self._run(data, state, self.schedule, epochs, held)
 
     def _partial_fit(self, data: Data) -> Self:
-        """Train for one epoch from the current model, with its scaling, which is widened where rows exceed its range."""
+        """Train for one epoch from the current model, with the scaling and the step size for all rows so far."""
         if self.early_stopping:
             raise ValueError("early_stopping must be False for partial_fit: it sees the rows in parts")
         state = self._begin(data, anew=False)
+        options = self._options_of_part(self._batch(data.samples))
+        session = self.__dict__.setdefault("_session", Session())
+        former = session.task
+        table = data.table(getattr(self, "feature_names_in_", None), None if former is None else former.table)
+        seen = self._seen if self._trained else None
+        task, seen = next_task(table, data.labels, options, data.weights, state, seen, former)
+
+        def keep(run: Run) -> None:
+            self._seen, self.n_iter_ = seen, 0
+            self._heard(run)
+            del self.history_[:-_KEPT]
+
+        with Callbacks(getattr(self, "_callbacks", ())) as told:
+            train_part(session, self.backend, task, state, told, keep)
+        self._warn(self.history_[-1]["flags"])
+        return self
+
+    def _options_of_part(self, batch: int) -> Options:
+        """The options of ``partial_fit``. As long as no parameter changes, they are the same object."""
+        whole_numbers, values = (batch, self.seed_), self._parameters()(self)
+        known = getattr(self, "_known_options", None)
+        if known is not None and known[0] == whole_numbers and all(map(is_, known[1], values)):
+            options: Options = known[2]
+            return options
         # The number of calls is unknown, so a linear schedule would have no end
         schedule = "sqrt" if isinstance(self.schedule, str) and self.schedule == "linear" else self.schedule
-        return self._run(data, state, schedule, 1, keep_scaling=True)
+        options = self._options(schedule, 1, batch)
+        self._known_options = whole_numbers, values, options
+        return options
 
     @property
     def _trained(self) -> bool:
@@ -268,15 +290,19 @@ class BaseZip(BaseEstimator, ABC):
         )
         return data.part(kept), data.part(held)
 
-    def _options(self, schedule: Any, epochs: int, rows: int) -> Options:
-        samples = self.samples_per_value
-        if isinstance(samples, str) and samples != "auto":
-            raise ValueError(f'samples_per_value must be "auto" or a number, not {samples!r}')
+    def _batch(self, samples: int) -> int:
+        """Samples of a mini-batch, where an epoch has ``samples``."""
         batch = self.batch_size
         if isinstance(batch, str):
             if batch != "auto":
                 raise ValueError(f'batch_size must be "auto" or a number of samples, not {batch!r}')
-            batch = min(_BATCH, max(1, rows // _FEWEST_BATCHES))
+            return min(_BATCH, max(1, samples // _FEWEST_BATCHES))
+        return whole("batch_size", batch, 1)
+
+    def _options(self, schedule: Any, epochs: int, batch: int) -> Options:
+        samples = self.samples_per_value
+        if isinstance(samples, str) and samples != "auto":
+            raise ValueError(f'samples_per_value must be "auto" or a number, not {samples!r}')
         average = self.average
         if not isinstance(average, bool | np.bool_):
             average = whole("average", average, 0)
@@ -287,7 +313,7 @@ class BaseZip(BaseEstimator, ABC):
         return Options(
             base_bits=whole("base_bits", self.base_bits, 0),
             samples_per_value=None if isinstance(samples, str) else whole("samples_per_value", samples, 0),
-            batch_size=whole("batch_size", batch, 1),
+            batch_size=batch,
             step_size=None if isinstance(step, str) else number("step_size", step),
             schedule=schedule,
             epochs=epochs,
@@ -303,53 +329,45 @@ class BaseZip(BaseEstimator, ABC):
             **self._task_options,
         )
 
-    def _run(
-        self,
-        data: Data,
-        state: State,
-        schedule: Any,
-        passes: int,
-        held: Data | None = None,
-        *,
-        keep_scaling: bool = False,
-    ) -> Self:
+    def _run(self, data: Data, state: State, schedule: Any, passes: int, held: Data | None) -> Self:
         """Train for ``passes`` epochs from ``state``, and set the fitted attributes after each epoch."""
+        self.close()
         restarts = isinstance(schedule, str) and schedule == "linear"
         before = 0 if restarts else state.epochs
-        names = getattr(self, "feature_names_in_", None)
-        features, made_up = as_features(data.X, "X and y")
-        columns = made_up if names is None else tuple(map(str, names))
-        table = Table(features, data.labels.values, tuple(columns), "X and y")
-        options = self._options(schedule, before + passes, _rows_trained_on(data))
-        task = make_task(
-            table, data.labels, options, weights=data.weights, known=state if keep_scaling else None
-        )
+        options = self._options(schedule, before + passes, self._batch(data.samples))
+        table = data.table(getattr(self, "feature_names_in_", None))
+        task = make_task(table, data.labels, options, weights=data.weights)
         validation = None
         if held is not None:
             validation = Validation(as_features(held.X, "X")[0], held.labels, held.weights)
         run = Run(task, state, validation, first_step=before)
         self.n_iter_ = 0
-        own = _Listener(self, run)
-        with Callbacks([own, *getattr(self, "_callbacks", ())]) as told, opened(self.backend, task) as device:
+        self._seen = None
+        with (
+            Callbacks(getattr(self, "_callbacks", ())) as told,
+            opened(self.backend, task) as device,
+        ):
             told.begin(task, device.build)
-            run.train(device, told)
-        self._keep(run.state)
+            run.train(device, told, self._heard)
+        models = run.state.models()
+        self._keep(run.state, models[:, :-1], models[:, -1])
         self._warn(run.reports[-1].flags)
         return self
 
-    def _keep(self, state: State) -> None:
-        """Set the fitted attributes from a state of training."""
+    def _keep(self, state: State, coef: _Float, intercept: _Float) -> None:
+        """Set the fitted attributes from a state of training and its models."""
         self.model_words_, self.n_epochs_ = state.words.copy(), state.epochs
         self.scalings_: list[Scaling] = list(state.scalings)
         self.scale_ = state.unit
         self._mean, self._averaged = state.mean, state.averaged
-        models = state.models()
-        self._set_coefficients(models[:, :-1].copy(), models[:, -1].copy())
+        self._set_coefficients(coef.copy(), intercept.copy())
 
-    def _heard(self, report: EpochReport, run: Run) -> None:
+    def _heard(self, run: Run) -> None:
         """Record a finished epoch."""
         self.n_iter_ += 1
-        self._keep(run.state)
+        report = run.reports[-1]
+        assert report.model is not None
+        self._keep(run.state, report.model.coef, report.model.intercept)
         entry = history.entry_of(report, run.task.heads)
         self.history_.append(entry)
         if self.verbose:
@@ -363,19 +381,3 @@ class BaseZip(BaseEstimator, ABC):
                 ConvergenceWarning,
                 stacklevel=5,
             )
-
-
-def _rows_trained_on(data: Data) -> int:
-    """Number of samples of an epoch, including the copies that whole weights stand for."""
-    rows = np.arange(data.X.shape[0])
-    return rows.size if data.weights is None else copies(rows, data.weights)[0].size
-
-
-class _Listener(Callback):
-    """Updates the attributes of an estimator after each epoch."""
-
-    def __init__(self, estimator: BaseZip, run: Run) -> None:
-        self._estimator, self._run = estimator, run
-
-    def on_epoch(self, report: EpochReport) -> None:
-        self._estimator._heard(report, self._run)

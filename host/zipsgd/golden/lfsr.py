@@ -107,4 +107,4 @@ def seed_words(seed: int, epoch: int, update_lanes: int) -> list[int]:
         Seeds in 1..2^31 - 1: one for each update lane, then the loss unit's.
     """
     words = np.random.SeedSequence((seed, epoch)).generate_state(update_lanes + 1, np.uint32)
-    return [int(word) % ((1 << LFSR_BITS) - 1) + 1 for word in words]
+    return [word % ((1 << LFSR_BITS) - 1) + 1 for word in words.tolist()]

@@ -1,21 +1,19 @@
 """The automatic step size: as large as is stable, or smaller where noise would cost more than speed gains."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.numbers import LABEL_FRAC
-from zipsgd.rows import Rows, iterate_blocks
+from zipsgd.rows import iterate_blocks
 
 from .expected_loss import NoisyLeastSquares
-from .options import Options
 from .steps import largest_step, step_sizes
+from .task import Task
 
-__all__ = ["Problem", "automatic_steps"]
+__all__ = ["automatic_steps", "variances"]
 
 _Float = npt.NDArray[np.float64]
 
@@ -44,68 +42,47 @@ _SAMPLED_VALUES = 1 << 20
 """Most values of the sample from which the loss is expected."""
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is trained.
+def variances(config: RunConfig, scale: float, sample: _Float) -> _Float:
+    """Mean variance with which the device's quantisation replaces the values of each column.
 
     Parameters
     ----------
-    values : Rows of shape (rows, features)
-        Values in [-1, 1], including the intercept's column.
-    labels : npt.NDArray[np.int16] of shape (rows, heads)
-        Scaled targets in units of 2^-15.
     config : RunConfig
-        Configuration of a run of one head.
+        Configuration of the run.
     scale : float
         Factor between values and levels.
-    names : sequence of str
-        Names of the columns, without the intercept's.
+    sample : _Float of shape (rows, features)
+        Values in [-1, 1].
+
+    Returns
+    -------
+    _Float of shape (features,)
+        Variances; 0 if values are truncated.
     """
-
-    values: Rows
-    labels: npt.NDArray[np.int16]
-    config: RunConfig
-    scale: float
-    names: Sequence[str]
-
-    def variances(self, sample: _Float) -> _Float:
-        """Mean variance with which the device's quantisation replaces each column.
-
-        Parameters
-        ----------
-        sample : _Float of shape (rows, features)
-            Values in [-1, 1].
-
-        Returns
-        -------
-        _Float of shape (features,)
-            Variances; 0 if values are truncated.
-        """
-        total: _Float = np.zeros(sample.shape[1])
+    total: _Float = np.zeros(sample.shape[1])
+    if config.m:
         for _, block in iterate_blocks(sample):
-            total += self._block_variances(block)
-        return np.asarray(total / sample.shape[0])
-
-    def _block_variances(self, block: npt.NDArray[np.floating]) -> _Float:
-        """Sums of the variances of the values of each column."""
-        config = self.config
-        if not config.m:
-            return np.zeros(block.shape[1])
-        if config.levels is None:
-            unit = 2.0 ** (1 - config.p)
-            above = (block + 1) / unit
-            above -= np.floor(above)
-            return np.asarray((above * (1 - above)).sum(axis=0) * unit**2)
-        levels = config.levels.values / (2.0 ** (config.levels.bits - 1) * self.scale)
-        found = np.empty(block.shape[1])
-        for column, row in enumerate(levels):
-            value = np.clip(block[:, column], row[0], row[-1])
-            below = np.clip(np.searchsorted(row, value, side="right") - 1, 0, row.size - 2)
-            found[column] = np.sum((row[below + 1] - value) * (value - row[below]))
-        return found
+            total += _block_variances(config, scale, block)
+    return np.asarray(total / sample.shape[0])
 
 
-def automatic_steps(problem: Problem, options: Options) -> list[float]:
+def _block_variances(config: RunConfig, scale: float, block: npt.NDArray[np.floating]) -> _Float:
+    """Sums of the variances of the values of each column."""
+    if config.levels is None:
+        unit = 2.0 ** (1 - config.p)
+        above = (block + 1) / unit
+        above -= np.floor(above)
+        return np.asarray((above * (1 - above)).sum(axis=0) * unit**2)
+    levels = config.levels.values / (2.0 ** (config.levels.bits - 1) * scale)
+    found = np.empty(block.shape[1])
+    for column, row in enumerate(levels):
+        value = np.clip(block[:, column], row[0], row[-1])
+        below = np.clip(np.searchsorted(row, value, side="right") - 1, 0, row.size - 2)
+        found[column] = np.sum((row[below + 1] - value) * (value - row[below]))
+    return found
+
+
+def automatic_steps(task: Task) -> list[float]:
     """Step size of each epoch, where the user chose none.
 
     It begins with the largest step that is safe, see :func:`zipsgd.training.steps.largest_step`. On collinear columns, that
@@ -115,29 +92,31 @@ def automatic_steps(problem: Problem, options: Options) -> list[float]:
 
     Parameters
     ----------
-    problem : Problem
-        Scaled data and their quantisation.
-    options : Options
-        How to train.
+    task : Task
+        The task. Its own step sizes are not read.
 
     Returns
     -------
     list of float
         Step sizes for features in [-1, 1], rounded to two digits.
     """
-    objective, config = options.objective, problem.config
-    penalty = options.regulariser.scaled(objective.scale)
+    options, config = task.options, task.config
+    objective, penalty = options.objective, options.device_regulariser
+    values = task.values if task.scale == 1 else task.scalings[0].rows(task.table.features)
     largest = largest_step(
-        problem.values, config.batch, config.p, config.m, objective.curvature, penalty.l2, penalty.l1
+        values, config.batch, config.p, config.m, objective.curvature, penalty.l2, penalty.l1
     )
-    rows, features = problem.values.shape
+    rows, features = values.shape
     chosen = np.unique(np.linspace(0, rows - 1, min(rows, 1 + _SAMPLED_VALUES // features)).astype(np.int64))
-    sample = problem.values[chosen].astype(np.float64)
-    targets: _Float = problem.labels[chosen] * np.float64(2.0**-LABEL_FRAC)
+    sample = values[chosen].astype(np.float64)
+    targets: _Float = task.labels[chosen] * np.float64(2.0**-LABEL_FRAC)
     if options.classify:
         targets = np.sign(targets)
     noisy = NoisyLeastSquares.fit(
-        sample, targets, problem.variances(sample), both_orders=config.m > 1 and not options.one_sided
+        sample,
+        targets,
+        variances(config, task.scale, sample),
+        both_orders=config.m > 1 and not options.one_sided,
     )
     candidates = [
         float(f"{largest * 2.0 ** (-i / _PER_HALVING):.1e}") for i in range(_HALVINGS * _PER_HALVING + 1)
@@ -155,13 +134,13 @@ def automatic_steps(problem: Problem, options: Options) -> list[float]:
         _log.debug("automatic step: %.2g in place of %.2g, because of noise", candidates[first], largest)
     with_noise, without = expected(sizes[first : first + 1], 1.0)[0], expected(sizes[:1], 0.0)[0]
     if not options.classify and with_noise - without > _NOTEWORTHY:
-        _log.warning(_costly(noisy, with_noise, without, problem))
+        _log.warning(_costly(noisy, with_noise, without, task))
     return step_sizes(candidates[first], options.schedule, options.epochs)
 
 
-def _costly(noisy: NoisyLeastSquares, with_noise: float, without: float, problem: Problem) -> str:
+def _costly(noisy: NoisyLeastSquares, with_noise: float, without: float, task: Task) -> str:
     """What to say of a run in which noise is expected to cost much, and of what causes it."""
-    config = problem.config
+    config = task.config
     text = (
         f"with {config.p + config.m} bits a value, noise is expected to lower R2 from {1 - without:.3f} to "
         f"{1 - with_noise:.3f}: use more base bits or optimal levels"
@@ -174,5 +153,5 @@ def _costly(noisy: NoisyLeastSquares, with_noise: float, without: float, problem
         return text
     parts = np.abs(noisy.directions[:-1, weak[0]])  # without the intercept
     columns = [column for column in np.argsort(-parts)[:_MOST_NAMED] if parts[column] > _PART * parts.max()]
-    named = ", ".join(repr(problem.names[column]) for column in sorted(columns))
+    named = ", ".join(repr(task.table.names[column]) for column in sorted(columns))
     return f"{text}, or leave out one of the columns {named}, which nearly determine each other"

@@ -46,11 +46,24 @@ class HeadEpoch:
 
 @dataclass(frozen=True)
 class _Pass:
-    """Heads that are trained in one pass over the rows, and their labels."""
+    """Heads that are trained in one pass over the rows."""
 
     heads: slice
     config: RunConfig
-    labels: npt.NDArray[np.int16]
+
+
+def _config(task: Task, part: slice) -> RunConfig:
+    """The configuration of a pass. If it has the heads of all classes, it takes a class's number for a sample's label."""
+    heads = part.stop - part.start
+    together = task.numbers is not None and heads == task.heads > 1
+    return replace(task.config, heads=heads, one_against_all=together)
+
+
+def _labels(task: Task, part: _Pass) -> npt.NDArray[np.int16]:
+    """The labels that the device takes in a pass."""
+    if part.config.one_against_all and task.numbers is not None:
+        return task.numbers
+    return task.labels[:, part.heads.start] if part.config.heads == 1 else task.labels[:, part.heads]
 
 
 class Heads:
@@ -69,22 +82,28 @@ class Heads:
     """
 
     def __init__(self, task: Task, backend: Backend) -> None:
-        self._task, self._backend = task, backend
+        self._backend = backend
         count, features, build = task.heads, task.config.features, backend.build
         size = max(1, min(count, build.heads, build.max_chunks // build.chunks(features)))
         self.refetches = bool(task.config.refetch)
         if self.refetches or task.config.ball:
             size = 1
-        self._passes = [self._pass(slice(start, min(start + size, count))) for start in range(0, count, size)]
-        self._goes_on = False  # whether the backend holds the model that the next epoch begins with
+        parts = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+        self._passes = [_Pass(part, _config(task, part)) for part in parts]
+        self._task = task
+        # The model that the backend holds, and the epoch that it begins next
+        self._held: tuple[_Int, int] | None = None
 
-    def _pass(self, part: slice) -> _Pass:
-        task, heads = self._task, part.stop - part.start
-        labels: npt.NDArray[np.int16] = task.labels[:, part.start] if heads == 1 else task.labels[:, part]
-        together = task.numbers is not None and heads == task.heads > 1
-        if together and task.numbers is not None:  # a class's number rather than a label for each head
-            labels = task.numbers
-        return _Pass(part, replace(task.config, heads=heads, one_against_all=together), labels)
+    def go_on(self, task: Task) -> None:
+        """Go on with other rows, such as the next ones of a stream. The backend is not told its configuration anew.
+
+        Parameters
+        ----------
+        task : Task
+            Rows and steps. Its configuration and its number of heads must be those of the task before.
+        """
+        assert task.config is self._task.config
+        self._task = task
 
     def epoch(
         self, number: int, words: _Int, step: int, progress: Callable[[int], None] = lambda samples: None
@@ -96,7 +115,7 @@ class Heads:
         number : int
             The epoch, counted from 0, which determines the order, the up bits and the seeds.
         words : _Int of shape (heads, features)
-            The models to begin with. After the first call they must be those that the last call returned.
+            The models to begin with.
         step : int
             Index of the step among the steps of the task.
         progress : callable
@@ -110,11 +129,11 @@ class Heads:
         task, backend = self._task, self._backend
         size = task.step(step, backend.build)
         bits = count = again = 0
-        total = EpochResult(0, 0, 0, 0, 0, 0, 0)
+        total: EpochResult | None = None
         words = words.copy()
         for turn, part in enumerate(self._passes):
             config = part.config
-            samples = task.samples(number, part.labels)
+            samples = task.samples(number, _labels(task, part))
             count = samples.order.size
             model = words[part.heads].reshape(config.model_shape())
             seed, told = task.options.seed, partial(self._progress, progress, turn, count)
@@ -123,21 +142,28 @@ class Heads:
                 fetched = epoch_with_refetching(backend, config, samples, model, seed, number, size, told)
                 result, model, twice = fetched.result, fetched.model, fetched.again
             else:
-                if not self._goes_on:
+                if not self._holds(words, number):
                     backend.begin(config, model, seed, number)
+                self._held = None
                 result = backend.epoch(samples, size, told)
                 model = backend.model()
-                self._goes_on = len(self._passes) == 1
             words[part.heads] = model.reshape(config.heads, config.features)
-            total += result
+            total = result if total is None else total + result
             again += twice
             bits += (
                 self._sample_bits(config, count, twice)
                 if result.sample_bytes is None
                 else 8 * result.sample_bytes
             )
+        if len(self._passes) == 1 and not self.refetches:
+            self._held = words.copy(), number + 1
+        assert total is not None
         loss = total.loss_sum * task.config.loss_unit(backend.build) / (count * len(words))
         return HeadEpoch(loss, count, bits, total, again), words
+
+    def _holds(self, words: _Int, number: int) -> bool:
+        """Whether the backend holds these models, and begins this epoch next."""
+        return self._held is not None and self._held[1] == number and np.array_equal(self._held[0], words)
 
     def _sample_bits(self, config: RunConfig, samples: int, twice: int) -> int:
         """Bits of ``samples`` samples with their labels, of which ``twice`` are sent again."""

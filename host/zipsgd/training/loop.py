@@ -73,7 +73,11 @@ class Run:
         return self.first_step + done >= len(self.task.steps) or bool(early and done)
 
     def train(
-        self, backend: Backend, callbacks: Callbacks, keep: Callable[["Run"], None] = lambda run: None
+        self,
+        backend: Backend,
+        callbacks: Callbacks,
+        keep: Callable[["Run"], None] = lambda run: None,
+        heads: Heads | None = None,
     ) -> None:
         """Train until the run is over, and leave the final model in ``state``.
 
@@ -85,18 +89,19 @@ class Run:
             Called as samples are taken and epochs end.
         keep : callable
             Called after each epoch, before the callbacks, for instance to write a checkpoint.
+        heads : Heads or None
+            The heads of the task on this backend; None for new ones.
         """
         self.state = self.state.rescaled(self.task.scalings, self.task.scale, backend.build)
-        for report in self._epochs(backend, callbacks):
+        for report in self._epochs(heads or Heads(self.task, backend), callbacks):
             keep(self)
             if not callbacks.epoch(report):
                 break
         if self.best.state is not None and self.task.options.patience:
             self.state = replace(self.best.state, epochs=self.state.epochs)
 
-    def _epochs(self, backend: Backend, callbacks: Callbacks) -> Iterator[EpochReport]:
+    def _epochs(self, heads: Heads, callbacks: Callbacks) -> Iterator[EpochReport]:
         task, options = self.task, self.task.options
-        heads = Heads(task, backend)
         words = self.state.words
         while not self.over:
             number, step = self.state.epochs, self.first_step + len(self.reports)

@@ -12,7 +12,7 @@ from .task import Task
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["opened"]
+__all__ = ["check_build", "opened"]
 
 
 def _wanted_build(wanted: BackendOptions, task: Task) -> Build | None:
@@ -37,7 +37,7 @@ def _wanted_build(wanted: BackendOptions, task: Task) -> Build | None:
     return None
 
 
-def _check_build(task: Task, build: Build) -> None:
+def check_build(task: Task, build: Build) -> None:
     """Check that a build can train one head of a task.
 
     Parameters
@@ -88,7 +88,7 @@ def opened(
     if isinstance(backend, str):
         backend = BackendOptions(backend)
     if not isinstance(backend, BackendOptions):
-        _check_build(task, backend.build)
+        check_build(task, backend.build)
         check(backend.build)
         yield backend
         return
@@ -96,12 +96,12 @@ def opened(
         backend = backend.with_build(build)
     found = _wanted_build(backend, task)
     if found is not None:
-        _check_build(task, found)
+        check_build(task, found)
         check(found)
     device = open_backend(backend.with_build(found))
     _log.debug("%s: %s", device.name, device.build)
     try:
-        _check_build(task, device.build)
+        check_build(task, device.build)
         check(device.build)
         yield device
     finally:

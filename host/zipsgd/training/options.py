@@ -155,10 +155,15 @@ class Options:
         other = [f for f in fields(self) if getattr(self, f.name) != f.default]
         return f"Options({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in other)})"
 
-    @property
+    @cached_property
     def regulariser(self) -> Regulariser:
         """Regulariser: The penalties and bounds."""
         return Regulariser(self.l2, self.l1, self.bound, self.radius)
+
+    @cached_property
+    def device_regulariser(self) -> Regulariser:
+        """Regulariser: The penalties and bounds for the model and the loss of the device."""
+        return self.regulariser.scaled(self.objective.scale)
 
     @cached_property
     def objective(self) -> Objective:

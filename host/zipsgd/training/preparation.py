@@ -10,17 +10,16 @@ import numpy.typing as npt
 from zipsgd.data import DataError, Scaling, Table, as_table
 from zipsgd.golden.run import RunConfig
 from zipsgd.memory import default_memory
-from zipsgd.rows import Rows, ranges
+from zipsgd.rows import Rows
 
-from .automatic_step import Problem, automatic_steps
+from .automatic_step import automatic_steps
 from .options import Options
-from .state import State
 from .steps import step_sizes
 from .targets import Labels, Targets, classes_of
 from .task import Task, fit_in_memory
 from .weights import copies
 
-__all__ = ["make_task", "prepare"]
+__all__ = ["arranged", "make_task", "prepare", "scaled_task"]
 
 _Float = npt.NDArray[np.float64]
 _Int = npt.NDArray[np.int64]
@@ -73,7 +72,6 @@ def make_task(
     weights: _Float | None = None,
     classes: tuple[float, ...] = (),
     memory: int | None = None,
-    known: State | None = None,
 ) -> Task:
     """Prepare a table for training, with given labels instead of the table's own.
 
@@ -91,8 +89,6 @@ def make_task(
         The labels of the classes in ascending order; empty for regression.
     memory : int or None
         Bytes for the scaled data; None for a quarter of the free memory.
-    known : State or None
-        A model whose scaling is kept, but widened where the table exceeds its range; None for a new scaling.
 
     Returns
     -------
@@ -100,32 +96,134 @@ def make_task(
         The prepared data set.
     """
     memory = default_memory() if memory is None else memory
+    table, labels, shares = arranged(table, labels, options, weights)
+    columns = Scaling.fit(table, options.level_steps)
+    targets = Targets.fit(labels, options.objective)
+    sizes = (
+        [] if options.step_size is None else step_sizes(options.step_size, options.schedule, options.epochs)
+    )
+    scalings = targets.scalings(columns)
+    task = scaled_task(table, options, targets, scalings, sizes, shares, classes=classes, memory=memory)
+    if options.step_size is None:
+        task = replace(task, step_sizes=automatic_steps(task))
+    _report(task)
+    return task
+
+
+def arranged(
+    table: Table, labels: Labels, options: Options, weights: _Float | None
+) -> tuple[Table, Labels, _Float | None]:
+    """Rows in the order that the options ask for, with the copies that whole weights stand for.
+
+    Parameters
+    ----------
+    table, labels, options, weights
+        See :func:`make_task`.
+
+    Returns
+    -------
+    Table
+        The rows.
+    Labels
+        Their labels.
+    _Float of shape (rows,) or None
+        Shares of the rows in an epoch, see :func:`.weights.copies`.
+
+    Raises
+    ------
+    ValueError
+        All weights are 0.
+    """
     index = np.arange(len(table.labels))
-    if options.sort_rows:
+    if options.sort_rows and index.size > 1:
         from .content_order import content_order  # numba takes a second to import
 
         index = content_order(table.features, labels.values)
     shares = None
     if weights is not None:
         index, shares = copies(index, weights[index])
-    if options.sort_rows or weights is not None:
+    if (options.sort_rows and index.size > 1) or weights is not None:
         table, labels = table.take(index), labels.take(index)
-    columns = Scaling.fit(table, options.level_steps)
-    former = known.scalings if known is not None and known.scalings else None
-    if known is not None and former is not None:
-        columns = _widened(columns, known, table.features)
-    scale, levels = 1.0, None
+    return table, labels, shares
+
+
+def scaled_task(
+    table: Table,
+    options: Options,
+    targets: Targets,
+    scalings: tuple[Scaling, ...],
+    sizes: list[float],
+    shares: _Float | None,
+    *,
+    classes: tuple[float, ...] = (),
+    memory: int,
+    former: Task | None = None,
+) -> Task:
+    """Scale a table whose scaling is known, and place its levels.
+
+    Parameters
+    ----------
+    table : Table
+        The rows, in their order.
+    options : Options
+        How to train.
+    targets : Targets
+        Labels and their scaling.
+    scalings : tuple of Scaling
+        Scaling of each head.
+    sizes : list of float
+        Step size of each epoch.
+    shares : _Float of shape (rows,) or None
+        Shares of the rows in an epoch.
+    classes : tuple of float
+        The labels of the classes in ascending order; empty for regression.
+    memory : int
+        Bytes for the scaled data.
+    former : Task or None
+        A task of the same kind of rows. Its configuration is used again if the options are the same.
+
+    Returns
+    -------
+    Task
+        The prepared data set.
+    """
+    scale = 1.0
     if options.levels == "optimal":
-        from zipsgd.levels.placement import level_scale, level_table  # numba takes a second to import
+        from zipsgd.levels.placement import level_scale  # numba takes a second to import
 
         scale = level_scale(options.level_bits)
-    values = fit_in_memory(columns.rows(table.features, scale), memory)
+    values = fit_in_memory(scalings[0].rows(table.features, scale), memory)
+    if former is not None and former.options is options and former.config.levels is None:
+        config = former.config
+    else:
+        config = _configuration(options, values)
+    labels = np.empty(targets.labels.values.shape, dtype=np.int16)
+    for head, scaling in enumerate(scalings):
+        labels[:, head] = scaling.labels(targets.labels.values[:, head])
+    return Task(
+        table,
+        options,
+        targets,
+        scalings,
+        scale,
+        values,
+        labels,
+        sizes,
+        config,
+        shares,
+        classes,
+        memory,
+    )
+
+
+def _configuration(options: Options, values: Rows) -> RunConfig:
+    """The configuration of a run on scaled ``values``, with their levels."""
+    levels, objective = None, options.objective
     if options.levels == "optimal":
+        from zipsgd.levels.placement import level_table  # numba takes a second to import
+
         levels = level_table(values, options.base_bits, options.level_bits, shared=options.shared_levels)
-    objective = options.objective
-    targets = Targets.fit(labels, objective, former)
-    scalings = targets.scalings(columns)
-    config = RunConfig(
+    return RunConfig(
         values.shape[1],
         options.base_bits,
         options.quantisations,
@@ -138,39 +236,6 @@ def make_task(
         polynomial=objective.polynomial,
         refetch=options.refetches,
     )
-    words = [scaling.labels(target) for scaling, target in zip(scalings, labels.values.T, strict=True)]
-    labels_scaled = np.stack(words, axis=1)
-    if options.step_size is None:
-        problem = Problem(columns.rows(table.features), labels_scaled, config, scale, table.names)
-        sizes = automatic_steps(problem, options)
-    else:
-        sizes = step_sizes(options.step_size, options.schedule, options.epochs)
-    task = Task(
-        table,
-        options,
-        targets,
-        scalings,
-        scale,
-        values,
-        labels_scaled,
-        sizes,
-        config,
-        shares,
-        classes,
-        memory,
-    )
-    _report(task)
-    return task
-
-
-def _widened(columns: Scaling, known: State, features: Rows) -> Scaling:
-    """The scaling of a known model, widened where ``features`` exceed its range. Columns without weights get the new one."""
-    low, high, _ = ranges(features)
-    former, used = known.scalings[0], known.words[:, :-1].any(axis=0)
-    centre = np.where(used, former.centre, columns.centre)
-    needed = np.maximum(high - centre, centre - low)
-    spread = np.where(used, np.maximum(former.spread, needed), columns.spread)
-    return replace(columns, centre=centre, spread=spread)
 
 
 def _checked_weights(weights: _Float, table: Table) -> _Float:

@@ -79,6 +79,8 @@ class State:
             The converted state; the words are unchanged if scalings and precision are.
         """
         unit = scale * 2.0**-build.model_frac
+        if self.scalings is scalings and self.unit == unit:
+            return self
         words = self.words
         if self.scalings:
             limit = 1 << (build.model_bits - 1)
@@ -119,12 +121,10 @@ class State:
         _Float of shape (heads, features)
             Weights, with the intercepts in the last column.
         """
-        return np.stack(
-            [
-                np.append(*scaling.coefficients(words * self.unit))
-                for words, scaling in zip(self.words, self.scalings, strict=True)
-            ]
-        )
+        models = np.empty(self.words.shape)
+        for model, words, scaling in zip(models, self.words, self.scalings, strict=True):
+            model[:-1], model[-1] = scaling.coefficients(words * self.unit)
+        return models
 
     def models(self) -> _Float:
         """The final models in the data's units: the mean if models are averaged, and otherwise the last models.
@@ -193,8 +193,8 @@ class State:
 
 def _translated(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: float, limit: int) -> _Int:
     """Convert the words of a model to another scaling or unit, and clip them to -limit .. limit - 1."""
-    same = unit == new_unit and all(
-        np.array_equal(a, b) for a, b in zip(vars(old).values(), vars(new).values())
+    same = unit == new_unit and (
+        old is new or all(np.array_equal(a, b) for a, b in zip(vars(old).values(), vars(new).values()))
     )
     if same:
         return words

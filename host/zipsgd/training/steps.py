@@ -1,6 +1,7 @@
 """Step sizes: the largest first step that is safe, and the schedules by which steps shrink."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +10,21 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import PHASE_BITS, THRESHOLD_BITS
 from zipsgd.rows import Rows, iterate_blocks
 
-__all__ = ["SCHEDULES", "check_schedule", "factor", "largest_step", "step_sizes"]
+__all__ = [
+    "SAMPLED",
+    "SCHEDULES",
+    "Spread",
+    "check_schedule",
+    "factor",
+    "largest_step",
+    "safe_step",
+    "spread_of",
+    "step_sizes",
+]
 
 _Float = npt.NDArray[np.float64]
 
-SCHEDULES: dict[str, Callable[[int, int], float]] = {
+SCHEDULES: dict[str, Callable[[float, int], float]] = {
     "linear": lambda epoch, epochs: 1 - epoch / epochs,
     "constant": lambda epoch, epochs: 1.0,
     "sqrt": lambda epoch, epochs: (1 + epoch) ** -0.5,
@@ -28,7 +39,7 @@ _MOST_STEP = 0.9
 """Largest step per sample, because a device's step is below 1 (:class:`zipsgd.golden.loss.Step`)."""
 _MOST_THRESHOLD = 0.9 * 2.0 ** (THRESHOLD_BITS - PHASE_BITS - Build().model_frac)
 """Largest L1 threshold per mini-batch, for a device of the default widths (:class:`zipsgd.golden.prox.Prox`)."""
-_SAMPLED = 2048
+SAMPLED = 2048
 """Most rows from which the largest eigenvalue is estimated."""
 _POWER_STEPS = 20
 """Iterations of the power method."""
@@ -58,15 +69,15 @@ def check_schedule(schedule: str | Sequence[float]) -> None:
         )
 
 
-def factor(schedule: str | Sequence[float], epoch: int, epochs: int) -> float:
+def factor(schedule: str | Sequence[float], epoch: float, epochs: int) -> float:
     """The ratio of an epoch's step size to the first one.
 
     Parameters
     ----------
     schedule : str or sequence of float
         A name of :data:`SCHEDULES`, or a factor for each epoch; the last factor holds for all further epochs.
-    epoch : int
-        The epoch, counted from 0.
+    epoch : float
+        The epoch, counted from 0; a fraction where a run does not come in whole epochs.
     epochs : int
         Number of epochs of the run.
 
@@ -77,7 +88,25 @@ def factor(schedule: str | Sequence[float], epoch: int, epochs: int) -> float:
     """
     if isinstance(schedule, str):
         return SCHEDULES[schedule](epoch, epochs)
-    return schedule[min(epoch, len(schedule) - 1)]
+    return schedule[min(int(epoch), len(schedule) - 1)]
+
+
+class Spread(NamedTuple):
+    """What the largest safe step depends on, of scaled rows.
+
+    Parameters
+    ----------
+    length : float
+        Mean squared length of a row, with the intercept's column of ones.
+    variance : float
+        Mean over rows of the sum of the variances of a row's quantised values, in units of the squared distance between levels.
+    largest : float
+        Largest eigenvalue of A^T A / rows.
+    """
+
+    length: float
+    variance: float
+    largest: float
 
 
 def step_sizes(first: float, schedule: str | Sequence[float], epochs: int) -> list[float]:
@@ -103,8 +132,10 @@ def step_sizes(first: float, schedule: str | Sequence[float], epochs: int) -> li
 def _largest_eigenvalue(values: Rows) -> float:
     """The largest eigenvalue of A^T A / rows, by power iteration on evenly spaced rows."""
     count = values.shape[0]
-    rows = np.unique(np.linspace(0, count - 1, min(count, _SAMPLED)).astype(np.int64))
+    rows = np.unique(np.linspace(0, count - 1, min(count, SAMPLED)).astype(np.int64))
     block = values[rows].astype(np.float64)
+    if rows.size == 1:
+        return float(np.vdot(block, block))
     vector: _Float = np.random.default_rng(0).normal(size=(block.shape[1],))
     length = 0.0
     for _ in range(_POWER_STEPS):
@@ -112,6 +143,62 @@ def _largest_eigenvalue(values: Rows) -> float:
         length = float(np.linalg.norm(moved))
         vector = moved / length
     return length
+
+
+def spread_of(values: Rows, base_bits: int, samples_per_value: int) -> Spread:
+    """Measure what the largest safe step depends on, in one pass over the rows.
+
+    Parameters
+    ----------
+    values, base_bits, samples_per_value
+        See :func:`largest_step`.
+
+    Returns
+    -------
+    Spread
+        Length, variance and largest eigenvalue.
+    """
+    unit = 2.0 ** (1 - base_bits)
+    squared = variance = 0.0
+    for _, block in iterate_blocks(values):
+        squared += float(np.einsum("ij,ij->", block, block, dtype=np.float64))
+        if samples_per_value:
+            above = (block + 1) / np.float32(unit)  # from the lowest level
+            above -= np.floor(above)
+            variance += float(np.sum(above * (1 - above), dtype=np.float64))
+    rows = values.shape[0]
+    return Spread(squared / rows, variance / rows, _largest_eigenvalue(values))
+
+
+def safe_step(
+    spread: Spread,
+    batch_size: int = 1,
+    base_bits: int = 8,
+    curvature: float = 1.0,
+    l2: float = 0.0,
+    l1: float = 0.0,
+) -> float:
+    """The largest step that is safe for rows whose spread is known.
+
+    Parameters
+    ----------
+    spread : Spread
+        See :func:`spread_of`.
+    batch_size, base_bits, curvature, l2, l1
+        See :func:`largest_step`.
+
+    Returns
+    -------
+    float
+        Step size of the first epoch, for features in [-1, 1].
+    """
+    unit = 2.0 ** (1 - base_bits)
+    length = spread.length + spread.variance * unit**2
+    slope = curvature * (spread.largest + 2 * length / batch_size) + l2
+    most = _MOST_STEP * batch_size
+    if l1:
+        most = min(most, _MOST_THRESHOLD / l1)
+    return float(f"{min(_SHARE / slope, most) if slope else most:.1e}")
 
 
 def largest_step(
@@ -151,17 +238,5 @@ def largest_step(
     float
         Step size of the first epoch, for features in [-1, 1].
     """
-    unit = 2.0 ** (1 - base_bits)
-    squared = variance = 0.0
-    for _, block in iterate_blocks(values):
-        squared += float(np.einsum("ij,ij->", block, block, dtype=np.float64))
-        if samples_per_value:
-            above = (block + 1) / np.float32(unit)  # from the lowest level
-            above -= np.floor(above)
-            variance += float(np.sum(above * (1 - above), dtype=np.float64))
-    length = (squared + variance * unit**2) / values.shape[0]
-    slope = curvature * (_largest_eigenvalue(values) + 2 * length / batch_size) + l2
-    most = _MOST_STEP * batch_size
-    if l1:
-        most = min(most, _MOST_THRESHOLD / l1)
-    return float(f"{min(_SHARE / slope, most) if slope else most:.1e}")
+    spread = spread_of(values, base_bits, samples_per_value)
+    return safe_step(spread, batch_size, base_bits, curvature, l2, l1)

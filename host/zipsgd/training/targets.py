@@ -1,6 +1,5 @@
 """The targets of the heads: numbers for regression, +-1 for each class for classification."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +94,7 @@ class Targets:
     spread: tuple[float, ...]
 
     @classmethod
-    def fit(cls, labels: Labels, objective: Objective, former: Sequence[Scaling] | None = None) -> "Targets":
+    def fit(cls, labels: Labels, objective: Objective) -> "Targets":
         """Choose the scaling: numbers to [-1, 1], and classes as the loss requires.
 
         Parameters
@@ -104,8 +103,6 @@ class Targets:
             Labels in their own units.
         objective : Objective
             The loss.
-        former : sequence of Scaling or None
-            Scalings to keep, but widened where the numbers exceed their range; None for new ones.
 
         Returns
         -------
@@ -121,11 +118,10 @@ class Targets:
             spread = objective.scale if objective.polynomial else (1 << LABEL_FRAC) / LABEL_ONE
             return cls(labels, (0.0,) * labels.heads, (spread,) * labels.heads)
         centres, spreads = [], []
-        for head, target in enumerate(labels.values.T):
+        for target in labels.values.T:
             low, high = float(target.min()), float(target.max())
-            known = None if former is None else former[head]
-            centre = float(np.clip(target.mean(), low, high)) if known is None else known.label_centre
-            spread = max(high - centre, centre - low, 0.0 if known is None else known.label_spread) or 1.0
+            centre = float(np.clip(target.mean(), low, high))
+            spread = max(high - centre, centre - low) or 1.0
             if not np.isfinite(spread):
                 raise DataError("y: values near the largest float64; divide them by a constant first")
             centres.append(centre)

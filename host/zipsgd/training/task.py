@@ -127,7 +127,9 @@ class Task:
             The step.
         """
         step = self.steps[number]
-        penalty = self.options.regulariser.scaled(self.options.objective.scale)
+        penalty = self.options.device_regulariser
+        if not penalty.any:
+            return step
         return replace(step, prox=penalty.prox(self.rounded_size(step), self.scale, build))
 
     def rounded_size(self, step: Step) -> float:
@@ -149,6 +151,8 @@ class Task:
         """
         if self.shares is not None:
             return draw(self.shares, self.options.seed, epoch)
+        if self.rows == 1:
+            return np.zeros(1, dtype=np.int64)
         return np.random.default_rng((self.options.seed, epoch)).permutation(self.rows)
 
     def samples(self, epoch: int, labels: npt.NDArray[np.int16]) -> EpochSamples:

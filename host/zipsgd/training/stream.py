@@ -1,0 +1,148 @@
+"""Training on rows that come in parts, with what is known of all rows so far."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.data import Scaling, Table
+from zipsgd.driver import DeviceError
+from zipsgd.memory import default_memory
+
+from .callbacks import Callbacks
+from .growth import converted, grown
+from .loop import Run
+from .options import Options
+from .preparation import arranged, scaled_task
+from .seen import Seen
+from .session import Session
+from .state import State
+from .steps import factor, safe_step
+from .targets import Labels, Targets
+from .task import Task
+
+__all__ = ["next_task", "train_part"]
+
+_Float = npt.NDArray[np.float64]
+
+_WHOLE = 32
+"""Rows of a part that counts as a whole epoch for the schedule. Smaller parts count as fractions, or the step would shrink to
+nothing before a stream of single rows has been learnt from."""
+_SMALL = 1 << 18
+"""Values of a part that fit into memory wherever zipsgd does."""
+
+
+def next_task(
+    table: Table,
+    labels: Labels,
+    options: Options,
+    weights: _Float | None,
+    state: State,
+    seen: Seen | None,
+    former: Task | None = None,
+) -> tuple[Task, Seen]:
+    """Prepare the next rows of a stream for one epoch.
+
+    The scaling covers all rows so far (:func:`.growth.grown`). The automatic step size is from all rows so far, too.
+
+    Parameters
+    ----------
+    table : Table
+        The rows.
+    labels : Labels
+        Their labels.
+    options : Options
+        How to train. The number of epochs does not matter, and the schedule must not need it.
+    weights : _Float of shape (rows,) or None
+        Weights of the rows.
+    state : State
+        The model to go on from.
+    seen : Seen or None
+        What is known of the rows so far; None before the first part, and after training on a whole set.
+    former : Task or None
+        The part before, whose configuration is used again if the options are the same object.
+
+    Returns
+    -------
+    Task
+        The prepared rows.
+    Seen
+        What is known with these rows.
+    """
+    table, labels, shares = arranged(table, labels, options, weights)
+    objective = options.objective
+    if seen is None:
+        seen = Seen.of_model(state) if state.scalings else Seen.none(table.features.shape[1], labels.heads)
+    now = seen.with_rows(table.features, labels.values)
+    numbers = labels.numbers is None
+    if not state.scalings:
+        targets = Targets.fit(labels, objective)
+        scalings = targets.scalings(Scaling.fit(table, options.level_steps))
+    else:
+        scalings = grown(state.scalings, seen, now, numbers=numbers)
+        if numbers:
+            centres = tuple(scaling.label_centre for scaling in scalings)
+            targets = Targets(labels, centres, tuple(scaling.label_spread for scaling in scalings))
+        else:
+            targets = Targets.fit(labels, objective)
+            if targets.spread[0] != scalings[0].label_spread:  # of another loss
+                scalings = targets.scalings(scalings[0])
+    first = options.step_size
+    if first is None:
+        now = now.with_spread(scalings[0].rows(table.features), options.base_bits, options.quantisations)
+        penalty = options.device_regulariser
+        first = safe_step(
+            now.spread(scalings[0].centre, scalings[0].spread),
+            options.batch_size,
+            options.base_bits,
+            objective.curvature,
+            penalty.l2,
+            penalty.l1,
+        )
+    sizes = [first * factor(options.schedule, now.epochs, options.epochs)]
+    count, columns = table.features.shape
+    memory = 4 * _SMALL if count * (columns + 1) <= _SMALL else default_memory()
+    task = scaled_task(table, options, targets, scalings, sizes, shares, memory=memory, former=former)
+    return task, replace(now, epochs=now.epochs + min(1.0, count / _WHOLE))
+
+
+def train_part(
+    session: Session,
+    backend: Any,
+    task: Task,
+    state: State,
+    callbacks: Callbacks,
+    keep: Callable[[Run], None],
+) -> None:
+    """Train on the next rows of a stream for one epoch. If that fails, the backend is closed.
+
+    Parameters
+    ----------
+    session : Session
+        Keeps the backend open from part to part.
+    backend : str, BackendOptions or Backend
+        As in :func:`.opening.opened`.
+    task : Task
+        The rows, from :func:`next_task`.
+    state : State
+        The model to begin with.
+    callbacks : Callbacks
+        Called as in a run.
+    keep : callable
+        Called with the run after the epoch, before the callbacks.
+    """
+    try:
+        device, heads = session.use(backend, task)
+        limit = 1 << (device.build.model_bits - 1)
+        run = Run(task, converted(state, task.scalings, limit))
+        callbacks.begin(task, device.build)
+        run.train(device, callbacks, keep, heads)
+    except BaseException as error:
+        session.close()
+        if isinstance(error, DeviceError):
+            error.add_note(
+                "The model is the one from before these rows. The next call opens the backend again."
+            )
+        raise
