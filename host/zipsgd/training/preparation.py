@@ -53,11 +53,14 @@ def prepare(
         The data cannot be trained on, or the options do not fit them.
     """
     table, options = as_table(X, y), options or Options()
-    classes: _Float = np.empty(0)
+    classes: npt.NDArray[Any] = np.empty(0)
     if options.classify:
         classes, numbers = classes_of(table)
         labels = Labels.of_classes(numbers, classes.size)
+        if table.textual:
+            table = table.with_labels(numbers.astype(np.float64))
     else:
+        _check_numbers(table)
         labels = Labels(table.labels.reshape(len(table.labels), -1))
         _check_varies(table)
     checked = None if weights is None else _checked_weights(np.asarray(weights, dtype=np.float64), table)
@@ -70,7 +73,7 @@ def make_task(
     options: Options,
     *,
     weights: _Float | None = None,
-    classes: tuple[float, ...] = (),
+    classes: tuple[float, ...] | tuple[str, ...] = (),
     memory: int | None = None,
     known: State | None = None,
 ) -> Task:
@@ -86,7 +89,7 @@ def make_task(
         How to train.
     weights : _Float of shape (rows,) or None
         Weights of the rows, 0 or positive; None for equal weights.
-    classes : tuple of float
+    classes : tuple of float or str
         The labels of the classes in ascending order; empty for regression.
     memory : int or None
         Bytes for the scaled data; None for a quarter of the free memory.
@@ -194,6 +197,16 @@ def _checked_weights(weights: _Float, table: Table) -> _Float:
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise DataError("weights must be finite numbers from 0 on")
     return weights
+
+
+def _check_numbers(table: Table) -> None:
+    """Raise DataError if the labels are text."""
+    if table.textual:
+        shown = ", ".join(map(repr, np.unique(table.labels)[:3].tolist()))
+        raise DataError(
+            f"{table.source}: the label {table.label_name!r} is text, such as {shown}: --classify trains a classifier on it "
+            f"(in Python: classify=True), or --label names another column"
+        )
 
 
 def _check_varies(table: Table) -> None:
