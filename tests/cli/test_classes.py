@@ -191,9 +191,7 @@ def test_two_classes_with_and_without_labels(run, tmp_path):
     np.savetxt(tmp_path / "new.csv", X[:, ::-1], delimiter=",", header=header, comments="", fmt="%.17g")
     status, text, err = run("predict", tmp_path / "new.csv", "--model", model)
     assert status == 0
-    assert (
-        "150 rows of 4 features, as the model takes them, without labels; header: yes (x3, x2, x1, x0)" in err
-    )
+    assert "150 rows of the model's 4 features, no labels; header: yes (x3, x2, x1, x0)" in err
     assert "accuracy" not in err
     assert set(text.split()) == {"-1", "1"}
     right = np.mean(np.array(text.split(), dtype=float) == labels)

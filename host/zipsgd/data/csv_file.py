@@ -25,8 +25,8 @@ __all__ = ["CsvColumns", "read_csv"]
 _BLOCK = 1 << 20
 """Bytes of text at a time."""
 _SKIPPED = re.compile(rb"^[ \t]+\r?$|^ *[#@][^\r\n]*", re.MULTILINE)
-_SKIPPED_BEGINS = re.compile(rb"(?:\A|\n)[ \t#@]")
-"""Faster than a search of the whole pattern."""
+_MAYBE_SKIPPED = re.compile(rb"\n[ \t#@]")
+"""Begins with a plain character, so that the search is fast."""
 _BLANKS = re.compile(rb"[ \t]+")
 _AROUND = re.compile(rb"^[ \t]+|[ \t]+(?=\r?$)", re.MULTILINE)
 _BLANK_BEFORE_QUOTE = re.compile(rb'(?:^|[;,\t])[ \t]+"', re.MULTILINE)
@@ -69,7 +69,7 @@ class _Feed(io.RawIOBase):
         if quotes and (self._blanks or _SKIPPED.search(text) or _BLANK_BEFORE_QUOTE.search(text)):
             raise _UnusualError
         if not quotes:
-            if _SKIPPED_BEGINS.search(text):
+            if text[:1] in (b" ", b"\t", b"#", b"@") or _MAYBE_SKIPPED.search(text):
                 text = _SKIPPED.sub(b"", text)
             if self._blanks:
                 text = _BLANKS.sub(b" ", _AROUND.sub(b"", text))

@@ -1,8 +1,10 @@
 """Data files of a user: text, LIBSVM, NPY, NPZ, Parquet and Arrow."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
+from .cells import quoted
 from .columnar_file import read_arrow, read_parquet
 from .columns import Columns
 from .csv_file import read_csv
@@ -15,6 +17,11 @@ from .source import format_of, regular_file, title
 from .table import Table
 
 __all__ = ["columns_of", "load_file"]
+
+_log = logging.getLogger(__name__)
+
+UNNAMED = "Unnamed: 0"
+"""The first column, if its header is empty, as pandas calls it; pandas writes such a column for its index."""
 
 
 def columns_of(path: Path, source: str, kind: str, reading: Reading) -> Columns:
@@ -81,10 +88,17 @@ def load_file(path: str | Path, **words: Any) -> Table:
             return _fixed(file, source, kind, reading)
         columns = columns_of(file, source, kind, reading)
         table = table_of(columns, reading)
-    headed = columns.headed if kind == "csv" else None
-    what = f"label {table.label_name!r}" + f", {kind}" * (kind != "csv")
-    describe(source, table.features.shape, columns.names, headed, what)
+    describe(source, _contents(table), columns.names, columns.headed if kind == "csv" else None)
+    if table.names[0] == UNNAMED:
+        _log.info(
+            "%s: the first column has no name; if it only counts rows: --ignore %s", source, quoted(UNNAMED)
+        )
     return table
+
+
+def _contents(table: Table) -> str:
+    rows, features = table.features.shape
+    return f"{rows:,} rows of {features:,} features, label {table.label_name!r}"
 
 
 def _fixed(file: Path, source: str, kind: str, reading: Reading) -> Table:
@@ -102,5 +116,5 @@ def _fixed(file: Path, source: str, kind: str, reading: Reading) -> Table:
         raise DataError(f"{source}: this format holds numbers alone, without a header; leave out {option}")
     table = npz_table(file, source, reading.memory) if kind == "npz" else read_libsvm(file, source)
     table = table.without_columns(reading.ignored)
-    describe(source, table.features.shape, table.names, None, f"label {table.label_name!r}, {kind}")
+    describe(source, _contents(table))
     return table

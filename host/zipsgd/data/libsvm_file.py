@@ -1,7 +1,6 @@
 """LIBSVM text as a dense table."""
 
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -17,12 +16,16 @@ from .table import Table
 
 __all__ = ["read_libsvm"]
 
-_BLOCK = 1 << 24
-"""Bytes of text at a time."""
+_BLOCK = 1 << 20
+"""Bytes of text at a time: few enough for the second-level cache."""
 _MOST_COLUMNS = 1 << 16
 """No build takes more features."""
 _COMMENT = re.compile(rb"#[^\n]*")
-_SPACE, _COLON, _END = (np.frombuffer(marks, np.uint8) for marks in (b" \t\r\n\v\f", b":", b"\n"))
+_SPACE, _COLON, _END, _DIGITS = (
+    np.frombuffer(marks, np.uint8) for marks in (b" \t\r\n\v\f", b":", b"\n", b"0123456789")
+)
+
+_TO_LINES = bytes.maketrans(b" \t\r\v\f:", b"\n" * 6)
 
 _Marks = npt.NDArray[np.bool_]
 
@@ -102,13 +105,13 @@ def _fields_per_line(text: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     begins = ~space & np.concatenate([[True], space[:-1]])
     ends = ~space & np.concatenate([space[1:], [True]])
     starts, stops = np.flatnonzero(begins), np.flatnonzero(ends) + 1
-    line = np.concatenate([[0], np.cumsum(text == _END[0])])[starts]
+    line = np.concatenate([[0], np.cumsum(text == _END[0], dtype=np.int32)])[starts]
     first = np.concatenate([[True], line[1:] != line[:-1]]) if line.size else np.empty(0, dtype=bool)
     colons = np.flatnonzero(text == _COLON[0])
     if colons.size != starts.size - np.count_nonzero(first):
         raise _BrokenError
     pairs, pair_stops = starts[~first], stops[~first]
-    digits = np.concatenate([[0], np.cumsum((text >= ord("0")) & (text <= ord("9")))])
+    digits = np.concatenate([[0], np.cumsum(_is_one_of(text, _DIGITS), dtype=np.int32)])
     # As many colons as pairs, and the n-th colon lies within the n-th pair, behind digits alone
     if not ((pairs < colons) & (colons < pair_stops - 1)).all():
         raise _BrokenError
@@ -117,19 +120,31 @@ def _fields_per_line(text: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     return np.diff(np.append(np.flatnonzero(first), starts.size))
 
 
+def _numbers(text: bytes) -> npt.NDArray[np.float64]:
+    """All numbers of a text, in order. Raises _BrokenError if there is anything else."""
+    import pyarrow as pa  # only now, so that `import zipsgd` is quick
+    import pyarrow.csv as arrow
+
+    try:
+        column = arrow.read_csv(
+            pa.BufferReader(text.translate(_TO_LINES)),
+            arrow.ReadOptions(column_names=["number"], use_threads=False),
+            arrow.ParseOptions(quote_char=False),
+            arrow.ConvertOptions(column_types={"number": pa.float64()}, null_values=[]),
+        ).column(0)
+    except pa.ArrowInvalid:
+        raise _BrokenError from None
+    numbers: npt.NDArray[np.float64] = column.to_numpy()
+    return numbers
+
+
 class _Block:
     """The rows of a part of the text: ``labels``, and ``rows``, ``columns`` (from 0) and ``values`` of all entries."""
 
     def __init__(self, text: bytes) -> None:
         text = _COMMENT.sub(b"", text)
         entries = _fields_per_line(np.frombuffer(text, np.uint8)) - 1
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", DeprecationWarning)  # only an error from NumPy 2.3 on
-                words = text.replace(b":", b" ").decode("ascii")
-                numbers = np.fromstring(words, sep=" ") if entries.size else np.empty(0)
-        except (ValueError, DeprecationWarning):
-            raise _BrokenError from None
+        numbers = _numbers(text) if entries.size else np.empty(0)
         if numbers.size != entries.size + 2 * entries.sum() or not np.isfinite(numbers).all():
             raise _BrokenError
         is_label = np.zeros(numbers.size, dtype=bool)

@@ -240,8 +240,13 @@ def _fixed(file: Path, source: str, kind: str, wanted: _Wanted, memory: int) -> 
         places = [number - least for number in numbers]
     else:
         raise _missing(source, [f"column {i}" for i in range(count)], wanted.columns)
-    describe(source, (values.shape[0], len(places)), (), None, kind)
+    describe(source, _contents(values.shape[0], len(places), labels, wanted))
     return select_columns(values, places), labels
+
+
+def _contents(rows: int, features: int, labels: _Labels | None, wanted: _Wanted) -> str:
+    label = "no labels" if labels is None else f"label {wanted.label!r}"
+    return f"{rows:,} rows of the model's {features:,} features, {label}"
 
 
 def _of_columns(columns: Columns, kind: str, wanted: _Wanted, memory: int) -> tuple[Rows, _Labels | None]:
@@ -274,14 +279,8 @@ def _of_columns(columns: Columns, kind: str, wanted: _Wanted, memory: int) -> tu
     named: dict[str, Texts] = dict(zip(hot, texts))
     rows = expand(values, named, wanted.categories, wanted.order, plain, columns.source)
     found = _labels_of(texts[len(hot) :], columns)
-    said = ", without labels" if found is None else f" and label {wanted.label!r}"
-    describe(
-        columns.source,
-        (rows.shape[0], len(wanted.columns)),
-        names,
-        columns.headed if kind == "csv" else None,
-        (f"{kind}" if kind != "csv" else "as the model takes them") + said,
-    )
+    said = _contents(rows.shape[0], len(wanted.columns), found, wanted)
+    describe(columns.source, said, names, columns.headed if kind == "csv" else None)
     return materialised(rows, memory), found
 
 

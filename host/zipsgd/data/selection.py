@@ -24,29 +24,23 @@ _ALL = "all"
 _SHOWN = 6
 
 
-def describe(
-    source: str, shape: tuple[int, ...], names: Sequence[str], headed: bool | None, what: str
-) -> None:
+def describe(source: str, what: str, names: Sequence[str] = (), headed: bool | None = None) -> None:
     """Log what has been read.
 
     Parameters
     ----------
     source : str
         Name of the data.
-    shape : tuple of int
-        Rows and features.
+    what : str
+        The numbers of rows and features, and the label.
     names : sequence of str
         Names of the columns in the file.
     headed : bool or None
         Whether they come from a header; None where a format has no header line.
-    what : str
-        What the label is.
     """
     listed = ", ".join(names[:_SHOWN]) + ", ..." * (len(names) > _SHOWN)
     header = {True: f"; header: yes ({listed})", False: "; header: no", None: ""}[headed]
-    _log.info("%s: %s rows of %s features, %s%s", source, f"{shape[0]:,}", f"{shape[1]:,}", what, header)
-    if names and names[0] == "Unnamed: 0" and headed:
-        _log.info("%s: the first column has no name; if it only counts rows: --ignore 'Unnamed: 0'", source)
+    _log.info("%s: %s%s", source, what, header)
 
 
 def refuse_text(columns: Columns, place: int) -> DataError:

@@ -17,6 +17,7 @@ from .state import State
 from .steps import default_step_size, factor
 from .targets import Labels, Targets, classes_of
 from .task import Task, fit_in_memory
+from .units import check_units
 from .weights import copies
 
 __all__ = ["make_task", "prepare"]
@@ -127,6 +128,7 @@ def make_task(
     objective = options.objective
     targets = Targets.fit(labels, objective, former)
     scalings = targets.scalings(columns)
+    check_units(scalings, table)
     config = RunConfig(
         values.shape[1],
         options.base_bits,
