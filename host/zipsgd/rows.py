@@ -144,11 +144,10 @@ def select_columns(rows: Rows, columns: Sequence[int]) -> Rows:
     Rows of shape (rows, selected columns)
         The columns.
     """
-    return (
-        rows.select_columns(columns)
-        if isinstance(rows, ColumnSelection | RowSelection)
-        else np.asarray(rows)[:, _index(columns)]
-    )
+    if hasattr(rows, "select_columns"):
+        selected: Rows = rows.select_columns(columns)
+        return selected
+    return np.asarray(rows)[:, _index(columns)]
 
 
 def iterate_blocks(rows: Rows) -> Iterator[tuple[slice, npt.NDArray[np.floating]]]:

@@ -122,13 +122,11 @@ def test_libsvm_in_several_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("a,b\n1,2\n3,4,5\n", r"line 3: 3 values, but the lines before have 2"),
         ("a,b,c\n1,2\n3,4\n", r"line 2: 2 values, but the lines before have 3"),
         ("1,2\n\n# x\n3,4,5\n", r"line 4: 3 values, but the lines before have 2"),
-        ("a,b\n1,2\n3,x\n", r"line 3, column 'b': 'x' is not a number; encode classes"),
-        ("5.1,3.5,setosa\n4.9,3.0,setosa\n", r"line 1, column 'column 2': 'setosa' is not a number"),
+        ("a,b\n1,2\n3,x\n", r"line 3, column 'b': 'x' is not a number; correct it or leave the row out"),
         ("a,b\n1,2\n,4\n", r"line 3, column 'a': the cell is empty"),
         ("1,2,\n3,4,\n", r"line 1, column 'column 2': the cell is empty"),
-        ("a;b\n1,5;2,5\n", r"line 2, column 'a': '1,5' is not a number"),
-        ("a,b\n1,nan\n", r"the label is nan in row 1"),
-        ("a,b\n1,2\n-inf,4\nnan,5\n", r"column 'a' is -inf in row 2 \(2 such values"),
+        ("a,b\n1,nan\n", r"line 2, column 'b': 'nan' stands for a missing value"),
+        ("a,b\n1,2\n-inf,4\nnan,5\n", r"line 3, column 'a': -inf is not a finite number"),
         ("a,b\n", "holds no rows of numbers"),
         ("# nothing\n\n", "holds no rows of numbers"),
         ("\n\n", "holds no rows of numbers"),
@@ -154,16 +152,25 @@ def test_no_such_label(tmp_path: Path, label: str | int, says: str) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("1 1:2\nx 1:2\n", "line 2: not the LIBSVM format 'label index:value ...': could not convert"),
-        ("1 1:2\n1 0:2\n", "line 2.*index 0 is not in 1..65536"),
-        ("1 1:2\n1 999999999:2\n", "line 2.*index 999999999 is not in 1..65536"),
-        ("1 1:\n", "line 1"),
-        ("1 1:2 3\n", "line 1"),
-        ("1 3:4 5\n1 3:\n", "line 1"),  # as many numbers as there should be
-        ("1 1.5:2\n", "line 1"),
-        ("1,2 1:2\n", "line 1"),
-        ("1 qid:3 1:2\n", "line 1"),
-        ("1 1:nan\n", "column 'column 1' is nan in row 1"),
+        (
+            "1 1:2\nx 1:2\n",
+            r"line 2, field 1 \('x'\): the label is not a finite number; a line of the LIBSVM format is",
+        ),
+        ("1 1:2\n1 0:2\n", "line 2, field 2 .*index 0 is not in 1..65536"),
+        ("1 1:2\n1 999999999:2\n", "line 2, field 2 .*index 999999999 is not in 1..65536"),
+        ("1 1:\n", "line 1, field 2"),
+        ("1 1:2 3\n", "line 1, field 3"),
+        ("1 3:4 5\n1 3:\n", "line 1, field 3"),  # as many numbers as there should be
+        ("1 1.5:2\n", "line 1, field 2"),
+        ("1,2 1:2\n", "line 1, field 1"),
+        ("1 qid:3 1:2\n", "line 1, field 2 .*query numbers"),
+        ("1 1:nan\n", "line 1, field 2 .*column 1 is nan"),
+        ("1 1:1e999\n", "line 1, field 2 .*column 1 is inf"),
+        ("1 1:2\n1 2:3:4 5\n", r"line 2, field 2 \('2:3:4'\): not index:value"),
+        ("1:2 2:3 1\n", r"line 1, field 1 \('1:2'\): the label is not"),
+        ("1 1:0.5 1:2\n", "line 1, field 3 .*index 1 comes after 1"),
+        ("1 3:0.5 2:2\n", "line 1, field 3 .*index 2 comes after 3"),
+        ("nan 1:2\n", "line 1, field 1"),
         ("# nothing\n", "holds no rows"),
         (b"1 1:2\n\xff\xfe\n", "is not text"),
         ("1\n-1\n", "holds no data: 2 rows of 0 features"),
@@ -206,9 +213,7 @@ def test_broken_npz(tmp_path: Path) -> None:
     np.savez(tmp_path / "long.npz", X=grid, y=np.arange(5))
     assert "labels of shape (5,)" in error_of(tmp_path / "long.npz")
     np.savez(tmp_path / "classes.npz", X=grid, y=np.array(["a", "b", "a", "b"]))
-    assert "labels: the type is <U1, but must be real numbers; encode classes" in error_of(
-        tmp_path / "classes.npz"
-    )
+    assert load_file(tmp_path / "classes.npz").labels.tolist() == ["a", "b", "a", "b"]
     np.savez(tmp_path / "objects.npz", X=grid, y=np.array([1, None, 2, 3]))
     assert "not a NumPy archive" in error_of(tmp_path / "objects.npz")
     np.savez(tmp_path / "wide.npz", X=grid, y=grid[:, :2])
@@ -251,7 +256,8 @@ def test_arrays() -> None:
     np.testing.assert_array_equal(table.labels, [5.0, 6.0])
     with pytest.raises(DataError, match="mine: there are 1 names for 2 columns"):
         Table.from_arrays([[1, 2], [3, 4]], [5, 6], ["a"], "mine")
-    with pytest.raises(DataError, match="mine, labels: the type is <U1"):
-        Table.from_arrays([[1, 2], [3, 4]], ["a", "b"], source="mine")
-    with pytest.raises(DataError, match=r"mine: features of shape \(2,\)"):
+    assert Table.from_arrays([[1, 2], [3, 4]], ["a", "b"], source="mine").labels.tolist() == ["a", "b"]
+    with pytest.raises(DataError, match="mine, labels: the type is complex128"):
+        Table.from_arrays([[1, 2], [3, 4]], [1j, 2j], source="mine")
+    with pytest.raises(DataError, match=r"mine, features has the shape \(2,\)"):
         Table.from_arrays([1, 2], [3, 4], source="mine")

@@ -82,5 +82,5 @@ def test_npz_and_libsvm(tmp_path: Path) -> None:
 
 
 def test_values_must_be_finite(tmp_path: Path, trained: tuple[tuple[str, ...], str]) -> None:
-    with pytest.raises(DataError, match="column 'b' is nan in row 1"):
+    with pytest.raises(DataError, match="line 2, column 'b': 'nan' stands for a missing"):
         load_rows(csv(tmp_path / "t.csv", "b,a", [["nan", 1]]), *trained)

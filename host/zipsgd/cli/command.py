@@ -24,7 +24,10 @@ data:
   .csv .tsv .txt .dat ...   numbers separated by comma, semicolon, tab or blanks, with or without a header line
   .npy                      one array, (rows, columns); may be larger than memory
   .npz                      arrays X and y; X may be larger than memory if it is not compressed
-  .libsvm .svm .svmlight    label index:value ...
+  .parquet .arrow .feather  columns of numbers, booleans and text; may be larger than memory
+  .libsvm .svm .svmlight    label index:value ..., with ascending indices from 1
+  -                         standard input; a pipe is read once
+  Text may be compressed (.gz .bz2 .xz). Files of other suffixes are recognised by their first bytes, or --format names theirs.
   named sets, downloaded once: """
 
 

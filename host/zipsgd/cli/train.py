@@ -5,7 +5,9 @@ import json
 import sys
 from pathlib import Path
 
-from zipsgd.data import SETS, DataError
+import numpy as np
+
+from zipsgd.data import SETS, DataError, Table, class_name
 from zipsgd.driver import DeviceError
 from zipsgd.output import OutputError, is_standard
 from zipsgd.training.callbacks import Callback, CsvLog, TensorBoardLog
@@ -29,6 +31,8 @@ _EXAMPLES = """\
   zipsgd train digits --classify                     a classifier, with its accuracy
   zipsgd train my.csv --label species --classify --validation 0.2 --save m.json
   zipsgd train digits --classify --loss hinge        with another loss
+  zipsgd train iris.csv --classify --ignore id       classes may be text
+  zipsgd train my.csv --one-hot city                 text as columns of 0 and 1
   zipsgd train my.csv --label x --label y            two outputs, trained side by side
   zipsgd train my.csv --validation 0.2 --measure     and the exact loss and R2 after each epoch
   zipsgd train my.libsvm --base-bits 1 --epochs 40   3 bits a value
@@ -191,13 +195,23 @@ def run(arguments: argparse.Namespace) -> int:
             outputs.attempt(lambda: save_report(arguments.report, title, result, comparison))
     if not arguments.quiet:
         lines = summary(result, comparison)
-        if not arguments.classify and arguments.data in SETS and SETS[arguments.data].classes:
-            lines.append(
-                f"the labels of {arguments.data} are classes: --classify trains a classifier on them"
-            )
+        if not arguments.classify:
+            lines += _hint_of_classes(arguments.data, table)
         own_text = any(map(is_standard, (arguments.save, arguments.json)))
         print("\n".join([*lines, *outputs.wrote]), file=sys.stderr if own_text else sys.stdout)
     return outputs.status()
+
+
+def _hint_of_classes(data: str, table: Table) -> list[str]:
+    """A line for labels that look like classes."""
+    if data in SETS and SETS[data].classes:
+        return [f"the labels of {data} are classes: --classify trains a classifier on them"]
+    if table.labels.ndim == 1 and np.unique(table.labels).size == 2:
+        low, high = map(class_name, (table.labels.min(), table.labels.max()))
+        return [
+            f"the label {table.label_name!r} is {low} or {high}: if these are classes, --classify trains a classifier on them"
+        ]
+    return []
 
 
 def _check(arguments: argparse.Namespace) -> None:

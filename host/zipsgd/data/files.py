@@ -1,96 +1,73 @@
-"""Data files of a user: CSV, NPY, NPZ and LIBSVM."""
+"""Data files of a user: text, LIBSVM, NPY, NPZ, Parquet and Arrow."""
 
-from collections.abc import Sequence
+import logging
 from pathlib import Path
+from typing import Any
 
-from zipsgd.memory import default_memory
-
+from .cells import quoted
+from .columnar_file import read_arrow, read_parquet
+from .columns import Columns
 from .csv_file import read_csv
 from .errors import DataError
 from .libsvm_file import read_libsvm
 from .numpy_file import npz_table, read_npy
-from .raw_table import RawTable
+from .reading import Reading
+from .selection import describe, table_of
+from .source import format_of, regular_file, title
 from .table import Table
 
-__all__ = ["LIBSVM_SUFFIXES", "check_file", "load_file", "read_raw_table"]
+__all__ = ["columns_of", "load_file"]
 
-LIBSVM_SUFFIXES = (".libsvm", ".svm", ".svmlight")
+_log = logging.getLogger(__name__)
 
-
-def check_file(path: Path) -> None:
-    """Check that a path is a file with contents.
-
-    Parameters
-    ----------
-    path : Path
-        The path.
-
-    Raises
-    ------
-    DataError
-        It is not.
-    """
-    if not path.exists():
-        from difflib import get_close_matches
-
-        from .sets import SETS
-
-        near = get_close_matches(str(path), SETS, 1)
-        guess = f"did you mean {near[0]}? Named sets" if near else "named sets"
-        raise DataError(f"there is no file {path}, and no set of that name; {guess}: {', '.join(SETS)}")
-    if path.is_dir() or (path.is_file() and path.stat().st_size == 0):
-        raise DataError(f"{path} is {'a folder' if path.is_dir() else 'empty'}; a data file is needed")
+UNNAMED = "Unnamed: 0"
+"""The first column, if its header is empty, as pandas calls it; pandas writes such a column for its index."""
 
 
-def read_raw_table(path: Path, memory: int) -> RawTable:
-    """Read a file that holds one table: NPY or text.
+def columns_of(path: Path, source: str, kind: str, reading: Reading) -> Columns:
+    """The columns of a file that does not tell features and label apart.
 
     Parameters
     ----------
     path : Path
         The file.
-    memory : int
-        Bytes that the table may take in memory.
+    source : str
+        Its name in messages.
+    kind : str
+        Its format: csv, npy, parquet or arrow.
+    reading : Reading
+        How to read it.
 
     Returns
     -------
-    RawTable
-        All columns.
+    Columns
+        Its columns.
 
     Raises
     ------
     DataError
         The file cannot be read.
     """
-    return read_npy(path, memory) if path.suffix.lower() == ".npy" else read_csv(path)
+    if kind == "csv":
+        return read_csv(path, source, reading.header)
+    if reading.header is not None:
+        raise DataError(
+            f"{source}: a header is of text files; leave out --header and --no-header (in Python: header)"
+        )
+    if kind == "npy":
+        return read_npy(path, source, reading.memory)
+    return (read_parquet if kind == "parquet" else read_arrow)(path, source, reading.memory)
 
 
-def load_file(
-    path: str | Path, *, label: str | int | Sequence[str | int] | None = None, memory: int | None = None
-) -> Table:
-    """Load features and labels from a file.
-
-    The suffix determines the format:
-
-    ``.npy``
-        One array of shape (rows, columns). ``label`` is an index.
-    ``.npz``
-        Arrays ``X`` and ``y``.
-    ``.libsvm``, ``.svm``, ``.svmlight``
-        Lines ``label index:value ...`` with indices from 1.
-    any other (``.csv``, ``.tsv``, ``.txt``, ``.dat``, ...)
-        One row per sample, separated by commas, semicolons, tabs or blanks, with or without a header line.
+def load_file(path: str | Path, **words: Any) -> Table:
+    """Load features and labels from a file, a pipe or standard input.
 
     Parameters
     ----------
     path : str | Path
-        The file.
-    label : str | int | Sequence[str | int], optional
-        Column of the label: its header, or its index from 0 (negative from the end). By default the last column. Several
-        columns are several outputs.
-    memory : int, optional
-        Bytes that the features may take in memory; by default :func:`zipsgd.memory.default_memory`. If the array of an NPY
-        file, or X of an uncompressed NPZ file, needs more, it stays on disk, and its rows are read on request.
+        The file; ``-`` is standard input. The formats are described by :func:`zipsgd.data.load`.
+    words
+        Fields of :class:`Reading`, such as ``label="price"``.
 
     Returns
     -------
@@ -102,16 +79,42 @@ def load_file(
     DataError
         The file cannot be used. The message names file, line and column.
     """
-    if memory is None:
-        memory = default_memory()
+    reading = Reading(**words)
     path = Path(path)
-    check_file(path)
-    suffix = path.suffix.lower()
-    if suffix != ".npz" and suffix not in LIBSVM_SUFFIXES:
-        labels = [] if label is None else [label] if isinstance(label, str | int) else list(label)
-        return read_raw_table(path, memory).split(labels)
-    if label is not None:
-        raise DataError(
-            f"{path}: the label has a fixed place in this format: leave out the name of the label's column"
+    source = title(path)
+    with regular_file(path) as file:
+        kind = format_of(file, str(path), reading.format)
+        if kind in ("npz", "libsvm"):
+            return _fixed(file, source, kind, reading)
+        columns = columns_of(file, source, kind, reading)
+        table = table_of(columns, reading)
+    describe(source, _contents(table), columns.names, columns.headed if kind == "csv" else None)
+    if table.names[0] == UNNAMED:
+        _log.info(
+            "%s: the first column has no name; if it only counts rows: --ignore %s", source, quoted(UNNAMED)
         )
-    return npz_table(path, memory) if suffix == ".npz" else read_libsvm(path)
+    return table
+
+
+def _contents(table: Table) -> str:
+    rows, features = table.features.shape
+    return f"{rows:,} rows of {features:,} features, label {table.label_name!r}"
+
+
+def _fixed(file: Path, source: str, kind: str, reading: Reading) -> Table:
+    """A table of a format in which the label has a place of its own."""
+    if reading.labels:
+        raise DataError(
+            f"{source}: the label has a fixed place in this format: leave out the name of the label's column"
+        )
+    if reading.categories or reading.header is not None:
+        option = (
+            "--one-hot (in Python: one_hot)"
+            if reading.categories
+            else "--header and --no-header (in Python: header)"
+        )
+        raise DataError(f"{source}: this format holds numbers alone, without a header; leave out {option}")
+    table = npz_table(file, source, reading.memory) if kind == "npz" else read_libsvm(file, source)
+    table = table.without_columns(reading.ignored)
+    describe(source, _contents(table))
+    return table

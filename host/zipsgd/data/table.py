@@ -1,96 +1,22 @@
 """Features and labels in the units of the data, from a file or from arrays."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.rows import ColumnSelection, Rows, RowSelection, iterate_blocks, ranges, select_columns
+from zipsgd.rows import Rows, RowSelection, iterate_blocks, ranges, select_columns
 
+from .columns import place_of
 from .errors import DataError
 
-__all__ = ["LABEL_SEPARATOR", "Table", "as_labels", "as_rows", "check_finite", "column_names"]
+__all__ = ["LABEL_SEPARATOR", "Table", "check_finite"]
 
 
 LABEL_SEPARATOR = ", "
 """Between the names of several labels."""
-
-
-def column_names(count: int, first: int = 0) -> tuple[str, ...]:
-    """Names for columns without names: ``column 0`` and so on.
-
-    Parameters
-    ----------
-    count : int
-        Number of columns.
-    first : int
-        Number of the first column.
-
-    Returns
-    -------
-    tuple[str, ...]
-        The names.
-    """
-    return tuple(f"column {i}" for i in range(first, first + count))
-
-
-def _check_numbers(array: npt.NDArray[np.generic], what: str) -> None:
-    if array.dtype.kind not in "fiub":
-        raise DataError(
-            f"{what}: the type is {array.dtype}, but must be real numbers; encode classes as numbers, such as 0, 1 and 2"
-        )
-
-
-def as_labels(array: npt.NDArray[np.generic], what: str) -> npt.NDArray[np.float64]:
-    """Convert an array to labels. A single column becomes a vector.
-
-    Parameters
-    ----------
-    array : npt.NDArray[np.generic] of shape (rows,) or (rows, 1)
-        Real numbers.
-    what : str
-        Beginning of error messages.
-
-    Returns
-    -------
-    npt.NDArray[np.float64] of shape (rows,)
-        The labels.
-
-    Raises
-    ------
-    DataError
-        The array does not hold real numbers.
-    """
-    _check_numbers(array, what)
-    labels = array.astype(np.float64)
-    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-
-
-def as_rows(array: npt.NDArray[np.generic], what: str) -> Rows:
-    """Convert an array to float32 or float64. An array that is mapped from a file stays there.
-
-    Parameters
-    ----------
-    array : npt.NDArray[np.generic] of shape (rows, columns)
-        Real numbers.
-    what : str
-        Beginning of error messages.
-
-    Returns
-    -------
-    Rows of shape (rows, columns)
-        The rows.
-
-    Raises
-    ------
-    DataError
-        The array does not hold real numbers.
-    """
-    _check_numbers(array, what)
-    if isinstance(array, np.memmap) and array.ndim == 2:
-        return ColumnSelection(array)
-    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)  # type: ignore[return-value]
 
 
 def check_finite(features: Rows, names: Sequence[str], source: str) -> None:
@@ -133,14 +59,16 @@ class Table:
     ----------
     features : Rows of shape (rows, columns)
         float32 or float64 numbers: an array, or a :class:`zipsgd.rows.ColumnSelection` of a file that is larger than memory.
-    labels : npt.NDArray[np.float64] of shape (rows,)
-        One label per row.
+    labels : npt.NDArray[np.float64] of shape (rows,) or (rows, outputs), or npt.NDArray[np.str_] of shape (rows,)
+        One label per row: numbers, or classes as text.
     names : tuple[str, ...]
         Names of the columns.
     source : str
         Name of the data in messages.
     label_name : str
         Name of the label's column.
+    categories : mapping of str to sequence of str
+        The columns that were made columns of 0 and 1 (``name=value``), with the values of each.
 
     Raises
     ------
@@ -149,10 +77,11 @@ class Table:
     """
 
     features: Rows
-    labels: npt.NDArray[np.float64]
+    labels: npt.NDArray[Any]
     names: tuple[str, ...]
     source: str
     label_name: str = "label"
+    categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = self.features.shape
@@ -170,6 +99,8 @@ class Table:
                 f"{self.source}: there are {len(self.names)} names for {self.features.shape[1]} columns"
             )
         check_finite(self.features, self.names, self.source)
+        if self.textual:
+            return
         bad = np.argwhere(~np.isfinite(self.labels))
         if bad.size:
             raise DataError(
@@ -177,11 +108,16 @@ class Table:
                 f"all): leave those rows out"
             )
 
+    @property
+    def textual(self) -> bool:
+        """bool: Whether the labels are text."""
+        return self.labels.dtype.kind == "U"
+
     @classmethod
     def from_arrays(
         cls,
-        features: npt.ArrayLike,
-        labels: npt.ArrayLike,
+        features: Any,
+        labels: Any,
         names: Sequence[str] | None = None,
         source: str = "the arrays",
     ) -> "Table":
@@ -191,12 +127,12 @@ class Table:
 
         Parameters
         ----------
-        features : npt.ArrayLike of shape (rows, columns)
+        features : array, data frame or sparse matrix of shape (rows, columns)
             Real numbers.
-        labels : npt.ArrayLike of shape (rows,) or (rows, 1)
-            Real numbers.
+        labels : array or series of shape (rows,) or (rows, outputs)
+            Real numbers, or classes as text.
         names : Sequence[str], optional
-            Names of the columns.
+            Names of the columns; by default those of a data frame.
         source : str
             Name of the data in messages.
 
@@ -210,12 +146,11 @@ class Table:
         DataError
             The arrays do not hold real numbers, the shapes do not match, or a value is not finite.
         """
-        array = features if isinstance(features, np.memmap) else np.asarray(features)
-        values = as_rows(array, f"{source}, features")
-        targets = as_labels(np.asarray(labels), f"{source}, labels")
-        if names is None:
-            names = column_names(array.shape[1] if array.ndim == 2 else 0)
-        return cls(values, targets, tuple(names), source)
+        from .inputs import as_features, as_target  # which need tables
+
+        values, found = as_features(features, f"{source}, features")
+        targets, label = as_target(labels, f"{source}, labels")
+        return cls(values, targets, tuple(found if names is None else names), source, label)
 
     def without_constant_columns(self) -> "Table":
         """The table without columns that are constant.
@@ -254,6 +189,32 @@ class Table:
             features=select_columns(self.features, places),
             names=tuple(self.names[place] for place in places),
         )
+
+    def without_columns(self, columns: Sequence[str | int]) -> "Table":
+        """The table without some columns.
+
+        Parameters
+        ----------
+        columns : Sequence[str | int]
+            Their names or numbers.
+
+        Returns
+        -------
+        Table
+            The table.
+
+        Raises
+        ------
+        DataError
+            There is no such column, or none would be left.
+        """
+        if not columns:
+            return self
+        left_out = {place_of(self, column) for column in columns}
+        kept = [place for place in range(len(self.names)) if place not in left_out]
+        if not kept:
+            raise DataError(f"{self.source}: all columns are ignored; leave one to learn from")
+        return self.select_columns(kept)
 
     def split(self, share: float, seed: int) -> tuple["Table", "Table"]:
         """Split the rows at random into training rows and rows that are held out. Rows are not copied.

@@ -186,14 +186,21 @@ def _validation(task: Task, held: Table) -> Validation:
     """The validation rows, with classes numbered as in the task."""
     features = arrange(held.features, held.names, task.table.names, held.source)
     if not task.options.classify:
+        if held.textual:
+            raise DataError(f"{held.source}: the labels must be numbers, as those to train on are")
         values = held.labels.reshape(len(held.labels), -1)
         if values.shape[1] != task.heads:
             raise DataError(
                 f"{held.source} has {values.shape[1]} outputs, and the rows to train on {task.heads}"
             )
         return Validation(features, Labels(values))
-    places = np.searchsorted(task.classes, held.labels)
-    known = np.append(np.array(task.classes), np.nan)[places] == held.labels
+    classes = np.array(task.classes)
+    if (classes.dtype.kind == "U") != held.textual:
+        raise DataError(
+            f"{held.source}: the labels must be {'text' if not held.textual else 'numbers'}, as those to train on are"
+        )
+    places = np.minimum(np.searchsorted(classes, held.labels), len(classes) - 1)
+    known = classes[places] == held.labels
     numbers = np.where(known, places, -1)  # a class without training rows always counts as a wrong prediction
     return Validation(features, Labels.of_classes(numbers, len(task.classes)))
 
@@ -227,6 +234,7 @@ def _result(run: Run, backend: Backend) -> Result:
         "step_sizes": [report.step_size for report in reports],
         "columns": list(table.names),
         "label": table.label_name,
+        "categories": {name: list(values) for name, values in table.categories.items()},
         "coef": (models[0, :-1] if single else models[:, :-1]).tolist(),
         "intercept": (models[0, -1] if single else models[:, -1]).tolist(),
         "model_words": (state.words[0] if single else state.words).tolist(),
@@ -240,5 +248,5 @@ def _result(run: Run, backend: Backend) -> Result:
         "validation_scores": _measured(reports, "validation_score"),
     }
     if task.options.classify:
-        return ClassifierResult(**fields, classes=list(task.classes))
+        return ClassifierResult(**fields | {"classes": list(task.classes)})
     return RegressionResult(**fields)

@@ -182,7 +182,8 @@ def data_of(task: Task) -> dict[str, Any]:
         digest.update(task.config.levels.values.astype("<i2", copy=False).tobytes())
     if task.shares is not None:
         digest.update(task.shares.astype("<f8", copy=False).tobytes())
-    digest.update(np.array(task.classes, dtype="<f8").tobytes())
+    textual = bool(task.classes) and isinstance(task.classes[0], str)
+    digest.update(np.array(task.classes, dtype="<U" if textual else "<f8").tobytes())
     rows, features = task.values.shape
     return {"rows": rows, "features": features, "sha256": digest.hexdigest()}
 

@@ -17,6 +17,7 @@ from .options import Options
 from .steps import step_sizes
 from .targets import Labels, Targets, classes_of
 from .task import Task, fit_in_memory
+from .units import check_units
 from .weights import copies
 
 __all__ = ["arranged", "make_task", "prepare", "scaled_task"]
@@ -53,11 +54,14 @@ def prepare(
         The data cannot be trained on, or the options do not fit them.
     """
     table, options = as_table(X, y), options or Options()
-    classes: _Float = np.empty(0)
+    classes: npt.NDArray[Any] = np.empty(0)
     if options.classify:
         classes, numbers = classes_of(table)
         labels = Labels.of_classes(numbers, classes.size)
+        if table.textual:
+            table = table.with_rows(table.features, numbers.astype(np.float64))
     else:
+        _check_numbers(table)
         labels = Labels(table.labels.reshape(len(table.labels), -1))
         _check_varies(table)
     checked = None if weights is None else _checked_weights(np.asarray(weights, dtype=np.float64), table)
@@ -70,7 +74,7 @@ def make_task(
     options: Options,
     *,
     weights: _Float | None = None,
-    classes: tuple[float, ...] = (),
+    classes: tuple[float, ...] | tuple[str, ...] = (),
     memory: int | None = None,
 ) -> Task:
     """Prepare a table for training, with given labels instead of the table's own.
@@ -85,7 +89,7 @@ def make_task(
         How to train.
     weights : _Float of shape (rows,) or None
         Weights of the rows, 0 or positive; None for equal weights.
-    classes : tuple of float
+    classes : tuple of float or str
         The labels of the classes in ascending order; empty for regression.
     memory : int or None
         Bytes for the scaled data; None for a quarter of the free memory.
@@ -103,6 +107,7 @@ def make_task(
         [] if options.step_size is None else step_sizes(options.step_size, options.schedule, options.epochs)
     )
     scalings = targets.scalings(columns)
+    check_units(scalings, table)
     task = scaled_task(table, options, targets, scalings, sizes, shares, classes=classes, memory=memory)
     if options.step_size is None:
         task = replace(task, step_sizes=automatic_steps(task))
@@ -155,7 +160,7 @@ def scaled_task(
     sizes: list[float],
     shares: _Float | None,
     *,
-    classes: tuple[float, ...] = (),
+    classes: tuple[float, ...] | tuple[str, ...] = (),
     memory: int,
     former: Task | None = None,
 ) -> Task:
@@ -247,6 +252,16 @@ def _checked_weights(weights: _Float, table: Table) -> _Float:
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise DataError("weights must be finite numbers from 0 on")
     return weights
+
+
+def _check_numbers(table: Table) -> None:
+    """Raise DataError if the labels are text."""
+    if table.textual:
+        shown = ", ".join(map(repr, np.unique(table.labels)[:3].tolist()))
+        raise DataError(
+            f"{table.source}: the label {table.label_name!r} is text, such as {shown}: --classify trains a classifier on it "
+            f"(in Python: classify=True), or --label names another column"
+        )
 
 
 def _check_varies(table: Table) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -12,42 +11,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.data import DataError, arrange, as_features
+from zipsgd.data import DataError, arrange, as_features, class_name
 from zipsgd.output import write_file
 from zipsgd.rows import iterate_blocks
 
+from .checks import are_numbers, are_texts, is_number
 from .epochs import OVERFLOW
 from .scores import r2, winners
 
-__all__ = ["ClassifierResult", "RegressionResult", "Result", "class_name", "load_model"]
+__all__ = ["ClassifierResult", "RegressionResult", "Result", "load_model"]
 
 _Float = npt.NDArray[np.float64]
-
-
-def class_name(label: float) -> str:
-    """The text of a class label, such as "3" for 3.0.
-
-    Parameters
-    ----------
-    label : float
-        The label.
-
-    Returns
-    -------
-    str
-        The shortest decimal number.
-    """
-    return np.format_float_positional(label, trim="-")
-
-
-def _number(value: object) -> bool:
-    """Whether the value is a finite number within the range of float64."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-def _numbers(values: object) -> bool:
-    """Whether the value is a list of such numbers."""
-    return isinstance(values, list) and all(map(_number, values))
 
 
 @dataclass(kw_only=True)
@@ -78,6 +52,8 @@ class Result(ABC):
         Step size of each epoch for features in [-1, 1], as rounded for the device.
     columns, label : list of str, str
         Names of the features, and name of the label.
+    categories : dict of str to list of str
+        The columns of the data that were made features of 0 and 1 (``name=value``), with the values of each.
     coef, intercept : list, or list and float
         The model in the data's units.
     model_words : list
@@ -120,6 +96,7 @@ class Result(ABC):
     backend: str
     build: dict[str, Any]
     options: dict[str, Any] = field(default_factory=dict)
+    categories: dict[str, list[str]] = field(default_factory=dict)
     refetched: list[float] = field(default_factory=list)
     exact_losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
@@ -129,7 +106,7 @@ class Result(ABC):
     held_out_score: float | None = None
 
     @abstractmethod
-    def predict(self, features: Any) -> _Float:
+    def predict(self, features: Any) -> npt.NDArray[Any]:
         """Predict the labels of rows.
 
         Parameters
@@ -139,7 +116,7 @@ class Result(ABC):
 
         Returns
         -------
-        npt.NDArray[np.float64] of shape (rows,) or (rows, outputs)
+        npt.NDArray[np.float64] of shape (rows,) or (rows, outputs), or npt.NDArray[np.str_] of shape (rows,)
             Numbers in the label's units, or labels of the predicted classes.
         """
 
@@ -170,7 +147,7 @@ class Result(ABC):
         """list of str: The flags which mean that the model differs from what exact arithmetic would give."""
 
     @abstractmethod
-    def texts(self, predictions: _Float) -> Iterable[str]:
+    def texts(self, predictions: npt.NDArray[Any]) -> Iterable[str]:
         """Format predictions as lines of text, see :meth:`predict` for the argument."""
 
     @abstractmethod
@@ -249,7 +226,7 @@ class Result(ABC):
     def _check_models(self, count: int) -> None:
         """Raise ValueError unless there are ``count`` models of numbers, with a name for each column."""
         rows = self.coef
-        if not isinstance(rows, list) or not all(map(_numbers, rows)) or not _numbers(self.intercept):
+        if not isinstance(rows, list) or not all(map(are_numbers, rows)) or not are_numbers(self.intercept):
             raise ValueError("its coefficients are not numbers")
         if not len(rows) == len(self.intercept) == count:
             raise ValueError(f"it takes {count} models, and it has others")
@@ -257,6 +234,8 @@ class Result(ABC):
             self._check_columns(len(row))
 
     def _check_columns(self, count: int) -> None:
+        if not isinstance(self.categories, dict) or not all(map(are_texts, self.categories.values())):
+            raise ValueError("its categories are not lists of texts")
         if not isinstance(self.columns, list) or len(self.columns) != count:
             raise ValueError("it does not name a column for each coefficient")
 
@@ -307,7 +286,7 @@ class RegressionResult(Result):
         if isinstance(self.intercept, list):
             self._check_models(len(self.intercept))
             return
-        if not _numbers(self.coef) or not _number(self.intercept):
+        if not are_numbers(self.coef) or not is_number(self.intercept):
             raise ValueError("its coefficients are not numbers")
         self._check_columns(len(self.coef))
 
@@ -321,27 +300,38 @@ class ClassifierResult(Result):
 
     Parameters
     ----------
-    classes : list of float
+    classes : list of float or list of str
         The labels of the classes in ascending order.
     """
 
     FORMAT = "zipsgd classifier 2"
     MEASURE = "accuracy"
 
-    classes: list[float]
+    classes: list[float] | list[str]
+
+    @property
+    def classes_(self) -> npt.NDArray[Any]:
+        """array of float64 or str, shape (classes,): The labels of the classes, under the name that scikit-learn gives them."""
+        return np.array(self.classes, dtype=np.str_ if self.textual else np.float64)
+
+    @property
+    def textual(self) -> bool:
+        """bool: Whether the labels of the classes are text."""
+        return isinstance(self.classes[0], str)
 
     @property
     def accuracy(self) -> float:
         """float: Accuracy of the final model on the unquantised training rows; another name for ``train_score``."""
         return math.nan if self.train_score is None else self.train_score
 
-    def predict(self, features: Any) -> _Float:
+    def predict(self, features: Any) -> npt.NDArray[Any]:
         """Labels of the predicted classes, shape (rows,), see :meth:`Result.predict`."""
-        return np.array(self.classes, dtype=np.float64)[winners(self.outputs(features))]
+        labels: npt.NDArray[Any] = self.classes_[winners(self.outputs(features))]
+        return labels
 
     def score(self, features: Any, labels: npt.ArrayLike) -> float:
         """The accuracy: the share of rows whose class is predicted correctly, see :meth:`Result.score`."""
-        return float(np.mean(self.predict(features) == np.asarray(labels)))
+        return float(np.mean(self.predict(features) == np.asarray(labels, dtype=self.classes_.dtype.type)))
 
     def outcome(self) -> str:
         """The accuracy on the training rows as text, see :meth:`Result.outcome`."""
@@ -352,14 +342,15 @@ class ClassifierResult(Result):
         """list of str: The flags of the last epoch that mean an overflow."""
         return [flag for flag in self.last_flags if flag in OVERFLOW]
 
-    def texts(self, predictions: _Float) -> Iterable[str]:
+    def texts(self, predictions: npt.NDArray[Any]) -> Iterable[str]:
         """Labels of classes, see :meth:`Result.texts`."""
-        return map(class_name, predictions)
+        return map(class_name, predictions.tolist())
 
     def check(self) -> None:
         """Check the fields of a loaded model, see :meth:`Result.check`."""
-        if not _numbers(self.classes) or len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
-            raise ValueError("its classes are not two or more different numbers")
+        known = are_numbers(self.classes) or are_texts(self.classes)
+        if not known or len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
+            raise ValueError("its classes are not two or more different numbers or texts")
         self._check_models(1 if len(self.classes) == 2 else len(self.classes))
 
 

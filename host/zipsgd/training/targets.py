@@ -1,15 +1,15 @@
 """The targets of the heads: numbers for regression, +-1 for each class for classification."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.data import DataError, Scaling, Table
+from zipsgd.data import DataError, Scaling, Table, class_name
 from zipsgd.protocol.numbers import LABEL_FRAC, LABEL_ONE
 
 from .objective import Objective
-from .result import class_name
 
 __all__ = ["Labels", "Targets", "classes_of"]
 
@@ -159,7 +159,7 @@ class Targets:
         return tuple(columns.with_labels(*label) for label in zip(self.centre, self.spread, strict=True))
 
 
-def classes_of(table: Table) -> tuple[_Float, _Int]:
+def classes_of(table: Table) -> tuple[npt.NDArray[Any], _Int]:
     """The classes of a table.
 
     Parameters
@@ -169,7 +169,7 @@ def classes_of(table: Table) -> tuple[_Float, _Int]:
 
     Returns
     -------
-    _Float of shape (classes,)
+    npt.NDArray[np.float64] or npt.NDArray[np.str_] of shape (classes,)
         The distinct labels in ascending order.
     npt.NDArray[np.int64] of shape (rows,)
         Class number of each row.
@@ -187,7 +187,8 @@ def classes_of(table: Table) -> tuple[_Float, _Int]:
     rows = table.labels.size
     if classes.size == 1:
         raise DataError(
-            f"{table.source}: every {table.label_name!r} is {class_name(classes[0])}; a classifier needs rows of two classes"
+            f"{table.source}: every {table.label_name!r} is {class_name(classes.tolist()[0])}; a classifier needs "
+            f"rows of two classes"
         )
     if classes.size > _MOST_CLASSES or (classes.size > _FEW_CLASSES and 2 * classes.size > rows):
         raise DataError(

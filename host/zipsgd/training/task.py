@@ -57,7 +57,7 @@ class Task:
         Configuration of a run of one head.
     shares : _Float of shape (rows,) or None
         Mean number of times that each row comes in an epoch; None if each row comes once.
-    classes : tuple of float
+    classes : tuple of float or str
         The labels of the classes in ascending order; empty for regression.
     memory : int
         Bytes for values and for packed samples that wait to be sent.
@@ -73,7 +73,7 @@ class Task:
     step_sizes: list[float]
     config: RunConfig
     shares: _Float | None
-    classes: tuple[float, ...]
+    classes: tuple[float, ...] | tuple[str, ...]
     memory: int
 
     @property
