@@ -14,6 +14,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import feather, parquet
 
 from zipsgd.data import DataError, load
 from zipsgd.driver.coding import decode, encode
@@ -88,6 +90,14 @@ def _saved(save: Callable[[io.BytesIO], None]) -> bytes:
     return file.getvalue()
 
 
+def _saved_table(save: Callable[[pa.Table, io.BytesIO], None]) -> bytes:
+    return _saved(
+        lambda file: save(
+            pa.table({"a": [1, 2, None], "town": ["x", "y", "z"], "y": [True, False, True]}), file
+        )
+    )
+
+
 _ARRAY = np.arange(12.0).reshape(4, 3)
 TARGETS: dict[str, tuple[Callable[[bytes], None], bytes]] = {
     "frames": (_frames, encode(Frame(Kind.DATA, 7, bytes(range(24))))[:-1]),
@@ -98,6 +108,9 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], bytes]] = {
     "csv": (_file(".csv", _table), b'a,b;c,label\n1,2.5,-3e4\n"4",5,nan\n\n7,8,9\n'),
     "npy": (_file(".npy", _table), _saved(lambda file: np.save(file, _ARRAY))),
     "npz": (_file(".npz", _table), _saved(lambda file: np.savez(file, X=_ARRAY, y=_ARRAY[:, 0]))),
+    "parquet": (_file(".parquet", _table), _saved_table(parquet.write_table)),
+    "arrow": (_file(".arrow", _table), _saved_table(feather.write_feather)),
+    "any": (_file("", _table), b"1 1:0.5 3:2\n"),
     "libsvm": (_file(".libsvm", _table), b"1 1:0.5 3:2 # note\n-1 2:1e3\n"),
 }
 """By name: the target, and an input that its parser takes or nearly takes."""

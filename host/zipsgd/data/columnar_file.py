@@ -140,13 +140,10 @@ class GroupColumns:
     Parameters
     ----------
     groups : Groups
-        The file.
-    memory : int
-        Bytes that the numbers may take in memory. More of them stay in the file.
+        The file. The numbers stay there, and are read by groups.
     """
 
     groups: Groups
-    memory: int
     headed: ClassVar[bool] = True
 
     @property
@@ -197,10 +194,7 @@ class GroupColumns:
         """Read some columns, see :meth:`.columns.Columns.read`."""
         for place in numbers:
             self._check_numbers(place)
-        rows = GroupRows(self.groups, numbers)
-        width = np.dtype(np.float32 if rows._kind is np.float32 else np.float64).itemsize
-        small = width * rows.shape[0] * rows.shape[1] <= self.memory
-        return rows[:] if small else rows, [self._text(place, missing) for place in texts]
+        return GroupRows(self.groups, numbers), [self._text(place, missing) for place in texts]
 
     def _text(self, place: int, missing: bool) -> Texts:
         parts = []
@@ -216,7 +210,7 @@ class GroupColumns:
         return np.concatenate(parts)
 
 
-def read_parquet(path: Path, source: str, memory: int) -> GroupColumns:
+def read_parquet(path: Path, source: str) -> GroupColumns:
     """Look at a Parquet file.
 
     Parameters
@@ -225,8 +219,6 @@ def read_parquet(path: Path, source: str, memory: int) -> GroupColumns:
         The file.
     source : str
         Its name in messages.
-    memory : int
-        Bytes that the numbers may take in memory. A larger set stays in the file, and its rows are read by row groups.
 
     Returns
     -------
@@ -254,10 +246,10 @@ def read_parquet(path: Path, source: str, memory: int) -> GroupColumns:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise DataError(f"{source} is broken in row group {group}: {error}") from None
 
-    return _columns(Groups(source, file.schema_arrow, counts, read), memory)
+    return _columns(Groups(source, file.schema_arrow, counts, read))
 
 
-def read_arrow(path: Path, source: str, memory: int) -> GroupColumns:
+def read_arrow(path: Path, source: str) -> GroupColumns:
     """Look at an Arrow (Feather) file. The arguments and the result are those of :func:`read_parquet`."""
     import pyarrow as pa
 
@@ -273,11 +265,11 @@ def read_arrow(path: Path, source: str, memory: int) -> GroupColumns:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise DataError(f"{source} is broken in batch {group}: {error}") from None
 
-    return _columns(Groups(source, file.schema, counts, read), memory)
+    return _columns(Groups(source, file.schema, counts, read))
 
 
-def _columns(groups: Groups, memory: int) -> GroupColumns:
+def _columns(groups: Groups) -> GroupColumns:
     check_names(groups.schema.names, groups.source)
     if not sum(groups.counts):
         raise DataError(f"{groups.source} holds no rows")
-    return GroupColumns(groups, memory)
+    return GroupColumns(groups)

@@ -20,6 +20,8 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _HEAD = 1 << 20
 """Bytes of the head of a file, at least."""
 _FEWEST_LINES = 4
+_COMPARED = 10
+"""Rows from which the separator is determined."""
 _MOST_ROWS = 200
 """Rows from which the layout is determined."""
 _LEAST_NUMBERED = 3
@@ -91,18 +93,25 @@ def _head(path: Path, name: str) -> bytes:
 
 
 def _delimiter(text: str) -> str | None:
-    """What separates cells: the first of ``;``, tab and ``,`` that is in the first two rows or, if none is, in the first."""
+    """What separates cells: the first of ``;``, tab and ``,`` that is in most of the first rows.
+
+    If none is: blanks if they are in most of them, and otherwise the first of the three that is in the first row.
+    """
     lines: list[str] = []
     for line in io.StringIO(text, newline=""):
         if lines and lines[-1].count('"') % 2:  # a quoted cell goes on in this line
             lines[-1] += line
-        elif line.strip() and line.lstrip(" \t")[0] not in "#@":
-            if len(lines) == 2:
+        elif line.strip() and line.lstrip(" ")[0] not in "#@":
+            if len(lines) == _COMPARED:
                 break
             lines.append(line)
-    bare = [_QUOTED.sub("", line) for line in lines]
-    both = [mark for mark in _DELIMITERS if all(mark in line for line in bare)]
-    return next(iter([*both, *(mark for mark in _DELIMITERS if mark in bare[0])]), None) if bare else None
+    bare = [_QUOTED.sub("q", line) for line in lines]
+    for mark in _DELIMITERS:
+        if 2 * sum(mark in line for line in bare) > len(bare):
+            return mark
+    if 2 * sum(len(line.split()) > 1 for line in bare) > len(bare):
+        return None
+    return next((mark for mark in _DELIMITERS if bare and mark in bare[0]), None)
 
 
 def _consecutive(cells: Sequence[str]) -> bool:
@@ -246,19 +255,19 @@ def layout_of(path: Path, name: str, header: bool | None) -> Layout:
         raise DataError(f"{name} holds no rows of numbers")
     decimal = _decimal(rows, delimiter)
     first, lines = rows[0], head.splitlines(keepends=True)
-    found = _is_header(first, rows[1:], decimal) if header is None else header
+    plain = _is_header(first, rows[1:], decimal)
     names: list[str] | None = None
-    if header is not False and first.line > 1 and not (header is None and found):
+    if header is not False and first.line > 1 and not plain:
         before = lines[first.line - 2].decode("utf-8-sig", errors="surrogateescape")
         names = _commented_header(before, delimiter, rows, decimal)
-    if names is None and found:
+    if names is None and (plain if header is None else header):
         names, rows = first.cells, rows[1:]
         if not rows:
             raise DataError(f"{name} holds no rows of numbers, only a header")
     if names is not None and any("\udc80" <= mark <= "\udcff" for cell in names for mark in cell):
         raise DataError(f"{name}, line {first.line}: the header is not UTF-8; save the file as UTF-8")
-    plain = next((row.cells for row in rows if "#" not in row.text), None) or uncommented(rows[0], delimiter)
-    width = len(plain) if names is None else len(names)
+    whole = next((row.cells for row in rows if "#" not in row.text), None) or uncommented(rows[0], delimiter)
+    width = len(whole) if names is None else len(names)
     bom = 3 if head.startswith(b"\xef\xbb\xbf") else 0
     return Layout(
         delimiter,

@@ -81,7 +81,7 @@ def rows_of(file: Iterable[str], delimiter: str | None, first: int = 1) -> Itera
     lines = _Lines(file, first, delimiter is None)
     reader = csv.reader(lines, delimiter=delimiter or " ", skipinitialspace=True)
     for cells in reader:
-        if delimiter is None and len(cells) > 1 and not cells[-1]:  # a blank before the end of the line
+        if delimiter is None and len(cells) > 1 and lines.text.rstrip("\r\n")[-1:] in (" ", "\t"):
             cells.pop()
         yield Row(lines.line, [cell.strip() for cell in cells], lines.text)
         lines.between = True

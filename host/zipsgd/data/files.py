@@ -56,7 +56,7 @@ def columns_of(path: Path, source: str, kind: str, reading: Reading) -> Columns:
         )
     if kind == "npy":
         return read_npy(path, source, reading.memory)
-    return (read_parquet if kind == "parquet" else read_arrow)(path, source, reading.memory)
+    return (read_parquet if kind == "parquet" else read_arrow)(path, source)
 
 
 def load_file(path: str | Path, **words: Any) -> Table:

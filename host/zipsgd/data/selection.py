@@ -56,9 +56,8 @@ def refuse_text(columns: Columns, place: int) -> DataError:
 
 def materialised(rows: Rows, memory: int) -> Rows:
     """Rows as an array if they fit into ``memory`` bytes; otherwise the rows themselves."""
-    if isinstance(rows, np.ndarray) or 8 * rows.shape[0] * rows.shape[1] > memory:
-        return rows
-    return rows[:]
+    size = rows[:0].dtype.itemsize * rows.shape[0] * rows.shape[1]
+    return rows if isinstance(rows, np.ndarray) or size > memory else rows[:]
 
 
 def _one_hot_places(columns: Columns, reading: Reading, kept: Sequence[int]) -> list[int]:
