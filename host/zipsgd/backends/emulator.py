@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.compiled import is_cached
+from zipsgd.compiled import is_cached, keeps_code
 from zipsgd.emulator import Emulator
 from zipsgd.emulator.epochs import epoch_rows
 from zipsgd.golden.loss import Step
@@ -41,7 +41,12 @@ class EmulatorBackend:
     def __init__(self, build: Build) -> None:
         self.build = build
         if not is_cached(epoch_rows):
-            _log.info("compiling the emulator; this takes some seconds, once")
+            often = (
+                "once"
+                if keeps_code(epoch_rows)
+                else "in each process, as no folder for a cache can be written"
+            )
+            _log.info("compiling the emulator; this takes some seconds, %s", often)
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         """Begin a run, see :meth:`zipsgd.backends.Backend.begin`."""
