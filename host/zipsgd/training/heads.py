@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from zipsgd.backends import Backend, EpochResult
 from zipsgd.golden.run import RunConfig
-from zipsgd.protocol.numbers import LABEL_BITS
 
 from .refetching import epoch_with_refetching
 from .task import Task
@@ -29,8 +28,6 @@ class HeadEpoch:
         Mean loss over samples and heads during the epoch, for scaled targets, in units of the loss that the device minimises.
     samples : int
         Number of samples.
-    sample_bits : int
-        Bits of samples that were sent to the device, or that a device would have received.
     result : EpochResult
         Loss sum, flags and counts of all heads together.
     again : int
@@ -39,7 +36,6 @@ class HeadEpoch:
 
     loss: float
     samples: int
-    sample_bits: int
     result: EpochResult
     again: int
 
@@ -109,7 +105,7 @@ class Heads:
         """
         task, backend = self._task, self._backend
         size = task.step(step, backend.build)
-        bits = count = again = 0
+        count = again = 0
         total = EpochResult(0, 0, 0, 0, 0, 0, 0)
         words = words.copy()
         for turn, part in enumerate(self._passes):
@@ -131,19 +127,8 @@ class Heads:
             words[part.heads] = model.reshape(config.heads, config.features)
             total += result
             again += twice
-            bits += (
-                self._sample_bits(config, count, twice)
-                if result.sample_bytes is None
-                else 8 * result.sample_bytes
-            )
         loss = total.loss_sum * task.config.loss_unit(backend.build) / (count * len(words))
-        return HeadEpoch(loss, count, bits, total, again), words
-
-    def _sample_bits(self, config: RunConfig, samples: int, twice: int) -> int:
-        """Bits of ``samples`` samples with their labels, of which ``twice`` are sent again."""
-        labels = LABEL_BITS * config.labels
-        first = samples * (config.features * (config.p + config.m) + labels)
-        return first + twice * (config.features * (self._backend.build.p_max + config.m) + labels)
+        return HeadEpoch(loss, count, total, again), words
 
     def _progress(self, progress: Callable[[int], None], turn: int, samples: int, done: int) -> None:
         progress((turn * samples + done) // len(self._passes))
