@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError, Table, load
-
-from .extras import extra
+from zipsgd.extras import extra
 
 __all__ = ["KINDS", "Case", "check", "draw"]
 
@@ -69,7 +68,7 @@ _BAD_CELLS = ("", "x", "NA", "1..2", "2020-01-31", "1:2", "1,2,3", "inf", "nan",
 
 def _csv(random: Random) -> Case:
     """A text file in a random dialect, and the table that pandas reads from it."""
-    with extra("test"):
+    with extra("test", "this bench"):
         import pandas
 
     rows, columns = random.randint(1, 7), random.randint(2, 5)
@@ -142,7 +141,7 @@ def _csv(random: Random) -> Case:
 
 def _libsvm(random: Random) -> Case:
     """A LIBSVM file, and the table that scikit-learn reads from it."""
-    with extra("sklearn"):
+    with extra("sklearn", "this bench"):
         from sklearn.datasets import load_svmlight_file
 
     lines: list[str] = []

@@ -12,6 +12,8 @@ Each name is imported when it is first used, so that ``import zipsgd`` is quick.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .cache import replace_unwritable_cache
+
 if TYPE_CHECKING:
     from zipsgd.backends import BACKENDS, BackendOptions, build_for, load_build, open_backend
     from zipsgd.data import SETS, DataError, Scaling, Table, load, load_rows
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from zipsgd.training.verification import Verification, verify
 
 __version__ = "0.1.0"
+
+replace_unwritable_cache()  # before Numba and the tools look for theirs
 
 __all__ = [
     "BACKENDS",

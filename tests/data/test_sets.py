@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from zipsgd.data import SETS, DataError, load, load_set, sets
+from zipsgd.extras import MissingExtra
 
 
 def test_cadata_is_fetched_once_and_is_what_it_should_be(
@@ -143,13 +144,17 @@ def test_images_of_cifar10(members: Path, monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_array_equal(table.features, images)
     assert table.labels.tolist() == [*range(10)]
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
-    with pytest.raises(DataError, match="the set cifar10 needs Pillow: pip install"):
+    with pytest.raises(
+        MissingExtra, match="the set cifar10 needs pillow, which is not installed: pip install"
+    ):
         load_set("cifar10")
 
 
 def test_scikit_learn_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
-    with pytest.raises(DataError, match="the set diabetes is part of scikit-learn: pip install scikit-learn"):
+    with pytest.raises(
+        MissingExtra, match=r"the set diabetes needs scikit-learn, .*: pip install 'zipsgd\[sklearn\]'"
+    ):
         load_set("diabetes")
 
 

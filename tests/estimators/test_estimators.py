@@ -231,7 +231,7 @@ def test_history_and_its_plot():
     fitted = ZipRegressor(max_iter=3, early_stopping=True, random_state=0).fit(X, Y)
     entry = fitted.history_[-1]
     assert entry["samples"] == 270
-    assert entry["bits"] == 270 * (6 * 4 + 16)
+    assert entry["bits"] == 270 * 8 * (4 + 2)  # six features take a byte a plane, the label two
     assert entry["samples_per_second"] == pytest.approx(270 / entry["seconds"])
     assert entry["flags"] == []
     axis = Figure().subplots()

@@ -138,9 +138,9 @@ def test_huber_is_less_moved_by_outliers():
 def test_automatic_samples_are_as_many_as_are_without_bias(estimator, loss, samples):
     labels = CLASSES == 1 if estimator is ZipClassifier else Y
     fitted = estimator(loss=loss, base_bits=3, max_iter=1, random_state=0).fit(X, labels)
-    assert fitted.history_[0]["bits"] == 400 * (6 * (3 + samples) + 16)
+    assert fitted.history_[0]["bits"] == 400 * 8 * (3 + samples + 2)
     fewer = estimator(loss=loss, samples_per_value=1, max_iter=1, random_state=0).fit(X, labels)
-    assert fewer.history_[0]["bits"] == 400 * (6 * 3 + 16)
+    assert fewer.history_[0]["bits"] == 400 * 8 * (3 + 2)
 
 
 def test_losses_of_the_wrong_kind_are_named():
@@ -174,7 +174,7 @@ def test_some_samples_come_twice(loss):
         shares.append([entry["refetched"] for entry in fitted.history_])
         assert shares[-1] == [entry["refetched"] for entry in golden.history_]
         again = round(shares[-1][-1] * 3 * 200)
-        assert fitted.history_[-1]["bits"] == 3 * 200 * (41 * 6 + 16) + again * (41 * 10 + 16)
+        assert fitted.history_[-1]["bits"] == 8 * (3 * 200 * (6 * 6 + 2) + again * (6 * 10 + 2))
         assert fitted.score(rows, labels) > 0.7
     for certain, likely in zip(*shares, strict=True):
         assert 1 > certain > likely > 0

@@ -91,9 +91,9 @@ def test_summary(small_table, board):
         "after 2 epochs",
         "times the loss of float64 SGD",
         "naive quantisation ends at",
-        "5 bits a value; float32 moves 32, 6.4 times as many",
+        # 6 columns and the intercept on 4 lanes: 2 bytes of label, 5 planes of a byte
+        "5 bits a value: 7 bytes a row with labels and padding; float32 moves 28, 4.0 times as many",
         f"{result.sample_bytes:,} bytes of samples",
-        f"{4 * 7 * 210 * 2:,}",  # in float32: seven features, two epochs
         f"{result.cycles:,} cycles",
         "at 24 MHz",
         f"{result.plane_cycles / result.cycles:.1%} of the plane limit",

@@ -126,7 +126,7 @@ class EpochSamples:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What a backend reports of an epoch. The counts are None for a backend without a device.
+    """What a backend reports of an epoch. Counts that may be None are so for a backend without a device.
 
     Parameters
     ----------
@@ -134,14 +134,15 @@ class EpochResult:
         Sum of the losses of all samples and heads, in units of :meth:`zipsgd.golden.run.RunConfig.loss_unit`.
     flags : int
         Bits of :class:`zipsgd.protocol.run.Flag`: the places where values were saturated in the epoch.
+    sample_bytes : int
+        Bytes of packed samples that were sent to the device, or that a device would have received: labels, and planes with
+        their padding (:func:`zipsgd.protocol.samples.sample_bytes`). What was sent again because of a bad line counts once.
     cycles : int or None
         Clock cycles from the first to the last of the epoch.
     plane_cycles : int or None
         Cycles in which the datapath took a plane word.
-    sample_bytes : int or None
-        Bytes of samples that were sent over the link.
     link_bytes : int or None
-        All bytes that were sent over the link.
+        All bytes that were sent over the link: samples, frames around them, registers, and what was sent again.
     starved_cycles : int or None
         Cycles in which the datapath could have taken a plane word, but none had arrived.
     doubts : npt.NDArray[np.bool_] of shape (samples,) or None
@@ -150,9 +151,9 @@ class EpochResult:
 
     loss_sum: int
     flags: int
+    sample_bytes: int = 0
     cycles: int | None = None
     plane_cycles: int | None = None
-    sample_bytes: int | None = None
     link_bytes: int | None = None
     starved_cycles: int | None = None
     doubts: npt.NDArray[np.bool_] | None = None

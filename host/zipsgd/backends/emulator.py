@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.compiled import is_cached
+from zipsgd.compiled import is_cached, keeps_code
 from zipsgd.emulator import Emulator
 from zipsgd.emulator.epochs import epoch_rows
 from zipsgd.golden.loss import Step
@@ -41,7 +41,12 @@ class EmulatorBackend:
     def __init__(self, build: Build) -> None:
         self.build = build
         if not is_cached(epoch_rows):
-            _log.info("compiling the emulator; this takes some seconds, once")
+            often = (
+                "once"
+                if keeps_code(epoch_rows)
+                else "in each process, as no folder for a cache can be written"
+            )
+            _log.info("compiling the emulator; this takes some seconds, %s", often)
 
     def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
         """Begin a run, see :meth:`zipsgd.backends.Backend.begin`."""
@@ -60,6 +65,7 @@ class EmulatorBackend:
         self._emulator.start_epoch(self._epoch)
         self._epoch += 1
         loss = done = 0
+        sent = samples.order.size * self._config.sample_bytes(self.build)
         if not isinstance(samples.values, np.ndarray):
             features = samples.values.shape[1]
             for part in samples.packed(self._config, _LANES, self._whole_batches(_CODES, features)):
@@ -69,7 +75,7 @@ class EmulatorBackend:
                 loss += self._emulator.epoch_codes(codes, step)
                 done += len(part)
                 progress(done)
-            return EpochResult(loss, self._emulator.flags, doubts=self._emulator.doubts)
+            return EpochResult(loss, self._emulator.flags, sent, doubts=self._emulator.doubts)
         size = self._whole_batches(_BLOCK_VALUES, samples.values.shape[1])
         for start in range(0, samples.order.size, size):
             loss += self._emulator.epoch_rows(
@@ -81,7 +87,7 @@ class EmulatorBackend:
                 step=step,
             )
             progress(min(start + size, samples.order.size))
-        return EpochResult(loss, self._emulator.flags, doubts=self._emulator.doubts)
+        return EpochResult(loss, self._emulator.flags, sent, doubts=self._emulator.doubts)
 
     def _whole_batches(self, values: int, features: int) -> int:
         """Number of samples that have about ``values`` values and form whole mini-batches."""

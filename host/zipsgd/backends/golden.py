@@ -48,7 +48,8 @@ class GoldenBackend:
             done += len(codes.labels)
             progress(done)
         doubts = np.array(self._trainer.doubts, dtype=np.bool_) if self._config.refetch else None
-        return EpochResult(loss, self._trainer.flags, doubts=doubts)
+        sent = samples.order.size * self._config.sample_bytes(self.build)
+        return EpochResult(loss, self._trainer.flags, sent, doubts=doubts)
 
     def model(self) -> npt.NDArray[np.int64]:
         """The current model, see :meth:`zipsgd.backends.Backend.model`."""

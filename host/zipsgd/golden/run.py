@@ -11,6 +11,7 @@ from zipsgd.golden.polynomial import Polynomial
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.plain import make_plain
 from zipsgd.protocol.run import Loss, Refetch
+from zipsgd.protocol.samples import sample_bytes
 
 __all__ = ["LimitError", "RunConfig", "model_words", "step_registers"]
 
@@ -77,6 +78,21 @@ class RunConfig:
     def labels(self) -> int:
         """int: Number of labels per sample."""
         return 1 if self.one_against_all else self.heads
+
+    def sample_bytes(self, build: Build) -> int:
+        """Bytes of a packed sample of the run, with its labels and the padding of its planes.
+
+        Parameters
+        ----------
+        build : Build
+            The build that the sample is packed for.
+
+        Returns
+        -------
+        int
+            The bytes.
+        """
+        return sample_bytes(self.features, self.p, self.m, build.lanes, self.labels)
 
     def model_shape(self) -> tuple[int, ...]:
         """Shape of the model.

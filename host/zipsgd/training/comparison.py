@@ -22,7 +22,7 @@ from .task import Task
 
 __all__ = ["Comparison", "compare", "compare_task", "save_report", "summary"]
 
-_FLOAT_BITS = 32
+_FLOAT_BYTES = 4
 
 _log = logging.getLogger(__name__)
 
@@ -137,19 +137,21 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
             f"{comparison.over_float:.4f} times the loss of float64 SGD with the same steps and order; naive quantisation ends "
             f"at {comparison.naive_over_float:.4f} times"
         )
-    bits: float = result.bits_per_value
-    told = f"{bits} bits a value"
+    told = f"{result.bits_per_value} bits a value"
     if result.refetched:
         share = mean(result.refetched)
         more = result.build["p_max"] + result.bits_per_value - result.options["base_bits"]
-        bits += share * more
         told += f", and {more} more of the {share:.1%} of samples that came again"
-    lines.append(f"{told}; float32 moves {_FLOAT_BITS}, {_FLOAT_BITS / bits:.1f} times as many")
-    if result.sample_bytes is not None and result.link_bytes is not None:
-        in_float = _FLOAT_BITS // 8 * result.rows * (len(result.columns) + 1) * epochs
+    moved = result.sample_bytes / (result.rows * epochs)
+    in_float = _FLOAT_BYTES * (len(result.columns) + result.labels)
+    lines.append(
+        f"{told}: {moved:.4g} bytes a row with labels and padding; float32 moves {in_float:,}, {in_float / moved:.1f} times as "
+        f"many"
+    )
+    if result.link_bytes is not None:
         lines.append(
             f"{result.sample_bytes:,} bytes of samples streamed, {result.sample_bytes / result.link_bytes:.1%} of all bytes "
-            f"sent; as float32 they would be {in_float:,}, {in_float / result.sample_bytes:.1f} times as many"
+            f"sent"
         )
     if result.cycles is not None and result.plane_cycles is not None and result.starved_cycles is not None:
         clock = result.build["clock_hz"]

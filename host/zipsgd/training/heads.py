@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from zipsgd.backends import Backend, EpochResult
 from zipsgd.golden.run import RunConfig
-from zipsgd.protocol.numbers import LABEL_BITS
 
 from .refetching import epoch_with_refetching
 from .task import Task
@@ -29,8 +28,6 @@ class HeadEpoch:
         Mean loss over samples and heads during the epoch, for scaled targets, in units of the loss that the device minimises.
     samples : int
         Number of samples.
-    sample_bits : int
-        Bits of samples that were sent to the device, or that a device would have received.
     result : EpochResult
         Loss sum, flags and counts of all heads together.
     again : int
@@ -39,7 +36,6 @@ class HeadEpoch:
 
     loss: float
     samples: int
-    sample_bits: int
     result: EpochResult
     again: int
 
@@ -128,8 +124,8 @@ class Heads:
         """
         task, backend = self._task, self._backend
         size = task.step(step, backend.build)
-        bits = count = again = 0
-        total: EpochResult | None = None
+        count = again = 0
+        total = EpochResult(0, 0, 0, 0, 0, 0, 0)
         words = words.copy()
         for turn, part in enumerate(self._passes):
             config = part.config
@@ -148,28 +144,16 @@ class Heads:
                 result = backend.epoch(samples, size, told)
                 model = backend.model()
             words[part.heads] = model.reshape(config.heads, config.features)
-            total = result if total is None else total + result
+            total += result
             again += twice
-            bits += (
-                self._sample_bits(config, count, twice)
-                if result.sample_bytes is None
-                else 8 * result.sample_bytes
-            )
         if len(self._passes) == 1 and not self.refetches:
             self._held = words.copy(), number + 1
-        assert total is not None
         loss = total.loss_sum * task.config.loss_unit(backend.build) / (count * len(words))
-        return HeadEpoch(loss, count, bits, total, again), words
+        return HeadEpoch(loss, count, total, again), words
 
     def _holds(self, words: _Int, number: int) -> bool:
         """Whether the backend holds these models, and begins this epoch next."""
         return self._held is not None and self._held[1] == number and np.array_equal(self._held[0], words)
-
-    def _sample_bits(self, config: RunConfig, samples: int, twice: int) -> int:
-        """Bits of ``samples`` samples with their labels, of which ``twice`` are sent again."""
-        labels = LABEL_BITS * config.labels
-        first = samples * (config.features * (config.p + config.m) + labels)
-        return first + twice * (config.features * (self._backend.build.p_max + config.m) + labels)
 
     def _progress(self, progress: Callable[[int], None], turn: int, samples: int, done: int) -> None:
         progress((turn * samples + done) // len(self._passes))

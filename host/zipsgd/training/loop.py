@@ -117,7 +117,7 @@ class Run:
                 done.result,
                 task.rounded_size(task.steps[step]),
                 done.samples,
-                done.sample_bits,
+                8 * done.result.sample_bytes,
                 done.again / done.samples / len(models) if heads.refetches else None,
                 EpochModel(models[:, :-1].copy(), models[:, -1].copy(), words),
             )

@@ -42,7 +42,10 @@ class Result(ABC):
         Bits sent for each value, p + m.
     flags, last_flags : list of str
         Names of the places where values were saturated: in any epoch, and in the last epoch.
-    cycles, plane_cycles, starved_cycles, sample_bytes, link_bytes : int or None
+    sample_bytes : int
+        Bytes of packed samples that were sent to the device, or that a device would have received, over all epochs: labels,
+        and planes with their padding.
+    cycles, plane_cycles, starved_cycles, link_bytes : int or None
         Counts over all epochs, see :class:`zipsgd.backends.EpochResult`; None without a device.
     rows : int
         Number of training rows.
@@ -83,7 +86,7 @@ class Result(ABC):
     cycles: int | None
     plane_cycles: int | None
     starved_cycles: int | None
-    sample_bytes: int | None
+    sample_bytes: int
     link_bytes: int | None
     rows: int
     seconds: float
@@ -140,6 +143,11 @@ class Result(ABC):
     @abstractmethod
     def outcome(self) -> str:
         """The final loss or the accuracy on the training rows, as text for users."""
+
+    @property
+    def labels(self) -> int:
+        """int: Numbers of labels of a row: one, or one for each output of a regression."""
+        return 1
 
     @property
     @abstractmethod
@@ -255,6 +263,11 @@ class RegressionResult(Result):
     def several(self) -> bool:
         """bool: Whether there are several outputs."""
         return isinstance(self.intercept, list)
+
+    @property
+    def labels(self) -> int:
+        """int: Number of outputs, see :attr:`Result.labels`."""
+        return len(self.intercept) if self.several else 1
 
     def predict(self, features: Any) -> _Float:
         """Predictions in the label's units, shape (rows,) or (rows, outputs), see :meth:`Result.predict`."""
