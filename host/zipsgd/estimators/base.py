@@ -1,6 +1,5 @@
 """The base class of both estimators: parameters, training, and fitted attributes."""
 
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from numbers import Integral
@@ -9,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -17,7 +15,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from zipsgd.data import Scaling, Table, as_features
 from zipsgd.training.callbacks import Callback, Callbacks
 from zipsgd.training.content_order import content_order
-from zipsgd.training.epochs import OVERFLOW, EpochReport, advice
+from zipsgd.training.epochs import EpochReport
+from zipsgd.training.evidence import examine
 from zipsgd.training.loop import Run
 from zipsgd.training.measuring import Validation
 from zipsgd.training.opening import opened
@@ -29,6 +28,7 @@ from zipsgd.training.weights import copies
 
 from . import history
 from .checks import number, whole
+from .convergence import warn
 from .penalty import regulariser
 
 __all__ = ["BaseZip", "Data"]
@@ -103,6 +103,7 @@ class BaseZip(BaseEstimator, ABC):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
         tol: float = 1e-3,
+        keep: str = "auto",
         warm_start: bool = False,
         random_state: Any = None,
         backend: Any = "emulator",
@@ -125,6 +126,7 @@ class BaseZip(BaseEstimator, ABC):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.keep = keep
         self.warm_start = warm_start
         self.random_state = random_state
         self.backend = backend
@@ -298,6 +300,7 @@ class BaseZip(BaseEstimator, ABC):
             average=int(average),
             patience=whole("n_iter_no_change", self.n_iter_no_change, 1) if self.early_stopping else 0,
             tolerance=number("tol", self.tol),
+            keep=self.keep,
             measure=bool(self.measure),
             sort_rows=True,
             **self._task_options,
@@ -333,8 +336,11 @@ class BaseZip(BaseEstimator, ABC):
         with Callbacks([own, *getattr(self, "_callbacks", ())]) as told, opened(self.backend, task) as device:
             told.begin(task, device.build)
             run.train(device, told)
+            build = device.build
         self._keep(run.state)
-        self._warn(run.reports[-1].flags)
+        self.kept_epoch_ = state.epochs + run.kept
+        self.warnings_ = examine(run, build, whole=not keep_scaling)
+        warn(self.warnings_, stacklevel=4)
         return self
 
     def _keep(self, state: State) -> None:
@@ -354,15 +360,6 @@ class BaseZip(BaseEstimator, ABC):
         self.history_.append(entry)
         if self.verbose:
             print(f"[{type(self).__name__}] {history.describe(entry)}", flush=True)
-
-    def _warn(self, flags: list[str]) -> None:
-        if not OVERFLOW.isdisjoint(flags):
-            warnings.warn(
-                f"values were saturated in training ({', '.join(flags)}): lower step_size (it was "
-                f"{self.history_[0]['step_size']:.3g} at first), or raise base_bits{advice(flags)}",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
 
 
 def _rows_trained_on(data: Data) -> int:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from zipsgd.data import DataError, arrange, as_features
 from zipsgd.rows import iterate_blocks
 
-from .epochs import OVERFLOW
+from .guard import Finding
 from .scores import r2, winners
 
 __all__ = ["ClassifierResult", "RegressionResult", "Result", "class_name", "load_model"]
@@ -47,6 +47,16 @@ def _number(value: object) -> bool:
 def _numbers(values: object) -> bool:
     """Whether the value is a list of such numbers."""
     return isinstance(values, list) and all(map(_number, values))
+
+
+def _findings(saved: object) -> list[Finding]:
+    """The findings of a saved model. Raises ValueError if they are something else."""
+    names = {f.name for f in fields(Finding)}
+    if not isinstance(saved, list) or not all(
+        isinstance(each, dict) and each.keys() == names for each in saved
+    ):
+        raise ValueError("its warnings are not findings")
+    return [Finding(each["kind"], each["text"], tuple(each["remedies"])) for each in saved]
 
 
 @dataclass(kw_only=True)
@@ -89,6 +99,10 @@ class Result(ABC):
         Measurements after each epoch, see :class:`zipsgd.training.epochs.EpochReport`; empty if there are none.
     held_out, held_out_score : int, float or None
         Number of held-out rows, and the score of the final model on them.
+    kept_epoch : int
+        The epoch whose model this is, counted from 1.
+    warnings : list of Finding
+        What went wrong in the run, see :mod:`zipsgd.training.guard`; empty for a healthy run.
     """
 
     FORMAT: ClassVar[str]
@@ -126,6 +140,8 @@ class Result(ABC):
     validation_scores: list[float] = field(default_factory=list)
     held_out: int = 0
     held_out_score: float | None = None
+    kept_epoch: int = 0
+    warnings: list[Finding] = field(default_factory=list)
 
     @abstractmethod
     def predict(self, features: Any) -> _Float:
@@ -162,11 +178,6 @@ class Result(ABC):
     @abstractmethod
     def outcome(self) -> str:
         """The final loss or the accuracy on the training rows, as text for users."""
-
-    @property
-    @abstractmethod
-    def spoilt_by(self) -> list[str]:
-        """list of str: The flags which mean that the model differs from what exact arithmetic would give."""
 
     @abstractmethod
     def texts(self, predictions: _Float) -> Iterable[str]:
@@ -221,7 +232,9 @@ class Result(ABC):
         ]
         if missing:
             raise ValueError(f"it has no {', '.join(missing)}")
-        model = cls(**{f.name: content[f.name] for f in fields(cls) if f.name in content})
+        known = {f.name: content[f.name] for f in fields(cls) if f.name in content}
+        known["warnings"] = _findings(known.get("warnings", []))
+        model = cls(**known)
         model.check()
         return model
 
@@ -286,11 +299,6 @@ class RegressionResult(Result):
         what = "mean squared residual" if self.loss_name == "squared_error" else f"mean {self.loss_name}"
         return f"loss {self.final_loss:.6f} ({what}, labels scaled to [-1, 1])"
 
-    @property
-    def spoilt_by(self) -> list[str]:
-        """list of str: All flags of the run."""
-        return self.flags
-
     def texts(self, predictions: _Float) -> Iterable[str]:
         """Numbers separated by commas, see :meth:`Result.texts`."""
         rows = predictions.reshape(len(predictions), -1)
@@ -340,11 +348,6 @@ class ClassifierResult(Result):
     def outcome(self) -> str:
         """The accuracy on the training rows as text, see :meth:`Result.outcome`."""
         return f"accuracy {self.accuracy:.4f} on the {self.rows:,} rows trained on, of {len(self.classes)} classes,"
-
-    @property
-    def spoilt_by(self) -> list[str]:
-        """list of str: The flags of the last epoch that mean an overflow."""
-        return [flag for flag in self.last_flags if flag in OVERFLOW]
 
     def texts(self, predictions: _Float) -> Iterable[str]:
         """Labels of classes, see :meth:`Result.texts`."""
