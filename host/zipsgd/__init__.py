@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zipsgd.training.comparison import Comparison, compare, save_report, summary
     from zipsgd.training.epochs import EpochReport
     from zipsgd.training.full_precision import float_sgd
+    from zipsgd.training.guard import ConvergenceWarning, Finding
     from zipsgd.training.losses import CompiledLoss, compile_loss
     from zipsgd.training.options import Options
     from zipsgd.training.plots import plot
@@ -48,11 +49,13 @@ __all__ = [
     "ClassifierResult",
     "Comparison",
     "CompiledLoss",
+    "ConvergenceWarning",
     "CsvLog",
     "DataError",
     "Device",
     "DeviceError",
     "EpochReport",
+    "Finding",
     "LimitError",
     "Options",
     "RegressionResult",
@@ -94,6 +97,7 @@ _MODULES = {
     "training.comparison": ("Comparison", "compare", "save_report", "summary"),
     "training.epochs": ("EpochReport",),
     "training.full_precision": ("float_sgd",),
+    "training.guard": ("ConvergenceWarning", "Finding"),
     "training.losses": ("CompiledLoss", "compile_loss"),
     "training.options": ("Options",),
     "training.plots": ("plot",),

@@ -220,7 +220,11 @@ def test_saturation_is_warned_of(run, csv):
     words = ("--label", "species", "--classify", "--step-size", 3, "--schedule", "constant")
     status, text, err = run("train", csv, *words)
     assert status == 0
-    assert "warning: values were saturated" in text
+    assert "warning: training went wrong after epoch 19 of 20" in text
+    assert "the model of epoch 19 is kept, the best one" in text
+    _, quiet, err = run("train", csv, *words, "--quiet")
+    assert quiet == ""
+    assert err.startswith("warning: training went wrong")
     assert "ConvergenceWarning" not in err
 
 

@@ -15,6 +15,7 @@ from scipy import sparse
 from zipsgd import (
     BackendOptions,
     Callback,
+    ConvergenceWarning,
     CsvLog,
     EpochReport,
     Options,
@@ -283,7 +284,7 @@ def test_columns_are_found_by_their_names() -> None:
 
 
 def test_a_step_too_large_is_warned_of() -> None:
-    with pytest.warns(RuntimeWarning, match="values were saturated .*use a smaller step size"):
+    with pytest.warns(ConvergenceWarning, match=r"worse than a constant.*a smaller one than 8"):
         train(X, Y, epochs=3, step_size=8.0, schedule="constant")
 
 

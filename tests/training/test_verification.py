@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import zipsgd
-from zipsgd import Options, Table, train, verify
+from zipsgd import Finding, Options, Table, train, verify
 from zipsgd.backends import BackendOptions, LimitError
 from zipsgd.driver import WrongBuild
 from zipsgd.training.comparison import compare, save_report, summary
@@ -100,7 +100,8 @@ def test_summary(small_table, board):
     ):
         assert part in text
     assert "warning" not in text
-    assert "warning: values were saturated (delta, q3)" in summary(replace(result, flags=["delta", "q3"]))[-1]
+    wrong = Finding("noisy", "it is wrong", ("more bits",))
+    assert summary(replace(result, warnings=[wrong]))[-1] == "warning: it is wrong. This may help: more bits"
     assert len(summary(train(small_table, options=OPTIONS))) == 2  # no link, no cycles
 
 

@@ -11,7 +11,7 @@ from zipsgd.data import SETS, DataError, Table, class_name
 from zipsgd.driver import DeviceError
 from zipsgd.output import OutputError, is_standard
 from zipsgd.training.callbacks import Callback, CsvLog, TensorBoardLog
-from zipsgd.training.options import Options
+from zipsgd.training.options import KEEP, Options
 from zipsgd.training.plots import need_plots
 
 from .build_options import add_backend, add_build, backends_of
@@ -84,6 +84,13 @@ def add(commands: Commands) -> None:
         metavar="T",
         help="smallest improvement of the score that counts for --patience (default %(default)s)",
     )
+    command.add_argument(
+        "--keep",
+        choices=KEEP,
+        default=Options.keep,
+        help="which epoch's model is the result: last; best, by the score on the rows held out, or without them on some of the "
+        "training rows; auto, the last one unless it is clearly worse than the best one (default %(default)s)",
+    )
     add_backend(command)
     add_training(command, epochs=20)
     add_build(command)
@@ -140,7 +147,7 @@ def _add_output(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--tensorboard", type=Path, metavar="FOLDER", help="write a log for TensorBoard into FOLDER"
     )
-    group.add_argument("--quiet", action="store_true", help="print no progress and no summary")
+    group.add_argument("--quiet", action="store_true", help="print no progress and no summary, only warnings")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -148,6 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Imported only now, so that the help appears fast
     from zipsgd.training.api import train_task
     from zipsgd.training.comparison import compare_task, save_report, summary
+    from zipsgd.training.guard import describe
     from zipsgd.training.preparation import prepare
 
     options, memory = options_of(arguments), memory_of(arguments)
@@ -199,6 +207,8 @@ def run(arguments: argparse.Namespace) -> int:
             lines += _hint_of_classes(arguments.data, table)
         own_text = any(map(is_standard, (arguments.save, arguments.json)))
         print("\n".join([*lines, *outputs.wrote]), file=sys.stderr if own_text else sys.stdout)
+    elif result.warnings:
+        print(f"warning: {describe(result.warnings)}", file=sys.stderr)
     return outputs.status()
 
 

@@ -1,6 +1,7 @@
 """The command ``zipsgd verify``."""
 
 import argparse
+import warnings
 
 import numpy as np
 
@@ -44,7 +45,9 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train on both backends, and print what differs, see :func:`zipsgd.cli.main.main`."""
-    from zipsgd.training.verification import verify  # only now, so that the help appears fast
+    # Imported only now, so that the help appears fast
+    from zipsgd.training.guard import ConvergenceWarning, describe
+    from zipsgd.training.verification import verify
 
     options, memory = options_of(arguments), memory_of(arguments)
     names = (arguments.backend, arguments.against)
@@ -53,10 +56,14 @@ def run(arguments: argparse.Namespace) -> int:
     with TrainingProgress(messages(), arguments.verbose) as progress:
         progress.doing(f"reading {arguments.data}")
         table = table_of(arguments, memory)
-        found = verify(table, None, options, wanted, memory=memory, callbacks=[progress])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # printed below
+            found = verify(table, None, options, wanted, memory=memory, callbacks=[progress])
     print(
         f"{names[0]} against {names[1]}: {found.losses} of {len(found.first.loss)} losses, {found.words} of "
         f"{np.size(found.first.model_words)} model words differ{', and the flags' * found.flags}"
     )
+    if found.first.warnings:
+        print(f"warning: {describe(found.first.warnings)}")
     print("identical" if found.identical else "NOT identical")
     return 0 if found.identical else 1

@@ -1,6 +1,5 @@
 """The base class of both estimators: parameters, training, and fitted attributes."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
@@ -11,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -19,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from zipsgd.data import Scaling, as_features
 from zipsgd.training.callbacks import Callback, Callbacks
 from zipsgd.training.content_order import content_order
-from zipsgd.training.epochs import OVERFLOW, advice
+from zipsgd.training.evidence import examine
 from zipsgd.training.loop import Run
 from zipsgd.training.measuring import Validation
 from zipsgd.training.opening import opened
@@ -32,6 +30,7 @@ from zipsgd.training.stream import next_task, train_part
 
 from . import history
 from .checks import number, whole
+from .convergence import warn
 from .penalty import regulariser
 from .rows import Data
 
@@ -72,6 +71,7 @@ class BaseZip(BaseEstimator, ABC):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
         tol: float = 1e-3,
+        keep: str = "auto",
         warm_start: bool = False,
         random_state: Any = None,
         backend: Any = "emulator",
@@ -94,6 +94,7 @@ class BaseZip(BaseEstimator, ABC):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.keep = keep
         self.warm_start = warm_start
         self.random_state = random_state
         self.backend = backend
@@ -231,8 +232,8 @@ class BaseZip(BaseEstimator, ABC):
             del self.history_[:-_KEPT]
 
         with Callbacks(getattr(self, "_callbacks", ())) as told:
-            train_part(session, self.backend, task, state, told, keep)
-        self._warn(self.history_[-1]["flags"])
+            self.warnings_ = train_part(session, self.backend, task, state, told, keep)
+        warn(self.warnings_, stacklevel=3)
         return self
 
     def _options_of_part(self, batch: int) -> Options:
@@ -324,6 +325,7 @@ class BaseZip(BaseEstimator, ABC):
             average=int(average),
             patience=whole("n_iter_no_change", self.n_iter_no_change, 1) if self.early_stopping else 0,
             tolerance=number("tol", self.tol),
+            keep=self.keep,
             measure=bool(self.measure),
             sort_rows=True,
             **self._task_options,
@@ -349,9 +351,12 @@ class BaseZip(BaseEstimator, ABC):
         ):
             told.begin(task, device.build)
             run.train(device, told, self._heard)
+            build = device.build
         models = run.state.models()
         self._keep(run.state, models[:, :-1], models[:, -1])
-        self._warn(run.reports[-1].flags)
+        self.kept_epoch_ = state.epochs + run.kept
+        self.warnings_ = examine(run, build)
+        warn(self.warnings_, stacklevel=4)
         return self
 
     def _keep(self, state: State, coef: _Float, intercept: _Float) -> None:
@@ -372,12 +377,3 @@ class BaseZip(BaseEstimator, ABC):
         self.history_.append(entry)
         if self.verbose:
             print(f"[{type(self).__name__}] {history.describe(entry)}", flush=True)
-
-    def _warn(self, flags: list[str]) -> None:
-        if not OVERFLOW.isdisjoint(flags):
-            warnings.warn(
-                f"values were saturated in training ({', '.join(flags)}): lower step_size (it was "
-                f"{self.history_[0]['step_size']:.3g} at first), or raise base_bits{advice(flags)}",
-                ConvergenceWarning,
-                stacklevel=5,
-            )

@@ -48,6 +48,10 @@ n_iter_no_change : int, default 5
     ``early_stopping`` stops after this many epochs without an improvement.
 tol : float, default 1e-3
     Smallest improvement of the score (accuracy or R2) that counts.
+keep : "auto", "best" or "last", default "auto"
+    Which epoch's model is the result. "last": the last one's. "best": that of the best score on the rows held out, or without
+    them on some of the training rows. "auto": the last one, unless it is clearly worse than the best one; with
+    ``early_stopping`` the best one.
 warm_start : bool, default False
     Whether ``fit`` continues from the current model. On the same rows, 5 epochs and 5 more give the same bits as 10 epochs,
     except with schedule="linear".
@@ -72,6 +76,10 @@ n_features_in_, feature_names_in_ : int, array of str
     Number of columns of X, and their names if X is a data frame.
 n_iter_, n_epochs_ : int
     Number of epochs of the last fit, and since training began.
+kept_epoch_ : int
+    The epoch, counted since training began, whose model this is.
+warnings_ : list of :class:`zipsgd.training.guard.Finding`
+    What went wrong in the last fit; empty if nothing did. A ``ConvergenceWarning`` says the same.
 model_words_ : int64 array of shape (models, columns + 1)
     The models on the device as integers; the intercept's word is the last one.
 scale_ : float

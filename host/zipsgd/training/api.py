@@ -18,7 +18,9 @@ from zipsgd.protocol.run import Flag
 
 from .callbacks import Callback, Callbacks
 from .checkpoint import resume as resume_run
-from .epochs import EpochReport, saturation
+from .epochs import EpochReport
+from .evidence import examine
+from .guard import ConvergenceWarning, describe
 from .lock import locked
 from .loop import Run
 from .measuring import Validation, measure_task
@@ -83,6 +85,11 @@ def train(
     RegressionResult or ClassifierResult
         The model, and a record of the run.
 
+    Warns
+    -----
+    ConvergenceWarning
+        The run went wrong, see :mod:`zipsgd.training.guard`; ``warnings`` of the result says how.
+
     Raises
     ------
     DataError, LimitError, ValueError
@@ -116,8 +123,8 @@ def train(
         resume=resume,
         callbacks=callbacks,
     )
-    if result.spoilt_by:
-        warnings.warn(saturation(result.spoilt_by), RuntimeWarning, stacklevel=2)
+    if result.warnings:
+        warnings.warn(describe(result.warnings), ConvergenceWarning, stacklevel=2)
     return result
 
 
@@ -224,6 +231,8 @@ def _result(run: Run, backend: Backend) -> Result:
         "bits_per_value": task.config.p + task.config.m,
         "flags": [name for name in Flag.NAMES.values() if name in flags],
         "last_flags": reports[-1].flags,
+        "kept_epoch": run.kept,
+        "warnings": examine(run, backend.build),
         "cycles": cost.cycles,
         "plane_cycles": cost.plane_cycles,
         "starved_cycles": cost.starved_cycles,

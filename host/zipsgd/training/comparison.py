@@ -12,8 +12,8 @@ from zipsgd.output import write_file
 from zipsgd.protocol.formats import Build
 
 from .api import train_task
-from .epochs import saturation
 from .full_precision import float_sgd
+from .guard import describe
 from .options import Options
 from .plots import plot_comparison
 from .preparation import prepare
@@ -97,7 +97,7 @@ def compare_task(task: Task, result: Result) -> Comparison:
     exact = float_sgd(task)
     _log.info("comparing with naive quantisation")
     config = replace(task.config, m=1)
-    plain = replace(task.options, samples_per_value=1, patience=0)
+    plain = replace(task.options, samples_per_value=1, patience=0, keep="last")
     naive = train_task(
         replace(task, options=plain, config=config),
         backend=BackendOptions("emulator", Build(**result.build)),
@@ -130,6 +130,8 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
     """
     epochs = len(result.loss)
     lines = [f"{result.outcome()} after {epochs} epoch{'s' * (epochs > 1)} in {result.seconds:.1f} s"]
+    if result.kept_epoch != epochs:
+        lines.append(f"the model of epoch {result.kept_epoch} is kept, the best one")
     if result.held_out_score is not None:
         lines.append(f"{result.MEASURE} {result.held_out_score:.4f} on {result.held_out:,} rows held out")
     if comparison is not None:
@@ -160,8 +162,8 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
             f"{result.plane_cycles / result.cycles:.1%} of the plane limit, waiting for samples in "
             f"{result.starved_cycles / result.cycles:.1%}"
         )
-    if result.spoilt_by:
-        lines.append(f"warning: {saturation(result.spoilt_by)}")
+    if result.warnings:
+        lines.append(f"warning: {describe(result.warnings)}")
     return lines
 
 

@@ -1,6 +1,5 @@
 """The report of an epoch."""
 
-from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -8,55 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import EpochResult
-from zipsgd.protocol.numbers import MODEL_INT
 from zipsgd.protocol.run import Flag
 
-__all__ = ["OVERFLOW", "EpochModel", "EpochReport", "advice", "saturation"]
+__all__ = ["EpochModel", "EpochReport"]
 
 _Float = npt.NDArray[np.float64]
-
-OVERFLOW = frozenset(Flag.NAMES[flag] for flag in (Flag.DELTA, Flag.GRADIENT, Flag.MODEL))
-"""Flags that mean a spoilt model. In contrast, a few saturated residuals, or a Q3 at the end of its range, do no harm."""
-
-
-def advice(flags: Collection[str]) -> str:
-    """A further hint for a warning about saturation, for models whose weights reached the end of their range.
-
-    Parameters
-    ----------
-    flags : collection of str
-        Names of the places where values were saturated.
-
-    Returns
-    -------
-    str
-        Text to add to the warning; empty if the weights stayed in range.
-    """
-    if Flag.NAMES[Flag.MODEL] not in flags:
-        return ""
-    return (
-        f"; weights have reached {1 << MODEL_INT}, the end of their range where columns are from -1 to 1: a penalty, l2 or l1, "
-        f"keeps them smaller"
-    )
-
-
-def saturation(flags: Collection[str]) -> str:
-    """A warning about values that were saturated, and what to do.
-
-    Parameters
-    ----------
-    flags : collection of str
-        The places that spoil the model.
-
-    Returns
-    -------
-    str
-        The warning.
-    """
-    return (
-        f"values were saturated ({', '.join(flags)}): the model is not what SGD would give; use a smaller step size"
-        f"{advice(flags)}"
-    )
 
 
 @dataclass(frozen=True)
@@ -109,6 +64,10 @@ class EpochReport:
     validation_loss, validation_score : float or None
         The same on the validation rows; None unless there are such rows and ``Options.measure`` or ``Options.patience`` is
         set.
+    merit, merit_loss : float or None
+        How good the model is on a fixed sample of the validation rows, or of the training rows if there are none, by which
+        :mod:`zipsgd.training.guard` notices that a run goes wrong. The merit is the accuracy, or for regression the share of a
+        constant's loss that the model removes, R2 for least squares. The loss is what training minimises, with penalties.
     """
 
     number: int
@@ -124,6 +83,8 @@ class EpochReport:
     score: float | None = None
     validation_loss: float | None = None
     validation_score: float | None = None
+    merit: float | None = None
+    merit_loss: float | None = None
 
     @property
     def flags(self) -> list[str]:

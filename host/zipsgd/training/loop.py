@@ -3,14 +3,16 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 from zipsgd.backends import Backend
 
 from .callbacks import Callbacks
 from .epochs import EpochModel, EpochReport
+from .guard import Track
 from .heads import Heads
 from .measuring import Validation, measure_task, measure_validation
+from .probe import Probe
 from .state import State
 from .task import Task
 
@@ -19,12 +21,12 @@ __all__ = ["Best", "Run"]
 
 @dataclass(frozen=True)
 class Best:
-    """The best epoch so far, by the score on the validation rows.
+    """The best epoch so far.
 
     Parameters
     ----------
     score : float
-        Score of the model after that epoch.
+        Score of the model after that epoch, on all validation rows with ``patience`` or ``keep="best"``, otherwise its merit.
     epoch : int
         The epoch of this run, counted from 1; 0 before the first epoch.
     state : State or None
@@ -45,7 +47,7 @@ class Run:
     task : Task
         Data and options.
     state : State
-        The model to begin with; updated after each epoch.
+        The model to begin with; updated after each epoch, and at the end the model that is kept.
     validation : Validation or None
         Rows to measure the model on after each epoch.
     first_step : int
@@ -54,6 +56,12 @@ class Run:
         Reports of the finished epochs, including those from a checkpoint.
     best : Best
         The best of the finished epochs.
+    judged : bool
+        Whether models are judged on the rows of ``probe``. Otherwise the last model is kept.
+    last : State
+        The model after the last epoch, once the run is over.
+    kept : int
+        The epoch of this run whose model is kept, counted from 1, once the run is over.
     """
 
     task: Task
@@ -62,6 +70,12 @@ class Run:
     first_step: int = 0
     reports: list[EpochReport] = field(default_factory=list)
     best: Best = field(default_factory=Best)
+    judged: bool = True
+    last: State = field(init=False)
+    kept: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.last = self.state
 
     @property
     def over(self) -> bool:
@@ -72,6 +86,13 @@ class Run:
         )
         return self.first_step + done >= len(self.task.steps) or bool(early and done)
 
+    @cached_property
+    def probe(self) -> Probe:
+        """Probe: The rows on which the models of all epochs are judged: some validation rows, or else training rows."""
+        if self.validation is None:
+            return Probe.of_task(self.task)
+        return Probe.of_validation(self.task, self.validation)
+
     def train(
         self,
         backend: Backend,
@@ -79,7 +100,7 @@ class Run:
         keep: Callable[["Run"], None] = lambda run: None,
         heads: Heads | None = None,
     ) -> None:
-        """Train until the run is over, and leave the final model in ``state``.
+        """Train until the run is over, and leave the model that the option ``keep`` asks for in ``state``.
 
         Parameters
         ----------
@@ -92,13 +113,37 @@ class Run:
         heads : Heads or None
             The heads of the task on this backend; None for new ones.
         """
-        self.state = self.state.rescaled(self.task.scalings, self.task.scale, backend.build)
+        self.state = self.last = self.state.rescaled(self.task.scalings, self.task.scale, backend.build)
         for report in self._epochs(heads or Heads(self.task, backend), callbacks):
             keep(self)
             if not callbacks.epoch(report):
                 break
-        if self.best.state is not None and self.task.options.patience:
+        self.last, self.kept = self.state, len(self.reports)
+        if self.best.state is not None and self._keeps_best():
             self.state = replace(self.best.state, epochs=self.state.epochs)
+            self.kept = self.best.epoch
+
+    def _keeps_best(self) -> bool:
+        """Whether the best model is kept, rather than the last one."""
+        options = self.task.options
+        if options.keep != "auto" or options.patience:
+            return options.keep != "last"
+        return self.track.fallen
+
+    @property
+    def track(self) -> Track:
+        """Track: How good the models of the finished epochs are."""
+        judged = [(report.merit, report.merit_loss) for report in self.reports]
+        merits, losses = zip(
+            *[(merit, loss) for merit, loss in judged if merit is not None and loss is not None], strict=True
+        )
+        return Track(merits, losses, self.probe.rows, accuracy=self.task.numbers is not None)
+
+    @property
+    def _scored(self) -> bool:
+        """Whether the best epoch is that of the best score on all validation rows. Otherwise it is that of the best merit."""
+        options = self.task.options
+        return self.validation is not None and (bool(options.patience) or options.keep == "best")
 
     def _epochs(self, heads: Heads, callbacks: Callbacks) -> Iterator[EpochReport]:
         task, options = self.task, self.task.options
@@ -126,14 +171,24 @@ class Run:
             yield report
 
     def _measured(self, report: EpochReport) -> EpochReport:
-        """Add the measurements that the options ask for to the report, and remember the best model."""
-        options = self.task.options
+        """Add the merit and the measurements that the options ask for to the report, and remember the best model."""
+        options, done = self.task.options, len(self.reports) + 1
+        if self.judged:
+            merit, loss = self.probe.judge(self.state.scaled_models())
+            report = replace(report, merit=merit, merit_loss=loss)
         if options.measure:
             found = measure_task(self.task, self.state)
             report = replace(report, exact_loss=found.loss, score=found.score)
-        if self.validation is not None and (options.measure or options.patience):
+        if self.validation is not None and (options.measure or self._scored):
             found = measure_validation(self.task, self.validation, self.state)
             report = replace(report, validation_loss=found.loss, validation_score=found.score)
-            if found.score is not None and not found.score < self.best.score + options.tolerance:
-                self.best = Best(found.score, len(self.reports) + 1, self.state)
+        score = report.validation_score if self._scored else report.merit
+        if score is not None and self._improves(score):
+            self.best = Best(score, done, self.state)
         return report
+
+    def _improves(self, score: float) -> bool:
+        """Whether a score is better than the best one, for ``patience`` by the tolerance."""
+        if self.task.options.patience:
+            return score >= self.best.score + self.task.options.tolerance
+        return score > self.best.score

@@ -17,7 +17,7 @@ from .state import State
 from .targets import Labels
 from .task import Task
 
-__all__ = ["Measured", "Validation", "measure", "measure_task", "measure_validation"]
+__all__ = ["Measured", "Validation", "measure", "measure_task", "measure_validation", "unclipped"]
 
 _Float = npt.NDArray[np.float64]
 
@@ -138,15 +138,32 @@ def measure_validation(task: Task, validation: Validation, state: State) -> Meas
     Measured
         Loss and score.
     """
-    values = _Unclipped(validation.features, task.scalings[0])
     return measure(
-        values,
+        unclipped(task, validation),
         state.scaled_models(),
         task.targets.scaled(validation.labels),
         task.options.objective,
         validation.labels.numbers,
         validation.weights,
     )
+
+
+def unclipped(task: Task, validation: Validation) -> Rows:
+    """Validation rows with the scaling of a task, which are not clipped to the range of the training rows.
+
+    Parameters
+    ----------
+    task : Task
+        The task that models are trained on.
+    validation : Validation
+        The validation rows.
+
+    Returns
+    -------
+    Rows of shape (rows, features)
+        Scaled values, including the intercept's column.
+    """
+    return _Unclipped(validation.features, task.scalings[0])
 
 
 class _Unclipped:

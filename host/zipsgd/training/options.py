@@ -14,10 +14,12 @@ from .objective import Objective, find_objective
 from .regulariser import Regulariser
 from .steps import check_schedule
 
-__all__ = ["LEVELS", "REFETCH", "Options", "options_with"]
+__all__ = ["KEEP", "LEVELS", "REFETCH", "Options", "options_with"]
 
 LEVELS = ("uniform", "optimal")
 """Values of ``Options.levels``."""
+KEEP = ("auto", "best", "last")
+"""Values of ``Options.keep``."""
 REFETCH = tuple(kind.name.lower() for kind in Refetch)
 """Values of ``Options.refetch``."""
 
@@ -71,10 +73,14 @@ class Options:
         Use the mean of the models after each epoch, from this epoch on (1: of all epochs). 0 uses the last model. Suited to
         ``schedule="constant"``.
     patience : int
-        Stop after this many epochs without a better score on the validation rows, and keep the best model. 0 never stops
-        early.
+        Stop after this many epochs without a better score on the validation rows, and keep the best model unless ``keep`` is
+        "last". 0 never stops early.
     tolerance : float
         Smallest improvement of the score that counts for ``patience``.
+    keep : str
+        Which epoch's model is the result. "last": the last one's. "best": that of the best score on the validation rows, or
+        without them on a sample of at most 4,096 training rows. "auto": the last one, unless it is clearly worse than the best
+        one, as :func:`zipsgd.training.guard.clearly_worse` says; with ``patience`` the best one.
     measure : bool
         Also compute the exact loss and score of the model after each epoch, on the unquantised training rows and on the
         validation rows.
@@ -112,6 +118,7 @@ class Options:
     average: int = 0
     patience: int = 0
     tolerance: float = 1e-3
+    keep: str = "auto"
     measure: bool = False
     sort_rows: bool = False
 
@@ -119,6 +126,8 @@ class Options:
         make_plain(self)
         if self.levels not in LEVELS:
             raise ValueError(f"levels must be one of {', '.join(LEVELS)}, not {self.levels!r}")
+        if self.keep not in KEEP:
+            raise ValueError(f"keep must be one of {', '.join(KEEP)}, not {self.keep!r}")
         if self.refetch not in REFETCH:
             raise ValueError(f"refetch must be one of {', '.join(REFETCH)}, not {self.refetch!r}")
         if self.refetch != "never" and not self.classify:

@@ -16,12 +16,22 @@ from zipsgd.output import write_file
 from zipsgd.rows import iterate_blocks
 
 from .checks import are_numbers, are_texts, is_number
-from .epochs import OVERFLOW
+from .guard import Finding
 from .scores import r2, winners
 
 __all__ = ["ClassifierResult", "RegressionResult", "Result", "load_model"]
 
 _Float = npt.NDArray[np.float64]
+
+
+def _findings(saved: object) -> list[Finding]:
+    """The findings of a saved model. Raises ValueError if they are something else."""
+    names = {f.name for f in fields(Finding)}
+    if not isinstance(saved, list) or not all(
+        isinstance(each, dict) and each.keys() == names for each in saved
+    ):
+        raise ValueError("its warnings are not findings")
+    return [Finding(each["kind"], each["text"], tuple(each["remedies"])) for each in saved]
 
 
 @dataclass(kw_only=True)
@@ -69,6 +79,10 @@ class Result(ABC):
         Measurements after each epoch, see :class:`zipsgd.training.epochs.EpochReport`; empty if there are none.
     held_out, held_out_score : int, float or None
         Number of held-out rows, and the score of the final model on them.
+    kept_epoch : int
+        The epoch whose model this is, counted from 1.
+    warnings : list of Finding
+        What went wrong in the run, see :mod:`zipsgd.training.guard`; empty for a healthy run.
     """
 
     FORMAT: ClassVar[str]
@@ -107,6 +121,8 @@ class Result(ABC):
     validation_scores: list[float] = field(default_factory=list)
     held_out: int = 0
     held_out_score: float | None = None
+    kept_epoch: int = 0
+    warnings: list[Finding] = field(default_factory=list)
 
     @abstractmethod
     def predict(self, features: Any) -> npt.NDArray[Any]:
@@ -148,11 +164,6 @@ class Result(ABC):
     def labels(self) -> int:
         """int: Numbers of labels of a row: one, or one for each output of a regression."""
         return 1
-
-    @property
-    @abstractmethod
-    def spoilt_by(self) -> list[str]:
-        """list of str: The flags which mean that the model differs from what exact arithmetic would give."""
 
     @abstractmethod
     def texts(self, predictions: npt.NDArray[Any]) -> Iterable[str]:
@@ -212,7 +223,9 @@ class Result(ABC):
         ]
         if missing:
             raise ValueError(f"it has no {', '.join(missing)}")
-        model = cls(**{f.name: content[f.name] for f in fields(cls) if f.name in content})
+        known = {f.name: content[f.name] for f in fields(cls) if f.name in content}
+        known["warnings"] = _findings(known.get("warnings", []))
+        model = cls(**known)
         model.check()
         return model
 
@@ -284,11 +297,6 @@ class RegressionResult(Result):
         what = "mean squared residual" if self.loss_name == "squared_error" else f"mean {self.loss_name}"
         return f"loss {self.final_loss:.6f} ({what}, labels scaled to [-1, 1])"
 
-    @property
-    def spoilt_by(self) -> list[str]:
-        """list of str: All flags of the run."""
-        return self.flags
-
     def texts(self, predictions: _Float) -> Iterable[str]:
         """Numbers separated by commas, see :meth:`Result.texts`."""
         rows = predictions.reshape(len(predictions), -1)
@@ -349,11 +357,6 @@ class ClassifierResult(Result):
     def outcome(self) -> str:
         """The accuracy on the training rows as text, see :meth:`Result.outcome`."""
         return f"accuracy {self.accuracy:.4f} on the {self.rows:,} rows trained on, of {len(self.classes)} classes,"
-
-    @property
-    def spoilt_by(self) -> list[str]:
-        """list of str: The flags of the last epoch that mean an overflow."""
-        return [flag for flag in self.last_flags if flag in OVERFLOW]
 
     def texts(self, predictions: npt.NDArray[Any]) -> Iterable[str]:
         """Labels of classes, see :meth:`Result.texts`."""

@@ -12,7 +12,9 @@ from zipsgd.driver import DeviceError
 from zipsgd.memory import default_memory
 
 from .callbacks import Callbacks
+from .evidence import examine
 from .growth import converted, grown
+from .guard import Finding
 from .loop import Run
 from .options import Options
 from .preparation import arranged, scaled_task
@@ -115,7 +117,7 @@ def train_part(
     state: State,
     callbacks: Callbacks,
     keep: Callable[[Run], None],
-) -> None:
+) -> list[Finding]:
     """Train on the next rows of a stream for one epoch. If that fails, the backend is closed.
 
     Parameters
@@ -132,13 +134,19 @@ def train_part(
         Called as in a run.
     keep : callable
         Called with the run after the epoch, before the callbacks.
+
+    Returns
+    -------
+    list of Finding
+        What went wrong, as far as a part of the rows can tell: which values were saturated.
     """
     try:
         device, heads = session.use(backend, task)
         limit = 1 << (device.build.model_bits - 1)
-        run = Run(task, converted(state, task.scalings, limit))
+        run = Run(task, converted(state, task.scalings, limit), judged=False)
         callbacks.begin(task, device.build)
         run.train(device, callbacks, keep, heads)
+        return examine(run, device.build, whole=False)
     except BaseException as error:
         session.close()
         if isinstance(error, DeviceError):

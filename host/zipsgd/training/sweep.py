@@ -55,7 +55,7 @@ class Sweep:
         Returns
         -------
         list of dict
-            The setting, bits per value, final loss, its ratio to that of float64 SGD, score, and saturation flags.
+            The setting, bits per value, final loss, its ratio to that of float64 SGD, score, and kinds of warnings.
         """
         return [
             {
@@ -64,7 +64,7 @@ class Sweep:
                 "loss": result.final_loss,
                 "over float": result.final_loss / self.float_loss[-1],
                 result.MEASURE: result.train_score,
-                "saturated": " ".join(result.spoilt_by),
+                "warnings": " ".join(finding.kind for finding in result.warnings),
             }
             for setting, result in zip(self.settings, self.results, strict=True)
         ]

@@ -1,6 +1,7 @@
 """Checks that two backends give the same bits."""
 
 import logging
+import warnings
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from zipsgd.backends import BACKENDS, Backend, BackendOptions
 from zipsgd.protocol.formats import Build
 
 from .api import train_task
+from .guard import ConvergenceWarning, describe
 from .opening import opened
 from .options import Options
 from .preparation import prepare
@@ -128,4 +130,6 @@ def verify(
         for place in (0, 1):
             _log.info("training on %s", wanted[place].name)
             results.append(train_task(task, backend=used[place], callbacks=told))
+    if results[0].warnings:
+        warnings.warn(describe(results[0].warnings), ConvergenceWarning, stacklevel=2)
     return compare_results(*results)

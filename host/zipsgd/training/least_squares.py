@@ -1,0 +1,144 @@
+"""Least squares on the rows of a probe, with which a trained model is compared."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .probe import Probe
+
+__all__ = ["Difference", "LeastSquares", "difference", "solve"]
+
+_Float = npt.NDArray[np.float64]
+
+_RANK = 1e-12
+"""Smallest eigenvalue that counts, in units of the largest."""
+_ROWS_A_FEATURE = 2
+"""Fewest rows for each feature. With fewer rows, least squares says little of new rows."""
+
+_UNFINISHED = 0.7
+"""Share of the difference from which on it is for want of training."""
+_MOST = 0.5
+"""Share of the difference that is most of it."""
+_COLUMNS = 2
+"""Most columns to be named."""
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """A solution of least squares, with the L2 penalty of the run.
+
+    Parameters
+    ----------
+    models : _Float of shape (heads, features)
+        The solution.
+    outputs : _Float of shape (rows, heads)
+        Outputs of the solution.
+    values, vectors : _Float of shape (features,) and (features, features)
+        Eigenvalues of the normal equations, and eigenvectors as columns.
+    """
+
+    models: _Float
+    outputs: _Float
+    values: _Float
+    vectors: _Float
+
+    def merits(self, probe: Probe) -> _Float:
+        """The merits that least squares can be expected to reach on rows that it was not fitted to.
+
+        For classes, each row is predicted by the solution of all other rows. For numbers, one row far out could spoil a mean
+        over such predictions, and the loss is corrected for the number of features instead (Akaike's final prediction error).
+
+        Parameters
+        ----------
+        probe : Probe
+            The rows that were fitted.
+
+        Returns
+        -------
+        _Float of shape (1,) for classification, otherwise (heads,)
+            Merits, see :meth:`.probe.Probe.merits`.
+        """
+        rows, features = probe.rows, self.values.size
+        if probe.numbers is None:
+            worse = (rows + features) / (rows - features)
+            return probe.merits(self.outputs, self.models, worse)
+        turned = ((block @ self.vectors) ** 2 / self.values for _, block in probe.blocks())
+        leverage = probe.weights / rows * np.concatenate([each.sum(axis=1) for each in turned])
+        others = (probe.labels - self.outputs) / (1 - np.minimum(leverage, 1 - 1e-9))[:, None]
+        return probe.merits(probe.labels - others)
+
+
+def solve(probe: Probe) -> LeastSquares | None:
+    """Solve least squares on the rows of a probe by the normal equations.
+
+    Parameters
+    ----------
+    probe : Probe
+        The rows.
+
+    Returns
+    -------
+    LeastSquares or None
+        The solution; None if there are too few rows.
+    """
+    rows, features = probe.values.shape
+    if rows < _ROWS_A_FEATURE * features:
+        return None
+    gram, moment = np.zeros((features, features)), np.zeros((features, probe.labels.shape[1]))
+    for part, block in probe.blocks():
+        heavy = block * (probe.weights[part, None] / rows)
+        gram += heavy.T @ block
+        moment += heavy.T @ probe.labels[part]
+    spared = np.append(np.full(features - 1, probe.penalty.l2), 0.0)  # the intercept has no penalty
+    values, vectors = np.linalg.eigh(gram + np.diag(spared))
+    kept = values > _RANK * values[-1]
+    values, vectors = values[kept], vectors[:, kept]
+    models = ((vectors / values) @ (vectors.T @ moment)).T
+    return LeastSquares(models, probe.outputs(models), values, vectors)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a model of least squares lacks.
+
+    Parameters
+    ----------
+    unfinished : bool
+        Whether most of it is what further training would add.
+    columns : list of int
+        The columns in whose weights most of it lies, at most two; empty if it is spread over more.
+    """
+
+    unfinished: bool
+    columns: list[int]
+
+
+def difference(exact: LeastSquares, model: _Float, head: int) -> Difference:
+    """Compare a model of least squares with the solution.
+
+    The difference of the losses is a sum over the eigenvectors. Where the model's part lies between 0 and that of the
+    solution, it has not arrived; elsewhere it is off by noise.
+
+    Parameters
+    ----------
+    exact : LeastSquares
+        The solution.
+    model : _Float of shape (features,)
+        The trained model.
+    head : int
+        Number of its head.
+
+    Returns
+    -------
+    Difference
+        What the model lacks.
+    """
+    goal, now = exact.vectors.T @ exact.models[head], exact.vectors.T @ model
+    lost = exact.values * (goal - now) ** 2
+    between = (now * np.sign(goal) >= 0) & (np.abs(now) <= np.abs(goal))
+    share = (exact.vectors[:-1] ** 2 @ lost) / (lost.sum() or 1.0)
+    order = np.argsort(-share)[:_COLUMNS]
+    columns = order[: 1 + int(np.searchsorted(share[order].cumsum(), _MOST))]
+    most = share[columns].sum() >= _MOST
+    return Difference(bool(lost[between].sum() > _UNFINISHED * lost.sum()), columns.tolist() if most else [])
