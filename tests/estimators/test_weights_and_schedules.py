@@ -118,10 +118,11 @@ def test_early_stopping_keeps_the_best_model():
 
 
 def test_the_average_is_of_the_models_after_each_epoch():
-    single = ZipRegressor(schedule="constant", random_state=0)
+    chosen = {"schedule": "constant", "step_size": 0.1, "random_state": 0}
+    single = ZipRegressor(**chosen)
     seen = []
     for _ in range(6):
         seen.append(single.partial_fit(X, Y).coef_)
-    fitted = ZipRegressor(schedule="constant", random_state=0, max_iter=6, average=3).fit(X, Y)
+    fitted = ZipRegressor(**chosen, max_iter=6, average=3).fit(X, Y)
     np.testing.assert_allclose(fitted.coef_, np.mean(seen[2:], axis=0), rtol=1e-12)
     assert words(fitted) == words(single)
