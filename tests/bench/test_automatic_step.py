@@ -14,10 +14,12 @@ def test_small_run(small_table: Table, near: float, met: bool, monkeypatch: pyte
     monkeypatch.setattr(
         automatic_step, "load_set", lambda name: small_table if name == "diabetes" else load_set(name)
     )
+    monkeypatch.setattr(automatic_step, "departures", lambda: small_table)
     result = automatic_step.run()
-    regression, classes = result["rows"]
+    regression, classes, hard = result["rows"]
+    assert hard == {**regression, "set": "departures"}
     assert (regression["measure"], classes["measure"]) == ("R2", "accuracy")
-    assert len({regression[f"x {size:g}"] for size in automatic_step.SIZES}) == len(automatic_step.SIZES)
+    assert len({regression[f"x {size:.2g}"] for size in automatic_step.SIZES}) == len(automatic_step.SIZES)
     for row in result["rows"]:
-        assert row["below best"] == max(row[f"x {size:g}"] for size in automatic_step.SIZES) - row["x 1"]
+        assert row["below best"] == max(row[f"x {size:.2g}"] for size in automatic_step.SIZES) - row["x 1"]
     assert result["met"] == met

@@ -10,6 +10,7 @@ import pytest
 from zipsgd.backends import RunConfig
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.backends.golden import GoldenBackend
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd_bench import (
     BENCHES,
@@ -24,7 +25,6 @@ from zipsgd_bench import (
     unbiased,
     wire,
 )
-from zipsgd_bench.extras import extra
 from zipsgd_bench.progress import Steps
 from zipsgd_bench.registry import Bench
 from zipsgd_sim.options import build_array, run_array
@@ -145,7 +145,10 @@ def test_steps_are_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixtur
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(ModuleNotFoundError, match=r"no_such_tool.*pip install 'zipsgd\[sim\]'"), extra("sim"):
+    with (
+        pytest.raises(ModuleNotFoundError, match=r"no-such-tool.*pip install 'zipsgd\[sim\]'"),
+        extra("sim", "this bench"),
+    ):
         import no_such_tool  # noqa: F401
 
 
