@@ -24,6 +24,7 @@ from . import (
     recovery,
     refetch,
     simulation,
+    stream,
     unbiased,
     wire,
 )
@@ -59,5 +60,6 @@ BENCHES: dict[str, Bench] = {
         quality,
         refetch,
         one_pass,
+        stream,
     )
 }

@@ -27,7 +27,7 @@ __all__ = ["next_task", "train_part"]
 
 _Float = npt.NDArray[np.float64]
 
-_WHOLE = 32
+_WHOLE = 128
 """Rows of a part that counts as a whole epoch for the schedule. Smaller parts count as fractions, or the step would shrink to
 nothing before a stream of single rows has been learnt from."""
 _SMALL = 1 << 18
