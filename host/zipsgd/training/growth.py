@@ -17,8 +17,8 @@ _Float = npt.NDArray[np.float64]
 _MARGIN = 1.25
 """Room beyond the range so far. So a range that grows steadily changes the scaling once for each quarter that it grows by."""
 _MOST_NEW = 2.0
-"""Length that the vector of weights may grow to with the range of the columns. A single column with the weight 1 moves the output
-over the whole range of the labels."""
+"""Length that the vector of weights may grow to with the range of the columns. With the weight 1, a single column moves the
+output over the whole range of the labels."""
 
 
 def _grown(centre: _Float, spread: _Float, before: Columns, now: Columns, what: str) -> tuple[_Float, _Float]:
