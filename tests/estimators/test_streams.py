@@ -12,6 +12,7 @@ from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.driver import LinkLost
 from zipsgd.estimators import ZipClassifier, ZipRegressor
 from zipsgd.training import opening
+from zipsgd.training.callbacks import Callback, CsvLog
 
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(1000, 2))
@@ -202,3 +203,23 @@ def test_values_near_the_largest_float64_are_refused():
     with pytest.raises(ValueError, match="near the largest float64"):
         fitted.partial_fit([[1.7e308], [-1.7e308]], [0.0, 1.0])
     assert fitted.partial_fit([[2.0]], [2.0]).n_epochs_ == 2
+
+
+def test_a_log_has_a_line_for_each_call(tmp_path):
+    path = tmp_path / "log.csv"
+    fitted = ZipRegressor(random_state=0).set_callbacks(CsvLog(path))
+    in_parts(fitted, X[:8], Y[:8], 2)
+    assert [line.split(",")[0] for line in path.read_text().split()] == ["number", "1", "2", "3", "4"]
+    ended = []
+
+    class Ends(Callback):
+        def on_begin(self, task, build):
+            ended.append("begin")
+
+        def on_end(self, result):
+            ended.append("end")
+
+    in_parts(fitted.set_callbacks(Ends()), X[:4], Y[:4], 2)
+    fitted.close()
+    fitted.partial_fit(X[:2], Y[:2]).fit(X[:50], Y[:50])
+    assert ended == ["begin", "end"] * 3

@@ -142,6 +142,9 @@ class BaseZip(BaseEstimator, ABC):
     def set_callbacks(self, *callbacks: Callback | Any) -> Self:
         """Set the callbacks of ``fit`` and ``partial_fit``. Without arguments, the callbacks are removed.
 
+        To callbacks, the calls of ``partial_fit`` are the epochs of one run. It ends with :meth:`close`, with ``fit``, or when
+        the callbacks are set anew.
+
         Parameters
         ----------
         callbacks : Callback or callable
@@ -152,18 +155,26 @@ class BaseZip(BaseEstimator, ABC):
         Self
             The estimator.
         """
+        self._end_of_stream()
         self._callbacks = callbacks
         return self
 
     def close(self) -> None:
-        """Close the backend that ``partial_fit`` has left open. The next call opens it again.
+        """End a stream: close the backend that ``partial_fit`` has left open. The next call opens it again.
 
         The estimator need not be closed: the backend is also closed when the estimator is deleted, and at the end of the
         program. But until then a board is not free for others. An estimator is a context manager, which closes it at the end.
         """
+        self._end_of_stream()
         session = self.__dict__.pop("_session", None)
         if session is not None:
             session.close()
+
+    def _end_of_stream(self) -> None:
+        """Tell the callbacks that the calls of ``partial_fit`` are over."""
+        told = self.__dict__.pop("_told", None)
+        if told is not None:
+            told.end()
 
     def __enter__(self) -> Self:
         return self
@@ -173,7 +184,7 @@ class BaseZip(BaseEstimator, ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the open backend and what is kept for it."""
-        left_out = ("_session", "_known_options")
+        left_out = ("_session", "_told", "_known_options")
         return {name: value for name, value in super().__getstate__().items() if name not in left_out}
 
     # For subclasses
@@ -230,8 +241,8 @@ class BaseZip(BaseEstimator, ABC):
             self._heard(run)
             del self.history_[:-_KEPT]
 
-        with Callbacks(getattr(self, "_callbacks", ())) as told:
-            train_part(session, self.backend, task, state, told, keep)
+        told = self.__dict__.setdefault("_told", Callbacks(getattr(self, "_callbacks", ())))
+        train_part(session, self.backend, task, state, told, keep)
         self._warn(self.history_[-1]["flags"])
         return self
 

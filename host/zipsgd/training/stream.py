@@ -129,7 +129,7 @@ def train_part(
     state : State
         The model to begin with.
     callbacks : Callbacks
-        Called as in a run.
+        Called as in a run, of which all parts are epochs. They are told of its begin once, and not of its end.
     keep : callable
         Called with the run after the epoch, before the callbacks.
     """
@@ -137,7 +137,8 @@ def train_part(
         device, heads = session.use(backend, task)
         limit = 1 << (device.build.model_bits - 1)
         run = Run(task, converted(state, task.scalings, limit))
-        callbacks.begin(task, device.build)
+        if not callbacks.begun:
+            callbacks.begin(task, device.build)
         run.train(device, callbacks, keep, heads)
     except BaseException as error:
         session.close()
