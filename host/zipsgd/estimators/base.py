@@ -229,7 +229,8 @@ class BaseZip(BaseEstimator, ABC):
         if self.early_stopping:
             raise ValueError("early_stopping must be False for partial_fit: it sees the rows in parts")
         state = self._begin(data, anew=False)
-        options = self._options_of_part(self._batch(data.samples))
+        samples = data.samples  # a part that is smaller than a mini-batch is a mini-batch of its own
+        options = self._options_of_part(min(self._batch(samples), samples))
         session = self.__dict__.setdefault("_session", Session())
         former = session.task
         table = data.table(getattr(self, "feature_names_in_", None), None if former is None else former.table)
@@ -242,8 +243,8 @@ class BaseZip(BaseEstimator, ABC):
             del self.history_[:-_KEPT]
 
         told = self.__dict__.setdefault("_told", Callbacks(getattr(self, "_callbacks", ())))
-        train_part(session, self.backend, task, state, told, keep)
-        self._warn(self.history_[-1]["flags"])
+        run = train_part(session, self.backend, task, state, told, keep)
+        self._warn(run, stacklevel=4)
         return self
 
     def _options_of_part(self, batch: int) -> Options:
@@ -362,7 +363,7 @@ class BaseZip(BaseEstimator, ABC):
             run.train(device, told, self._heard)
         models = run.state.models()
         self._keep(run.state, models[:, :-1], models[:, -1])
-        self._warn(run.reports[-1].flags)
+        self._warn(run, stacklevel=5)
         return self
 
     def _keep(self, state: State, coef: _Float, intercept: _Float) -> None:
@@ -384,11 +385,12 @@ class BaseZip(BaseEstimator, ABC):
         if self.verbose:
             print(f"[{type(self).__name__}] {history.describe(entry)}", flush=True)
 
-    def _warn(self, flags: list[str]) -> None:
+    def _warn(self, run: Run, stacklevel: int) -> None:
+        flags = run.reports[-1].flags
         if not OVERFLOW.isdisjoint(flags):
             warnings.warn(
                 f"values were saturated in training ({', '.join(flags)}): lower step_size (it was "
-                f"{self.history_[0]['step_size']:.3g} at first), or raise base_bits{advice(flags)}",
+                f"{run.reports[0].step_size:.3g} at first), or raise base_bits{advice(flags)}",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=stacklevel,
             )

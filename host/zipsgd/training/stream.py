@@ -115,7 +115,7 @@ def train_part(
     state: State,
     callbacks: Callbacks,
     keep: Callable[[Run], None],
-) -> None:
+) -> Run:
     """Train on the next rows of a stream for one epoch. If that fails, the backend is closed.
 
     Parameters
@@ -132,6 +132,11 @@ def train_part(
         Called as in a run, of which all parts are epochs. They are told of its begin once, and not of its end.
     keep : callable
         Called with the run after the epoch, before the callbacks.
+
+    Returns
+    -------
+    Run
+        The finished run of one epoch.
     """
     try:
         device, heads = session.use(backend, task)
@@ -147,3 +152,4 @@ def train_part(
                 "The model is the one from before these rows. The next call opens the backend again."
             )
         raise
+    return run
