@@ -35,7 +35,8 @@ def test_running_statistics_are_those_of_all_rows(size, kind):
         np.testing.assert_array_equal(found.low, values.min(axis=0))
         np.testing.assert_array_equal(found.high, values.max(axis=0))
         np.testing.assert_allclose(found.mean, values.mean(axis=0), rtol=1e-10)
-        np.testing.assert_allclose(found.squares, values.var(axis=0) * 200, rtol=1e-7)
+        squares, unit = found.values[3:]
+        np.testing.assert_allclose(squares / 200 * unit**2, values.var(axis=0), rtol=1e-7)
     assert seen.rows == 200
 
 
@@ -48,6 +49,13 @@ def test_the_step_of_a_stream_is_that_of_all_rows():
         seen = seen.with_rows(part, np.zeros((100, 1))).with_spread(scaling.features(part), 2, 2)
     found = step_size(seen.spread(scaling.centre, scaling.spread), 4, 2)
     assert found == pytest.approx(default_step_size(scaling.features(rows), 4, 2), rel=0.05)
+
+
+@pytest.mark.parametrize("unit", [1e-310, 1e-200, 1e200, 1e307])
+def test_statistics_of_very_small_and_very_large_values(unit):
+    rows = RNG.uniform(-1, 1, size=(300, 1)) * unit
+    seen = seen_in_parts(rows, np.zeros((300, 1)), 3)
+    assert seen.spread(np.zeros(1), np.array([unit])).length == pytest.approx(1 + 1 / 3, rel=0.1)
 
 
 def test_a_schedule_takes_parts_of_epochs():
