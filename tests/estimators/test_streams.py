@@ -198,6 +198,17 @@ def test_history_does_not_grow_for_ever(monkeypatch):
     assert [entry["epoch"] for entry in fitted.history_] == [5, 6, 7, 8, 9]
 
 
+def test_a_range_that_explodes():
+    """From the smallest numbers to nearly the largest ones in one call."""
+    small = X[:100] * 1e-300
+    fitted = in_parts(ZipRegressor(random_state=0), small, Y[:100], 5)
+    fitted.partial_fit(X[:100] * 1e300, Y[:100])
+    assert np.all(np.isfinite(fitted.coef_))
+    for _ in range(5):
+        fitted.partial_fit(X * 1e300, Y)
+    assert fitted.score(X * 1e300, Y) > 0.95
+
+
 def test_values_near_the_largest_float64_are_refused():
     fitted = ZipRegressor(random_state=0).partial_fit([[0.0], [1.0]], [0.0, 1.0])
     with pytest.raises(ValueError, match="near the largest float64"):

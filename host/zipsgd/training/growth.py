@@ -20,6 +20,9 @@ _MOST_NEW = 2.0
 """Length that the vector of weights may grow to with the range of the columns. With the weight 1, a single column moves the
 output over the whole range of the labels."""
 
+_MOST_RATIO = 2.0**60
+"""Growth of a weight beyond which only the length counts."""
+
 
 def _grown(centre: _Float, spread: _Float, before: Columns, now: Columns, what: str) -> tuple[_Float, _Float]:
     """Centre and spread, changed where the range exceeds them, or where a column varies for the first time."""
@@ -105,7 +108,9 @@ def converted(state: State, scalings: tuple[Scaling, ...], limit: int) -> State:
     words = []
     for head, old, new in zip(state.words, state.scalings, scalings, strict=True):
         before = head * np.float64(state.unit)
-        ratio = new.spread / old.spread * (old.label_spread / new.label_spread)
+        with np.errstate(over="ignore"):
+            ratio = new.spread / old.spread * (old.label_spread / new.label_spread)
+        ratio = np.minimum(ratio, _MOST_RATIO)
         weights = np.where(before[:-1] == 0, 0, before[:-1] * ratio)
         most = max(float(np.linalg.norm(before[:-1])), _MOST_NEW)
         weights *= min(1.0, most / max(float(np.linalg.norm(weights)), most))
