@@ -26,6 +26,7 @@ from . import (
     recovery,
     refetch,
     simulation,
+    stream,
     unbiased,
     wire,
 )
@@ -63,5 +64,6 @@ BENCHES: dict[str, Bench] = {
         quality,
         refetch,
         one_pass,
+        stream,
     )
 }

@@ -143,6 +143,9 @@ class BaseZip(BaseEstimator, ABC):
     def set_callbacks(self, *callbacks: Callback | Any) -> Self:
         """Set the callbacks of ``fit`` and ``partial_fit``. Without arguments, the callbacks are removed.
 
+        To callbacks, the calls of ``partial_fit`` are the epochs of one run. It ends with :meth:`close`, with ``fit``, or when
+        the callbacks are set anew.
+
         Parameters
         ----------
         callbacks : Callback or callable
@@ -153,18 +156,26 @@ class BaseZip(BaseEstimator, ABC):
         Self
             The estimator.
         """
+        self._end_of_stream()
         self._callbacks = callbacks
         return self
 
     def close(self) -> None:
-        """Close the backend that ``partial_fit`` has left open. The next call opens it again.
+        """End a stream: close the backend that ``partial_fit`` has left open. The next call opens it again.
 
         The estimator need not be closed: the backend is also closed when the estimator is deleted, and at the end of the
         program. But until then a board is not free for others. An estimator is a context manager, which closes it at the end.
         """
+        self._end_of_stream()
         session = self.__dict__.pop("_session", None)
         if session is not None:
             session.close()
+
+    def _end_of_stream(self) -> None:
+        """Tell the callbacks that the calls of ``partial_fit`` are over."""
+        told = self.__dict__.pop("_told", None)
+        if told is not None:
+            told.end()
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +185,7 @@ class BaseZip(BaseEstimator, ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the open backend and what is kept for it."""
-        left_out = ("_session", "_known_options")
+        left_out = ("_session", "_told", "_known_options")
         return {name: value for name, value in super().__getstate__().items() if name not in left_out}
 
     # For subclasses
@@ -219,7 +230,8 @@ class BaseZip(BaseEstimator, ABC):
         if self.early_stopping:
             raise ValueError("early_stopping must be False for partial_fit: it sees the rows in parts")
         state = self._begin(data, anew=False)
-        options = self._options_of_part(self._batch(data.samples))
+        samples = data.samples  # a part that is smaller than a mini-batch is a mini-batch of its own
+        options = self._options_of_part(min(self._batch(samples), samples))
         session = self.__dict__.setdefault("_session", Session())
         former = session.task
         table = data.table(getattr(self, "feature_names_in_", None), None if former is None else former.table)
@@ -231,8 +243,8 @@ class BaseZip(BaseEstimator, ABC):
             self._heard(run)
             del self.history_[:-_KEPT]
 
-        with Callbacks(getattr(self, "_callbacks", ())) as told:
-            self.warnings_ = train_part(session, self.backend, task, state, told, keep)
+        told = self.__dict__.setdefault("_told", Callbacks(getattr(self, "_callbacks", ())))
+        self.warnings_ = train_part(session, self.backend, task, state, told, keep)
         warn(self.warnings_, stacklevel=3)
         return self
 

@@ -27,7 +27,7 @@ step_size : "auto" or float, default "auto"
 schedule : str or list of float, default "linear"
     How the step size shrinks from epoch to epoch: "linear" to 0 at the end of each fit, "constant", "sqrt" (1 / sqrt t) or
     "inverse" (1 / t) in epoch t since training began; or a factor for each epoch, the last of which holds for all further
-    epochs.
+    epochs. For ``partial_fit`` see there.
 penalty : None, "l2", "l1" or "elasticnet", default None
     Regulariser, which needs a device with a proximal step. The intercept is not penalised.
 alpha : float, default 1e-4
@@ -60,7 +60,7 @@ random_state : int, RandomState or None, default None
     the same bits on every backend, whatever the original order of the rows. Otherwise a seed is drawn, see ``seed_``.
 backend : str or BackendOptions, default "emulator"
     "emulator", "golden", "sim" (the virtual board), the port or URL of a board, or a :class:`zipsgd.BackendOptions`. Each
-    fit opens it, and closes it at the end.
+    fit opens it, and closes it at the end. ``partial_fit`` leaves it open for the next call, see :meth:`close`.
 measure : bool, default False
     Whether each epoch's model is also measured exactly: its loss and its score on the unquantised rows, and on the rows held
     out. ``history_`` has the results, and callbacks receive them.
@@ -89,11 +89,11 @@ scalings_ : list of :class:`zipsgd.data.Scaling`
 seed_ : int
     Seed of the run.
 history_ : list of dict
-    An entry for each epoch since training began: ``epoch`` (counted from 1), ``loss`` (mean loss during the epoch over rows
-    and models, for scaled targets), ``step_size``, ``flags`` (names of the places where values were saturated), ``samples``,
-    ``seconds``, ``samples_per_second`` (over all models), ``bits`` (sent as samples), ``refetched`` (share of the samples that
-    were sent again, with refetching only), ``validation_score`` (with early stopping only) and, with ``measure``,
-    ``exact_loss``, ``score`` and ``validation_loss``. :meth:`plot_history` draws it."""
+    An entry for each epoch since training began; ``partial_fit`` keeps the last 1,000. It has ``epoch`` (counted from 1),
+    ``loss`` (mean loss during the epoch over rows and models, for scaled targets), ``step_size``, ``flags`` (names of the
+    places where values were saturated), ``samples``, ``seconds``, ``samples_per_second`` (over all models), ``bits`` (sent as
+    samples), ``refetched`` (share of the samples that were sent again, with refetching only), ``validation_score`` (with early
+    stopping only) and, with ``measure``, ``exact_loss``, ``score`` and ``validation_loss``. :meth:`plot_history` draws it."""
 
 
 def documented(estimator: type[_T]) -> type[_T]:

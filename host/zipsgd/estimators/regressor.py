@@ -65,9 +65,16 @@ class ZipRegressor(RegressorMixin, BaseZip):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on these rows, from the current model.
 
-        The rows of the first call determine the scaling. Later rows that exceed its range widen it, for which the model is
-        rounded once more. The step size follows ``schedule`` from call to call; "linear", which needs a known end, becomes
-        "sqrt".
+        A call may have any number of rows, also a single one. What is known of all rows so far is kept:
+
+        * The range of a column is that of all calls. If rows exceed it, the scaling grows, with a quarter of room, and the
+          model is converted to it. A column that has been constant so far has the weight 0.
+        * ``step_size="auto"`` is computed from all rows so far.
+        * ``schedule`` goes on from call to call. A call of fewer than 128 rows counts as a part of an epoch, in proportion to
+          its rows. "linear", which needs a known end, becomes "sqrt". "constant" follows targets that drift.
+
+        The backend stays open for the next call, see :meth:`close`. If a device is lost, the error says so, the model is the
+        one from before the call, and the next call opens the device again.
 
         Parameters
         ----------

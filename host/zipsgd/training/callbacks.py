@@ -94,11 +94,14 @@ class Callbacks:
     ----------
     result : Result or None
         The result to pass to ``on_end``.
+    begun : bool
+        Whether the callbacks have been told that the run has begun.
     """
 
     def __init__(self, several: Iterable[Callback | Callable[[EpochReport], Any]] = ()) -> None:
         self._all = [each if isinstance(each, Callback) else _OnEpoch(each) for each in several]
         self.result: Result | None = None
+        self.begun = False
 
     def begin(self, task: "Task", build: "Build") -> None:
         """Call ``on_begin`` of all callbacks.
@@ -110,6 +113,7 @@ class Callbacks:
         build : Build
             The build of the device, or the one that is emulated.
         """
+        self.begun = True
         for each in self._all:
             each.on_begin(task, build)
 
@@ -147,14 +151,18 @@ class Callbacks:
                 goes_on = False
         return goes_on
 
+    def end(self) -> None:
+        """Call ``on_end`` of all callbacks."""
+        for each in self._all:
+            each.on_end(self.result)
+
     def __enter__(self) -> "Callbacks":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for each in self._all:
-            each.on_end(self.result)
+        self.end()
 
 
 _LOGGED = (

@@ -17,8 +17,11 @@ _Float = npt.NDArray[np.float64]
 _MARGIN = 1.25
 """Room beyond the range so far. So a range that grows steadily changes the scaling once for each quarter that it grows by."""
 _MOST_NEW = 2.0
-"""Size that a weight may grow to with its column's range. With this weight, a column moves the output by the whole range of the
-labels."""
+"""Length that the vector of weights may grow to with the range of the columns. With the weight 1, a single column moves the
+output over the whole range of the labels."""
+
+_MOST_RATIO = 2.0**60
+"""Growth of a weight beyond which only the length counts."""
 
 
 def _grown(centre: _Float, spread: _Float, before: Columns, now: Columns, what: str) -> tuple[_Float, _Float]:
@@ -82,9 +85,9 @@ def grown(scalings: tuple[Scaling, ...], before: Seen, now: Seen, *, numbers: bo
 def converted(state: State, scalings: tuple[Scaling, ...], limit: int) -> State:
     """Convert a state to grown scalings, so that the models stay the same in the units of the data.
 
-    There is one exception. If a column's range grows and that of the labels does not, the column's scaled weight grows. What it
-    was learnt from is then a small part of the range, and may be noise. So it grows to 2 at most, or to its former size if that
-    is larger, and the model stays the same at the former centre of the columns.
+    There is one exception. If ranges of columns grow and that of the labels does not, scaled weights grow. What they were
+    learnt from is then a small part of the range, and may be noise. So the vector of weights grows to the length 2 at most, or
+    to its former length if that is larger: beyond, the model becomes flatter about the former centre of the columns.
 
     Parameters
     ----------
@@ -105,9 +108,12 @@ def converted(state: State, scalings: tuple[Scaling, ...], limit: int) -> State:
     words = []
     for head, old, new in zip(state.words, state.scalings, scalings, strict=True):
         before = head * np.float64(state.unit)
-        ratio = new.spread / old.spread * (old.label_spread / new.label_spread)
-        most = np.maximum(np.abs(before[:-1]), _MOST_NEW)
-        weights = np.where(before[:-1] == 0, 0, np.clip(before[:-1] * ratio, -most, most))
+        with np.errstate(over="ignore"):
+            ratio = new.spread / old.spread * (old.label_spread / new.label_spread)
+        ratio = np.minimum(ratio, _MOST_RATIO)
+        weights = np.where(before[:-1] == 0, 0, before[:-1] * ratio)
+        most = max(float(np.linalg.norm(before[:-1])), _MOST_NEW)
+        weights *= min(1.0, most / max(float(np.linalg.norm(weights)), most))
         centre = old.label_centre + before[-1] * old.label_spread  # the output at the former centre
         moved = np.sum(weights * ((new.centre - old.centre) / new.spread))
         constant = (centre - new.label_centre) / new.label_spread + moved

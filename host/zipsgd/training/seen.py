@@ -1,5 +1,6 @@
 """What is known of the rows of a stream so far: ranges, means and what the automatic step size depends on."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,23 +17,46 @@ __all__ = ["Columns", "Seen"]
 
 _Float = npt.NDArray[np.float64]
 
+_SINGLE = 256
+"""Most rows from which the spread is measured where rows come singly: the eigenvalue of a single row tells nothing."""
+
 
 @compiled
-def _count_in(block: npt.NDArray[np.floating], before: int, values: _Float) -> bool:
-    """Add the rows of ``block`` to the statistics of ``before`` rows, by Welford's method. Returns whether a range grew."""
+def _widened(block: npt.NDArray[np.floating], low: _Float, high: _Float) -> bool:
+    """Widen ranges by the rows of ``block``. Returns whether one has grown."""
     wider = False
-    low, high, mean, squares = values
     for i in range(block.shape[0]):
-        share = 1.0 / (before + i + 1)
         for j in range(block.shape[1]):
             value = np.float64(block[i, j])
             if value < low[j]:
                 low[j], wider = value, True
             if value > high[j]:
                 high[j], wider = value, True
+    return wider
+
+
+@compiled
+def _count_in(block: npt.NDArray[np.floating], before: int, values: _Float) -> bool:
+    """Add the rows of ``block`` to the statistics of ``before`` rows, by Welford's method. Returns whether a range grew."""
+    low, high, mean, squares, unit = values
+    wider = _widened(block, low, high)
+    if wider:
+        for j in range(
+            low.size
+        ):  # squares are in units near the range, since those of the values may not be float64
+            half = high[j] * 0.5 - low[j] * 0.5
+            if half > 0:
+                near = math.ldexp(1.0, math.frexp(half)[1] - 1)
+                if squares[j] > 0:
+                    squares[j] *= (unit[j] / near) ** 2
+                unit[j] = near
+    for i in range(block.shape[0]):
+        share = 1.0 / (before + i + 1)
+        for j in range(block.shape[1]):
+            value = np.float64(block[i, j])
             away = value - mean[j]
             mean[j] += away * share
-            squares[j] += away * (value - mean[j])
+            squares[j] += away / unit[j] * ((value - mean[j]) / unit[j])
     return wider
 
 
@@ -42,8 +66,9 @@ class Columns:
 
     Parameters
     ----------
-    values : _Float of shape (4, columns)
-        Least value, greatest value, mean, and sum of the squared distances from the mean, in the units of the data.
+    values : _Float of shape (5, columns)
+        Least value, greatest value, mean, sum of the squared distances from the mean, and the unit of these distances. The
+        others are in the units of the data.
     wider : bool
         Whether the last rows have widened the range of a column.
     """
@@ -65,7 +90,7 @@ class Columns:
         Columns
             The ranges, of no rows.
         """
-        return cls(np.stack([low, high, np.zeros(low.size), np.zeros(low.size)]))
+        return cls(np.stack([low, high, np.zeros(low.size), np.zeros(low.size), np.ones(low.size)]))
 
     @classmethod
     def none(cls, columns: int) -> "Columns":
@@ -99,12 +124,6 @@ class Columns:
     def mean(self) -> _Float:
         """_Float of shape (columns,): Mean."""
         found: _Float = self.values[2]
-        return found
-
-    @property
-    def squares(self) -> _Float:
-        """_Float of shape (columns,): Sum of the squared distances from the mean."""
-        found: _Float = self.values[3]
         return found
 
     @property
@@ -244,7 +263,7 @@ class Seen:
         Seen
             The new statistics.
         """
-        if self.measured >= SAMPLED:
+        if self.measured >= (SAMPLED if values.shape[0] > 1 else _SINGLE):
             return self
         found = spread_of(values, base_bits, samples_per_value)
         measured = self.measured + values.shape[0]
@@ -269,7 +288,7 @@ class Seen:
         Spread
             Length, variance and largest eigenvalue.
         """
-        seen = self.features
-        moments = (seen.squares / self.rows + (seen.mean - centre) ** 2) / spread**2
+        _, _, mean, squares, unit = self.features.values
+        moments = squares / self.rows * (unit / spread) ** 2 + ((mean - centre) / spread) ** 2
         length = 1.0 + float(moments.sum())
         return Spread(length, self.variance, self.share * length)

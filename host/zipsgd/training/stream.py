@@ -29,7 +29,7 @@ __all__ = ["next_task", "train_part"]
 
 _Float = npt.NDArray[np.float64]
 
-_WHOLE = 32
+_WHOLE = 128
 """Rows of a part that counts as a whole epoch for the schedule. Smaller parts count as fractions, or the step would shrink to
 nothing before a stream of single rows has been learnt from."""
 _SMALL = 1 << 18
@@ -131,7 +131,7 @@ def train_part(
     state : State
         The model to begin with.
     callbacks : Callbacks
-        Called as in a run.
+        Called as in a run, of which all parts are epochs. They are told of its begin once, and not of its end.
     keep : callable
         Called with the run after the epoch, before the callbacks.
 
@@ -144,7 +144,8 @@ def train_part(
         device, heads = session.use(backend, task)
         limit = 1 << (device.build.model_bits - 1)
         run = Run(task, converted(state, task.scalings, limit), judged=False)
-        callbacks.begin(task, device.build)
+        if not callbacks.begun:
+            callbacks.begin(task, device.build)
         run.train(device, callbacks, keep, heads)
         return examine(run, device.build, whole=False)
     except BaseException as error:
@@ -154,3 +155,4 @@ def train_part(
                 "The model is the one from before these rows. The next call opens the backend again."
             )
         raise
+    return run
