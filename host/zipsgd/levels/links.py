@@ -1,10 +1,10 @@
 """Brackets for many levels among many points, from cheapest paths of any number of levels.
 
 The layers of the dynamic programme for k levels of N points have k N entries. But by the quadrangle inequality, the least cost
-F(k) is convex in k. So the optimal levels also minimise cost + penalty * k over sets of any size, for a penalty between F(k - 1)
-- F(k) and F(k) - F(k + 1). Such a set is a cheapest path in one layer: it takes O(N log N) time and O(N) memory. The penalty is
-found by bisection (Aggarwal, Schieber, Tokuyama, *Finding a minimum-weight k-link path in graphs with the concave Monge
-property*, Discrete & Computational Geometry 12, 1994).
+F(k) is convex in k. So the optimal levels also minimise cost + penalty * k over sets of any size, for a penalty between
+F(k - 1) - F(k) and F(k) - F(k + 1). Such a set is a cheapest path in one layer: it takes O(N log N) time and O(N) memory. The
+penalty is found by bisection (Aggarwal, Schieber, Tokuyama, *Finding a minimum-weight k-link path in graphs with the concave
+Monge property*, Discrete & Computational Geometry 12, 1994).
 
 If several sizes cost the same, a penalty jumps over k. This does no harm: optimal sets of sizes s <= k <= K interleave. The
 j-th of k levels lies between the j-th and the (j + K - k)-th of K, and between the (j - k + s)-th and the j-th of s. (Otherwise
@@ -62,7 +62,7 @@ def _better(places: Floats, costs: Floats, a: int, b: int, c: int) -> bool:
 
 @compiled
 def _cheapest_path(places: Floats, penalty: float) -> Indices:
-    """The cheapest path from the first point to the last, where each interval costs ``penalty`` more. Of equal ones the lowest."""
+    """The cheapest path from the first point to the last, if each interval costs ``penalty`` more; the lowest of several."""
     size = places.shape[0]
     costs, before = np.zeros((size, 2)), np.zeros(size, dtype=np.int64)
     # Points that are the best ones before some point to come, and the first point for which each is
