@@ -11,7 +11,7 @@ from exact_arithmetic import (
     small_weights,
 )
 
-from zipsgd.levels import levels, solver, variance
+from zipsgd.levels import levels, links, solver, variance
 from zipsgd.levels.brackets import tighten
 
 
@@ -107,3 +107,53 @@ def test_a_million_values() -> None:
     }  # found by QUIVER on the same values
     for count, expected in published.items():
         assert levels(values, count).mean_variance == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", ["normal", "whole", "evenly spaced", "repeated", "long tail"])
+def test_brackets_from_paths_change_nothing(
+    kind: str, weighted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of equally good levels, too, the same ones are chosen."""
+    rng = np.random.default_rng(8)
+    values = {
+        "normal": rng.normal(size=1200),
+        "whole": rng.integers(0, 300, 1200).astype(float),
+        "evenly spaced": np.arange(900.0),
+        "repeated": np.repeat(np.arange(400.0), 3),
+        "long tail": np.exp(3 * rng.normal(size=1000)),
+    }[kind]
+    weights = rng.integers(0, 4, values.size).astype(float) if weighted else None
+    for count in (3, 17, 100, 290):
+        expected = levels(values, count, weights=weights)
+        with monkeypatch.context() as patch:
+            patch.setattr(solver, "_MANY", 0)
+            patch.setattr(links, "_WIDTH", 0)
+            got = levels(values, count, weights=weights)
+        assert got.levels.tolist() == expected.levels.tolist()
+        assert got.variance == expected.variance
+
+
+def test_thousands_of_levels() -> None:
+    """The brackets of all levels together hold some points for each value, not all values for each level."""
+    values = np.sort(np.random.default_rng(9).normal(size=12_000))
+    for count in (4_096, 11_990):
+        found = levels(values, count)
+        assert found.levels.size == count
+        assert found.variance < levels(values, count, method="greedy").variance
+        assert set(found.levels) <= set(values)
+
+
+def test_as_many_levels_as_values() -> None:
+    values = np.random.default_rng(9).normal(size=100_000)
+    for method in ("exact", "histogram", "greedy"):
+        found = levels(values, 100_000, method=method, bins=200_000)
+        assert (found.variance, found.levels.size) == (0.0, 100_000)
+
+
+def test_too_many_levels_are_refused_before_memory_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solver, "default_memory", lambda: 1 << 10)
+    with pytest.raises(
+        MemoryError, match=r"^40 optimal levels of 3,000 values or bins take .* method='greedy'$"
+    ):
+        levels(np.random.default_rng(9).normal(size=3_000), 40)

@@ -20,7 +20,7 @@ from zipsgd.protocol.formats import Build, BuildError
             {"rx_bytes": 1 << 16},
             r"rx_bytes must be in 1024\.\.32768, not 65536: ACKs count freed bytes modulo 65536",
         ),
-        ({"max_features": 1001}, "max_features must be a multiple of the 8 lanes, not 1001"),
+        ({"max_features": 1001}, "max_features must be a multiple of the 8 lanes, such as 1008, not 1001"),
         ({"max_features": 64, "heads": 9}, r"heads must be at most max_features / lanes \(8\), not 9"),
         ({"level_bits": 1}, "level_bits must be 0 or at least 2, not 1"),
         (

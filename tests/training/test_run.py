@@ -41,7 +41,10 @@ def test_levels_fit(config):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"features": 33}, r"features \(with the intercept\) must be in 1\.\.32 on this build, not 33"),
+        (
+            {"features": 33},
+            r"there are 32 columns, and this build takes 31, besides the intercept: leave out columns",
+        ),
         ({"features": 0}, "features"),
         ({"p": 7}, r"base planes p must be in 1\.\.6 on this build, not 7; larger builds have higher limits"),
         ({"p": 0}, r"base planes p must be in 1\.\.6 on this build, not 0"),
@@ -65,7 +68,8 @@ def test_samples_of_an_epoch():
 
 def test_the_replay_buffer():
     with pytest.raises(
-        LimitError, match="32 features at 8 planes takes 64 plane words, but this build stores at most 32"
+        LimitError,
+        match="there are 31 columns, and at 8 planes a value this build takes 15, besides the intercept",
     ):
         LARGEST.check(replace(BUILD, replay_words=32))
 
@@ -79,7 +83,7 @@ def test_the_replay_buffer():
         # Two quantisations of six bits each, however few planes are streamed
         (
             on_levels(p=0, features=24),
-            "24 features at 12 planes takes 72 plane words, but this build stores at most 64",
+            "there are 23 columns, and at 12 planes a value this build takes 19, besides the intercept",
         ),
     ],
 )
@@ -101,7 +105,10 @@ def test_a_build_without_a_transcoder():
     [
         ({"loss": Loss.HINGE}, "does not support hinge losses: take a build with hinge=1"),
         ({"prox": True}, "does not support regularisers: take a build with prox=1"),
-        ({"heads": 3}, "3 models of 12 features need 36 words of model memory, but this build has 32"),
+        (
+            {"heads": 3},
+            "there are 11 columns, and for 3 models side by side this build takes 7, besides the intercepts",
+        ),
     ],
 )
 def test_what_a_build_lacks_is_named(changes, says):

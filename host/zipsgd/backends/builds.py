@@ -3,13 +3,35 @@
 import json
 from pathlib import Path
 
-from zipsgd.protocol.formats import Build, BuildError
+from zipsgd.protocol.formats import LEVEL_WINDOW_WORDS, Build, BuildError
+from zipsgd.protocol.numbers import MOST_FEATURES
 from zipsgd.protocol.plain import plain
 
 __all__ = ["build_for", "load_build"]
 
 _LISTED = 1 << 14
 """Samples that a device with refetching can list. A longer epoch is trained in parts of this size."""
+
+
+def _check_columns(features: int, lanes: int, level_planes: int | None) -> None:
+    """Raise BuildError if no build has room for a model of so many features."""
+    most, given = MOST_FEATURES // lanes * lanes, ""
+    if level_planes is not None:
+        one = Build(
+            lanes=lanes, update_lanes=lanes, max_features=lanes, level_bits=8, level_p_max=level_planes
+        )
+        most = min(most, LEVEL_WINDOW_WORDS // one.level_words * lanes)
+        given = f" on optimal levels at {level_planes} base bits and {lanes} lanes"
+    if features > most:
+        cure = (
+            ""
+            if level_planes is None
+            else ", choose fewer base bits or up to 32 lanes, or use uniform levels"
+        )
+        raise BuildError(
+            f"there are {features - 1:,} columns, and a model has {most - 1:,} at most{given}, besides the intercept: leave "
+            f"out columns{cure}"
+        )
 
 
 def build_for(
@@ -67,6 +89,7 @@ def build_for(
     level_planes, heads, polynomial = map(plain, (level_planes, heads, polynomial))
     lanes_above_zero = max(1, lanes)  # Build raises the error for a wrong number of lanes
     if max_features is None:
+        _check_columns(features, lanes_above_zero, level_planes)
         max_features = max(1024, heads * -(-features // lanes_above_zero) * lanes_above_zero)
     # Eight base planes and all up planes, or two level values of eight bits each
     planes = 8 + max(2, polynomial + 1) if level_planes is None else 16

@@ -224,7 +224,6 @@ class RunConfig:
                 "the length of the model can be limited (radius) for one model at a time, not for several heads"
             )
         limits = {
-            "features (with the intercept)": (self.features, 1, build.max_features),
             "base planes p": (self.p, 1, build.p_max)
             if self.levels is None
             else (self.p, 0, build.level_p_max),
@@ -243,6 +242,13 @@ class RunConfig:
                 f"optimal levels allow at most 2 samples per value, not {self.m}: use uniform levels, or choose "
                 f"samples_per_value=2"
             )
+        if self.features < 1:
+            raise LimitError(f"a model has one of the features or more, the intercept, not {self.features}")
+        if self.features > build.max_features:
+            raise LimitError(
+                f"there are {self.features - 1:,} columns, and this build takes {build.max_features - 1:,}, besides the "
+                f"intercept: leave out columns, or take a build with larger max_features"
+            )
         for name, (value, low, high) in limits.items():
             if not low <= value <= high:
                 raise LimitError(
@@ -250,16 +256,18 @@ class RunConfig:
                 )
         chunks = self.heads * build.chunks(self.features)
         if chunks > build.max_chunks:
+            most = build.max_chunks // self.heads * build.lanes - 1
             raise LimitError(
-                f"{self.heads} models of {self.features} features need {chunks * build.lanes} words of model memory, but this "
-                f"build has {build.max_features}: use fewer features or fewer heads, or take a build with larger max_features"
+                f"there are {self.features - 1:,} columns, and for {self.heads} models side by side this build takes {most:,}, "
+                f"besides the intercepts: leave out columns, use fewer heads, or take a build with larger max_features"
             )
         planes = self.p + self.m if self.levels is None else self.levels.bits * max(1, self.m)
         words = build.chunks(self.features) * planes
         if words > build.replay_words:
+            most = build.replay_words // planes * build.lanes - 1
             raise LimitError(
-                f"a sample of {self.features} features at {planes} planes takes {words} plane words, but this build stores at "
-                f"most {build.replay_words}: use fewer planes, or take a build with larger replay_words"
+                f"there are {self.features - 1:,} columns, and at {planes} planes a value this build takes {most:,}, besides "
+                f"the intercept: leave out columns, use fewer planes, or take a build with more lanes or larger replay_words"
             )
 
 

@@ -174,7 +174,7 @@ def make_grid(problem: Problem, gaps: Gaps, low: Indices, high: Indices, about: 
     """
     full = int(np.sum(high - low)) <= cells
     limits = np.zeros(low.size) if full else _limits(problem, gaps, low, high, about, cells)
-    points = np.empty(cells, dtype=np.int64)
+    points = np.empty(min(cells, problem.x.size), dtype=np.int64)
     for _ in range(_ATTEMPTS):
         size = _place(problem, gaps, low, high, limits, points)
         if size > points.size:

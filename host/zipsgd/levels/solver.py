@@ -34,11 +34,13 @@ from typing import NamedTuple
 import numpy as np
 
 from zipsgd.compiled import compiled
+from zipsgd.memory import default_memory
 
 from .brackets import improve, initial_brackets, tighten
 from .double_double import fast_two_sum, less, two_sum
 from .gaps import find_gaps
 from .grid import Grid, make_grid
+from .links import link_brackets
 from .monge import backward, forward, trace
 from .problem import Floats, Indices, Problem, path_cost
 
@@ -48,6 +50,12 @@ _CELLS = 2
 """Points of the first grid over the squared count. The width of a bracket in cells grows with the count."""
 
 _LEAST = 64
+_MANY = 1 << 25
+"""Levels times points from which on brackets come from paths of any number of levels, see :mod:`zipsgd.levels.links`."""
+_SWEPT = 1 << 24
+"""Most levels that are visited to tighten or to improve."""
+_ENTRY = 40
+"""Bytes of an entry of a layer."""
 _MARGIN, _TILT = 2.0**-98, 2.0**-48
 """Rounding errors: of an interval's cost relative to mass and number of points, of a level's bonus relative to its slope."""
 
@@ -113,6 +121,15 @@ def _narrow(
             high[j] = grid.points[right + 1] - inwards
 
 
+def _check_memory(entries: int, count: int, points: int) -> None:
+    needed, room = entries * _ENTRY, 2 * default_memory()  # half of the available memory
+    if needed > room:
+        raise MemoryError(
+            f"{count:,} optimal levels of {points:,} values or bins take {needed / 2**30:.1f} GiB, and there is room for "
+            f"{room / 2**30:.1f}: choose fewer levels, or method='greedy'"
+        )
+
+
 def solve(problem: Problem, count: int) -> Solution:
     """The optimal levels.
 
@@ -130,16 +147,25 @@ def solve(problem: Problem, count: int) -> Solution:
     -------
     Solution
         The levels and their slack.
+
+    Raises
+    ------
+    MemoryError
+        There is too little memory; said before it is taken.
     """
     spread = problem.moment.size > 0
     low, high = initial_brackets(problem, count)
+    sweeps = min(2 * count, 1 + _SWEPT // count)
+    if not spread and count * problem.x.size > _MANY:
+        link_brackets(problem, count, low, high)
     estimate: Indices | None = None
     cells = max(_CELLS * count, _LEAST) * count
     gaps = find_gaps(problem, count, cells)
     while True:
-        tighten(problem, low, high, 2 * count)
+        tighten(problem, low, high, sweeps)
         width = int(np.sum(high - low))
         grid = make_grid(problem, gaps, low, high, (low + high) // 2 if estimate is None else estimate, cells)
+        _check_memory(int(grid.offset[-1]), count, problem.x.size)
         slopes = _slopes(grid.inside, grid.first, grid.last)
         from_start = np.empty((grid.offset[-1], 2))
         best = np.empty(grid.offset[-1], dtype=np.int64)
@@ -148,7 +174,7 @@ def solve(problem: Problem, count: int) -> Solution:
             break
         estimate = grid.points[trace(grid.first, grid.offset, best)]
         if not spread:
-            improve(problem, estimate, 2 * count)
+            improve(problem, estimate, sweeps)
         to_end = np.empty_like(from_start)
         backward(grid.places, grid.first, grid.last, grid.offset, slopes, to_end, best)
         known, known_low = path_cost(problem, estimate)

@@ -22,9 +22,9 @@ from .numbers import (
 )
 from .plain import make_plain
 
-__all__ = ["Build", "BuildError"]
+__all__ = ["LEVEL_WINDOW_WORDS", "Build", "BuildError"]
 
-_LEVEL_WINDOW_WORDS = 1 << 16
+LEVEL_WINDOW_WORDS = 1 << 16
 """Words of the window through which the transcoder's table is written."""
 _POWERS_OF_TWO = ("lanes", "update_lanes", "max_batch", "replay_words", "rx_bytes")
 _REASONS = {
@@ -165,7 +165,8 @@ class Build:
         """Chunks, heads and the optional parts, which depend on one another."""
         if self.max_features % self.lanes:
             raise BuildError(
-                f"max_features must be a multiple of the {self.lanes} lanes, not {self.max_features}"
+                f"max_features must be a multiple of the {self.lanes} lanes, such as "
+                f"{-(-self.max_features // self.lanes) * self.lanes}, not {self.max_features}"
             )
         if self.heads > self.max_chunks:
             raise BuildError(
@@ -179,10 +180,10 @@ class Build:
             raise BuildError(f"refetch must be 0 or a power of two from 32 on, not {self.refetch}")
         if self.level_bits == 1:
             raise BuildError("level_bits must be 0 or at least 2, not 1")
-        if self.level_bits and self.level_words > _LEVEL_WINDOW_WORDS:
+        if self.level_bits and self.level_words > LEVEL_WINDOW_WORDS:
             raise BuildError(
                 f"a table of {self.max_features} features, {self.level_bits} bits and 2^{self.level_p_max} + 1 levels takes "
-                f"{self.level_words} words of its window, which has {_LEVEL_WINDOW_WORDS}: lower max_features, level_bits or "
+                f"{self.level_words} words of its window, which has {LEVEL_WINDOW_WORDS}: lower max_features, level_bits or "
                 f"level_p_max"
             )
 
