@@ -44,23 +44,23 @@ class _Feed(io.RawIOBase):
 
     def __init__(self, file: Any, blanks: bool) -> None:
         self._file, self._blanks = file, blanks
-        self._rest, self._ready = b"", memoryview(b"")
+        self._rest = b""
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            block = self._file.read(_BLOCK)
+    def read(self, size: int = -1) -> bytes:
+        """Whole lines, of at most ``size`` bytes together; at the end of the file, nothing."""
+        while True:
+            block = self._file.read(size - len(self._rest))
             text = self._rest + block
             end = text.rfind(b"\n") + 1 if block else len(text)
+            if not end and text:
+                raise _UnusualError
             self._rest = text[end:]
-            if not text:
-                return 0
-            self._ready = memoryview(self._cleaned(text[:end]))
-        size = min(len(buffer), len(self._ready))
-        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
-        return size
+            cleaned = self._cleaned(text[:end])
+            if cleaned or not block:
+                return cleaned
 
     def _cleaned(self, text: bytes) -> bytes:
         quotes = b'"' in text
@@ -147,7 +147,7 @@ class CsvColumns:
             file.seek(layout.offset)
             try:
                 reader = arrow.open_csv(
-                    io.BufferedReader(_Feed(file, layout.delimiter is None), _BLOCK),
+                    pa.PythonFile(_Feed(file, layout.delimiter is None), "r"),
                     arrow.ReadOptions(
                         column_names=names, block_size=max([_BLOCK, *(8 * len(row.text) for row in layout.rows)])
                     ),
