@@ -193,7 +193,8 @@ class CsvColumns:
         for row in self._rows():
             cells = row.cells
             if "#" in row.text and (len(cells) != width or self._unread(cells, numbers)):
-                cells = uncommented(row, self.layout.delimiter)
+                bare = uncommented(cells, self.layout.delimiter, self.layout.decimal)
+                cells = bare if len(bare) == width else cells
             if len(cells) != width:
                 quote = "; a quote may be missing" * any("\n" in cell or "\r" in cell for cell in cells)
                 raise DataError(
