@@ -118,7 +118,7 @@ class CsvColumns:
         )
 
     def read(
-        self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: bool = False
+        self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: Sequence[int] = ()
     ) -> tuple[_Numbers, list[Texts]]:
         """Read some columns, see :meth:`.columns.Columns.read`."""
         try:
@@ -130,7 +130,7 @@ class CsvColumns:
             raise DataError(f"{self.source} cannot be read: {error}") from None
 
     def _read_by_arrow(
-        self, numbers: Sequence[int], texts: Sequence[int], missing: bool
+        self, numbers: Sequence[int], texts: Sequence[int], missing: Sequence[int]
     ) -> tuple[_Numbers, list[Texts]]:
         import pyarrow as pa  # only now, so that `import zipsgd` is quick
         import pyarrow.csv as arrow
@@ -168,10 +168,9 @@ class CsvColumns:
         columns = [np.concatenate(kept) if kept else _stripped([]) for kept in words]
         if not np.isfinite(values).all():
             raise _UnusualError
-        if not missing and any(
-            is_missing(cell, text=True) for column in columns for cell in np.unique(column)
-        ):
-            raise _UnusualError
+        for place, column in zip(texts, columns):
+            if place not in missing and any(is_missing(cell, text=True) for cell in np.unique(column)):
+                raise _UnusualError
         return values, columns
 
     def _rows(self) -> Iterator[Row]:
@@ -184,7 +183,7 @@ class CsvColumns:
                 raise DataError(f"{self.source} is not a table: {error}") from None
 
     def _read_by_rows(
-        self, numbers: Sequence[int], texts: Sequence[int], missing: bool
+        self, numbers: Sequence[int], texts: Sequence[int], missing: Sequence[int]
     ) -> tuple[_Numbers, list[Texts]]:
         """Read row by row, with an error for the first cell that cannot be used."""
         values, count = array("d"), 0
@@ -202,7 +201,7 @@ class CsvColumns:
                 )
             values.extend(self._number(row.line, place, cells[place]) for place in numbers)
             for kept, place in zip(words, texts):
-                kept.append(self._text(row.line, place, cells[place], missing))
+                kept.append(self._text(row.line, place, cells[place], place in missing))
             count += 1
         matrix = (
             np.frombuffer(values).reshape(count, len(numbers)) if values else np.empty((count, len(numbers)))

@@ -230,7 +230,8 @@ def layout_of(path: Path, name: str, header: bool | None) -> Layout:
       first cell may be empty), and those of the next row are not consecutive.
     * Its cells are all quoted, and those of the next row are not.
 
-    A comment directly before the first row is the header if these rules take its cells for one and there are as many.
+    A comment directly before the first row is the header if these rules take its cells for one and there are as many. If all
+    rows have one cell more than the header, the first column has no name.
 
     Parameters
     ----------
@@ -279,6 +280,8 @@ def layout_of(path: Path, name: str, header: bool | None) -> Layout:
             raise DataError(f"{name} holds no rows of numbers, only a header")
     if names is not None and any("\udc80" <= mark <= "\udcff" for cell in names for mark in cell):
         raise DataError(f"{name}, line {first.line}: the header is not UTF-8; save the file as UTF-8")
+    if names is not None and all(len(row.cells) == len(names) + 1 and row.cells[-1] for row in rows):
+        names = ["", *names]  # as R writes names of rows
     width = len(rows[0].cells) if names is None else len(names)
     bom = 3 if head.startswith(b"\xef\xbb\xbf") else 0
     return Layout(
