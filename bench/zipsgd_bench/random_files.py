@@ -6,7 +6,7 @@ file that fails.
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -34,13 +34,13 @@ class Case:
     content : bytes
         What it holds.
     label : int
-        Number of the label's column.
+        Number of the label's column in ``expected``.
     expected : _Values of shape (rows, columns) or None
         What another library reads from it; None if it is broken.
     says : str
         For a broken file, a regular expression that the message matches: it names the line and the column or field.
     options : dict
-        Further arguments of :func:`zipsgd.data.load`.
+        Arguments of :func:`zipsgd.data.load`.
     """
 
     kind: str
@@ -66,40 +66,80 @@ def _spelled(random: Random, value: float, decimal: str) -> str:
 _BAD_CELLS = ("", "x", "NA", "1..2", "2020-01-31", "1:2", "1,2,3", "inf", "nan", "0x10", "$5", "--1")
 
 
-def _csv(random: Random) -> Case:
-    """A text file in a random dialect, and the table that pandas reads from it."""
-    with extra("test", "this bench"):
-        import pandas
+_NOTES = (
+    "plain",
+    "",
+    "a, b; c\td",
+    "two\nlines",
+    "two\n# lines",
+    'say "x", "y"',
+    "#5",
+    "größe",
+    "1.5",
+    "@me",
+)
 
-    rows, columns = random.randint(1, 7), random.randint(2, 5)
-    delimiter = random.choice([",", ";", "\t", " "])
-    decimal = "," if delimiter in ";\t" and random.random() < 0.3 else "."
-    end = random.choice(["\n", "\n", "\r\n"])
-    quoting = random.choice([0, 0, 0.3, 1])
-    values = np.array([[_number(random) for _ in range(columns)] for _ in range(rows)])
-    headed = random.random() < 0.6
-    cells = [[_spelled(random, value, decimal) for value in row] for row in values.tolist()]
-    names = [random.choice(["", "a b", "größe", "#", "x;y"]) + f"h{i}" for i in range(columns)]
-    names = [
-        name if delimiter not in name and (i or name[0] != "#") else f"h{i}" for i, name in enumerate(names)
-    ]
-    broken: tuple[int, int, str] | None = None
-    if rows > 1 and random.random() < 0.25:
-        bad = random.choice(_BAD_CELLS if delimiter == "," or decimal == "." else _BAD_CELLS[:2])
-        broken = (random.randrange(rows), random.randrange(columns), bad)
-        cells[broken[0]][broken[1]] = bad
-    shorter = None if broken or random.random() > 0.1 or rows < 3 else random.randrange(1, rows)
-    if shorter is not None:
-        cells[shorter].pop()
 
-    def line_of(row: list[str]) -> str:
-        gap = random.choice(["", "", " ", "  "]) if delimiter != "\t" else ""
-        quoted = [
-            f'"{cell}"' if random.random() < quoting or not cell or delimiter in cell or " " in cell else cell
+@dataclass(frozen=True)
+class _Dialect:
+    """How a text file is written."""
+
+    delimiter: str
+    decimal: str
+    end: str
+    quoting: float
+
+    @classmethod
+    def draw(cls, random: Random) -> "_Dialect":
+        delimiter = random.choice([",", ";", "\t", " "])
+        decimal = "," if delimiter in ";\t" and random.random() < 0.3 else "."
+        return cls(delimiter, decimal, random.choice(["\n", "\n", "\r\n"]), random.choice([0, 0, 0.3, 1]))
+
+    def line(self, random: Random, row: Sequence[str]) -> str:
+        """A row as a line. Cells are quoted where they must be, and elsewhere at random."""
+        special = re.compile(rf'[{self.delimiter}\s"#]')
+        cells = [
+            '"' + cell.replace('"', '""') + '"'
+            if random.random() < self.quoting or not cell or special.search(cell)
+            else cell
             for cell in row
         ]
-        return (delimiter + gap).join(quoted) if delimiter != " " else random.choice([" ", "  "]).join(quoted)
+        if self.delimiter == " ":
+            return random.choice([" ", "  "]).join(cells)
+        gap = random.choice(["", "", " ", "  "]) if self.delimiter != "\t" else ""
+        return (self.delimiter + gap).join(cells)
 
+
+def _fault(random: Random, cells: list[list[str]], dialect: _Dialect) -> tuple[int, int | None] | None:
+    """Break a cell, or take one away. Its row, and its column if it is still there; None if all is well."""
+    rows, columns = len(cells), len(cells[0])
+    if rows > 1 and random.random() < 0.25:
+        plain = dialect.delimiter == "," or dialect.decimal == "."
+        row, column = random.randrange(rows), random.randrange(columns)
+        cells[row][column] = random.choice(_BAD_CELLS if plain else _BAD_CELLS[:2])
+        return row, column
+    if rows > 2 and random.random() < 0.1:
+        row = random.randrange(1, rows)
+        cells[row].pop()
+        return row, None
+    return None
+
+
+def _csv(random: Random) -> Case:
+    """A text file in a random dialect, possibly with a column of text to ignore, and the table that pandas reads from it."""
+    rows, columns = random.randint(1, 7), random.randint(2, 5)
+    dialect = _Dialect.draw(random)
+    headed = random.random() < 0.6
+    cells = [
+        [_spelled(random, _number(random), dialect.decimal) for _ in range(columns)] for _ in range(rows)
+    ]
+    names = [random.choice(["", "a b", "größe", "x;y"]) + f"h{i}" for i in range(columns)]
+    fault = _fault(random, cells, dialect)
+    note = random.randrange(columns) if random.random() < 0.3 else None
+    if note is not None:
+        names.insert(note, "note")
+        for row in cells:
+            row.insert(note, random.choice(_NOTES))
     lines: list[str] = []
     places: list[int] = []
 
@@ -109,34 +149,47 @@ def _csv(random: Random) -> Case:
 
     if headed:
         passed_over()
-        lines.append(line_of(names))
+        lines.append(dialect.line(random, names))
     for row in cells:
         passed_over()
-        places.append(len(lines) + 1)
-        lines.append(line_of(row))
+        places.append(len(lines))
+        line = dialect.line(random, row)
+        lines.append(line if line[0] not in "#@" else f'"{row[0]}"{line[len(row[0]) :]}')
     passed_over()
-    text = end.join(lines) + end * (random.random() < 0.8)
-    content = ("\ufeff" * (random.random() < 0.1) + text).encode()
+    content = (
+        "\ufeff" * (random.random() < 0.1) + dialect.end.join(lines) + dialect.end * (random.random() < 0.8)
+    ).encode()
+    kept = [i for i in range(len(names)) if i != note]
     label = random.randrange(columns)
-    options = {"header": headed, "format": "csv"}
-    if broken is not None:
-        column = re.escape(repr(names[broken[1]] if headed else f"column {broken[1]}"))
+    options: dict[str, Any] = {"header": headed, "format": "csv", "label": kept[label]}
+    if note is not None:
+        options["ignore"] = "note" if headed else note
+    if fault is None:
         return Case(
-            "csv", content, label, None, rf"line {places[broken[0]]}(, column {column}|: \d+ values)", options
+            "csv", content, label, _by_pandas([lines[place] for place in places], dialect, kept), "", options
         )
-    if shorter is not None:
-        return Case("csv", content, label, None, rf"line {places[shorter]}: {columns - 1} values", options)
-    plain = "\n".join(lines[place - 1] for place in places)
+    begins = 1 + sum(1 + line.count("\n") for line in lines[: places[fault[0]]])
+    if fault[1] is None:
+        return Case("csv", content, label, None, rf"line {begins}: {len(names) - 1} values", options)
+    broken = kept[fault[1]]
+    column = re.escape(repr(names[broken] if headed else f"column {broken}"))
+    return Case("csv", content, label, None, rf"line {begins}(, column {column}|: \d+ values)", options)
+
+
+def _by_pandas(lines: Sequence[str], dialect: _Dialect, kept: Sequence[int]) -> _Values:
+    """What pandas reads from lines of rows."""
+    with extra("test", "this bench"):
+        import pandas
+
     frame = pandas.read_csv(
-        io.StringIO(plain),
-        sep=r"\s+" if delimiter == " " else delimiter,
-        decimal=decimal,
+        io.StringIO("\n".join(lines)),
+        sep=r"\s+" if dialect.delimiter == " " else dialect.delimiter,
+        decimal=dialect.decimal,
         header=None,
         skipinitialspace=True,
-        float_precision=None if int(pandas.__version__.split(".")[0]) > 2 else "round_trip",
+        usecols=list(kept),
     )
-    read = frame.to_numpy(dtype=np.float64)
-    return Case("csv", content, label, read, "", options)
+    return np.asarray(frame.to_numpy(dtype=np.float64))
 
 
 def _libsvm(random: Random) -> Case:
@@ -200,7 +253,7 @@ def _npy(random: Random) -> Case:
     np.save(file, np.asfortranarray(array) if random.random() < 0.3 else array)
     read = np.load(io.BytesIO(file.getvalue())).astype(np.float64)
     label = random.randrange(columns)
-    return Case("npy", file.getvalue(), label, None if says else read, says, {})
+    return Case("npy", file.getvalue(), label, None if says else read, says, {"label": label})
 
 
 def _parquet(random: Random) -> Case:
@@ -225,8 +278,15 @@ def _parquet(random: Random) -> Case:
         values = np.column_stack(
             [np.asarray(column.to_pylist(), dtype=np.float64) for column in read.columns]
         )
-    options = {"memory": random.choice([1, 1 << 20])}
-    return Case("parquet", file.getvalue(), random.randrange(columns), values, says, options)
+    label = random.randrange(columns)
+    return Case(
+        "parquet",
+        file.getvalue(),
+        label,
+        values,
+        says,
+        {"label": label, "memory": random.choice([1, 1 << 20])},
+    )
 
 
 KINDS: dict[str, Callable[[Random], Case]] = {
@@ -260,9 +320,8 @@ def check(case: Case, folder: Path) -> str:
     """
     path = folder / f"t.{case.kind}"
     path.write_bytes(case.content)
-    words: dict[str, Any] = {} if case.kind == "libsvm" else {"label": case.label}
     try:
-        table = load(path, **words, **case.options)
+        table = load(path, **case.options)
     except DataError as error:
         if case.expected is not None:
             return f"refused: {error}"

@@ -124,7 +124,7 @@ def test_categories(run, tmp_path, refused):
     gap = write(
         tmp_path / "gap.csv", "c,town,b,a", X[:, 2], np.where(TOWNS == "Oslo", "", TOWNS), X[:, 1], X[:, 0]
     )
-    refused(run("predict", gap, "--model", model), "row 1, column 'town': the value is missing")
+    refused(run("predict", gap, "--model", model), "line 2, column 'town': the cell is empty; fill it in")
 
 
 def test_predict_reads_the_models_columns_alone(run, csv, tmp_path):

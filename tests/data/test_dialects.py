@@ -54,12 +54,13 @@ def table_of(folder: Path, content: str | bytes, name: str = "t.csv", **words: A
         ("\ufeffa,b\r\n1,2\r\n", "a b", [[1, 2]]),
         ("a,b\ntrue,1\nFALSE,2\n", "a b", [[1, 1], [0, 2]]),
         ("x,1\n3,4\n5,6\n", "x 1", [[3, 4], [5, 6]]),
+        ('"a";"b"\n"1";2;3\n"2";4;5\n', "Unnamed:_0 a b", [[1, 2, 3], [2, 4, 5]]),
         ("a,b\n1e-310,4.9e-324\n.5,+1.\n", "a b", [[1e-310, 5e-324], [0.5, 1]]),
     ],
 )
 def test_names_and_values(tmp_path: Path, content: str, names: str, rows: list[list[float]]) -> None:
     table = table_of(tmp_path, content)
-    assert (*table.names, table.label_name) == tuple(names.split(" "))
+    assert (*table.names, table.label_name) == tuple(name.replace("_", " ") for name in names.split(" "))
     np.testing.assert_array_equal(np.column_stack([table.features, table.labels]), rows)
 
 

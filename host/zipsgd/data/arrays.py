@@ -1,5 +1,6 @@
 """Arrays as features and as labels."""
 
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -10,7 +11,7 @@ from zipsgd.rows import ColumnSelection, Rows
 
 from .errors import DataError
 
-__all__ = ["as_labels", "as_rows", "class_name", "column_names"]
+__all__ = ["as_labels", "as_rows", "class_name", "column_names", "of_objects"]
 
 
 def column_names(count: int, first: int = 0) -> tuple[str, ...]:
@@ -77,36 +78,58 @@ def as_labels(array: npt.NDArray[np.generic], what: str) -> npt.NDArray[Any]:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.dtype.kind == "O":
-        array = _of_objects(array, what)
+        array = of_objects(array, what)
     if array.dtype.kind in "UT":
         return array.astype(np.str_)
     _check_numbers(array, what)
     return array.astype(np.float64)
 
 
-def _of_objects(array: npt.NDArray[np.generic], what: str) -> npt.NDArray[Any]:
-    """Python's objects as numbers or as text. Raises DataError for a missing value, and for numbers beside text."""
+def _kind(value: object) -> str:
+    """What an object stands for: text, a number, a missing value, or anything else."""
+    if isinstance(value, str):
+        return "text"
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return "missing"
+    if not isinstance(value, Real | Decimal | np.bool_):
+        return "other"
+    return "number" if value == value else "missing"
+
+
+def of_objects(array: npt.NDArray[np.generic], what: str) -> npt.NDArray[Any]:
+    """Python's objects as numbers or as text.
+
+    Parameters
+    ----------
+    array : npt.NDArray[np.object_] of any shape
+        The objects.
+    what : str
+        Beginning of error messages.
+
+    Returns
+    -------
+    npt.NDArray[np.float64] or npt.NDArray[np.str_]
+        The same values.
+
+    Raises
+    ------
+    DataError
+        One is missing or something else, or there are both numbers and text.
+    """
     values = array.reshape(-1).tolist()
-    kinds = {
-        "text"
-        if isinstance(value, str)
-        else "number"
-        if isinstance(value, Real | np.bool_) and value == value
-        else "none"
-        for value in values
-    }
-    if kinds <= {"text"}:
-        return array.astype(np.str_)
-    if kinds == {"number"}:
+    kinds = list(map(_kind, values))
+    if set(kinds) == {"number"}:
         return array.astype(np.float64)
-    if "none" in kinds:
-        index, value = next(
-            (i, v)
-            for i, v in enumerate(values)
-            if not isinstance(v, str) and not (isinstance(v, Real | np.bool_) and v == v)
-        )
-        row = index // (array.size // len(array)) + 1
-        raise DataError(f"{what}: the value in row {row} is {value}: leave that row out or fill it in")
+    if set(kinds) <= {"text"}:
+        return array.astype(np.str_)
+    for kind, cure in (
+        ("missing", "leave that row out or fill it in"),
+        ("other", "make it a number or text"),
+    ):
+        if kind in kinds:
+            index = kinds.index(kind)
+            row = index // (array.size // len(array)) + 1
+            raise DataError(f"{what}: the value in row {row} is {values[index]}: {cure}")
     raise DataError(f"{what}: there are numbers beside text; make all of them text, or all of them numbers")
 
 

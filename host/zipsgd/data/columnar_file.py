@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from zipsgd.rows import Rows
 
+from .arrays import class_name
 from .columns import Texts, check_names, first_values
 from .errors import DataError
 
@@ -189,25 +190,28 @@ class GroupColumns:
             )
 
     def read(
-        self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: bool = False
+        self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: Sequence[int] = ()
     ) -> tuple[Rows, list[Texts]]:
         """Read some columns, see :meth:`.columns.Columns.read`."""
         for place in numbers:
             self._check_numbers(place)
-        return GroupRows(self.groups, numbers), [self._text(place, missing) for place in texts]
+        return GroupRows(self.groups, numbers), [self._text(place, place in missing) for place in texts]
 
     def _text(self, place: int, missing: bool) -> Texts:
         parts = []
         for group in range(len(self.groups.counts)):
-            if missing:
-                values = [
-                    "" if v is None else str(v)
-                    for v in self.groups.read(group, [place]).column(0).to_pylist()
-                ]
-            else:
-                values = list(map(str, self.groups.column(group, place).to_pylist()))
-            parts.append(np.array(values, dtype=str))
+            column = (
+                self.groups.read(group, [place]).column(0) if missing else self.groups.column(group, place)
+            )
+            parts.append(np.array(list(map(_text_of, column.to_pylist())), dtype=str))
         return np.concatenate(parts)
+
+
+def _text_of(value: Any) -> str:
+    """A value as it would be written in a file of text."""
+    if value is None:
+        return ""
+    return class_name(value) if isinstance(value, float) else str(value)
 
 
 def read_parquet(path: Path, source: str) -> GroupColumns:

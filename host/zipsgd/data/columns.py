@@ -52,7 +52,7 @@ class Columns(Named, Protocol):
         """Where a column of text begins (such as "line 2"), and a few of its values."""
 
     def read(
-        self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: bool = False
+        self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: Sequence[int] = ()
     ) -> tuple[Rows, list[Texts]]:
         """Read some columns, in one pass.
 
@@ -62,8 +62,8 @@ class Columns(Named, Protocol):
             Columns to read as numbers.
         texts : sequence of int
             Columns to read as text.
-        missing : bool
-            Whether text may be missing.
+        missing : sequence of int
+            Columns of text in which values may be missing.
 
         Returns
         -------

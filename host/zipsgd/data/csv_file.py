@@ -44,23 +44,23 @@ class _Feed(io.RawIOBase):
 
     def __init__(self, file: Any, blanks: bool) -> None:
         self._file, self._blanks = file, blanks
-        self._rest, self._ready = b"", memoryview(b"")
+        self._rest = b""
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            block = self._file.read(_BLOCK)
+    def read(self, size: int = -1) -> bytes:
+        """Whole lines, of at most ``size`` bytes together; at the end of the file, nothing."""
+        while True:
+            block = self._file.read(size - len(self._rest))
             text = self._rest + block
             end = text.rfind(b"\n") + 1 if block else len(text)
+            if not end and text:
+                raise _UnusualError
             self._rest = text[end:]
-            if not text:
-                return 0
-            self._ready = memoryview(self._cleaned(text[:end]))
-        size = min(len(buffer), len(self._ready))
-        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
-        return size
+            cleaned = self._cleaned(text[:end])
+            if cleaned or not block:
+                return cleaned
 
     def _cleaned(self, text: bytes) -> bytes:
         quotes = b'"' in text
@@ -118,7 +118,7 @@ class CsvColumns:
         )
 
     def read(
-        self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: bool = False
+        self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: Sequence[int] = ()
     ) -> tuple[_Numbers, list[Texts]]:
         """Read some columns, see :meth:`.columns.Columns.read`."""
         try:
@@ -130,7 +130,7 @@ class CsvColumns:
             raise DataError(f"{self.source} cannot be read: {error}") from None
 
     def _read_by_arrow(
-        self, numbers: Sequence[int], texts: Sequence[int], missing: bool
+        self, numbers: Sequence[int], texts: Sequence[int], missing: Sequence[int]
     ) -> tuple[_Numbers, list[Texts]]:
         import pyarrow as pa  # only now, so that `import zipsgd` is quick
         import pyarrow.csv as arrow
@@ -147,7 +147,7 @@ class CsvColumns:
             file.seek(layout.offset)
             try:
                 reader = arrow.open_csv(
-                    io.BufferedReader(_Feed(file, layout.delimiter is None), _BLOCK),
+                    pa.PythonFile(_Feed(file, layout.delimiter is None), "r"),
                     arrow.ReadOptions(
                         column_names=names, block_size=max([_BLOCK, *(8 * len(row.text) for row in layout.rows)])
                     ),
@@ -168,10 +168,9 @@ class CsvColumns:
         columns = [np.concatenate(kept) if kept else _stripped([]) for kept in words]
         if not np.isfinite(values).all():
             raise _UnusualError
-        if not missing and any(
-            is_missing(cell, text=True) for column in columns for cell in np.unique(column)
-        ):
-            raise _UnusualError
+        for place, column in zip(texts, columns):
+            if place not in missing and any(is_missing(cell, text=True) for cell in np.unique(column)):
+                raise _UnusualError
         return values, columns
 
     def _rows(self) -> Iterator[Row]:
@@ -184,7 +183,7 @@ class CsvColumns:
                 raise DataError(f"{self.source} is not a table: {error}") from None
 
     def _read_by_rows(
-        self, numbers: Sequence[int], texts: Sequence[int], missing: bool
+        self, numbers: Sequence[int], texts: Sequence[int], missing: Sequence[int]
     ) -> tuple[_Numbers, list[Texts]]:
         """Read row by row, with an error for the first cell that cannot be used."""
         values, count = array("d"), 0
@@ -193,7 +192,8 @@ class CsvColumns:
         for row in self._rows():
             cells = row.cells
             if "#" in row.text and (len(cells) != width or self._unread(cells, numbers)):
-                cells = uncommented(row, self.layout.delimiter)
+                bare = uncommented(cells, self.layout.delimiter, self.layout.decimal)
+                cells = bare if len(bare) == width else cells
             if len(cells) != width:
                 quote = "; a quote may be missing" * any("\n" in cell or "\r" in cell for cell in cells)
                 raise DataError(
@@ -201,7 +201,7 @@ class CsvColumns:
                 )
             values.extend(self._number(row.line, place, cells[place]) for place in numbers)
             for kept, place in zip(words, texts):
-                kept.append(self._text(row.line, place, cells[place], missing))
+                kept.append(self._text(row.line, place, cells[place], place in missing))
             count += 1
         matrix = (
             np.frombuffer(values).reshape(count, len(numbers)) if values else np.empty((count, len(numbers)))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .arrays import column_names
-from .cells import Kind, has_decimal_comma, kind_of, number_of
-from .csv_rows import Row, comment_of, rows_of, uncommented
+from .cells import Kind, kind_of, number_of
+from .csv_rows import Row, rows_of, uncommented
 from .errors import DataError
 from .source import open_bytes
 
@@ -131,18 +131,30 @@ def _all_quoted(row: Row) -> bool:
 
 def _majority(cells: Sequence[str], decimal: str) -> Kind:
     """What a column holds: text if most of its cells are text, and booleans or numbers otherwise."""
-    kinds = [kind for cell in cells if (kind := kind_of(comment_of(cell), decimal)) is not Kind.MISSING]
+    kinds = [kind for cell in cells if (kind := kind_of(cell, decimal)) is not Kind.MISSING]
     if 2 * kinds.count(Kind.TEXT) > len(kinds):
         return Kind.TEXT
     return Kind.BOOLEAN if kinds.count(Kind.BOOLEAN) > kinds.count(Kind.NUMBER) else Kind.NUMBER
 
 
 def _decimal(rows: Sequence[Row], delimiter: str | None) -> str:
-    """The decimal mark: a comma if it is in numbers and no point is, unless commas separate the cells."""
-    cells = [comment_of(cell) for row in rows for cell in row.cells]
-    if delimiter == "," or not any(map(has_decimal_comma, cells)):
-        return "."
-    return "." if any("." in cell and number_of(cell) is not None for cell in cells) else ","
+    """The decimal mark: a comma if more cells are numbers with it than with a point, unless commas separate the cells."""
+    cells = [cell for row in rows for cell in uncommented(row.cells, delimiter, ",")]
+    commas, points = (sum(number_of(cell, mark) is not None for cell in cells) for mark in ",.")
+    return "," if delimiter != "," and commas > points else "."
+
+
+def _width(rows: Sequence[Row], delimiter: str | None, decimal: str) -> int:
+    """Number of columns: that of the first row, without a comment at its end unless rows without comments have as many."""
+    raw, bare = len(rows[0].cells), len(uncommented(rows[0].cells, delimiter, decimal))
+    plain = {len(row.cells) for row in rows if "#" not in row.text}
+    return raw if raw in plain and bare not in plain else bare
+
+
+def _trimmed(rows: Sequence[Row], width: int, delimiter: str | None, decimal: str) -> list[Row]:
+    """The rows, without comments at the ends of those that have ``width`` cells before them."""
+    bare = [uncommented(row.cells, delimiter, decimal) for row in rows]
+    return [row._replace(cells=cells) if len(cells) == width else row for row, cells in zip(rows, bare)]
 
 
 def _columns(rows: Sequence[Row], count: int) -> list[list[str]]:
@@ -218,7 +230,8 @@ def layout_of(path: Path, name: str, header: bool | None) -> Layout:
       first cell may be empty), and those of the next row are not consecutive.
     * Its cells are all quoted, and those of the next row are not.
 
-    A comment directly before the first row is the header if these rules take its cells for one and there are as many.
+    A comment directly before the first row is the header if these rules take its cells for one and there are as many. If all
+    rows have one cell more than the header, the first column has no name.
 
     Parameters
     ----------
@@ -254,6 +267,7 @@ def layout_of(path: Path, name: str, header: bool | None) -> Layout:
     if not rows:
         raise DataError(f"{name} holds no rows of numbers")
     decimal = _decimal(rows, delimiter)
+    rows = _trimmed(rows, _width(rows[1:] or rows, delimiter, decimal), delimiter, decimal)
     first, lines = rows[0], head.splitlines(keepends=True)
     plain = _is_header(first, rows[1:], decimal)
     names: list[str] | None = None
@@ -266,8 +280,9 @@ def layout_of(path: Path, name: str, header: bool | None) -> Layout:
             raise DataError(f"{name} holds no rows of numbers, only a header")
     if names is not None and any("\udc80" <= mark <= "\udcff" for cell in names for mark in cell):
         raise DataError(f"{name}, line {first.line}: the header is not UTF-8; save the file as UTF-8")
-    whole = next((row.cells for row in rows if "#" not in row.text), None) or uncommented(rows[0], delimiter)
-    width = len(whole) if names is None else len(names)
+    if names is not None and all(len(row.cells) == len(names) + 1 and row.cells[-1] for row in rows):
+        names = ["", *names]  # as R writes names of rows
+    width = len(rows[0].cells) if names is None else len(names)
     bom = 3 if head.startswith(b"\xef\xbb\xbf") else 0
     return Layout(
         delimiter,

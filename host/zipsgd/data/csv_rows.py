@@ -1,14 +1,13 @@
 """Rows of text files, with the numbers of their lines."""
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import NamedTuple
 
-__all__ = ["Row", "comment_of", "rows_of", "uncommented"]
+from .cells import number_of
 
-_COMMENT = re.compile(r"[ \t]*#.*")
+__all__ = ["Row", "rows_of", "uncommented"]
 
 
 class Row(NamedTuple):
@@ -87,16 +86,29 @@ def rows_of(file: Iterable[str], delimiter: str | None, first: int = 1) -> Itera
         lines.between = True
 
 
-def _cells_of(text: str, delimiter: str | None) -> list[str]:
-    """The cells of one row; none of a comment or a line of blanks."""
-    return next((row.cells for row in rows_of([text], delimiter)), [])
+def uncommented(cells: list[str], delimiter: str | None, decimal: str = ".") -> list[str]:
+    """The cells of a row that precede a comment at its end: a ``#`` behind a number or, between blanks, in front of a cell.
 
+    So a text such as ``12 High Street #5`` has no comment.
 
-def comment_of(text: str) -> str:
-    """What precedes a comment at the end of a line; the whole line if there is none."""
-    return _COMMENT.sub("", text, count=1)
+    Parameters
+    ----------
+    cells : list of str
+        All cells.
+    delimiter : str or None
+        What separates them; None for blanks.
+    decimal : str
+        The decimal mark of numbers.
 
-
-def uncommented(row: Row, delimiter: str | None) -> list[str]:
-    """The cells of a row that precede a comment at its end."""
-    return _cells_of(comment_of(row.text), delimiter) if "#" in row.text else row.cells
+    Returns
+    -------
+    list of str
+        The cells; all of them if there is no comment.
+    """
+    for place, cell in enumerate(cells):
+        number, mark, _ = cell.partition("#")
+        if mark and not number and delimiter is None and place:
+            return cells[:place]
+        if mark and number_of(number.rstrip(), decimal) is not None:
+            return [*cells[:place], number.rstrip()]
+    return cells

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from zipsgd.rows import ColumnSelection, Rows, RowSelection
 
-from .arrays import as_labels, as_rows, column_names
+from .arrays import as_labels, as_rows, column_names, of_objects
 from .columns import first_values
 from .errors import DataError
 from .table import LABEL_SEPARATOR, Table
@@ -128,22 +128,12 @@ def _frame(frame: Any, source: str) -> Rows:
 
 def _column(series: Any, what: str) -> npt.NDArray[Any]:
     """The values of a series, without a type of its own. Raises DataError for a missing value of a nullable type."""
-    if isinstance(series.dtype, np.dtype):
-        return np.asarray(series.to_numpy())
-    empty = np.asarray(series.isna() if hasattr(series, "isna") else series.is_null(), dtype=bool)
-    if empty.any():
-        raise DataError(
-            f"{what} has no value in row {int(np.argmax(empty)) + 1} ({int(empty.sum())} such rows in all): leave those rows "
-            f"out or fill them in"
-        )
-    values = np.asarray(series)
-    if values.dtype.kind == "O":
-        try:
-            return (
-                values.astype(np.float64)
-                if not any(isinstance(v, str) for v in values[:1])
-                else values.astype(str)
+    if not isinstance(series.dtype, np.dtype):
+        empty = np.asarray(series.isna() if hasattr(series, "isna") else series.is_null(), dtype=bool)
+        if empty.any():
+            raise DataError(
+                f"{what} has no value in row {int(np.argmax(empty)) + 1} ({int(empty.sum())} such rows in all): leave those "
+                f"rows out or fill them in"
             )
-        except (TypeError, ValueError):
-            return values
-    return values
+    values = np.asarray(series)
+    return of_objects(values, what) if values.dtype.kind == "O" else values

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.memory import default_memory
-from zipsgd.rows import Rows, select_columns
+from zipsgd.rows import Rows, column, select_columns
 
 from .cells import boolean_of, is_missing, number_of
 from .columns import Columns, Texts
@@ -31,6 +31,7 @@ __all__ = ["arrange", "load_rows"]
 _log = logging.getLogger(__name__)
 
 _Labels = npt.NDArray[Any]
+_NO_SCORE = "%s: the label is missing in some rows, so that there is no score"
 _MADE_UP = re.compile(r"column (\d+)")
 
 
@@ -269,19 +270,31 @@ def _of_columns(columns: Columns, kind: str, wanted: _Wanted, memory: int) -> tu
     wanted_numbers = [place_of_name[name] for name in plain]
     # A label in a place that is a feature's, too, is none: the file has other columns than the one trained on
     labels = [place for place in labels if place not in places]
+    # In a file of text, a label may be missing in some rows; elsewhere its type tells what it is
+    as_text = [place for place in labels if kind == "csv" or columns.is_text(place)]
     values, texts = columns.read(
-        wanted_numbers, [*(place_of_name[name] for name in hot), *labels], missing=True
+        wanted_numbers, [*(place_of_name[name] for name in hot), *as_text], missing=as_text
     )
-    for name, text in zip(hot, texts):
-        if (text == "").any():
-            row = int(np.argmax(text == "")) + 1
-            raise DataError(f"{columns.source}, row {row}, column {name!r}: the value is missing; fill it in")
     named: dict[str, Texts] = dict(zip(hot, texts))
     rows = expand(values, named, wanted.categories, wanted.order, plain, columns.source)
-    found = _labels_of(texts[len(hot) :], columns)
+    found = _labels_of(texts[len(hot) :], columns) if as_text else _numbers_of(labels, columns)
     said = _contents(rows.shape[0], len(wanted.columns), found, wanted)
     describe(columns.source, said, names, columns.headed if kind == "csv" else None)
     return materialised(rows, memory), found
+
+
+def _numbers_of(places: Sequence[int], columns: Columns) -> _Labels | None:
+    """Labels that are numbers; None if there are none, or one is missing."""
+    if not places:
+        return None
+    try:
+        found = [column(columns.read([place])[0], 0) for place in places]
+    except DataError:
+        found = []
+    if not found or not np.isfinite(found).all():
+        _log.info(_NO_SCORE, columns.source)
+        return None
+    return found[0] if len(found) == 1 else np.stack(found, axis=1)
 
 
 def _labels_of(texts: Sequence[Texts], columns: Columns) -> _Labels | None:
@@ -291,7 +304,7 @@ def _labels_of(texts: Sequence[Texts], columns: Columns) -> _Labels | None:
     found: list[_Labels] = []
     for text in texts:
         if any(is_missing(cell, text=True) for cell in np.unique(text)):
-            _log.info("%s: the label is missing in some rows, so that there is no score", columns.source)
+            _log.info(_NO_SCORE, columns.source)
             return None
         values, places = np.unique(text, return_inverse=True)
         numbers = [

@@ -64,7 +64,7 @@ class ArrayColumns:
         raise NotImplementedError
 
     def read(
-        self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: bool = False
+        self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: Sequence[int] = ()
     ) -> tuple[Rows, list[Texts]]:
         """Read some columns, see :meth:`.columns.Columns.read`. Numbers as text are as short as can be."""
         found = [
