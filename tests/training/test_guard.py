@@ -74,7 +74,8 @@ def trained(X, y=None, **options):
             "unfinished",
             "most is lost in the weights of 'a' and 'b'",
         ),
-        ({"compared": (0.6, 0.9), "far": 3.0}, "unfinished", "weights of 3 times the range"),
+        ({"compared": (0.6, 0.9), "far": 3.0}, "noisy", "weights of 3 times the range"),
+        ({"compared": (0.6, 0.9), "squeezed": True}, "noisy", "columns have values far out"),
         (
             {"track": Track((0.5, 0.9, 0.7), (0.5, 0.1, 0.3), 100, accuracy=False), "kept": 2},
             "rising",
@@ -140,6 +141,12 @@ def test_least_squares_is_that_of_numpy():
     assert not difference(exact, 1.5 * exact.models[0], 0).unfinished
     off = exact.models[0] + [0, 0, 0.3, 0, 0]
     assert difference(exact, off, 0).columns == [2]
+    assert not difference(exact, off, 0).squeezed
+    small = replace(
+        probe, values=task.values * np.float32([1, 1, 0.1, 1, 1])
+    )  # as a value far out would leave the column
+    exact = solve(small)
+    assert difference(exact, exact.models[0] + [0, 0, 3, 0, 0], 0).squeezed
     assert solve(Probe.of_task(prepare(X[:9], Y[:9]))) is None  # nine rows for five features
 
 

@@ -103,6 +103,7 @@ def _difference(task: Task, exact: LeastSquares, model: _Float, head: int) -> di
     return {
         "columns": [task.table.names[column] for column in gap.columns],
         "unfinished": gap.unfinished,
+        "squeezed": gap.squeezed,
         "far": float(np.abs(exact.models[head]).max()) / limit,
     }
 

@@ -137,6 +137,8 @@ class Evidence:
         Names of the columns in whose weights most of the difference to least squares lies, at most two; empty if not known.
     unfinished : bool
         Whether most of the difference is that weights lie between 0 and those of least squares.
+    squeezed : bool
+        Whether most of it lies in columns that a few values far out leave little of their range.
     far : float
         Largest weight of least squares, in units of the range of a weight.
     """
@@ -158,6 +160,7 @@ class Evidence:
     compared: tuple[float, float] | None = None
     columns: Sequence[str] = ()
     unfinished: bool = False
+    squeezed: bool = False
     far: float = 0.0
 
     @property
@@ -241,20 +244,22 @@ def _short(of: Evidence, merit: float, reference: float) -> Finding:
     )
     if of.columns:
         text += f"; most is lost in the weights of {' and '.join(map(repr, of.columns))}"
-    if of.missing_samples:
-        return Finding("noisy", text, (of.more_bits,))
-    if of.far > 1:
+    cures: tuple[str, ...] = ()
+    if of.squeezed:
+        text += "; columns have values far out, which leave the others little of the range"
+        cures = ("clipping the values far out",)
+    elif of.far > 1:
         text += f"; least squares has weights of {of.far:.2g} times the range that a weight has here"
-        cures = (
-            "clipping values far out, which make a column's range wide",
-            "leaving out columns that others repeat",
-        )
-        return Finding("unfinished", text, cures)
+        cures = ("leaving out columns that others repeat",)
+    if of.missing_samples:
+        return Finding("noisy", text, (*cures, of.more_bits))
     if of.unfinished:
         return Finding(
-            "unfinished", text, ("more epochs", *(() if of.automatic else ("the automatic step size",)))
+            "unfinished",
+            text,
+            (*cures, "more epochs", *(() if of.automatic else ("the automatic step size",))),
         )
-    return Finding("noisy", text, (of.smaller_step, of.more_bits))
+    return Finding("noisy", text, (*cures, of.smaller_step, of.more_bits))
 
 
 def _rise(of: Evidence) -> Iterator[Finding]:

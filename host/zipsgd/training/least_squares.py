@@ -18,6 +18,8 @@ _UNFINISHED = 0.7
 """Share of the difference from which on it is for want of training."""
 _MOST = 0.5
 """Share of the difference that is most of it."""
+_NARROW = 0.05
+"""Root mean square of a scaled column below which values far out leave the others little of its range."""
 _COLUMNS = 2
 """Most columns to be named."""
 
@@ -103,10 +105,13 @@ class Difference:
         Whether most of it is what further training would add.
     columns : list of int
         The columns in whose weights most of it lies, at most two; empty if it is spread over more.
+    squeezed : bool
+        Whether most of it lies in columns that a few values far out leave little of the range [-1, 1].
     """
 
     unfinished: bool
     columns: list[int]
+    squeezed: bool
 
 
 def difference(exact: LeastSquares, model: _Float, head: int) -> Difference:
@@ -137,4 +142,9 @@ def difference(exact: LeastSquares, model: _Float, head: int) -> Difference:
     order = np.argsort(-share)[:_COLUMNS]
     columns = order[: 1 + int(np.searchsorted(share[order].cumsum(), _MOST))]
     most = share[columns].sum() >= _MOST
-    return Difference(bool(lost[between].sum() > _UNFINISHED * lost.sum()), columns.tolist() if most else [])
+    narrow = np.sqrt(np.diag(exact.gram)[:-1]) < _NARROW
+    return Difference(
+        bool(lost[between].sum() > _UNFINISHED * lost.sum()),
+        columns.tolist() if most else [],
+        bool(share[narrow].sum() >= _MOST),
+    )
