@@ -220,11 +220,11 @@ def test_saturation_is_warned_of(run, csv):
     words = ("--label", "species", "--classify", "--step-size", 3, "--schedule", "constant")
     status, text, err = run("train", csv, *words)
     assert status == 0
-    assert "warning: training went wrong after epoch 19 of 20" in text
+    assert "warning: the model got worse after epoch 19 of 20" in text
     assert "the model of epoch 19 is kept, the best one" in text
     _, quiet, err = run("train", csv, *words, "--quiet")
     assert quiet == ""
-    assert err.startswith("warning: training went wrong")
+    assert err.startswith("warning: the model got worse")
     assert "ConvergenceWarning" not in err
 
 

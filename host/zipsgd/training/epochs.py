@@ -63,7 +63,7 @@ class EpochReport:
         Loss, and R2 or accuracy, of the model on the unquantised training rows; None unless ``Options.measure`` is set.
     validation_loss, validation_score : float or None
         The same on the validation rows; None unless there are such rows and ``Options.measure`` or ``Options.patience`` is
-        set.
+        set, or ``Options.keep`` is "best".
     merit, merit_loss : float or None
         How good the model is on a fixed sample of the validation rows, or of the training rows if there are none, by which
         :mod:`zipsgd.training.guard` notices that a run goes wrong. The merit is the accuracy, or for regression the share of a

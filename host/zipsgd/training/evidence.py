@@ -11,7 +11,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_FRAC, MODEL_INT
 from zipsgd.protocol.run import Flag, Loss
 
-from .guard import FEW_EPOCHS, Evidence, Finding, findings
+from .guard import FEW_EPOCHS, Evidence, Finding, clearly_worse, findings
 from .least_squares import LeastSquares, difference, solve
 from .loop import Run
 from .probe import Probe, spaced
@@ -72,7 +72,7 @@ def _outcome(run: Run) -> dict[str, Any]:
     probe, penalty = Probe.of_task(run.task, thorough=True), run.task.options.regulariser
     models = run.state.scaled_models()
     outputs = probe.outputs(models)
-    losses, constants = probe.losses(outputs, models), probe.constant()
+    losses, constants = probe.losses(outputs, models), probe.constants
     judged = slice(None)
     if probe.numbers is None:
         judged = slice(worst := int(np.argmax(losses - constants)), worst + 1)
@@ -89,8 +89,9 @@ def _outcome(run: Run) -> dict[str, Any]:
         return found
     merits, references = probe.merits(outputs, models), exact.merits(probe)
     head = int(np.argmax(references - merits))
-    found |= {"compared": (float(merits[head]), float(references[head]))}
-    if run.task.config.loss == Loss.SQUARED and probe.numbers is None:
+    found["compared"] = pair = (float(merits[head]), float(references[head]))
+    regression = run.task.config.loss == Loss.SQUARED and probe.numbers is None
+    if regression and clearly_worse(*pair, probe.rows, accuracy=False):
         found |= _difference(run.task, exact, models[head], head)
     return found
 
@@ -102,6 +103,7 @@ def _difference(task: Task, exact: LeastSquares, model: _Float, head: int) -> di
     return {
         "columns": [task.table.names[column] for column in gap.columns],
         "unfinished": gap.unfinished,
+        "squeezed": gap.squeezed,
         "far": float(np.abs(exact.models[head]).max()) / limit,
     }
 

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .probe import Probe
+from .probe import ROWS_A_FEATURE, Probe
 
 __all__ = ["Difference", "LeastSquares", "difference", "solve"]
 
 _Float = npt.NDArray[np.float64]
 
-_RANK = 1e-12
-"""Smallest eigenvalue that counts, in units of the largest."""
-_ROWS_A_FEATURE = 2
-"""Fewest rows for each feature. With fewer rows, least squares says little of new rows."""
+_RIDGE = 1e-10
+"""What is added to each feature's mean square, in units of the mean of them all: columns may repeat each other."""
 
 _UNFINISHED = 0.7
 """Share of the difference from which on it is for want of training."""
 _MOST = 0.5
 """Share of the difference that is most of it."""
+_NARROW = 0.05
+"""Root mean square of a scaled column below which values far out leave the others little of its range."""
 _COLUMNS = 2
 """Most columns to be named."""
 
@@ -34,14 +34,13 @@ class LeastSquares:
         The solution.
     outputs : _Float of shape (rows, heads)
         Outputs of the solution.
-    values, vectors : _Float of shape (features,) and (features, features)
-        Eigenvalues of the normal equations, and eigenvectors as columns.
+    gram : _Float of shape (features, features)
+        Mean of the products of two features, with the penalty.
     """
 
     models: _Float
     outputs: _Float
-    values: _Float
-    vectors: _Float
+    gram: _Float
 
     def merits(self, probe: Probe) -> _Float:
         """The merits that least squares can be expected to reach on rows that it was not fitted to.
@@ -59,14 +58,14 @@ class LeastSquares:
         _Float of shape (1,) for classification, otherwise (heads,)
             Merits, see :meth:`.probe.Probe.merits`.
         """
-        rows, features = probe.rows, self.values.size
+        rows, features = probe.rows, len(self.gram)
         if probe.numbers is None:
             worse = (rows + features) / (rows - features)
             return probe.merits(self.outputs, self.models, worse)
-        turned = ((block @ self.vectors) ** 2 / self.values for _, block in probe.blocks())
-        leverage = probe.weights / rows * np.concatenate([each.sum(axis=1) for each in turned])
-        others = (probe.labels - self.outputs) / (1 - np.minimum(leverage, 1 - 1e-9))[:, None]
-        return probe.merits(probe.labels - others)
+        inverse = np.linalg.inv(self.gram)
+        sizes = [np.einsum("ij,ij->i", block @ inverse, block) for _, block in probe.blocks()]
+        leverage = np.minimum(probe.weights / rows * np.concatenate(sizes), 1 - 1e-9)
+        return probe.merits(probe.labels - (probe.labels - self.outputs) / (1 - leverage)[:, None])
 
 
 def solve(probe: Probe) -> LeastSquares | None:
@@ -83,19 +82,17 @@ def solve(probe: Probe) -> LeastSquares | None:
         The solution; None if there are too few rows.
     """
     rows, features = probe.values.shape
-    if rows < _ROWS_A_FEATURE * features:
+    if rows < ROWS_A_FEATURE * features:
         return None
     gram, moment = np.zeros((features, features)), np.zeros((features, probe.labels.shape[1]))
     for part, block in probe.blocks():
         heavy = block * (probe.weights[part, None] / rows)
         gram += heavy.T @ block
         moment += heavy.T @ probe.labels[part]
-    spared = np.append(np.full(features - 1, probe.penalty.l2), 0.0)  # the intercept has no penalty
-    values, vectors = np.linalg.eigh(gram + np.diag(spared))
-    kept = values > _RANK * values[-1]
-    values, vectors = values[kept], vectors[:, kept]
-    models = ((vectors / values) @ (vectors.T @ moment)).T
-    return LeastSquares(models, probe.outputs(models), values, vectors)
+    gram[np.diag_indices(features - 1)] += probe.penalty.l2  # the intercept has no penalty
+    gram[np.diag_indices(features)] += _RIDGE * np.trace(gram) / features
+    models = np.asarray(np.linalg.solve(gram, moment).T, dtype=np.float64)
+    return LeastSquares(models, probe.outputs(models), gram)
 
 
 @dataclass(frozen=True)
@@ -108,10 +105,13 @@ class Difference:
         Whether most of it is what further training would add.
     columns : list of int
         The columns in whose weights most of it lies, at most two; empty if it is spread over more.
+    squeezed : bool
+        Whether most of it lies in columns that a few values far out leave little of the range [-1, 1].
     """
 
     unfinished: bool
     columns: list[int]
+    squeezed: bool
 
 
 def difference(exact: LeastSquares, model: _Float, head: int) -> Difference:
@@ -134,11 +134,17 @@ def difference(exact: LeastSquares, model: _Float, head: int) -> Difference:
     Difference
         What the model lacks.
     """
-    goal, now = exact.vectors.T @ exact.models[head], exact.vectors.T @ model
-    lost = exact.values * (goal - now) ** 2
+    values, vectors = np.linalg.eigh(exact.gram)
+    goal, now = vectors.T @ exact.models[head], vectors.T @ model
+    lost = np.maximum(values, 0) * (goal - now) ** 2
     between = (now * np.sign(goal) >= 0) & (np.abs(now) <= np.abs(goal))
-    share = (exact.vectors[:-1] ** 2 @ lost) / (lost.sum() or 1.0)
+    share = (vectors[:-1] ** 2 @ lost) / (lost.sum() or 1.0)
     order = np.argsort(-share)[:_COLUMNS]
     columns = order[: 1 + int(np.searchsorted(share[order].cumsum(), _MOST))]
     most = share[columns].sum() >= _MOST
-    return Difference(bool(lost[between].sum() > _UNFINISHED * lost.sum()), columns.tolist() if most else [])
+    narrow = np.sqrt(np.diag(exact.gram)[:-1]) < _NARROW
+    return Difference(
+        bool(lost[between].sum() > _UNFINISHED * lost.sum()),
+        columns.tolist() if most else [],
+        bool(share[narrow].sum() >= _MOST),
+    )

@@ -137,7 +137,13 @@ class Run:
         merits, losses = zip(
             *[(merit, loss) for merit, loss in judged if merit is not None and loss is not None], strict=True
         )
-        return Track(merits, losses, self.probe.rows, accuracy=self.task.numbers is not None)
+        return Track(
+            merits,
+            losses,
+            self.probe.rows,
+            accuracy=self.task.numbers is not None,
+            held_out=self.validation is not None,
+        )
 
     @property
     def _scored(self) -> bool:

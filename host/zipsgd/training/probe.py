@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -24,8 +25,12 @@ _Int = npt.NDArray[np.int64]
 
 _QUICK = (1 << 12, 1 << 19)
 """Most rows and most values of a probe for every epoch."""
-_THOROUGH = (1 << 18, 1 << 21)
+_THOROUGH = (1 << 17, 1 << 20)
 """Most rows and most values of a probe for the end of a run."""
+ROWS_A_FEATURE = 2
+"""Fewest rows for each feature from which least squares says something of new rows."""
+_MOST_FEATURES = 1 << 10
+"""Most features for which a probe for the end of a run has so many rows, whatever its number of values."""
 
 
 def spaced(shape: tuple[int, ...], *, thorough: bool = False) -> _Int:
@@ -44,8 +49,11 @@ def spaced(shape: tuple[int, ...], *, thorough: bool = False) -> _Int:
         Row numbers, in ascending order.
     """
     count, columns = shape
-    rows, values = _THOROUGH if thorough else _QUICK
-    return np.unique(np.linspace(0, count - 1, max(1, min(count, rows, values // columns))).astype(np.int64))
+    most, values = _THOROUGH if thorough else _QUICK
+    rows = min(most, values // columns)
+    if thorough and columns <= _MOST_FEATURES:
+        rows = max(rows, ROWS_A_FEATURE * columns)
+    return np.unique(np.linspace(0, count - 1, max(1, min(count, rows))).astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -204,14 +212,9 @@ class Probe:
         size = self.penalty.l2 / 2 * (coef**2).sum(axis=1) + self.penalty.l1 * np.abs(coef).sum(axis=1)
         return np.asarray(mean + unit * size)
 
-    def constant(self) -> _Float:
-        """The loss of each head's best constant: its mean label, or 0.
-
-        Returns
-        -------
-        _Float of shape (heads,)
-            Mean loss over the rows.
-        """
+    @cached_property
+    def constants(self) -> _Float:
+        """_Float of shape (heads,): The loss of each head's best constant: its mean label, or 0."""
         mean = np.average(self.labels, axis=0, weights=self.weights)
         zero = np.zeros_like(self.labels)
         return np.minimum(self.losses(zero), self.losses(zero + mean))
@@ -234,7 +237,7 @@ class Probe:
         if self.numbers is not None:
             right = winners(outputs) == self.numbers
             return np.array([np.average(right, weights=self.weights)])
-        constant = self.constant()
+        constant = self.constants
         share = np.divide(
             worse * self.losses(outputs, models), constant, out=np.zeros_like(constant), where=constant > 0
         )
