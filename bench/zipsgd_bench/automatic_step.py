@@ -55,7 +55,7 @@ def compare(name: str, table: Table, classes: bool) -> dict[str, Any]:
 
     from zipsgd.estimators import ZipClassifier, ZipRegressor
 
-    estimator = (ZipClassifier if classes else ZipRegressor)(random_state=0)
+    estimator = (ZipClassifier if classes else ZipRegressor)(scaling="range", random_state=0)
     points: dict[float, list[float]] = {size: [] for size in SIZES}
     flags: set[str] = set()
     automatic = 0.0

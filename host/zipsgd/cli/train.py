@@ -136,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Imported only now, so that the help appears fast
     from zipsgd.training.api import train_task
     from zipsgd.training.comparison import compare_task, save_report, summary
+    from zipsgd.training.opening import has_levels
     from zipsgd.training.preparation import prepare
 
     options, memory = options_of(arguments), memory_of(arguments)
@@ -153,7 +154,8 @@ def run(arguments: argparse.Namespace) -> int:
         table, held = table_of(arguments, memory), None
         if arguments.validation is not None:
             table, held = table.split(arguments.validation, options.seed)
-        task = prepare(table, None, options, memory=memory)
+        fits = has_levels(backend, options.base_bits)
+        task = prepare(table, None, options, memory=memory, has_levels=fits)
         try:
             result = train_task(
                 task,

@@ -157,6 +157,7 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
             f"{result.plane_cycles / result.cycles:.1%} of the plane limit, waiting for samples in "
             f"{result.starved_cycles / result.cycles:.1%}"
         )
+    lines += result.scaling_lines()
     if result.spoilt_by:
         lines.append(f"warning: {saturation(result.spoilt_by)}")
     return lines

@@ -1,18 +1,23 @@
 """From data and options to a task: rows in order, scaled, with their levels and steps."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError, Scaling, Table, as_table
+from zipsgd.data.clipping import describe_clipped
+from zipsgd.data.scaling_kinds import KINDS
 from zipsgd.golden.run import RunConfig
 from zipsgd.memory import default_memory
-from zipsgd.rows import Rows, ranges
+from zipsgd.rows import Ranges, Rows, ranges
 
+from .forecast import forecast
+from .level_choice import optimal_are_better, warn_of_noise
 from .options import Options
+from .scaling_choice import Choice, choose_scaling
 from .state import State
 from .steps import default_step_size, factor
 from .targets import Labels, Targets, classes_of
@@ -34,6 +39,7 @@ def prepare(
     *,
     weights: npt.ArrayLike | None = None,
     memory: int | None = None,
+    has_levels: bool = True,
 ) -> Task:
     """Prepare a data set for training: scale it, place its levels and compute its step sizes.
 
@@ -41,6 +47,8 @@ def prepare(
     ----------
     X, y, options, weights, memory
         See :func:`zipsgd.train`.
+    has_levels : bool
+        Whether the device has a table of levels; ``levels="auto"`` needs to know.
 
     Returns
     -------
@@ -61,7 +69,15 @@ def prepare(
         labels = Labels(table.labels.reshape(len(table.labels), -1))
         _check_varies(table)
     checked = None if weights is None else _checked_weights(np.asarray(weights, dtype=np.float64), table)
-    return make_task(table, labels, options, weights=checked, classes=tuple(classes.tolist()), memory=memory)
+    return make_task(
+        table,
+        labels,
+        options,
+        weights=checked,
+        classes=tuple(classes.tolist()),
+        memory=memory,
+        has_levels=has_levels,
+    )
 
 
 def make_task(
@@ -73,6 +89,7 @@ def make_task(
     classes: tuple[float, ...] = (),
     memory: int | None = None,
     known: State | None = None,
+    has_levels: bool = True,
 ) -> Task:
     """Prepare a table for training, with given labels instead of the table's own.
 
@@ -92,6 +109,8 @@ def make_task(
         Bytes for the scaled data; None for a quarter of the free memory.
     known : State or None
         A model whose scaling is kept, but widened where the table exceeds its range; None for a new scaling.
+    has_levels : bool
+        Whether the device has a table of levels.
 
     Returns
     -------
@@ -109,20 +128,16 @@ def make_task(
         index, shares = copies(index, weights[index])
     if options.sort_rows or weights is not None:
         table, labels = table.take(index), labels.take(index)
-    columns = Scaling.fit(table, options.level_steps)
-    former = known.scalings if known is not None and known.scalings else None
-    if known is not None and former is not None:
-        columns = _widened(columns, known, table.features)
+    fitted = _fit(table, labels, options, known, has_levels)
+    columns, targets, objective = fitted.columns, fitted.targets, options.objective
     scale, levels = 1.0, None
-    if options.levels == "optimal":
+    if fitted.optimal:
         from zipsgd.levels.placement import level_scale, level_table  # numba takes a second to import
 
         scale = level_scale(options.level_bits)
     values = fit_in_memory(columns.rows(table.features, scale), memory)
-    if options.levels == "optimal":
+    if fitted.optimal:
         levels = level_table(values, options.base_bits, options.level_bits, shared=options.shared_levels)
-    objective = options.objective
-    targets = Targets.fit(labels, objective, former)
     scalings = targets.scalings(columns)
     config = RunConfig(
         values.shape[1],
@@ -138,7 +153,6 @@ def make_task(
         refetch=options.refetches,
     )
     words = [scaling.labels(target) for scaling, target in zip(scalings, labels.values.T, strict=True)]
-    sizes = _step_sizes(options, columns.rows(table.features))
     task = Task(
         table,
         options,
@@ -147,14 +161,63 @@ def make_task(
         scale,
         values,
         np.stack(words, axis=1),
-        sizes,
+        fitted.sizes,
         config,
         shares,
         classes,
         memory,
+        fitted.kind,
     )
     _report(task)
     return task
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The scaling of columns and labels, its kind, the step size of each epoch, and whether levels are optimal ones."""
+
+    columns: Scaling
+    targets: Targets
+    kind: str
+    sizes: list[float]
+    optimal: bool
+
+
+def _fit(table: Table, labels: Labels, options: Options, known: State | None, has_levels: bool) -> _Fitted:
+    """Choose scaling and levels, where the options leave them open, and fit them to the data."""
+    former = known.scalings if known is not None and known.scalings else None
+    kind, found = options.scaling, ranges(table.features)
+    clip_labels = kind in KINDS and KINDS[kind].clips and labels.numbers is None
+    if kind == "auto":
+        choice = Choice("range") if known is not None else choose_scaling(table, labels, options.clip, found)
+        kind, clip_labels = choice.kind, choice.clip_labels
+
+    def fit(steps: int | None) -> tuple[Scaling, list[float]]:
+        columns = Scaling.fit(table, steps, kind, options.clip, found)
+        if known is not None and former is not None:
+            columns = _kept(columns, known, table) if KINDS[kind].clips else _widened(columns, known, found)
+        return columns, _step_sizes(options, columns.rows(table.features))
+
+    optimal = options.levels == "optimal" or (options.levels == "auto" and options.base_bits == 0)
+    columns, sizes = fit(options.level_steps if optimal else None)
+    targets = Targets.fit(labels, options.objective, former, clip=clip_labels)
+    if known is not None:  # the first rows of many cannot tell
+        return _Fitted(columns, targets, kind, sizes, optimal)
+    expected = forecast(table.features, columns, targets, sum(sizes) * len(table.labels) / options.batch_size)
+    if expected is None:
+        return _Fitted(columns, targets, kind, sizes, optimal)
+    if (
+        not optimal
+        and options.levels == "auto"
+        and optimal_are_better(table, options, expected, kind, has_levels)
+    ):
+        optimal = True
+        columns, sizes = fit(options.level_steps)
+    if not optimal:
+        warn_of_noise(table, options, expected)
+    if options.weights_follow_labels:
+        targets = targets.with_room(expected.weights)
+    return _Fitted(columns, targets, kind, sizes, optimal)
 
 
 def _step_sizes(options: Options, values: Rows) -> list[float]:
@@ -175,14 +238,27 @@ def _step_sizes(options: Options, values: Rows) -> list[float]:
     return [first * factor(options.schedule, epoch, options.epochs) for epoch in range(options.epochs)]
 
 
-def _widened(columns: Scaling, known: State, features: Rows) -> Scaling:
-    """The scaling of a known model, widened where ``features`` exceed its range. Columns without weights get the new one."""
-    low, high, _ = ranges(features)
+def _widened(columns: Scaling, known: State, found: Ranges) -> Scaling:
+    """The scaling of a known model, widened where ``found`` exceeds its range. Columns without weights get the new one."""
+    low, high, _ = found
     former, used = known.scalings[0], known.words[:, :-1].any(axis=0)
     centre = np.where(used, former.centre, columns.centre)
     needed = np.maximum(high - centre, centre - low)
     spread = np.where(used, np.maximum(former.spread, needed), columns.spread)
     return replace(columns, centre=centre, spread=spread)
+
+
+def _kept(columns: Scaling, known: State, table: Table) -> Scaling:
+    """The scaling of a known model, to whose ends the table is clipped. Columns without weights get the new one."""
+    former, used = known.scalings[0], np.atleast_1d(known.words[:, :-1].any(axis=0))
+    kept = replace(
+        columns,
+        centre=np.where(used, former.centre, columns.centre),
+        spread=np.where(used, former.spread, columns.spread),
+    )
+    clipped = {each.column: each for each in former.clipped if used[each.column]}
+    clipped.update((each.column, each) for each in kept.count_clipped(table))
+    return replace(kept, clipped=tuple(clipped[column] for column in sorted(clipped)))
 
 
 def _checked_weights(weights: _Float, table: Table) -> _Float:
@@ -217,6 +293,22 @@ def _report(task: Task) -> None:
         config.batch,
         task.step_sizes[0],
     )
+    clipped = task.scalings[0].clipped
+    if clipped:
+        _log.info(
+            "%s: the scaling %r clips %s; --scaling range (in Python: scaling='range') clips nothing",
+            table.source,
+            task.kind,
+            describe_clipped(clipped),
+        )
+    if any(task.targets.clipped):
+        _log.warning(
+            "%s: %s of %s labels are far beyond all others, and are clipped in training; --scaling range (in Python: "
+            "scaling='range') keeps them, and then they determine most of the model",
+            table.source,
+            " and ".join(f"{count:,}" for count in task.targets.clipped if count),
+            f"{task.rows:,}",
+        )
     if getattr(table.features, "sparse", False):
         _log.info(
             "%s: sparse rows are made dense, a block at a time: the device takes every feature of a sample",

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError, arrange, as_features
+from zipsgd.data.clipping import outputs_of
 from zipsgd.rows import iterate_blocks
 
 from .epochs import OVERFLOW
+from .scaling_record import ScalingRecord
 from .scores import r2, winners
 
 __all__ = ["ClassifierResult", "RegressionResult", "Result", "class_name", "load_model"]
@@ -50,7 +52,7 @@ def _numbers(values: object) -> bool:
 
 
 @dataclass(kw_only=True)
-class Result(ABC):
+class Result(ScalingRecord, ABC):
     """A trained model, and the record of the run.
 
     Parameters
@@ -236,8 +238,9 @@ class Result(ABC):
         coef, intercept = np.atleast_2d(self.coef), np.atleast_1d(self.intercept)
         rows = arrange(*as_features(features, "X"), self.columns, "X")
         outputs = np.empty((rows.shape[0], len(coef)))
+        clipped = self.clipped_columns
         for part, block in iterate_blocks(rows):
-            outputs[part] = block @ coef.T + intercept
+            outputs[part] = outputs_of(block, coef, intercept, clipped)
         return outputs
 
     def _check_models(self, count: int) -> None:

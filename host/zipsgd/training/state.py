@@ -193,9 +193,8 @@ class State:
 
 def _translated(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: float, limit: int) -> _Int:
     """Convert the words of a model to another scaling or unit, and clip them to -limit .. limit - 1."""
-    same = unit == new_unit and all(
-        np.array_equal(a, b) for a, b in zip(vars(old).values(), vars(new).values())
-    )
+    names = ("centre", "spread", "label_centre", "label_spread")
+    same = unit == new_unit and all(np.array_equal(getattr(old, name), getattr(new, name)) for name in names)
     if same:
         return words
     moved = np.rint(new.model(*old.coefficients(words * np.float64(unit))) / new_unit)

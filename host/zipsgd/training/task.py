@@ -61,6 +61,8 @@ class Task:
         The labels of the classes in ascending order; empty for regression.
     memory : int
         Bytes for values and for packed samples that wait to be sent.
+    kind : str
+        Kind of the scaling of columns, see :data:`zipsgd.data.scaling_kinds.KINDS`.
     """
 
     table: Table
@@ -75,6 +77,7 @@ class Task:
     shares: _Float | None
     classes: tuple[float, ...]
     memory: int
+    kind: str
 
     @property
     def heads(self) -> int:

@@ -1,0 +1,160 @@
+"""The choice of a scaling, where the user leaves it open: the one with which a linear model explains most.
+
+Clipping helps where values far out are errors or say little, and it hurts where they are the signal. So the kinds are tried:
+for each of them, least squares is fitted to one half of a sample of the rows, and scored on the other half. Rows are scored by
+their unclipped labels; those whose labels are far beyond all others are left out of the score. The choice depends on nothing
+but the data: not on bits, epochs or seed.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.data import Scaling, Table
+from zipsgd.data.scaling_kinds import KINDS
+from zipsgd.rows import Ranges
+
+from .forecast import descend, rows_for
+from .steps import default_step_size
+from .targets import Labels, label_ends
+
+__all__ = ["Choice", "choose_scaling"]
+
+_Float = npt.NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
+
+_TRIED = ("range", "standard", "quantile")
+_GAIN = 0.01
+"""Gain of R2 that is worth clipping features, and as much again for clipping labels."""
+_FAR_LABELS = 256
+"""Most rows with labels far beyond all others that are looked at."""
+_EPOCHS, _BATCH, _BASE_BITS = 20, 16, 2
+"""The run that is assumed, with a linear schedule."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A scaling that was chosen.
+
+    Parameters
+    ----------
+    kind : str
+        One of :data:`zipsgd.data.scaling_kinds.KINDS`.
+    clip_labels : bool
+        Whether labels far beyond all others are clipped.
+    score, plain : float
+        R2 on rows left out, with this scaling, and with "range" and all labels.
+    """
+
+    kind: str
+    clip_labels: bool = False
+    score: float = 0.0
+    plain: float = 0.0
+
+
+def choose_scaling(table: Table, labels: Labels, clip: float, found: Ranges) -> Choice:
+    """The kind of scaling for which a linear model explains most; "range" if none is better by 0.01 of R2.
+
+    Parameters
+    ----------
+    table : Table
+        The rows.
+    labels : Labels
+        Labels of the rows.
+    clip : float
+        Share of the values to clip, see :class:`zipsgd.Options`.
+    found : Ranges
+        Range and mean of each column.
+
+    Returns
+    -------
+    Choice
+        The scaling.
+    """
+    index = rows_for(*table.features.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite([*(found.high - found.low), *np.ptp(labels.values, axis=0)]).all()
+    if index is None or not finite:
+        _warn_of_labels(table, labels)
+        return Choice("range")
+    trial = _Trial(table, labels, index, clip, found)
+    scores = {(kind, clipped): score for kind in _TRIED for clipped, score in trial.scores(kind)}
+    best = max(scores, key=lambda each: scores[each] - _GAIN * ((each[0] != "range") + each[1]))
+    choice = Choice(*best, scores[best], scores["range", False])
+    if choice.kind != "range" or choice.clip_labels:
+        _log.info(
+            "%s: scaling %r%s, with which a linear model explains R2 %.3f of rows left out; with 'range' %.3f",
+            table.source,
+            choice.kind,
+            " and far labels clipped" if choice.clip_labels else "",
+            choice.score,
+            choice.plain,
+        )
+    return choice
+
+
+def _warn_of_labels(table: Table, labels: Labels) -> None:
+    """Warn of labels far beyond all others, where it cannot be tried whether clipping them helps."""
+    if labels.numbers is None and any(label_ends(each) is not None for each in labels.values.T):
+        _log.warning(
+            "%s: some labels are far beyond all others, so that these differ by little on the device; --scaling quantile (in "
+            "Python: scaling='quantile') clips the far ones",
+            table.source,
+        )
+
+
+class _Trial:
+    """Rows on which kinds of scaling are tried: a sample of the rows with usual labels, and the labels farthest out.
+
+    The first ones count as often as there are such rows for each of them, so that a single far label counts as it does in the
+    whole set.
+    """
+
+    def __init__(
+        self, table: Table, labels: Labels, index: npt.NDArray[np.int64], clip: float, found: Ranges
+    ) -> None:
+        self._table, self._ranges, self._clip = table, found, clip
+        count = len(labels.values)
+        self._steps = _EPOCHS / 2 * count / _BATCH
+        ends = None if labels.numbers is not None else [label_ends(each) for each in labels.values.T]
+        within = labels.values
+        if ends is not None and any(ends):
+            whole = (-np.inf, np.inf)
+            within = np.clip(labels.values, *np.transpose([whole if end is None else end for end in ends]))
+        beyond = np.abs(within - labels.values).max(axis=1)
+        far = np.flatnonzero(beyond)
+        self._clips_labels = bool(far.size)
+        usual = index[beyond[index] == 0]
+        far = far[np.argsort(-beyond[far], kind="stable")][:_FAR_LABELS]
+        taken = np.concatenate([usual, far])
+        self._usual = np.arange(taken.size) < usual.size
+        self._mass = np.where(self._usual, (count - far.size) / usual.size, 1.0)
+        self._rows = table.features[taken]
+        self._labels, self._within = labels.values[taken], within[taken]
+
+    def scores(self, kind: str) -> Iterator[tuple[bool, float]]:
+        """Whether labels are clipped, and R2 then."""
+        ends = KINDS[kind].ends(self._table.features, self._ranges, self._clip)
+        spread = np.where(ends.spread > 0, ends.spread, 1.0)
+        scaled = Scaling(ends.centre, spread, 0.0, 1.0).features(self._rows)
+        travel = self._steps * default_step_size(scaled[self._usual], _BATCH, _BASE_BITS)
+        for clipped in (False, True)[: 1 + self._clips_labels]:
+            labels = self._within if clipped else self._labels
+            yield clipped, self._score(scaled.astype(np.float64), labels, travel)
+
+    def _score(self, values: _Float, labels: _Float, travel: float) -> float:
+        """R2 for the labels of the usual rows, each predicted by the model of the other half."""
+        halves = np.arange(len(values)) % 2 == 0
+        outputs = np.empty_like(labels)
+        for half in (halves, ~halves):
+            model = descend(values[half], labels[half], travel, self._mass[half])
+            outputs[~half] = values[~half] @ model
+        usual = self._usual
+        residual = np.square(outputs - self._labels)[usual].mean(axis=0)
+        variance = self._labels[usual].var(axis=0)
+        varies = variance > 0
+        return float(np.mean(1 - residual[varies] / variance[varies])) if varies.any() else 0.0
