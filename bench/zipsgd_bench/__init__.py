@@ -23,6 +23,7 @@ from . import (
     quality,
     recovery,
     refetch,
+    scaling,
     simulation,
     unbiased,
     wire,
@@ -59,5 +60,6 @@ BENCHES: dict[str, Bench] = {
         quality,
         refetch,
         one_pass,
+        scaling,
     )
 }

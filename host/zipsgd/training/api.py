@@ -191,10 +191,13 @@ def _measured(reports: Sequence[EpochReport], name: str) -> list[float]:
     return [value for report in reports if (value := getattr(report, name)) is not None]
 
 
+_END = 0.99
+"""Share of a weight's range from which on it counts as at its end."""
+
+
 def _at_end(words: npt.NDArray[np.int64], names: Sequence[str], build: Build) -> list[str]:
-    """The columns with a weight at the end of its range, in any of the models."""
-    top = (1 << (build.model_bits - 1)) - 1
-    ends = np.atleast_1d(((words >= top) | (words <= ~top)).any(axis=0))
+    """The columns with a weight at the end of its range, or just below, where steps push it to and fro; in any model."""
+    ends = np.atleast_1d((np.abs(words) >= _END * (1 << (build.model_bits - 1))).any(axis=0))
     return [name for name, end in zip((*names, "the intercept"), ends, strict=True) if end]
 
 

@@ -21,7 +21,11 @@ __all__ = ["Forecast", "descend", "forecast", "rows_for"]
 _Float = npt.NDArray[np.float64]
 _Index = npt.NDArray[np.int64]
 
+_PRODUCTS = 1 << 26
+"""Products of two columns in a forecast, which bound its time. With few columns it takes more rows, because where tails are
+long only few rows tell what they are worth."""
 _MOST_ROWS = 1 << 12
+"""Most rows with many columns."""
 _FEWEST_ROWS = 1 << 8
 _MOST_COLUMNS = 1 << 9
 """With fewer rows a forecast says little, with more columns it takes too long."""
@@ -64,7 +68,7 @@ def rows_for(rows: int, columns: int) -> _Index | None:
     """
     if rows < _FEWEST_ROWS or columns > _MOST_COLUMNS:
         return None
-    return sample_of(rows, columns, _MOST_ROWS)
+    return sample_of(rows, columns, max(_MOST_ROWS, _PRODUCTS // columns**2))
 
 
 def descend(values: _Float, targets: _Float, travel: float, mass: _Float | None = None) -> _Float:

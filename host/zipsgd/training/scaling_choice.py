@@ -28,8 +28,12 @@ _Float = npt.NDArray[np.float64]
 _log = logging.getLogger(__name__)
 
 _TRIED = ("range", "standard", "quantile")
-_GAIN = 0.01
+_GAIN = 0.005
 """Gain of R2 that is worth clipping features, and as much again for clipping labels."""
+_SIGNIFICANT = 3.0
+"""Standard errors that a gain must exceed."""
+_EQUAL = 0.002
+"""R2 that differs by less is equal."""
 _FAR_LABELS = 256
 """Most rows with labels far beyond all others that are looked at."""
 _EPOCHS, _BATCH, _BASE_BITS = 20, 16, 2
@@ -57,7 +61,7 @@ class Choice:
 
 
 def choose_scaling(table: Table, labels: Labels, clip: float, found: Ranges) -> Choice:
-    """The kind of scaling for which a linear model explains most; "range" if none is better by 0.01 of R2.
+    """The kind of scaling for which a linear model explains most; "range" if none is better by 0.005 of R2.
 
     Parameters
     ----------
@@ -82,9 +86,19 @@ def choose_scaling(table: Table, labels: Labels, clip: float, found: Ranges) -> 
         _warn_of_labels(table, labels)
         return Choice("range")
     trial = _Trial(table, labels, index, clip, found)
-    scores = {(kind, clipped): score for kind in _TRIED for clipped, score in trial.scores(kind)}
-    best = max(scores, key=lambda each: scores[each] - _GAIN * ((each[0] != "range") + each[1]))
-    choice = Choice(*best, scores[best], scores["range", False])
+    tried = [each for kind in _TRIED for each in trial.attempts(kind)]
+    plain = tried[0]
+    better = [each for each in tried[1:] if each.beats(plain)] or [plain]
+    most = max(each.score for each in better)
+    # Of equals, that with the smaller weights, whose range ends at 8
+    best = min((each for each in better if each.score >= most - _EQUAL), key=lambda each: each.largest)
+    choice = Choice(best.kind, best.clip_labels, best.score, plain.score)
+    _log.debug(
+        "%s: R2 estimated from %d rows: %s",
+        table.source,
+        index.size,
+        ", ".join(f"{each.kind}{' (labels clipped)' * each.clip_labels} {each.score:.4f}" for each in tried),
+    )
     if choice.kind != "range" or choice.clip_labels:
         _log.info(
             "%s: scaling %r%s, with which a linear model explains R2 %.3f of rows left out; with 'range' %.3f",
@@ -105,6 +119,28 @@ def _warn_of_labels(table: Table, labels: Labels) -> None:
             "Python: scaling='quantile') clips the far ones",
             table.source,
         )
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A scaling that was tried: the errors of rows left out, relative to the variance of labels, and the largest weight."""
+
+    kind: str
+    clip_labels: bool
+    errors: _Float
+    largest: float
+
+    @property
+    def score(self) -> float:
+        """R2 on rows left out."""
+        return 1 - float(self.errors.mean())
+
+    def beats(self, plain: "_Attempt") -> bool:
+        """Whether it explains clearly more than ``plain``, and not by chance."""
+        gains = plain.errors - self.errors
+        chance = _SIGNIFICANT * gains.std() / np.sqrt(gains.size)
+        wanted = _GAIN * ((self.kind != "range") + self.clip_labels)
+        return bool(gains.mean() > max(wanted, chance))
 
 
 class _Trial:
@@ -136,25 +172,35 @@ class _Trial:
         self._rows = table.features[taken]
         self._labels, self._within = labels.values[taken], within[taken]
 
-    def scores(self, kind: str) -> Iterator[tuple[bool, float]]:
-        """Whether labels are clipped, and R2 then."""
+    def attempts(self, kind: str) -> Iterator[_Attempt]:
+        """A kind of scaling with all labels, and with far ones clipped, if there are any. None if it clips nothing."""
         ends = KINDS[kind].ends(self._table.features, self._ranges, self._clip)
+        if (
+            KINDS[kind].clips
+            and (ends.low == self._ranges.low).all()
+            and (ends.high == self._ranges.high).all()
+        ):
+            return
         spread = np.where(ends.spread > 0, ends.spread, 1.0)
         scaled = Scaling(ends.centre, spread, 0.0, 1.0).features(self._rows)
         travel = self._steps * default_step_size(scaled[self._usual], _BATCH, _BASE_BITS)
         for clipped in (False, True)[: 1 + self._clips_labels]:
             labels = self._within if clipped else self._labels
-            yield clipped, self._score(scaled.astype(np.float64), labels, travel)
+            errors, largest = self._errors(scaled.astype(np.float64), labels, travel)
+            yield _Attempt(kind, clipped, errors, largest)
 
-    def _score(self, values: _Float, labels: _Float, travel: float) -> float:
-        """R2 for the labels of the usual rows, each predicted by the model of the other half."""
+    def _errors(self, values: _Float, labels: _Float, travel: float) -> tuple[_Float, float]:
+        """Squared errors of the usual rows, each predicted by the model of the other half, and the largest weight."""
         halves = np.arange(len(values)) % 2 == 0
-        outputs = np.empty_like(labels)
+        outputs, largest = np.empty_like(labels), 0.0
         for half in (halves, ~halves):
             model = descend(values[half], labels[half], travel, self._mass[half])
             outputs[~half] = values[~half] @ model
+            largest = max(largest, float(np.abs(model).max()))
         usual = self._usual
-        residual = np.square(outputs - self._labels)[usual].mean(axis=0)
         variance = self._labels[usual].var(axis=0)
         varies = variance > 0
-        return float(np.mean(1 - residual[varies] / variance[varies])) if varies.any() else 0.0
+        if not varies.any():
+            return np.ones(1), largest
+        errors = np.square(outputs - self._labels)[usual][:, varies] / variance[varies]
+        return errors.mean(axis=1), largest
