@@ -88,9 +88,10 @@ def test_a_signal_in_the_tail_is_kept_and_its_column_named(
     assert (result.scaling, result.clipped, result.levels) == ("range", [], "uniform")
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "'column 4'" in warning
+    assert result.coarse == ["column 4"]
     assert "--levels auto" in warning
     best = train(tail, levels="auto")
-    assert best.levels == "optimal"
+    assert (best.levels, best.coarse) == ("optimal", [])
     assert best.score(tail.features, tail.labels) > result.score(tail.features, tail.labels)
     assert best.options["levels"] == "auto"
 
@@ -152,6 +153,15 @@ def test_far_labels_that_cannot_be_tried_are_named(caplog: pytest.LogCaptureFixt
     y[3] = 1e5
     assert prepare(X, y).kind == "range"
     assert any("--scaling quantile" in message for message in caplog.messages)
+
+
+def test_far_columns_of_few_rows_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    X[8, 1] = 1e4
+    assert prepare(X, X[:, 0] + rng.normal(size=200)).kind == "range"
+    assert any("'column 1' are far" in message for message in caplog.messages)
+    assert not any("column 0" in message for message in caplog.messages)
 
 
 # Large weights

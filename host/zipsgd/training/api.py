@@ -236,6 +236,7 @@ def _result(run: Run, backend: Backend) -> Result:
         "levels": "uniform" if task.config.levels is None else "optimal",
         "clipped": [asdict(each) for each in task.scalings[0].clipped],
         "clipped_labels": list(task.targets.clipped),
+        "coarse": list(task.coarse),
         "at_end": _at_end(state.words, table.names, backend.build),
         "refetched": _measured(reports, "refetched"),
         "exact_losses": _measured(reports, "exact_loss"),

@@ -16,7 +16,7 @@ from zipsgd.rows import Rows
 
 from .targets import Targets
 
-__all__ = ["Forecast", "descend", "forecast", "rows_for"]
+__all__ = ["FEWEST_ROWS", "Forecast", "descend", "forecast", "rows_for"]
 
 _Float = npt.NDArray[np.float64]
 _Index = npt.NDArray[np.int64]
@@ -26,7 +26,7 @@ _PRODUCTS = 1 << 26
 long only few rows tell what they are worth."""
 _MOST_ROWS = 1 << 12
 """Most rows with many columns."""
-_FEWEST_ROWS = 1 << 8
+FEWEST_ROWS = 1 << 8
 _MOST_COLUMNS = 1 << 9
 """With fewer rows a forecast says little, with more columns it takes too long."""
 
@@ -66,7 +66,7 @@ def rows_for(rows: int, columns: int) -> _Index | None:
     npt.NDArray[np.int64] of shape (sampled,) or None
         Row numbers in ascending order.
     """
-    if rows < _FEWEST_ROWS or columns > _MOST_COLUMNS:
+    if rows < FEWEST_ROWS or columns > _MOST_COLUMNS:
         return None
     return sample_of(rows, columns, max(_MOST_ROWS, _PRODUCTS // columns**2))
 

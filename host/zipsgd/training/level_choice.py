@@ -119,7 +119,7 @@ def optimal_are_better(table: Table, options: Options, found: Forecast, kind: st
     return better and available
 
 
-def warn_of_noise(table: Table, options: Options, found: Forecast) -> None:
+def warn_of_noise(table: Table, options: Options, found: Forecast) -> tuple[str, ...]:
     """Warn of columns whose rounding noise on even levels is far above the residuals.
 
     Parameters
@@ -130,11 +130,16 @@ def warn_of_noise(table: Table, options: Options, found: Forecast) -> None:
         How to train.
     found : Forecast
         The model that SGD will reach.
+
+    Returns
+    -------
+    tuple of str
+        The columns.
     """
     noise = noise_of(found, options.base_bits)[:-1]
     noisy = np.flatnonzero(noise > _NOISY)
     if not noisy.size:
-        return
+        return ()
     worst = noisy[np.argsort(-noise[noisy])][:_NAMED]
     ratios = np.ptp(found.values[:, worst], axis=0) / found.values[:, worst].std(axis=0)
     named = ", ".join(
@@ -150,3 +155,4 @@ def warn_of_noise(table: Table, options: Options, found: Forecast) -> None:
         named + (f" and {noisy.size - _NAMED} more columns" if noisy.size > _NAMED else ""),
         noise[worst[0]],
     )
+    return tuple(table.names[j] for j in noisy)

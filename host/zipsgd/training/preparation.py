@@ -167,6 +167,7 @@ def make_task(
         classes,
         memory,
         fitted.kind,
+        fitted.coarse,
     )
     _report(task)
     return task
@@ -174,13 +175,15 @@ def make_task(
 
 @dataclass(frozen=True)
 class _Fitted:
-    """The scaling of columns and labels, its kind, the step size of each epoch, and whether levels are optimal ones."""
+    """The scaling of columns and labels, its kind, the step size of each epoch, whether levels are optimal ones, and the columns
+    for which even ones are too coarse."""
 
     columns: Scaling
     targets: Targets
     kind: str
     sizes: list[float]
     optimal: bool
+    coarse: tuple[str, ...] = ()
 
 
 def _fit(table: Table, labels: Labels, options: Options, known: State | None, has_levels: bool) -> _Fitted:
@@ -213,11 +216,10 @@ def _fit(table: Table, labels: Labels, options: Options, known: State | None, ha
     ):
         optimal = True
         columns, sizes = fit(options.level_steps)
-    if not optimal:
-        warn_of_noise(table, options, expected)
+    coarse = () if optimal else warn_of_noise(table, options, expected)
     if options.weights_follow_labels:
         targets = targets.with_room(expected.weights)
-    return _Fitted(columns, targets, kind, sizes, optimal)
+    return _Fitted(columns, targets, kind, sizes, optimal, coarse)
 
 
 def _step_sizes(options: Options, values: Rows) -> list[float]:

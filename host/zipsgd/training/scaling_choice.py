@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import Scaling, Table
+from zipsgd.data.columns import far
 from zipsgd.data.scaling_kinds import KINDS
 from zipsgd.rows import Ranges
 
-from .forecast import descend, rows_for
+from .forecast import FEWEST_ROWS, descend, rows_for
 from .steps import default_step_size
 from .targets import Labels, label_ends
 
@@ -34,6 +35,8 @@ _SIGNIFICANT = 3.0
 """Standard errors that a gain must exceed."""
 _EQUAL = 0.002
 """R2 that differs by less is equal."""
+_NAMED = 5
+"""Most columns that a message names."""
 _FAR_LABELS = 256
 """Most rows with labels far beyond all others that are looked at."""
 _EPOCHS, _BATCH, _BASE_BITS = 20, 16, 2
@@ -83,7 +86,7 @@ def choose_scaling(table: Table, labels: Labels, clip: float, found: Ranges) -> 
     with np.errstate(over="ignore", invalid="ignore"):
         finite = np.isfinite([*(found.high - found.low), *np.ptp(labels.values, axis=0)]).all()
     if index is None or not finite:
-        _warn_of_labels(table, labels)
+        _warn_untried(table, labels, found)
         return Choice("range")
     trial = _Trial(table, labels, index, clip, found)
     tried = [each for kind in _TRIED for each in trial.attempts(kind)]
@@ -111,13 +114,21 @@ def choose_scaling(table: Table, labels: Labels, clip: float, found: Ranges) -> 
     return choice
 
 
-def _warn_of_labels(table: Table, labels: Labels) -> None:
-    """Warn of labels far beyond all others, where it cannot be tried whether clipping them helps."""
+def _warn_untried(table: Table, labels: Labels, found: Ranges) -> None:
+    """Warn of values far beyond all others, where it cannot be tried whether clipping them helps."""
+    named = []
+    if table.features.shape[0] < FEWEST_ROWS:
+        rows = table.features[np.arange(table.features.shape[0])].astype(np.float64)
+        named = [repr(table.names[column]) for column in np.flatnonzero(far(rows, found.low, found.high))]
     if labels.numbers is None and any(label_ends(each) is not None for each in labels.values.T):
+        named.append("the labels")
+    if named:
         _log.warning(
-            "%s: some labels are far beyond all others, so that these differ by little on the device; --scaling quantile (in "
-            "Python: scaling='quantile') clips the far ones",
+            "%s: some values of %s are far beyond all others, so that these differ by little on the device; --scaling quantile "
+            "(in Python: scaling='quantile') clips the far ones",
             table.source,
+            ", ".join(named[:_NAMED])
+            + (f" and {len(named) - _NAMED} more columns" if len(named) > _NAMED else ""),
         )
 
 
@@ -162,13 +173,13 @@ class _Trial:
             whole = (-np.inf, np.inf)
             within = np.clip(labels.values, *np.transpose([whole if end is None else end for end in ends]))
         beyond = np.abs(within - labels.values).max(axis=1)
-        far = np.flatnonzero(beyond)
-        self._clips_labels = bool(far.size)
+        outer = np.flatnonzero(beyond)
+        self._clips_labels = bool(outer.size)
         usual = index[beyond[index] == 0]
-        far = far[np.argsort(-beyond[far], kind="stable")][:_FAR_LABELS]
-        taken = np.concatenate([usual, far])
+        outer = outer[np.argsort(-beyond[outer], kind="stable")][:_FAR_LABELS]
+        taken = np.concatenate([usual, outer])
         self._usual = np.arange(taken.size) < usual.size
-        self._mass = np.where(self._usual, (count - far.size) / usual.size, 1.0)
+        self._mass = np.where(self._usual, (count - outer.size) / usual.size, 1.0)
         self._rows = table.features[taken]
         self._labels, self._within = labels.values[taken], within[taken]
 

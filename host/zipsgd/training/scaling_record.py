@@ -24,6 +24,8 @@ class ScalingRecord:
         Predictions clip these columns alike.
     clipped_labels : list of int
         Number of training labels that were clipped, for each model.
+    coarse : list of str
+        Columns most of whose values share a level, so that rounding them adds far more than the residuals' own variance.
     at_end : list of str
         Columns with a weight at the end of its range.
     """
@@ -32,6 +34,7 @@ class ScalingRecord:
     levels: str = "uniform"
     clipped: list[dict[str, Any]] = field(default_factory=list)
     clipped_labels: list[int] = field(default_factory=list)
+    coarse: list[str] = field(default_factory=list)
     at_end: list[str] = field(default_factory=list)
 
     @property

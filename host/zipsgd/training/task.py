@@ -63,6 +63,8 @@ class Task:
         Bytes for values and for packed samples that wait to be sent.
     kind : str
         Kind of the scaling of columns, see :data:`zipsgd.data.scaling_kinds.KINDS`.
+    coarse : tuple of str
+        Columns most of whose values share a level, so that rounding them adds far more than the residuals' own variance.
     """
 
     table: Table
@@ -78,6 +80,7 @@ class Task:
     classes: tuple[float, ...]
     memory: int
     kind: str
+    coarse: tuple[str, ...]
 
     @property
     def heads(self) -> int:
