@@ -60,6 +60,18 @@ def test_partial_fit_keeps_what_it_clips(glitch: tuple[np.ndarray, np.ndarray]) 
     assert open_ended.scalings_[0].spread[1] > 290
 
 
+def test_partial_fit_makes_room_where_a_column_is_widened(glitch: tuple[np.ndarray, np.ndarray]) -> None:
+    """A column that becomes 90 times as wide takes a weight 90 times as large, which must fit, or the model is lost."""
+    X, y = glitch
+    model = ZipRegressor(random_state=0, base_bits=8)
+    for _ in range(10):
+        model.partial_fit(X[6:1000], y[6:1000])
+    before = model.coef_.copy()
+    model.set_params(step_size=1e-7).partial_fit(X, y)
+    np.testing.assert_allclose(model.coef_, before, atol=0.02)
+    assert "model" not in model.history_[-1]["flags"]
+
+
 @pytest.mark.parametrize(
     ("words", "says"), [({"scaling": "z"}, "scaling must be one of"), ({"clip": 2}, "clip must be")]
 )

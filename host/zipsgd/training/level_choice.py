@@ -6,6 +6,7 @@ of rounding noise.
 """
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from zipsgd.rows import in_memory
 from .forecast import Forecast, rows_for
 from .options import Options
 
-__all__ = ["noise_of", "optimal_are_better", "warn_of_noise"]
+__all__ = ["Rounding", "choose_levels"]
 
 _Float = npt.NDArray[np.float64]
 
@@ -50,31 +51,44 @@ def _table_variance(values: _Float, table: LevelTable) -> _Float:
     return found
 
 
-def noise_of(found: Forecast, base_bits: int) -> _Float:
-    """The rounding noise of each feature on even levels over the variance of the residuals, in the mean over the heads.
-
-    Parameters
-    ----------
-    found : Forecast
-        The model that SGD will reach.
-    base_bits : int
-        Base planes, 1 to 8.
-
-    Returns
-    -------
-    _Float of shape (features,)
-        Ratios; the intercept's is 0.
-    """
-    return _noise(found, _even_variance(found.values, base_bits))
-
-
 def _noise(found: Forecast, variance: _Float) -> _Float:
+    """The rounding noise of each feature over the variance of the residuals, in the mean over the heads, shape (features,)."""
     residual = np.maximum(found.residual, np.finfo(np.float64).tiny)
     return np.asarray((found.weights**2 * variance[:, None] / residual).mean(axis=1))
 
 
-def optimal_are_better(table: Table, options: Options, found: Forecast, kind: str, available: bool) -> bool:
-    """Whether even levels would drown the gradients in noise, and optimal ones would not.
+def _optimal_noise(table: Table, options: Options, found: Forecast, kind: str) -> _Float:
+    """The rounding noise of each feature on optimal levels, placed by a sample of the rows, shape (features,)."""
+    from zipsgd.levels.placement import level_scale, level_table  # numba takes a second to import
+
+    index = rows_for(*table.features.shape)
+    scale = level_scale(options.level_bits)
+    sample = table if index is None else table.take(index)
+    values = Scaling.fit(sample, options.level_steps, kind, options.clip).rows(sample.features, scale)
+    levels = level_table(values, options.base_bits, options.level_bits, shared=options.shared_levels)
+    return _noise(found, _table_variance(in_memory(values).astype(np.float64), levels) / scale**2)
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """Levels for a run, and the columns for which they are too coarse.
+
+    Parameters
+    ----------
+    optimal : bool
+        Whether levels are optimal ones instead of even ones.
+    coarse : tuple of str
+        Columns whose rounding adds far more than the residuals' own variance.
+    """
+
+    optimal: bool
+    coarse: tuple[str, ...] = ()
+
+
+def choose_levels(table: Table, options: Options, found: Forecast, kind: str, available: bool) -> Rounding:
+    """The levels that the options ask for; with "auto", optimal ones where even ones would drown the gradients in noise.
+
+    A warning names the columns for which the levels are too coarse all the same.
 
     Parameters
     ----------
@@ -87,57 +101,43 @@ def optimal_are_better(table: Table, options: Options, found: Forecast, kind: st
     kind : str
         Kind of scaling.
     available : bool
-        Whether the device has a table of levels. If not, and it would help, this is logged.
+        Whether the device has a table of levels. If not, "auto" chooses even ones, and says so where optimal ones would help.
 
     Returns
     -------
-    bool
-        True if there is such a table, and rounding to optimal levels has at most half the noise.
+    Rounding
+        The levels.
     """
-    index = rows_for(*table.features.shape)
-    even = float(noise_of(found, options.base_bits).sum())
-    if index is None or options.base_bits > _MOST_PLANES or options.refetch != "never" or even < _NOISY:
-        return False
-    from zipsgd.levels.placement import level_scale, level_table  # numba takes a second to import
+    optimal, auto = options.levels == "optimal", options.levels == "auto"
+    even = _noise(found, _even_variance(found.values, max(1, options.base_bits)))
+    if options.base_bits == 0:
+        return Rounding(True)
+    if even.sum() < _NOISY:
+        return Rounding(optimal)
+    noise = even
+    if optimal or (auto and options.base_bits <= _MOST_PLANES and options.refetch == "never"):
+        placed = _optimal_noise(table, options, found, kind)
+        better = bool(placed.sum() <= _BETTER * even.sum())
+        if auto:
+            _log.info(
+                "%s: rounding to even levels adds %.3g times the variance of the residuals, to optimal ones %.3g times%s",
+                table.source,
+                even.sum(),
+                placed.sum(),
+                "; this device has no table of levels, so that even ones are used"
+                if better and not available
+                else "",
+            )
+            optimal = better and available
+        noise = placed if optimal else even
+    return Rounding(optimal, _warn_of_noise(table, options, found, noise, optimal))
 
-    scale = level_scale(options.level_bits)
-    sample = table.take(index)
-    values = Scaling.fit(sample, options.level_steps, kind, options.clip).rows(sample.features, scale)
-    levels = level_table(values, options.base_bits, options.level_bits, shared=options.shared_levels)
-    variance = _table_variance(in_memory(values).astype(np.float64), levels) / scale**2
-    optimal = float(_noise(found, variance).sum())
-    better = optimal <= _BETTER * even
-    _log.info(
-        "%s: rounding to even levels adds %.3g times the variance of the residuals, to optimal ones %.3g times%s",
-        table.source,
-        even,
-        optimal,
-        "; this device has no table of levels, so that even ones are used"
-        if better and not available
-        else "",
-    )
-    return better and available
 
-
-def warn_of_noise(table: Table, options: Options, found: Forecast) -> tuple[str, ...]:
-    """Warn of columns whose rounding noise on even levels is far above the residuals.
-
-    Parameters
-    ----------
-    table : Table
-        The rows.
-    options : Options
-        How to train.
-    found : Forecast
-        The model that SGD will reach.
-
-    Returns
-    -------
-    tuple of str
-        The columns.
-    """
-    noise = noise_of(found, options.base_bits)[:-1]
-    noisy = np.flatnonzero(noise > _NOISY)
+def _warn_of_noise(
+    table: Table, options: Options, found: Forecast, noise: _Float, optimal: bool
+) -> tuple[str, ...]:
+    """Warn of columns whose rounding noise is far above the residuals, and return them."""
+    noisy = np.flatnonzero(noise[:-1] > _NOISY)
     if not noisy.size:
         return ()
     worst = noisy[np.argsort(-noise[noisy])][:_NAMED]
@@ -148,11 +148,11 @@ def warn_of_noise(table: Table, options: Options, found: Forecast) -> tuple[str,
     )
     _log.warning(
         "%s: at %d base bits most values of %s share a level, and rounding adds up to %.0f times the variance of the "
-        "residuals. Use --levels auto, more --base-bits, --scaling quantile, or a logarithm of the column (in Python: "
-        "levels='auto' and so on)",
+        "residuals. Use %smore --base-bits, --scaling quantile, or a logarithm of the column (in Python: base_bits and so on)",
         table.source,
         options.base_bits,
         named + (f" and {noisy.size - _NAMED} more columns" if noisy.size > _NAMED else ""),
         noise[worst[0]],
+        "" if optimal else "--levels auto, ",
     )
     return tuple(table.names[j] for j in noisy)

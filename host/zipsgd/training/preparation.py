@@ -1,6 +1,7 @@
 """From data and options to a task: rows in order, scaled, with their levels and steps."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from zipsgd.memory import default_memory
 from zipsgd.rows import Ranges, Rows, ranges
 
 from .forecast import forecast
-from .level_choice import optimal_are_better, warn_of_noise
+from .level_choice import choose_levels
 from .options import Options
 from .scaling_choice import Choice, choose_scaling
 from .state import State
@@ -175,8 +176,8 @@ def make_task(
 
 @dataclass(frozen=True)
 class _Fitted:
-    """The scaling of columns and labels, its kind, the step size of each epoch, whether levels are optimal ones, and the columns
-    for which even ones are too coarse."""
+    """The scaling of columns and labels, its kind, the step size of each epoch, whether levels are optimal, and the columns
+    for which they are too coarse."""
 
     columns: Scaling
     targets: Targets
@@ -204,22 +205,19 @@ def _fit(table: Table, labels: Labels, options: Options, known: State | None, ha
     optimal = options.levels == "optimal" or (options.levels == "auto" and options.base_bits == 0)
     columns, sizes = fit(options.level_steps if optimal else None)
     targets = Targets.fit(labels, options.objective, former, clip=clip_labels)
-    if known is not None:  # the first rows of many cannot tell
+    if known is not None:  # these are a few rows of many, which cannot tell what to expect
+        if known.scalings and options.weights_follow_labels:
+            targets = targets.with_room(_weights_of(known, targets.scalings(columns)))
         return _Fitted(columns, targets, kind, sizes, optimal)
     expected = forecast(table.features, columns, targets, sum(sizes) * len(table.labels) / options.batch_size)
     if expected is None:
         return _Fitted(columns, targets, kind, sizes, optimal)
-    if (
-        not optimal
-        and options.levels == "auto"
-        and optimal_are_better(table, options, expected, kind, has_levels)
-    ):
-        optimal = True
+    rounding = choose_levels(table, options, expected, kind, has_levels)
+    if rounding.optimal != optimal:
         columns, sizes = fit(options.level_steps)
-    coarse = () if optimal else warn_of_noise(table, options, expected)
     if options.weights_follow_labels:
         targets = targets.with_room(expected.weights)
-    return _Fitted(columns, targets, kind, sizes, optimal, coarse)
+    return _Fitted(columns, targets, kind, sizes, rounding.optimal, rounding.coarse)
 
 
 def _step_sizes(options: Options, values: Rows) -> list[float]:
@@ -248,6 +246,12 @@ def _widened(columns: Scaling, known: State, found: Ranges) -> Scaling:
     needed = np.maximum(high - centre, centre - low)
     spread = np.where(used, np.maximum(former.spread, needed), columns.spread)
     return replace(columns, centre=centre, spread=spread)
+
+
+def _weights_of(known: State, scalings: Sequence[Scaling]) -> _Float:
+    """The weights of a known model with other scalings, shape (features, heads)."""
+    before = zip(known.words, known.scalings, scalings, strict=True)
+    return np.stack([new.model(*old.coefficients(words * known.unit)) for words, old, new in before], axis=1)
 
 
 def _kept(columns: Scaling, known: State, table: Table) -> Scaling:
