@@ -104,7 +104,7 @@ def choose_scaling(table: Table, labels: Labels, clip: float, found: Ranges) -> 
     )
     if choice.kind != "range" or choice.clip_labels:
         _log.info(
-            "%s: scaling %r%s, with which a linear model explains R2 %.3f of rows left out; with 'range' %.3f",
+            "%s: the scaling is %r%s: on rows left out, a linear model then has R2 %.3f, and %.3f with 'range'",
             table.source,
             choice.kind,
             " and far labels clipped" if choice.clip_labels else "",
