@@ -119,6 +119,13 @@ def test_a_set_on_disk_is_scaled_alike(glitch: Table, tmp_path: Path) -> None:
     assert tasks[0].scalings[0].clipped[0].share == tasks[1].scalings[0].clipped[0].share
 
 
+@pytest.mark.parametrize(("factor", "offset"), [(1, 1e9), (1e200, 0), (1e-200, 0), (-3, 5)])
+def test_the_choice_does_not_depend_on_units(factor: float, offset: float, glitch: Table) -> None:
+    expected = prepare(glitch).kind
+    assert prepare(glitch.features, glitch.labels * factor + offset).kind == expected
+    assert prepare(glitch.features * factor + offset, glitch.labels).kind == expected
+
+
 def test_classes_and_several_outputs(glitch: Table) -> None:
     sides = (glitch.labels > 0).astype(float)
     with pytest.warns(RuntimeWarning, match="end of their range"):

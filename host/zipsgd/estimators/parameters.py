@@ -76,7 +76,8 @@ _ATTRIBUTES = """\
 Attributes
 ----------
 coef_, intercept_ : arrays
-    The model in the units of the data. A constant column has the weight 0.
+    The model in the units of the data. A constant column has the weight 0. Where training clipped a column, ``predict`` clips
+    it before it applies the model.
 n_features_in_, feature_names_in_ : int, array of str
     Number of columns of X, and their names if X is a data frame.
 n_iter_, n_epochs_ : int

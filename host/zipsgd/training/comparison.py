@@ -74,7 +74,7 @@ def compare(X: Any, y: Any, options: Options, result: Result, **prepared: Any) -
     Comparison
         Losses and scores of both.
     """
-    return compare_task(prepare(X, y, options, **prepared), result)
+    return compare_task(prepare(X, y, options, **prepared, has_levels=result.levels == "optimal"), result)
 
 
 def compare_task(task: Task, result: Result) -> Comparison:

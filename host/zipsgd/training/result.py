@@ -80,7 +80,7 @@ class Result(ScalingRecord, ABC):
     columns, label : list of str, str
         Names of the features, and name of the label.
     coef, intercept : list, or list and float
-        The model in the data's units.
+        The model in the data's units, for rows that are clipped as ``clipped`` says.
     model_words : list
         The model on the device as integers; the intercept's word is the last one of a head.
     backend, build, options : str, dict, dict

@@ -88,8 +88,11 @@ def choose_scaling(table: Table, labels: Labels, clip: float, found: Ranges) -> 
     if index is None or not finite:
         _warn_untried(table, labels, found)
         return Choice("range")
-    trial = _Trial(table, labels, index, clip, found)
-    tried = [each for kind in _TRIED for each in trial.attempts(kind)]
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # scores of what overflows are NaN, which is never better
+        trial = _Trial(table, labels, index, clip, found)
+        tried = [each for kind in _TRIED for each in trial.attempts(kind)]
     plain = tried[0]
     better = [each for each in tried[1:] if each.beats(plain)] or [plain]
     most = max(each.score for each in better)
@@ -167,12 +170,12 @@ class _Trial:
         self._table, self._ranges, self._clip = table, found, clip
         count = len(labels.values)
         self._steps = _EPOCHS / 2 * count / _BATCH
-        ends = None if labels.numbers is not None else [label_ends(each) for each in labels.values.T]
-        within = labels.values
-        if ends is not None and any(ends):
+        within, beyond = labels.values, np.zeros(count)
+        ends = [] if labels.numbers is not None else [label_ends(each) for each in labels.values.T]
+        if any(ends):
             whole = (-np.inf, np.inf)
             within = np.clip(labels.values, *np.transpose([whole if end is None else end for end in ends]))
-        beyond = np.abs(within - labels.values).max(axis=1)
+            beyond = np.abs(within - labels.values).max(axis=1)
         outer = np.flatnonzero(beyond)
         self._clips_labels = bool(outer.size)
         usual = index[beyond[index] == 0]
@@ -181,7 +184,9 @@ class _Trial:
         self._usual = np.arange(taken.size) < usual.size
         self._mass = np.where(self._usual, (count - outer.size) / usual.size, 1.0)
         self._rows = table.features[taken]
-        self._labels, self._within = labels.values[taken], within[taken]
+        centre = within[usual].mean(axis=0)
+        unit = np.maximum(np.abs(within[usual] - centre).max(axis=0), np.finfo(np.float64).tiny)
+        self._labels, self._within = (labels.values[taken] - centre) / unit, (within[taken] - centre) / unit
 
     def attempts(self, kind: str) -> Iterator[_Attempt]:
         """A kind of scaling with all labels, and with far ones clipped, if there are any. None if it clips nothing."""
