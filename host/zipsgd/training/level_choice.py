@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 _NOISY = 10.0
 """Rounding noise over the variance of the residuals from which on optimal levels are worth their table."""
+_COARSE = 20.0
+"""Rounding noise of a single column from which on it is named."""
 _BETTER = 0.5
 """Optimal levels have at most this share of the noise of even ones where they are chosen."""
 _MOST_PLANES = 4
@@ -137,7 +139,7 @@ def _warn_of_noise(
     table: Table, options: Options, found: Forecast, noise: _Float, optimal: bool
 ) -> tuple[str, ...]:
     """Warn of columns whose rounding noise is far above the residuals, and return them."""
-    noisy = np.flatnonzero(noise[:-1] > _NOISY)
+    noisy = np.flatnonzero(noise[:-1] > _COARSE)
     if not noisy.size:
         return ()
     worst = noisy[np.argsort(-noise[noisy])][:_NAMED]
