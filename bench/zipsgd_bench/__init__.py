@@ -25,6 +25,7 @@ from . import (
     quality,
     recovery,
     refetch,
+    scaling,
     simulation,
     stream,
     unbiased,
@@ -65,5 +66,6 @@ BENCHES: dict[str, Bench] = {
         refetch,
         one_pass,
         stream,
+        scaling,
     )
 }

@@ -31,7 +31,7 @@ GOALS = {1: 1.05, 2: 1.02, 3: 1.01, 4: 1.01}
 PLANES = (2, 1, 0)
 METHODS = {2: "double sampling (m = 2)", 1: "naive stochastic (m = 1)", 0: "truncation (m = 0)"}
 SEEDS = (1, 2, 3, 4, 5)
-OPTIONS = Options(batch_size=16, step_size=0.1, schedule="linear", epochs=20)
+OPTIONS = Options(batch_size=16, step_size=0.1, schedule="linear", epochs=20, scaling="range")
 """Options of every run, without seed, p and m. A seed determines the order of rows, the up bits and the device's LFSRs."""
 
 _Curve = list[float]

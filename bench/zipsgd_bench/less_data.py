@@ -34,7 +34,7 @@ __all__ = ["BENCH", "Trials", "by_level_bits", "measure", "needed", "plot", "run
 REAL = ("cadata", "cpusmall", "mnist49")
 SETS = (*REAL, "synthetic10", "synthetic100", "synthetic1000")
 SEEDS = (1, 2, 3, 4, 5)
-OPTIONS = Options(batch_size=16, schedule="linear", epochs=20)
+OPTIONS = Options(batch_size=16, schedule="linear", epochs=20, scaling="range")
 """Options of every run. Each set has its own step size, which is the same for float64 SGD and all levels."""
 KINDS: dict[str, dict[str, Any]] = {
     "uniform": {"levels": "uniform"},
@@ -88,7 +88,7 @@ def variances(table: Table) -> list[_Row]:
     rows: list[_Row] = []
     for p in _base_planes("optimal"):
         found = {
-            kind: _mean_variance(prepare(table, options=Options(base_bits=p, **options)))
+            kind: _mean_variance(prepare(table, options=Options(base_bits=p, scaling="range", **options)))
             for kind, options in KINDS.items()
             if p in _base_planes(kind)
         }

@@ -79,7 +79,7 @@ def _regressors() -> Contestants:
 
     return {
         "zipsgd": (
-            ZipRegressor(base_bits=P, samples_per_value=M, random_state=0),
+            ZipRegressor(base_bits=P, samples_per_value=M, scaling="range", random_state=0),
             {"max_iter": [20, 100]},
         ),
         "SGDRegressor": (
@@ -103,7 +103,14 @@ def _classifiers(scaler: Any) -> Contestants:
 
     return {
         "zipsgd": (
-            ZipClassifier(base_bits=P, samples_per_value=M, levels="optimal", penalty="l2", random_state=0),
+            ZipClassifier(
+                base_bits=P,
+                samples_per_value=M,
+                levels="optimal",
+                scaling="range",
+                penalty="l2",
+                random_state=0,
+            ),
             {"loss": ["hinge", "squared_hinge"], "alpha": [1e-4, 1e-3], "max_iter": [20, 100]},
         ),
         "SGDClassifier": (

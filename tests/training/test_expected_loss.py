@@ -9,8 +9,8 @@ import zipsgd.training.expected_loss as module
 from zipsgd import Options, prepare, train
 from zipsgd.golden.quantise import quantise
 from zipsgd.training import automatic_step
-from zipsgd.training.automatic_step import variances
 from zipsgd.training.expected_loss import NoisyLeastSquares
+from zipsgd.training.rounding_noise import rounding_variance
 from zipsgd.training.steps import largest_step, step_sizes
 from zipsgd_bench.hard_sets import departures
 
@@ -27,7 +27,7 @@ def data(collinear=True, rows=ROWS):
 
 def measured(task):
     values = np.asarray(task.exact_values(), dtype=np.float64)
-    return values, variances(task.config, task.scale, values)
+    return values, rounding_variance(values, task.config.p, task.config.levels, task.scale)
 
 
 def unexplained(result, X, y):

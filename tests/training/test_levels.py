@@ -226,7 +226,7 @@ def test_fewer_bits_for_the_same_loss(skewed):
         ("base_bits", -1, r"base_bits must be in 0\.\.4, not -1"),
         ("level_bits", 1, r"level_bits must be in 2\.\.8, not 1"),
         ("level_bits", 9, r"level_bits must be in 2\.\.8, not 9"),
-        ("levels", "best", "levels must be one of uniform, optimal, not 'best'"),
+        ("levels", "best", "levels must be one of uniform, optimal, auto, not 'best'"),
     ],
 )
 def test_bad_options_are_named(field, value, says):

@@ -7,7 +7,7 @@ from zipsgd.data import Scaling
 from zipsgd.training.growth import converted, grown
 from zipsgd.training.seen import Seen
 from zipsgd.training.state import State
-from zipsgd.training.steps import default_step_size, factor, step_size
+from zipsgd.training.steps import factor, largest_step, safe_step
 
 RNG = np.random.default_rng(5)
 UNIT = 2.0**-20
@@ -47,8 +47,8 @@ def test_the_step_of_a_stream_is_that_of_all_rows():
     for start in range(0, 600, 100):
         part = rows[start : start + 100]
         seen = seen.with_rows(part, np.zeros((100, 1))).with_spread(scaling.features(part), 2, 2)
-    found = step_size(seen.spread(scaling.centre, scaling.spread), 4, 2)
-    assert found == pytest.approx(default_step_size(scaling.features(rows), 4, 2), rel=0.05)
+    found = safe_step(seen.spread(scaling.centre, scaling.spread), 4, 2)
+    assert found == pytest.approx(largest_step(scaling.features(rows), 4, 2), rel=0.05)
 
 
 @pytest.mark.parametrize("unit", [1e-310, 1e-200, 1e200, 1e307])

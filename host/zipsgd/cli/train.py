@@ -156,6 +156,7 @@ def run(arguments: argparse.Namespace) -> int:
     from zipsgd.training.api import train_task
     from zipsgd.training.comparison import compare_task, save_report, summary
     from zipsgd.training.guard import describe
+    from zipsgd.training.opening import has_levels
     from zipsgd.training.preparation import prepare
 
     options, memory = options_of(arguments), memory_of(arguments)
@@ -172,7 +173,8 @@ def run(arguments: argparse.Namespace) -> int:
         table, held = table_of(arguments, memory), None
         if arguments.validation is not None:
             table, held = table.split(arguments.validation, options.seed)
-        task = prepare(table, None, options, memory=memory)
+        fits = has_levels(backend, options.base_bits)
+        task = prepare(table, None, options, memory=memory, has_levels=fits)
         try:
             result = train_task(
                 task,

@@ -3,8 +3,9 @@
 import argparse
 from dataclasses import fields
 
+from zipsgd.data.scaling_kinds import KINDS
 from zipsgd.training.objective import CLASS_LOSSES, REGRESSION_LOSSES
-from zipsgd.training.options import LEVELS, REFETCH, Options
+from zipsgd.training.options import LEVELS, REFETCH, SCALINGS, Options
 from zipsgd.training.steps import SCHEDULES
 
 __all__ = ["add_training", "options_of"]
@@ -24,6 +25,7 @@ def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
     _add_steps(command, epochs)
     _add_regularisers(command)
     _add_levels(command)
+    _add_scaling(command)
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
@@ -187,7 +189,8 @@ def _add_levels(command: argparse.ArgumentParser) -> None:
         choices=LEVELS,
         default="uniform",
         help="uniform: evenly spaced; optimal: placed by the distribution of the data for the least variance, which needs a "
-        "build with a transcoder. --base-bits may then be 0, for two levels per column (default %(default)s)",
+        "build with a transcoder; auto: optimal where rounding to uniform ones would drown the gradients in noise. --base-bits "
+        "may then be 0, for two levels per column (default %(default)s)",
     )
     levels.add_argument(
         "--level-bits",
@@ -198,4 +201,26 @@ def _add_levels(command: argparse.ArgumentParser) -> None:
     )
     levels.add_argument(
         "--shared-levels", action="store_true", help="use the same optimal levels for all columns"
+    )
+
+
+def _add_scaling(command: argparse.ArgumentParser) -> None:
+    scaling = command.add_argument_group(
+        "scaling",
+        "the part of a column's range that becomes [-1, 1]; values beyond are clipped, in predictions, too",
+    )
+    kinds = "; ".join(f"{name}: {kind.summary}" for name, kind in KINDS.items())
+    scaling.add_argument(
+        "--scaling",
+        choices=SCALINGS,
+        default="auto",
+        help=f"{kinds}; auto: standard or quantile where a linear model then explains clearly more of the labels, "
+        "otherwise range (default %(default)s)",
+    )
+    scaling.add_argument(
+        "--clip",
+        type=float,
+        default=Options.clip,
+        metavar="SHARE",
+        help="share of the values that quantile clips (default %(default)s)",
     )

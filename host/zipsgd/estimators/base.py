@@ -15,12 +15,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from zipsgd.data import Scaling, as_features
+from zipsgd.data.clipping import outputs_of
 from zipsgd.training.callbacks import Callback, Callbacks
 from zipsgd.training.content_order import content_order
 from zipsgd.training.evidence import examine
 from zipsgd.training.loop import Run
 from zipsgd.training.measuring import Validation
-from zipsgd.training.opening import opened
+from zipsgd.training.opening import has_levels, opened
 from zipsgd.training.options import Options
 from zipsgd.training.preparation import make_task
 from zipsgd.training.seen import Seen
@@ -59,6 +60,8 @@ class BaseZip(BaseEstimator, ABC):
         base_bits: int = 2,
         samples_per_value: Any = "auto",
         levels: str = "uniform",
+        scaling: str = "auto",
+        clip: float = 0.001,
         batch_size: Any = "auto",
         step_size: Any = "auto",
         schedule: Any = "linear",
@@ -82,6 +85,8 @@ class BaseZip(BaseEstimator, ABC):
         self.base_bits = base_bits
         self.samples_per_value = samples_per_value
         self.levels = levels
+        self.scaling = scaling
+        self.clip = clip
         self.batch_size = batch_size
         self.step_size = step_size
         self.schedule = schedule
@@ -213,8 +218,8 @@ class BaseZip(BaseEstimator, ABC):
         """The outputs of the heads, shape (rows, heads)."""
         check_is_fitted(self, "coef_")
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
-        outputs: _Float = X @ np.atleast_2d(self.coef_).T + np.atleast_1d(self.intercept_)
-        return outputs
+        clipped = self.scalings_[0].clipped
+        return outputs_of(X, np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_), clipped)
 
     def _fit(self, data: Data) -> Self:
         """Train for ``max_iter`` epochs, from the current model if ``warm_start`` is set."""
@@ -332,6 +337,8 @@ class BaseZip(BaseEstimator, ABC):
             epochs=epochs,
             seed=self.seed_,
             levels=self.levels,
+            scaling=self.scaling,
+            clip=number("clip", self.clip),
             l2=penalty.l2,
             l1=penalty.l1,
             average=int(average),
@@ -350,7 +357,14 @@ class BaseZip(BaseEstimator, ABC):
         before = 0 if restarts else state.epochs
         options = self._options(schedule, before + passes, self._batch(data.samples))
         table = data.table(getattr(self, "feature_names_in_", None))
-        task = make_task(table, data.labels, options, weights=data.weights)
+        task = make_task(
+            table,
+            data.labels,
+            options,
+            weights=data.weights,
+            has_levels=has_levels(self.backend, options.base_bits),
+        )
+        self.scaling_ = task.kind
         validation = None
         if held is not None:
             validation = Validation(as_features(held.X, "X")[0], held.labels, held.weights)

@@ -17,8 +17,17 @@ samples_per_value : "auto" or int, default "auto"
     Independent quantisations m of a value, each of which costs one more bit: 2 is double sampling, with an unbiased gradient
     for least squares; 1 is naive quantisation, with a biased gradient; 0 is truncation. A loss whose derivative is a
     polynomial of degree d needs d + 1. "auto": as many as make the gradient unbiased.
-levels : "uniform" or "optimal", default "uniform"
-    Evenly spaced levels, or the levels of least variance for each column, which need a device with a transcoder.
+levels : "uniform", "optimal" or "auto", default "uniform"
+    Evenly spaced levels, or the levels of least variance for each column, which need a device with a transcoder. "auto":
+    optimal ones where rounding to uniform ones would drown the gradients in noise, and the device has a transcoder.
+scaling : "auto", "range", "standard", "quantile" or "none", default "auto"
+    What part of a column's range becomes [-1, 1]. "range": all of it. "standard": 3.3 standard deviations about the mean.
+    "quantile": all but the share ``clip`` of the values. "none": one scale for all columns, without centring, for images and
+    sparse data. "auto": "standard" or "quantile" where a linear model then explains clearly more of the targets, estimated on
+    a sample of the rows, and otherwise "range"; with ``partial_fit``, "range". Values beyond are clipped, and ``predict`` clips
+    them alike.
+clip : float, default 0.001
+    Share of the values that scaling="quantile" clips, and "standard" of normally distributed ones.
 batch_size : "auto" or int, default "auto"
     Samples of a mini-batch. "auto": 16, or fewer if there are fewer than 512 rows.
 step_size : "auto" or float, default "auto"
@@ -71,7 +80,8 @@ _ATTRIBUTES = """\
 Attributes
 ----------
 coef_, intercept_ : arrays
-    The model in the units of the data. A constant column has the weight 0.
+    The model in the units of the data. A constant column has the weight 0. Where training clipped a column, ``predict`` clips
+    it before it applies the model.
 n_features_in_, feature_names_in_ : int, array of str
     Number of columns of X, and their names if X is a data frame.
 n_iter_, n_epochs_ : int
@@ -82,10 +92,13 @@ warnings_ : list of :class:`zipsgd.training.guard.Finding`
     What went wrong in the last fit; empty if nothing did. A ``ConvergenceWarning`` says the same.
 model_words_ : int64 array of shape (models, columns + 1)
     The models on the device as integers; the intercept's word is the last one.
+scaling_ : str
+    The kind of scaling that was used.
 scale_ : float
     Value of one unit of ``model_words_`` in a model of scaled features and targets.
 scalings_ : list of :class:`zipsgd.data.Scaling`
-    Scaling of each model: how columns and targets are scaled to [-1, 1].
+    Scaling of each model: how columns and targets are scaled to [-1, 1]. ``clipped`` of each lists the columns some of whose
+    values were clipped.
 seed_ : int
     Seed of the run.
 history_ : list of dict

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -24,7 +25,7 @@ from .guard import ConvergenceWarning, describe
 from .lock import locked
 from .loop import Run
 from .measuring import Validation, measure_task
-from .opening import opened
+from .opening import has_levels, opened
 from .options import Options, options_with
 from .preparation import prepare
 from .result import ClassifierResult, RegressionResult, Result
@@ -114,7 +115,14 @@ def train(
         table, held = table.split(validation, options.seed)
     elif validation is not None:
         held = validation if isinstance(validation, Table) else as_table(*validation, source="validation")
-    task = prepare(table, None, options, weights=weights, memory=memory)
+    task = prepare(
+        table,
+        None,
+        options,
+        weights=weights,
+        memory=memory,
+        has_levels=has_levels(backend, options.base_bits),
+    )
     result = train_task(
         task,
         held,
@@ -216,6 +224,16 @@ def _measured(reports: Sequence[EpochReport], name: str) -> list[float]:
     return [value for report in reports if (value := getattr(report, name)) is not None]
 
 
+_END = 0.99
+"""Share of a weight's range from which on it counts as at its end."""
+
+
+def _at_end(words: npt.NDArray[np.int64], names: Sequence[str], build: Build) -> list[str]:
+    """The columns with a weight at the end of its range, or just below, where steps push it to and fro; in any model."""
+    ends = np.atleast_1d((np.abs(words) >= _END * (1 << (build.model_bits - 1))).any(axis=0))
+    return [name for name, end in zip((*names, "the intercept"), ends, strict=True) if end]
+
+
 def _result(run: Run, backend: Backend) -> Result:
     """The result of a finished run."""
     task, reports, state = run.task, run.reports, run.state
@@ -250,6 +268,12 @@ def _result(run: Run, backend: Backend) -> Result:
         "backend": backend.name,
         "build": backend.build.as_dict(),
         "options": task.options.as_dict(),
+        "scaling": task.kind,
+        "levels": "uniform" if task.config.levels is None else "optimal",
+        "clipped": [asdict(each) for each in task.scalings[0].clipped],
+        "clipped_labels": list(task.targets.clipped),
+        "coarse": list(task.coarse),
+        "at_end": _at_end(state.words, table.names, backend.build),
         "refetched": _measured(reports, "refetched"),
         "exact_losses": _measured(reports, "exact_loss"),
         "scores": _measured(reports, "score"),

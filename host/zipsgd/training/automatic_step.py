@@ -5,15 +5,14 @@ import logging
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.numbers import LABEL_FRAC
-from zipsgd.rows import iterate_blocks
 
 from .expected_loss import NoisyLeastSquares
+from .rounding_noise import rounding_variance
 from .steps import largest_step, step_sizes
 from .task import Task
 
-__all__ = ["automatic_steps", "variances"]
+__all__ = ["automatic_steps"]
 
 _Float = npt.NDArray[np.float64]
 
@@ -40,46 +39,6 @@ _MOST_NAMED, _PART = 4, 0.1
 """Most columns of such a combination that are named, and their least part in it, relative to the largest one."""
 _SAMPLED_VALUES = 1 << 20
 """Most values of the sample from which the loss is expected."""
-
-
-def variances(config: RunConfig, scale: float, sample: _Float) -> _Float:
-    """Mean variance with which the device's quantisation replaces the values of each column.
-
-    Parameters
-    ----------
-    config : RunConfig
-        Configuration of the run.
-    scale : float
-        Factor between values and levels.
-    sample : _Float of shape (rows, features)
-        Values in [-1, 1].
-
-    Returns
-    -------
-    _Float of shape (features,)
-        Variances; 0 if values are truncated.
-    """
-    total: _Float = np.zeros(sample.shape[1])
-    if config.m:
-        for _, block in iterate_blocks(sample):
-            total += _block_variances(config, scale, block)
-    return np.asarray(total / sample.shape[0])
-
-
-def _block_variances(config: RunConfig, scale: float, block: npt.NDArray[np.floating]) -> _Float:
-    """Sums of the variances of the values of each column."""
-    if config.levels is None:
-        unit = 2.0 ** (1 - config.p)
-        above = (block + 1) / unit
-        above -= np.floor(above)
-        return np.asarray((above * (1 - above)).sum(axis=0) * unit**2)
-    levels = config.levels.values / (2.0 ** (config.levels.bits - 1) * scale)
-    found = np.empty(block.shape[1])
-    for column, row in enumerate(levels):
-        value = np.clip(block[:, column], row[0], row[-1])
-        below = np.clip(np.searchsorted(row, value, side="right") - 1, 0, row.size - 2)
-        found[column] = np.sum((row[below + 1] - value) * (value - row[below]))
-    return found
 
 
 def automatic_steps(task: Task) -> list[float]:
@@ -115,7 +74,7 @@ def automatic_steps(task: Task) -> list[float]:
     noisy = NoisyLeastSquares.fit(
         sample,
         targets,
-        variances(config, task.scale, sample),
+        rounding_variance(sample, config.p, config.levels, task.scale) if config.m else np.zeros(features),
         both_orders=config.m > 1 and not options.one_sided,
     )
     candidates = [

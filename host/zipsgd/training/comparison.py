@@ -75,7 +75,7 @@ def compare(X: Any, y: Any, options: Options, result: Result, **prepared: Any) -
     Comparison
         Losses and scores of both.
     """
-    return compare_task(prepare(X, y, options, **prepared), result)
+    return compare_task(prepare(X, y, options, **prepared, has_levels=result.levels == "optimal"), result)
 
 
 def compare_task(task: Task, result: Result) -> Comparison:
@@ -162,6 +162,7 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
             f"{result.plane_cycles / result.cycles:.1%} of the plane limit, waiting for samples in "
             f"{result.starved_cycles / result.cycles:.1%}"
         )
+    lines += result.scaling_lines()
     if result.warnings:
         lines.append(f"warning: {describe(result.warnings)}")
     return lines

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import Scaling
+from zipsgd.data.clipping import clip_columns
 from zipsgd.protocol.numbers import LABEL_FRAC
 from zipsgd.rows import Rows, iterate_blocks
 
@@ -122,7 +123,7 @@ def measure_task(task: Task, state: State) -> Measured:
 
 
 def measure_validation(task: Task, validation: Validation, state: State) -> Measured:
-    """Loss and score of a model on validation rows. Their values are not clipped to the range of the training rows.
+    """Loss and score of a model on validation rows. Their values are clipped only where those of the training rows were.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ def unclipped(task: Task, validation: Validation) -> Rows:
 
 
 class _Unclipped:
-    """Rows with the scaling of a task, but not clipped to the range of the training rows."""
+    """Rows with the scaling of a task, but clipped only where the training rows were."""
 
     def __init__(self, features: Rows, scaling: Scaling) -> None:
         self._features, self._scaling = features, scaling
@@ -177,7 +178,7 @@ class _Unclipped:
         return self._features.shape[0], self._features.shape[1] + 1
 
     def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> _Float:
-        block = self._features[rows].astype(np.float64)
+        block = clip_columns(self._features[rows].astype(np.float64), self._scaling.clipped)
         return np.hstack(
             [(block - self._scaling.centre) / self._scaling.spread, np.ones((block.shape[0], 1))]
         )

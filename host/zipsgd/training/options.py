@@ -5,21 +5,24 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
+from zipsgd.data.scaling_kinds import KINDS
 from zipsgd.protocol.numbers import MOST_DEGREE
 from zipsgd.protocol.plain import make_plain
-from zipsgd.protocol.run import Refetch
+from zipsgd.protocol.run import Loss, Refetch
 
 from .losses import CompiledLoss
 from .objective import Objective, find_objective
 from .regulariser import Regulariser
 from .steps import check_schedule
 
-__all__ = ["KEEP", "LEVELS", "REFETCH", "Options", "options_with"]
+__all__ = ["KEEP", "LEVELS", "REFETCH", "SCALINGS", "Options", "options_with"]
 
-LEVELS = ("uniform", "optimal")
+LEVELS = ("uniform", "optimal", "auto")
 """Values of ``Options.levels``."""
 KEEP = ("auto", "best", "last")
 """Values of ``Options.keep``."""
+SCALINGS = ("auto", *KINDS)
+"""Values of ``Options.scaling``."""
 REFETCH = tuple(kind.name.lower() for kind in Refetch)
 """Values of ``Options.refetch``."""
 
@@ -60,6 +63,15 @@ class Options:
         Draw new up bits in each epoch instead of once for all epochs.
     levels : str
         "uniform", or "optimal" for the levels of least variance (ZipML, section 3), which need a device with a transcoder.
+        "auto": optimal ones where rounding to uniform ones would drown the gradients in noise, and the device has a
+        transcoder.
+    scaling : str
+        What part of a column's range becomes [-1, 1]; values beyond are clipped, in training and in predictions. "range": all
+        of it. "standard": 3.3 standard deviations about the mean. "quantile": all but the share ``clip`` of the values. "none":
+        one scale for all columns, without centring, so that 0 stays 0. "auto": "standard" or "quantile" where a linear model
+        then explains clearly more of the labels, and otherwise "range".
+    clip : float
+        Share of the values that "quantile" clips, and "standard" of normally distributed ones; above 0 and below 0.5.
     level_bits : int
         Bits of an optimal level, 2 to 8.
     shared_levels : bool
@@ -108,6 +120,8 @@ class Options:
     one_sided: bool = False
     fresh: bool = True
     levels: str = "uniform"
+    scaling: str = "auto"
+    clip: float = 0.001
     level_bits: int = 8
     shared_levels: bool = False
     refetch: str = "never"
@@ -128,6 +142,10 @@ class Options:
             raise ValueError(f"levels must be one of {', '.join(LEVELS)}, not {self.levels!r}")
         if self.keep not in KEEP:
             raise ValueError(f"keep must be one of {', '.join(KEEP)}, not {self.keep!r}")
+        if self.scaling not in SCALINGS:
+            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, not {self.scaling!r}")
+        if not 0 < self.clip < 0.5:
+            raise ValueError(f"clip must be a share above 0 and below 0.5, not {self.clip}")
         if self.refetch not in REFETCH:
             raise ValueError(f"refetch must be one of {', '.join(REFETCH)}, not {self.refetch!r}")
         if self.refetch != "never" and not self.classify:
@@ -135,7 +153,7 @@ class Options:
                 "refetch is for hinges, on classes: set classify=True (on the command line: --classify), or leave it out"
             )
         ranges = {
-            "base_bits": (1, 8) if self.levels == "uniform" else (0, 4),
+            "base_bits": {"uniform": (1, 8), "optimal": (0, 4), "auto": (0, 8)}[self.levels],
             "level_bits": (2, 8),
             "samples_per_value": (0 if self.base_bits else 1, MOST_DEGREE + 1),
             "batch_size": (1, 1 << 12),
@@ -185,14 +203,25 @@ class Options:
         return self.objective.samples_per_value if self.samples_per_value is None else self.samples_per_value
 
     @property
+    def needs_optimal_levels(self) -> bool:
+        """bool: Whether levels are optimal ones whatever the data: because they are asked for, or as there is no base plane."""
+        return self.levels == "optimal" or self.base_bits == 0
+
+    @property
     def refetches(self) -> Refetch:
         """Refetch: The value of ``refetch`` for the device."""
         return Refetch[self.refetch.upper()]
 
     @property
-    def level_steps(self) -> int | None:
-        """int or None: The argument ``steps`` of :meth:`zipsgd.data.Scaling.fit` for optimal levels; None for uniform ones."""
-        return (1 << (self.level_bits - 1)) - 1 if self.levels == "optimal" else None
+    def level_steps(self) -> int:
+        """int: The argument ``steps`` of :meth:`zipsgd.data.Scaling.fit` for optimal levels."""
+        return (1 << (self.level_bits - 1)) - 1
+
+    @property
+    def weights_follow_labels(self) -> bool:
+        """bool: Whether scaling the targets scales the weights and changes nothing else."""
+        bounds = self.l1 or self.bound or self.radius
+        return not self.classify and self.objective.loss == Loss.SQUARED and not bounds
 
     def as_dict(self) -> dict[str, Any]:
         """The options, ready for JSON.

@@ -8,14 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError, Scaling, Table, as_table
+from zipsgd.data.clipping import describe_clipped
 from zipsgd.golden.run import RunConfig
 from zipsgd.memory import default_memory
 from zipsgd.rows import Rows
 
 from .automatic_step import automatic_steps
+from .fitting import Fitted, fit_scaling
 from .options import Options
 from .steps import step_sizes
-from .targets import Labels, Targets, classes_of
+from .targets import Labels, classes_of
 from .task import Task, fit_in_memory
 from .units import check_units
 from .weights import copies
@@ -35,6 +37,7 @@ def prepare(
     *,
     weights: npt.ArrayLike | None = None,
     memory: int | None = None,
+    has_levels: bool = True,
 ) -> Task:
     """Prepare a data set for training: scale it, place its levels and compute its step sizes.
 
@@ -42,6 +45,8 @@ def prepare(
     ----------
     X, y, options, weights, memory
         See :func:`zipsgd.train`.
+    has_levels : bool
+        Whether the device has a table of levels; ``levels="auto"`` needs to know.
 
     Returns
     -------
@@ -65,7 +70,15 @@ def prepare(
         labels = Labels(table.labels.reshape(len(table.labels), -1))
         _check_varies(table)
     checked = None if weights is None else _checked_weights(np.asarray(weights, dtype=np.float64), table)
-    return make_task(table, labels, options, weights=checked, classes=tuple(classes.tolist()), memory=memory)
+    return make_task(
+        table,
+        labels,
+        options,
+        weights=checked,
+        classes=tuple(classes.tolist()),
+        memory=memory,
+        has_levels=has_levels,
+    )
 
 
 def make_task(
@@ -76,6 +89,7 @@ def make_task(
     weights: _Float | None = None,
     classes: tuple[float, ...] | tuple[str, ...] = (),
     memory: int | None = None,
+    has_levels: bool = True,
 ) -> Task:
     """Prepare a table for training, with given labels instead of the table's own.
 
@@ -93,6 +107,8 @@ def make_task(
         The labels of the classes in ascending order; empty for regression.
     memory : int or None
         Bytes for the scaled data; None for a quarter of the free memory.
+    has_levels : bool
+        Whether the device has a table of levels.
 
     Returns
     -------
@@ -101,14 +117,13 @@ def make_task(
     """
     memory = default_memory() if memory is None else memory
     table, labels, shares = arranged(table, labels, options, weights)
-    columns = Scaling.fit(table, options.level_steps)
-    targets = Targets.fit(labels, options.objective)
+    fitted = fit_scaling(table, labels, options, has_levels)
     sizes = (
         [] if options.step_size is None else step_sizes(options.step_size, options.schedule, options.epochs)
     )
-    scalings = targets.scalings(columns)
+    scalings = fitted.targets.scalings(fitted.columns)
     check_units(scalings, table)
-    task = scaled_task(table, options, targets, scalings, sizes, shares, classes=classes, memory=memory)
+    task = scaled_task(table, options, fitted, scalings, sizes, shares, classes=classes, memory=memory)
     if options.step_size is None:
         task = replace(task, step_sizes=automatic_steps(task))
     _report(task)
@@ -155,7 +170,7 @@ def arranged(
 def scaled_task(
     table: Table,
     options: Options,
-    targets: Targets,
+    fitted: Fitted,
     scalings: tuple[Scaling, ...],
     sizes: list[float],
     shares: _Float | None,
@@ -172,8 +187,8 @@ def scaled_task(
         The rows, in their order.
     options : Options
         How to train.
-    targets : Targets
-        Labels and their scaling.
+    fitted : Fitted
+        The targets, and what was chosen.
     scalings : tuple of Scaling
         Scaling of each head.
     sizes : list of float
@@ -193,7 +208,7 @@ def scaled_task(
         The prepared data set.
     """
     scale = 1.0
-    if options.levels == "optimal":
+    if fitted.optimal:
         from zipsgd.levels.placement import level_scale  # numba takes a second to import
 
         scale = level_scale(options.level_bits)
@@ -201,7 +216,8 @@ def scaled_task(
     if former is not None and former.options is options and former.config.levels is None:
         config = former.config
     else:
-        config = _configuration(options, values)
+        config = _configuration(options, values, fitted.optimal)
+    targets = fitted.targets
     labels = np.empty(targets.labels.values.shape, dtype=np.int16)
     for head, scaling in enumerate(scalings):
         labels[:, head] = scaling.labels(targets.labels.values[:, head])
@@ -218,13 +234,15 @@ def scaled_task(
         shares,
         classes,
         memory,
+        fitted.kind,
+        fitted.coarse,
     )
 
 
-def _configuration(options: Options, values: Rows) -> RunConfig:
+def _configuration(options: Options, values: Rows, optimal: bool) -> RunConfig:
     """The configuration of a run on scaled ``values``, with their levels."""
     levels, objective = None, options.objective
-    if options.levels == "optimal":
+    if optimal:
         from zipsgd.levels.placement import level_table  # numba takes a second to import
 
         levels = level_table(values, options.base_bits, options.level_bits, shared=options.shared_levels)
@@ -285,6 +303,22 @@ def _report(task: Task) -> None:
         config.batch,
         task.step_sizes[0],
     )
+    clipped = task.scalings[0].clipped
+    if clipped:
+        _log.info(
+            "%s: the scaling %r clips %s; --scaling range (in Python: scaling='range') clips nothing",
+            table.source,
+            task.kind,
+            describe_clipped(clipped),
+        )
+    if any(task.targets.clipped):
+        _log.warning(
+            "%s: %s of %s labels are far beyond all others, and are clipped in training; --scaling range (in Python: "
+            "scaling='range') keeps them, and then they determine most of the model",
+            table.source,
+            " and ".join(f"{count:,}" for count in task.targets.clipped if count),
+            f"{task.rows:,}",
+        )
     if getattr(table.features, "sparse", False):
         _log.info(
             "%s: sparse rows are made dense, a block at a time: the device takes every feature of a sample",

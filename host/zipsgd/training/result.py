@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError, arrange, as_features, class_name
+from zipsgd.data.clipping import outputs_of
 from zipsgd.output import write_file
 from zipsgd.rows import iterate_blocks
 
 from .checks import are_numbers, are_texts, is_number
 from .guard import Finding
+from .scaling_record import ScalingRecord
 from .scores import r2, winners
 
 __all__ = ["ClassifierResult", "RegressionResult", "Result", "load_model"]
@@ -35,7 +37,7 @@ def _findings(saved: object) -> list[Finding]:
 
 
 @dataclass(kw_only=True)
-class Result(ABC):
+class Result(ScalingRecord, ABC):
     """A trained model, and the record of the run.
 
     Parameters
@@ -68,7 +70,7 @@ class Result(ABC):
     categories : dict of str to list of str
         The columns of the data that were made features of 0 and 1 (``name=value``), with the values of each.
     coef, intercept : list, or list and float
-        The model in the data's units.
+        The model in the data's units, for rows that are clipped as ``clipped`` says.
     model_words : list
         The model on the device as integers; the intercept's word is the last one of a head.
     backend, build, options : str, dict, dict
@@ -240,8 +242,9 @@ class Result(ABC):
         coef, intercept = np.atleast_2d(self.coef), np.atleast_1d(self.intercept)
         rows = arrange(*as_features(features, "X"), self.columns, "X")
         outputs = np.empty((rows.shape[0], len(coef)))
+        clipped = self.clipped_columns
         for part, block in iterate_blocks(rows):
-            outputs[part] = block @ coef.T + intercept
+            outputs[part] = outputs_of(block, coef, intercept, clipped)
         return outputs
 
     def _check_models(self, count: int) -> None:

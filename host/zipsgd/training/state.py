@@ -193,8 +193,9 @@ class State:
 
 def _translated(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: float, limit: int) -> _Int:
     """Convert the words of a model to another scaling or unit, and clip them to -limit .. limit - 1."""
+    names = ("centre", "spread", "label_centre", "label_spread")
     same = unit == new_unit and (
-        old is new or all(np.array_equal(a, b) for a, b in zip(vars(old).values(), vars(new).values()))
+        old is new or all(np.array_equal(getattr(old, name), getattr(new, name)) for name in names)
     )
     if same:
         return words

@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import Scaling, Table
+from zipsgd.data.clipping import clip_columns
 from zipsgd.driver import DeviceError
 from zipsgd.memory import default_memory
 
 from .callbacks import Callbacks
 from .evidence import examine
+from .fitting import Fitted
 from .growth import converted, grown
 from .guard import Finding
 from .loop import Run
@@ -47,7 +49,8 @@ def next_task(
 ) -> tuple[Task, Seen]:
     """Prepare the next rows of a stream for one epoch.
 
-    The scaling covers all rows so far (:func:`.growth.grown`). The automatic step size is from all rows so far, too.
+    The scaling covers all rows so far (:func:`.growth.grown`), and so does the automatic step size. Columns that a fit before
+    has clipped stay clipped.
 
     Parameters
     ----------
@@ -72,8 +75,13 @@ def next_task(
         The prepared rows.
     Seen
         What is known with these rows.
+
+    Raises
+    ------
+    ValueError
+        There is no model yet, and its scaling is to clip.
     """
-    table, labels, shares = arranged(table, labels, options, weights)
+    table, labels, shares = arranged(_clipped(table, state, options), labels, options, weights)
     objective = options.objective
     if seen is None:
         seen = Seen.of_model(state) if state.scalings else Seen.none(table.features.shape[1], labels.heads)
@@ -81,12 +89,14 @@ def next_task(
     numbers = labels.numbers is None
     if not state.scalings:
         targets = Targets.fit(labels, objective)
-        scalings = targets.scalings(Scaling.fit(table, options.level_steps))
+        steps = options.level_steps if options.needs_optimal_levels else None
+        scalings = targets.scalings(Scaling.fit(table, steps))
     else:
         scalings = grown(state.scalings, seen, now, numbers=numbers)
         if numbers:
             centres = tuple(scaling.label_centre for scaling in scalings)
-            targets = Targets(labels, centres, tuple(scaling.label_spread for scaling in scalings))
+            spreads = tuple(scaling.label_spread for scaling in scalings)
+            targets = Targets(labels, centres, spreads, (0,) * len(scalings))
         else:
             targets = Targets.fit(labels, objective)
             if targets.spread[0] != scalings[0].label_spread:  # of another loss
@@ -106,8 +116,24 @@ def next_task(
     sizes = [first * factor(options.schedule, now.epochs, options.epochs)]
     count, columns = table.features.shape
     memory = 4 * _SMALL if count * (columns + 1) <= _SMALL else default_memory()
-    task = scaled_task(table, options, targets, scalings, sizes, shares, memory=memory, former=former)
+    fitted = Fitted(scalings[0], targets, "range", options.needs_optimal_levels)
+    task = scaled_task(table, options, fitted, scalings, sizes, shares, memory=memory, former=former)
     return task, replace(now, epochs=now.epochs + min(1.0, count / _WHOLE))
+
+
+def _clipped(table: Table, state: State, options: Options) -> Table:
+    """The rows, clipped as those that the model was first fitted to. Raises ValueError if nothing tells where to clip."""
+    if state.scalings:
+        if not state.scalings[0].clipped:
+            return table
+        rows = clip_columns(table.features[:], state.scalings[0].clipped)
+        return table.with_rows(rows, table.labels)
+    if options.scaling not in ("auto", "range"):
+        raise ValueError(
+            f"the first rows of many do not tell where to clip, so that partial_fit cannot begin with "
+            f"scaling={options.scaling!r}: use 'range' or 'auto', or call fit with many rows first"
+        )
+    return table
 
 
 def train_part(

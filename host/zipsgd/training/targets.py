@@ -1,17 +1,18 @@
 """The targets of the heads: numbers for regression, +-1 for each class for classification."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError, Scaling, Table, class_name
-from zipsgd.protocol.numbers import LABEL_FRAC, LABEL_ONE
+from zipsgd.data.spread import INNER_SHARE, far, inner
+from zipsgd.protocol.numbers import LABEL_FRAC, LABEL_ONE, MODEL_INT
 
 from .objective import Objective
 
-__all__ = ["Labels", "Targets", "classes_of"]
+__all__ = ["Labels", "Targets", "classes_of", "label_ends"]
 
 _Float = npt.NDArray[np.float64]
 _Int = npt.NDArray[np.int64]
@@ -19,6 +20,11 @@ _Int = npt.NDArray[np.int64]
 _MOST_CLASSES = 1000
 _FEW_CLASSES = 20
 """Up to this many distinct labels are taken for classes, however few rows there are."""
+
+_ROOM = 0.9 * (1 << MODEL_INT)
+"""Weights up to this fit: the range of a weight ends at 2^MODEL_INT."""
+_TARGET = 0.5 * (1 << MODEL_INT)
+"""Weights that do not fit are made at most this large."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +93,17 @@ class Targets:
         Labels in their own units.
     centre, spread : tuple of float
         Scaling of each head.
+    clipped : tuple of int
+        Number of labels of each head that are clipped.
     """
 
     labels: Labels
     centre: tuple[float, ...]
     spread: tuple[float, ...]
+    clipped: tuple[int, ...]
 
     @classmethod
-    def fit(cls, labels: Labels, objective: Objective) -> "Targets":
+    def fit(cls, labels: Labels, objective: Objective, *, clip: bool = False) -> "Targets":
         """Choose the scaling: numbers to [-1, 1], and classes as the loss requires.
 
         Parameters
@@ -103,6 +112,8 @@ class Targets:
             Labels in their own units.
         objective : Objective
             The loss.
+        clip : bool
+            Clip numbers far beyond all others, see :func:`label_ends`.
 
         Returns
         -------
@@ -116,17 +127,40 @@ class Targets:
         """
         if labels.numbers is not None:
             spread = objective.scale if objective.polynomial else (1 << LABEL_FRAC) / LABEL_ONE
-            return cls(labels, (0.0,) * labels.heads, (spread,) * labels.heads)
-        centres, spreads = [], []
+            return cls(labels, (0.0,) * labels.heads, (spread,) * labels.heads, (0,) * labels.heads)
+        centres, spreads, clipped = [], [], []
         for target in labels.values.T:
-            low, high = float(target.min()), float(target.max())
-            centre = float(np.clip(target.mean(), low, high))
+            ends = label_ends(target) if clip else None
+            low, high = ends or (float(target.min()), float(target.max()))
+            kept = target if ends is None else np.clip(target, low, high)
+            centre = float(np.clip(kept.mean(), low, high))
             spread = max(high - centre, centre - low) or 1.0
             if not np.isfinite(spread):
                 raise DataError("y: values near the largest float64; divide them by a constant first")
             centres.append(centre)
             spreads.append(spread)
-        return cls(labels, tuple(centres), tuple(spreads))
+            clipped.append(int(np.count_nonzero((target < low) | (target > high))))
+        return cls(labels, tuple(centres), tuple(spreads), tuple(clipped))
+
+    def with_room(self, weights: _Float) -> "Targets":
+        """Make room for large weights: widen the spread of labels by a power of two, which shrinks all weights.
+
+        A label loses a bit of 16 for each doubling. Nothing changes where the weights fit.
+
+        Parameters
+        ----------
+        weights : _Float of shape (features, heads)
+            The weights to expect with this scaling.
+
+        Returns
+        -------
+        Targets
+            The same labels, perhaps with a larger spread.
+        """
+        most = np.abs(weights).max(axis=0)
+        doublings = np.ceil(np.log2(np.where(most > _ROOM, most / _TARGET, 1.0)))
+        wider = tuple(spread * 2.0 ** int(k) for spread, k in zip(self.spread, doublings, strict=True))
+        return replace(self, spread=wider)
 
     def scaled(self, labels: Labels) -> _Float:
         """Scale other labels in the same way.
@@ -157,6 +191,28 @@ class Targets:
             Scalings of columns and labels.
         """
         return tuple(columns.with_labels(*label) for label in zip(self.centre, self.spread, strict=True))
+
+
+def label_ends(values: _Float) -> tuple[float, float] | None:
+    """The range of labels without those far beyond all others.
+
+    Parameters
+    ----------
+    values : _Float of shape (rows,)
+        Labels.
+
+    Returns
+    -------
+    tuple of float or None
+        Least and greatest label to keep: as far from the mean of the others as these reach from end to end. None if no label
+        is more than 20 times as far out as nearly all others.
+    """
+    column = values[:, None]
+    least, most = values.min(), values.max()
+    if not far(column, np.array([least]), np.array([most]))[0]:
+        return None
+    low, high, mean = (float(each[0]) for each in inner(column, INNER_SHARE))
+    return max(float(least), mean - (high - low)), min(float(most), mean + (high - low))
 
 
 def classes_of(table: Table) -> tuple[npt.NDArray[Any], _Int]:

@@ -61,6 +61,10 @@ class Task:
         The labels of the classes in ascending order; empty for regression.
     memory : int
         Bytes for values and for packed samples that wait to be sent.
+    kind : str
+        Kind of the scaling of columns, see :data:`zipsgd.data.scaling_kinds.KINDS`.
+    coarse : tuple of str
+        Columns most of whose values share a level, so that rounding them adds far more than the residuals' own variance.
     """
 
     table: Table
@@ -75,6 +79,8 @@ class Task:
     shares: _Float | None
     classes: tuple[float, ...] | tuple[str, ...]
     memory: int
+    kind: str
+    coarse: tuple[str, ...]
 
     @property
     def heads(self) -> int:

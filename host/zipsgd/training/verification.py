@@ -15,7 +15,7 @@ from zipsgd.protocol.formats import Build
 
 from .api import train_task
 from .guard import ConvergenceWarning, describe
-from .opening import opened
+from .opening import has_levels, opened
 from .options import Options
 from .preparation import prepare
 from .result import Result
@@ -110,10 +110,12 @@ def verify(
     DataError, LimitError, ValueError, DeviceError
         See :func:`zipsgd.train`.
     """
-    task = prepare(X, y, options, **prepared)
     wanted = [BackendOptions(each) if isinstance(each, str) else each for each in backends]
     if len(wanted) != 2:
         raise ValueError(f"two backends are compared, not {len(wanted)}")
+    options = options or Options()
+    fits = all(has_levels(each, options.base_bits) for each in wanted)
+    task = prepare(X, y, options, **prepared, has_levels=fits)
     build = next((each.build for each in wanted if each.build is not None), None)
     used: dict[int, Backend] = {}
     with ExitStack() as stack:
