@@ -86,15 +86,15 @@ def rows_of(file: Iterable[str], delimiter: str | None, first: int = 1) -> Itera
         lines.between = True
 
 
-def uncommented(cells: list[str], delimiter: str | None, decimal: str = ".") -> list[str]:
+def uncommented(row: Row, delimiter: str | None, decimal: str) -> list[str]:
     """The cells of a row that precede a comment at its end: a ``#`` behind a number or, between blanks, in front of a cell.
 
-    So a text such as ``12 High Street #5`` has no comment.
+    So a text such as ``12 High Street #5`` has no comment, and neither has a quoted cell.
 
     Parameters
     ----------
-    cells : list of str
-        All cells.
+    row : Row
+        The row.
     delimiter : str or None
         What separates them; None for blanks.
     decimal : str
@@ -105,8 +105,11 @@ def uncommented(cells: list[str], delimiter: str | None, decimal: str = ".") -> 
     list of str
         The cells; all of them if there is no comment.
     """
+    cells = row.cells
     for place, cell in enumerate(cells):
         number, mark, _ = cell.partition("#")
+        if mark and f'"{cell}' in row.text:
+            continue
         if mark and not number and delimiter is None and place:
             return cells[:place]
         if mark and number_of(number.rstrip(), decimal) is not None:
