@@ -189,7 +189,9 @@ def _is_header(first: Row, rest: Sequence[Row], decimal: str) -> bool:
         for kind, column in zip(kinds, columns)
     )
     numbers = [cell for cell, kind in zip(cells, kinds) if kind is Kind.NUMBER]
-    return named and (2 * texts >= len(filled) or _consecutive(numbers))
+    if not named or not all(cell.isdecimal() for cell in numbers):
+        return False
+    return 2 * texts >= len(filled) or _consecutive(numbers)
 
 
 def _commented_header(
@@ -226,8 +228,8 @@ def layout_of(path: Path, name: str, header: bool | None) -> Layout:
     The first row is a header in one of these cases, and otherwise data. Missing values are no sign of a header.
 
     * All of its cells are text.
-    * A cell is text where the rows below have numbers, and at least half of its cells are text or the others are consecutive
-      whole numbers (``id,2019,2020``).
+    * A cell is text where the rows below have numbers, the others are whole numbers, and at least half of its cells are text
+      or the others are consecutive (``id,2019,2020``).
     * Its cells are three or more consecutive whole numbers from 0 on or from a year on (``0,1,2`` or ``2019,2020,2021``; the
       first cell may be empty), and those of the next row are not consecutive.
     * Its cells are all quoted, and those of the next row are not.

@@ -20,7 +20,7 @@ class Row(NamedTuple):
     cells : list of str
         Its cells, without quotes and without blanks around them.
     text : str
-        Its line; of a row with line ends in quotes, the last one.
+        Its line; of a row with line ends in quotes, its lines.
     """
 
     line: int
@@ -36,7 +36,7 @@ class _Lines:
         self._blanks = blanks
         self.between = True
         self.line = first
-        self.text = ""
+        self.texts: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -47,8 +47,8 @@ class _Lines:
                 bare = line.lstrip(" ")
                 if not bare.strip() or bare[0] in "#@":
                     continue
-                self.between, self.line = False, number
-            self.text = line
+                self.between, self.line, self.texts = False, number, []
+            self.texts.append(line)
             return " ".join(line.split()) + "\n" if self._blanks and '"' not in line else line
         raise StopIteration
 
@@ -80,9 +80,10 @@ def rows_of(file: Iterable[str], delimiter: str | None, first: int = 1) -> Itera
     lines = _Lines(file, first, delimiter is None)
     reader = csv.reader(lines, delimiter=delimiter or " ", skipinitialspace=True)
     for cells in reader:
-        if delimiter is None and len(cells) > 1 and lines.text.rstrip("\r\n")[-1:] in (" ", "\t"):
+        text = "".join(lines.texts)
+        if delimiter is None and len(cells) > 1 and text.rstrip("\r\n")[-1:] in (" ", "\t"):
             cells.pop()
-        yield Row(lines.line, [cell.strip() for cell in cells], lines.text)
+        yield Row(lines.line, [cell.strip() for cell in cells], text)
         lines.between = True
 
 
