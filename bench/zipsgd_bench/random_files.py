@@ -161,7 +161,14 @@ def _csv(random: Random) -> Case:
     ).encode()
     kept = [i for i in range(len(names)) if i != note]
     label = random.randrange(columns)
-    options: dict[str, Any] = {"header": headed, "format": "csv", "label": kept[label]}
+    options: dict[str, Any] = {"format": "csv", "label": kept[label]}
+    # A first row of data that is broken, or quoted by chance, looks like a header
+    if (
+        random.random() < 0.5
+        or dialect.quoting == 0.3
+        or (fault is not None and fault[0] == 0 and not headed)
+    ):
+        options["header"] = headed
     if note is not None:
         options["ignore"] = "note" if headed else note
     if fault is None:

@@ -73,6 +73,7 @@ def test_names_and_values(tmp_path: Path, content: str, names: str, rows: list[l
         ("5,6,7\n1,9,4\n", 2),
         ("0,2,1\n1,9,4\n", 2),
         ('"0","1"\n"5","6"\n', 2),
+        ('"5","6"\n"1\n","2"\n', 2),
         ("1,5;2,5\n3,5;4\n", 2),
         ("1 2 3\n", 1),
         ("# a note on it\n\n1,2,3,4\n", 1),
@@ -121,6 +122,7 @@ def test_pandas_index(tmp_path: Path) -> None:
         (b"gr\xf6\xdfe,b\n1,2\n", "line 1: the header is not UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
         ("1,x,3\n4,5,6\n", "line 1, column 'column 1': 'x' is not a number"),
+        ("x,1.5\n4,5\n6,7\n", "line 1, column 'column 0': 'x' is not a number"),
         (
             "a,town,y\n1,Rome,2\n2,Paris,3\n",
             "line 2, column 'town': text, such as 'Rome', 'Paris': --one-hot town makes",

@@ -218,7 +218,7 @@ def _hint_of_classes(data: str, table: Table) -> list[str]:
     """A line for labels that look like classes."""
     if data in SETS and SETS[data].classes:
         return [f"the labels of {data} are classes: --classify trains a classifier on them"]
-    if table.labels.ndim == 1 and np.unique(table.labels).size == 2:
+    if table.labels.ndim == 1 and np.unique(table.labels).size == 2 < table.labels.size:
         low, high = map(class_name, (table.labels.min(), table.labels.max()))
         return [
             f"the label {table.label_name!r} is {low} or {high}: if these are classes, --classify trains a classifier on them"

@@ -192,7 +192,7 @@ class CsvColumns:
         for row in self._rows():
             cells = row.cells
             if "#" in row.text and (len(cells) != width or self._unread(cells, numbers)):
-                bare = uncommented(cells, self.layout.delimiter, self.layout.decimal)
+                bare = uncommented(row, self.layout.delimiter, self.layout.decimal)
                 cells = bare if len(bare) == width else cells
             if len(cells) != width:
                 quote = "; a quote may be missing" * any("\n" in cell or "\r" in cell for cell in cells)

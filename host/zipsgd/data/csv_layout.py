@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .arrays import column_names
-from .cells import Kind, kind_of, number_of
+from .cells import Kind, has_decimal_comma, kind_of, number_of
 from .csv_rows import Row, rows_of, uncommented
 from .errors import DataError
 from .source import open_bytes
@@ -138,22 +138,24 @@ def _majority(cells: Sequence[str], decimal: str) -> Kind:
 
 
 def _decimal(rows: Sequence[Row], delimiter: str | None) -> str:
-    """The decimal mark: a comma if more cells are numbers with it than with a point, unless commas separate the cells."""
-    cells = [cell for row in rows for cell in uncommented(row.cells, delimiter, ",")]
+    """The decimal mark: a comma if as many cells are numbers with it as with a point, unless commas separate the cells."""
+    cells = [cell for row in rows for cell in uncommented(row, delimiter, ",")]
+    if delimiter == "," or not any(map(has_decimal_comma, cells)):
+        return "."
     commas, points = (sum(number_of(cell, mark) is not None for cell in cells) for mark in ",.")
-    return "," if delimiter != "," and commas > points else "."
+    return "," if commas >= points else "."
 
 
 def _width(rows: Sequence[Row], delimiter: str | None, decimal: str) -> int:
     """Number of columns: that of the first row, without a comment at its end unless rows without comments have as many."""
-    raw, bare = len(rows[0].cells), len(uncommented(rows[0].cells, delimiter, decimal))
+    raw, bare = len(rows[0].cells), len(uncommented(rows[0], delimiter, decimal))
     plain = {len(row.cells) for row in rows if "#" not in row.text}
     return raw if raw in plain and bare not in plain else bare
 
 
 def _trimmed(rows: Sequence[Row], width: int, delimiter: str | None, decimal: str) -> list[Row]:
     """The rows, without comments at the ends of those that have ``width`` cells before them."""
-    bare = [uncommented(row.cells, delimiter, decimal) for row in rows]
+    bare = [uncommented(row, delimiter, decimal) for row in rows]
     return [row._replace(cells=cells) if len(cells) == width else row for row, cells in zip(rows, bare)]
 
 
@@ -187,7 +189,9 @@ def _is_header(first: Row, rest: Sequence[Row], decimal: str) -> bool:
         for kind, column in zip(kinds, columns)
     )
     numbers = [cell for cell, kind in zip(cells, kinds) if kind is Kind.NUMBER]
-    return named and (2 * texts >= len(filled) or _consecutive(numbers))
+    if not named or not all(cell.isdecimal() for cell in numbers):
+        return False
+    return 2 * texts >= len(filled) or _consecutive(numbers)
 
 
 def _commented_header(
@@ -224,8 +228,8 @@ def layout_of(path: Path, name: str, header: bool | None) -> Layout:
     The first row is a header in one of these cases, and otherwise data. Missing values are no sign of a header.
 
     * All of its cells are text.
-    * A cell is text where the rows below have numbers, and at least half of its cells are text or the others are consecutive
-      whole numbers (``id,2019,2020``).
+    * A cell is text where the rows below have numbers, the others are whole numbers, and at least half of its cells are text
+      or the others are consecutive (``id,2019,2020``).
     * Its cells are three or more consecutive whole numbers from 0 on or from a year on (``0,1,2`` or ``2019,2020,2021``; the
       first cell may be empty), and those of the next row are not consecutive.
     * Its cells are all quoted, and those of the next row are not.

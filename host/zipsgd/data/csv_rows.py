@@ -20,7 +20,7 @@ class Row(NamedTuple):
     cells : list of str
         Its cells, without quotes and without blanks around them.
     text : str
-        Its line; of a row with line ends in quotes, the last one.
+        Its line; of a row with line ends in quotes, its lines.
     """
 
     line: int
@@ -36,7 +36,7 @@ class _Lines:
         self._blanks = blanks
         self.between = True
         self.line = first
-        self.text = ""
+        self.texts: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -47,8 +47,8 @@ class _Lines:
                 bare = line.lstrip(" ")
                 if not bare.strip() or bare[0] in "#@":
                     continue
-                self.between, self.line = False, number
-            self.text = line
+                self.between, self.line, self.texts = False, number, []
+            self.texts.append(line)
             return " ".join(line.split()) + "\n" if self._blanks and '"' not in line else line
         raise StopIteration
 
@@ -80,21 +80,22 @@ def rows_of(file: Iterable[str], delimiter: str | None, first: int = 1) -> Itera
     lines = _Lines(file, first, delimiter is None)
     reader = csv.reader(lines, delimiter=delimiter or " ", skipinitialspace=True)
     for cells in reader:
-        if delimiter is None and len(cells) > 1 and lines.text.rstrip("\r\n")[-1:] in (" ", "\t"):
+        text = "".join(lines.texts)
+        if delimiter is None and len(cells) > 1 and text.rstrip("\r\n")[-1:] in (" ", "\t"):
             cells.pop()
-        yield Row(lines.line, [cell.strip() for cell in cells], lines.text)
+        yield Row(lines.line, [cell.strip() for cell in cells], text)
         lines.between = True
 
 
-def uncommented(cells: list[str], delimiter: str | None, decimal: str = ".") -> list[str]:
+def uncommented(row: Row, delimiter: str | None, decimal: str) -> list[str]:
     """The cells of a row that precede a comment at its end: a ``#`` behind a number or, between blanks, in front of a cell.
 
-    So a text such as ``12 High Street #5`` has no comment.
+    So a text such as ``12 High Street #5`` has no comment, and neither has a quoted cell.
 
     Parameters
     ----------
-    cells : list of str
-        All cells.
+    row : Row
+        The row.
     delimiter : str or None
         What separates them; None for blanks.
     decimal : str
@@ -105,8 +106,11 @@ def uncommented(cells: list[str], delimiter: str | None, decimal: str = ".") -> 
     list of str
         The cells; all of them if there is no comment.
     """
+    cells = row.cells
     for place, cell in enumerate(cells):
         number, mark, _ = cell.partition("#")
+        if mark and f'"{cell}' in row.text:
+            continue
         if mark and not number and delimiter is None and place:
             return cells[:place]
         if mark and number_of(number.rstrip(), decimal) is not None:
