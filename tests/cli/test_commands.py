@@ -288,7 +288,10 @@ def test_verify_tells_a_difference(run, csv, monkeypatch):
         (("train", "diabetes", "--level-planes", "5"), "level_p_max must be in 0..4"),
         (("train", "diabetes", "--backend", "/dev/x", "--level-planes", "2"), "has one already"),
         (("train", "diabetes", "--lanes", "3"), "lanes"),
-        (("train", "diabetes", "--max-features", "8"), "there are 10 columns, and this build takes 7, besides the intercept"),
+        (
+            ("train", "diabetes", "--max-features", "8"),
+            "there are 10 columns, and this build takes 7, besides the intercept",
+        ),
         (("train", "diabetes", "--batch-size", "5000"), "batch_size must be in 1..4096"),
         (("train", "diabetes", "--trace", "x.vcd"), "only a virtual board writes a waveform"),
         (("train", "diabetes", "--baud", "9600"), "the backend emulator has no link"),

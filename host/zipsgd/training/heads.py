@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import Backend, EpochResult
 from zipsgd.golden.run import RunConfig
+from zipsgd.protocol.samples import heads_of_passes
 
 from .refetching import epoch_with_refetching
 from .task import Task
@@ -66,12 +68,12 @@ class Heads:
 
     def __init__(self, task: Task, backend: Backend) -> None:
         self._task, self._backend = task, backend
-        count, features, build = task.heads, task.config.features, backend.build
-        size = max(1, min(count, build.heads, build.max_chunks // build.chunks(features)))
         self.refetches = bool(task.config.refetch)
+        sizes = heads_of_passes(backend.build, task.config.features, task.heads)
         if self.refetches or task.config.ball:
-            size = 1
-        self._passes = [self._pass(slice(start, min(start + size, count))) for start in range(0, count, size)]
+            sizes = [1] * task.heads
+        ends = list(accumulate(sizes))
+        self._passes = [self._pass(slice(end - size, end)) for size, end in zip(sizes, ends)]
         self._goes_on = False  # whether the backend holds the model that the next epoch begins with
 
     def _pass(self, part: slice) -> _Pass:

@@ -168,11 +168,6 @@ class Result(ABC):
         """The final loss or the accuracy on the training rows, as text for users."""
 
     @property
-    def labels(self) -> int:
-        """int: Numbers of labels of a row: one, or one for each output of a regression."""
-        return 1
-
-    @property
     @abstractmethod
     def spoilt_by(self) -> list[str]:
         """list of str: The flags which mean that the model differs from what exact arithmetic would give."""
@@ -284,11 +279,6 @@ class RegressionResult(Result):
     def several(self) -> bool:
         """bool: Whether there are several outputs."""
         return isinstance(self.intercept, list)
-
-    @property
-    def labels(self) -> int:
-        """int: Number of outputs, see :attr:`Result.labels`."""
-        return len(self.intercept) if self.several else 1
 
     def predict(self, features: Any) -> _Float:
         """Predictions in the label's units, shape (rows,) or (rows, outputs), see :meth:`Result.predict`."""
