@@ -69,8 +69,7 @@ class Result(ABC):
     flags, last_flags : list of str
         Names of the places where values were saturated: in any epoch, and in the last epoch.
     sample_bytes : int
-        Bytes of packed samples that were sent to the device, or that a device would have received, over all epochs: labels,
-        and planes with their padding.
+        Bytes of packed samples over all epochs, see :class:`zipsgd.backends.EpochResult`.
     cycles, plane_cycles, starved_cycles, link_bytes : int or None
         Counts over all epochs, see :class:`zipsgd.backends.EpochResult`; None without a device.
     rows : int
@@ -195,12 +194,7 @@ class Result(ABC):
         Parameters
         ----------
         path : str or Path
-            The file.
-
-        Raises
-        ------
-        OutputError
-            The file cannot be written.
+            The file. OutputError is raised if it cannot be written.
         """
         write_file(path, json.dumps({"format": self.FORMAT, **self.as_dict()}, indent=1) + "\n")
 
