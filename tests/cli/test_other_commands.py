@@ -235,3 +235,30 @@ def test_no_command_prints_the_help(run):
     status, text, _ = run()
     assert status == 0
     assert "zipsgd train cadata" in text
+
+
+def test_a_board_is_predicted_before_it_is_built(run, tmp_path, refused):
+    """With a pass for each class, as the build has one head."""
+    status, text, _ = run("report", "icebreaker", "--data", "digits")
+    lines = {" ".join(line.split()) for line in text.splitlines()}
+    assert status == 0
+    assert {"heads 10", "passes 10", "bytes_per_sample 380", "hinge 1"} <= lines
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,y\n" + "".join(f"{row},{row % 5},{row % 3}\n" for row in range(30)))
+    status, text, err = run("report", "icebreaker", "--data", path)
+    assert status == 0
+    assert "passes 1" in {" ".join(line.split()) for line in text.splitlines()}
+    assert "predicted for one model: if the 3 labels are classes, say --classify" in err
+    status, text, err = run("report", "icebreaker", "--data", path, "--classify")
+    assert (status, err) == (0, "")
+    assert "passes 3" in {" ".join(line.split()) for line in text.splitlines()}
+    refused(run("report", tmp_path / "none"), "no report of a build in")
+    refused(run("report", "nowhere"), "no such board; boards: icebreaker")
+
+
+def test_data_that_do_not_fit_a_board_are_said(run, tmp_path, refused):
+    path = tmp_path / "wide.csv"
+    path.write_text("\n".join(",".join(["1"] * 1101) for _ in range(4)) + "\n")
+    refused(
+        run("report", "icebreaker", "--data", path), "there are 1,100 columns, and this build takes 1,023"
+    )

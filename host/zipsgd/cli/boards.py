@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zipsgd.data import load
+from zipsgd.data import SETS, load
 from zipsgd.extras import extra
+from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import MOST_HEADS
+from zipsgd.protocol.run import Loss
 
 from .command import Commands, add_command, check_output
 from .progress import messages
@@ -28,6 +31,7 @@ _BUILD_EXAMPLES = """\
 _REPORT_EXAMPLES = """\
   zipsgd report build/icebreaker
   zipsgd report build/icebreaker --data mnist49 --base-bits 4 --link-baud 12000000
+  zipsgd report ulx3s-85f --data my.csv --classify       before anything is built
 """
 _REPORT_KEYS = ("board", "build", "link_baud", "predicted_epoch")
 _BUILT_KEYS = (
@@ -41,7 +45,17 @@ _BUILT_KEYS = (
     "bitstream",
 )
 """What a report contains only after the tools have run."""
-_EPOCH_KEYS = ("samples", "features", "base_planes", "up_planes", "batch", "heads", "degree", "fast_memory")
+_EPOCH_KEYS = (
+    "samples",
+    "features",
+    "base_planes",
+    "up_planes",
+    "batch",
+    "heads",
+    "classes",
+    "degree",
+    "fast_memory",
+)
 
 
 def add(commands: Commands) -> None:
@@ -105,7 +119,11 @@ def add(commands: Commands) -> None:
         "Figures that a tool did not report are shown as missing.",
         examples=_REPORT_EXAMPLES,
     )
-    report.add_argument("file", type=Path, help="a build.json, or the folder that contains it")
+    report.add_argument(
+        "file",
+        type=Path,
+        help="a build.json, the folder that contains it, or the name of a board, for its default build",
+    )
     _add_epoch(report).add_argument(
         "--link-baud",
         type=int,
@@ -120,6 +138,12 @@ def _add_epoch(command: argparse.ArgumentParser) -> Any:
         "predicted epoch", "an epoch of California housing, unless --data is given"
     )
     group.add_argument("--data", help="a file or a named set, as for 'zipsgd train'")
+    group.add_argument(
+        "--classify",
+        action="store_true",
+        help="each distinct label is a class, with a model of its own if there are more than two (default: for a named set of "
+        "classes)",
+    )
     group.add_argument(
         "--base-bits", type=int, default=2, metavar="P", help="base bits of a value (default %(default)s)"
     )
@@ -136,17 +160,34 @@ def _add_epoch(command: argparse.ArgumentParser) -> Any:
     return group
 
 
-def _epoch(arguments: argparse.Namespace) -> dict[str, Any] | None:
+def _epoch(arguments: argparse.Namespace, build: Build) -> dict[str, Any] | None:
     """The arguments of ``predict_epoch`` for the data of --data; None without --data."""
     if arguments.data is None:
         return None
     table = load(arguments.data)
+    classify = arguments.classify or (arguments.data in SETS and SETS[arguments.data].classes)
+    heads = 1 if table.labels.ndim == 1 else table.labels.shape[1]
+    found = len(set(table.labels.ravel().tolist()))
+    if classify:
+        heads = 1 if found == 2 else found
+    config = RunConfig(
+        table.features.shape[1] + 1,
+        arguments.base_bits,
+        arguments.samples_per_value,
+        arguments.batch_size,
+        loss=Loss.SQUARED_HINGE if classify else Loss.SQUARED,
+    )
+    config.check(build, len(table.labels))
+    if not classify and 1 < found <= MOST_HEADS and not (table.labels % 1).any():
+        messages().print(f"predicted for one model: if the {found} labels are classes, say --classify")
     return {
-        "samples": table.labels.size,
-        "features": table.features.shape[1] + 1,
-        "base_planes": arguments.base_bits,
-        "up_planes": arguments.samples_per_value,
-        "batch": arguments.batch_size,
+        "samples": len(table.labels),
+        "features": config.features,
+        "base_planes": config.p,
+        "up_planes": config.m,
+        "batch": config.batch,
+        "heads": heads,
+        "classes": classify,
     }
 
 
@@ -173,6 +214,16 @@ def run_boards(arguments: argparse.Namespace) -> int:
     ]
     print("\n".join(aligned(rows)))
     return 0
+
+
+def _stock(name: str) -> dict[str, Any]:
+    """What a report says of a board's default build before it is made."""
+    boards = _boards()
+    if name not in boards:
+        raise ValueError(f"there is no such file, and no such board; boards: {', '.join(boards)}")
+    from zipsgd_hw.boards import stock_report
+
+    return stock_report(boards[name])
 
 
 def _changes(settings: list[str]) -> dict[str, int]:
@@ -205,18 +256,19 @@ def run_build(arguments: argparse.Namespace) -> int:
     boards = _boards()
     if arguments.board not in boards:
         raise ValueError(f"no board {arguments.board!r}; boards: {', '.join(boards)}")
-    from zipsgd_hw.boards import build_board
+    from zipsgd_hw.boards import build_board, changed_build
 
     folder = arguments.out or Path("build") / arguments.board
     check_output(folder, folder=True)
+    changes = _changes(arguments.set)
     report = build_board(
         arguments.board,
         seeds=arguments.seeds or (None if arguments.seed is None else [arguments.seed]),
         sweep=arguments.seeds is not None,
-        changes=_changes(arguments.set),
+        changes=changes,
         baud=arguments.baud,
         out_dir=folder,
-        epoch=_epoch(arguments),
+        epoch=None if arguments.data is None else _epoch(arguments, changed_build(arguments.board, changes)),
         prepare_only=arguments.prepare_only,
         progress=messages().print,
     )
@@ -229,14 +281,18 @@ def run_report(arguments: argparse.Namespace) -> int:
     """Print the report of a build, see :func:`zipsgd.cli.main.main`."""
     path = arguments.file / "build.json" if arguments.file.is_dir() else arguments.file
     try:
-        report = json.loads(path.read_text())
+        report = (
+            _stock(path.name)
+            if path == Path(path.name) and not path.exists()
+            else json.loads(path.read_text())
+        )
         missing = [key for key in _REPORT_KEYS if key not in report]
         if missing:
             raise ValueError(f"it has no {', '.join(missing)}")
         build = Build(**report["build"])
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"no report of a build in {path}: {error}; 'zipsgd build' writes one") from None
-    epoch = _epoch(arguments)
+    epoch = _epoch(arguments, build)
     if epoch is not None or arguments.link_baud is not None:
         _boards()  # raises an error that says what to install
         from zipsgd_hw.boards import predict_epoch

@@ -17,7 +17,7 @@ from .guard import describe
 from .options import Options
 from .plots import plot_comparison
 from .preparation import prepare
-from .result import Result
+from .result import RegressionResult, Result
 from .task import Task
 
 __all__ = ["Comparison", "compare", "compare_task", "save_report", "summary"]
@@ -145,7 +145,8 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
         more = result.build["p_max"] + result.bits_per_value - result.options["base_bits"]
         told += f", and {more} more of the {share:.1%} of samples that came again"
     moved = result.sample_bytes / (result.rows * epochs)
-    in_float = _FLOAT_BYTES * (len(result.columns) + result.labels)
+    labels = len(result.intercept) if isinstance(result, RegressionResult) and result.several else 1
+    in_float = _FLOAT_BYTES * (len(result.columns) + labels)
     lines.append(
         f"{told}: {moved:.4g} bytes a row with labels and padding; float32 moves {in_float:,}, {in_float / moved:.1f} times as "
         f"many"

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import Backend, EpochResult
 from zipsgd.golden.run import RunConfig
+from zipsgd.protocol.samples import heads_of_passes
 
 from .refetching import epoch_with_refetching
 from .task import Task
@@ -78,15 +80,14 @@ class Heads:
     """
 
     def __init__(self, task: Task, backend: Backend) -> None:
-        self._backend = backend
-        count, features, build = task.heads, task.config.features, backend.build
-        size = max(1, min(count, build.heads, build.max_chunks // build.chunks(features)))
+        self._task, self._backend = task, backend
         self.refetches = bool(task.config.refetch)
+        sizes = heads_of_passes(backend.build, task.config.features, task.heads)
         if self.refetches or task.config.ball:
-            size = 1
-        parts = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+            sizes = [1] * task.heads
+        ends = list(accumulate(sizes))
+        parts = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
         self._passes = [_Pass(part, _config(task, part)) for part in parts]
-        self._task = task
         # The model that the backend holds, and the epoch that it begins next
         self._held: tuple[_Int, int] | None = None
 

@@ -55,8 +55,7 @@ class Result(ScalingRecord, ABC):
     flags, last_flags : list of str
         Names of the places where values were saturated: in any epoch, and in the last epoch.
     sample_bytes : int
-        Bytes of packed samples that were sent to the device, or that a device would have received, over all epochs: labels,
-        and planes with their padding.
+        Bytes of packed samples over all epochs, see :class:`zipsgd.backends.EpochResult`.
     cycles, plane_cycles, starved_cycles, link_bytes : int or None
         Counts over all epochs, see :class:`zipsgd.backends.EpochResult`; None without a device.
     rows : int
@@ -162,11 +161,6 @@ class Result(ScalingRecord, ABC):
     def outcome(self) -> str:
         """The final loss or the accuracy on the training rows, as text for users."""
 
-    @property
-    def labels(self) -> int:
-        """int: Numbers of labels of a row: one, or one for each output of a regression."""
-        return 1
-
     @abstractmethod
     def texts(self, predictions: npt.NDArray[Any]) -> Iterable[str]:
         """Format predictions as lines of text, see :meth:`predict` for the argument."""
@@ -190,12 +184,7 @@ class Result(ScalingRecord, ABC):
         Parameters
         ----------
         path : str or Path
-            The file.
-
-        Raises
-        ------
-        OutputError
-            The file cannot be written.
+            The file. OutputError is raised if it cannot be written.
         """
         write_file(path, json.dumps({"format": self.FORMAT, **self.as_dict()}, indent=1) + "\n")
 
@@ -279,11 +268,6 @@ class RegressionResult(Result):
     def several(self) -> bool:
         """bool: Whether there are several outputs."""
         return isinstance(self.intercept, list)
-
-    @property
-    def labels(self) -> int:
-        """int: Number of outputs, see :attr:`Result.labels`."""
-        return len(self.intercept) if self.several else 1
 
     def predict(self, features: Any) -> _Float:
         """Predictions in the label's units, shape (rows,) or (rows, outputs), see :meth:`Result.predict`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zipsgd.output import write_file
-from zipsgd.protocol.formats import BuildError
+from zipsgd.protocol.formats import Build, BuildError
 from zipsgd_hw.link.physical import Uart
 
 from .board import Board
@@ -21,7 +21,7 @@ from .report import fmax_margin, utilisation
 from .synthesis import AFTER_READ, AFTER_SYNTHESIS, STATISTICS
 from .toolchain import BuildFailed, run_tool, tool_version
 
-__all__ = ["BuildFailed", "build_board"]
+__all__ = ["BuildFailed", "build_board", "changed_build", "stock_report"]
 
 _REPORT = "build.json"
 _MORE_SEEDS = range(1, 9)
@@ -87,6 +87,59 @@ def _identity(board: Board) -> dict[str, Any]:
     }
 
 
+def changed_build(name: str, changes: Mapping[str, int]) -> Build:
+    """The build of a board with other parameters.
+
+    Parameters
+    ----------
+    name : str
+        A name of :data:`.BOARDS`.
+    changes : Mapping of str to int
+        Parameters that differ from the board's own, by name.
+
+    Returns
+    -------
+    Build
+        The build.
+
+    Raises
+    ------
+    KeyError
+        There is no such board.
+    BuildError
+        ``changes`` has a name that is no parameter, or values that make no build.
+    """
+    return _changed(name, changes, None).build
+
+
+def stock_report(board: Board) -> dict[str, Any]:
+    """What the report of a board's default build says before it is made.
+
+    Parameters
+    ----------
+    board : Board
+        The board.
+
+    Returns
+    -------
+    dict of str to Any
+        Board, build, rate of the link, and the predicted epoch of California housing.
+    """
+    return {
+        "board": board.name,
+        "device": board.device,
+        "build": board.build.as_dict(),
+        "link_baud": board.link.baud,
+        "predicted_epoch": _predicted(board, CALIFORNIA),
+    }
+
+
+def _predicted(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
+    return predict_epoch(
+        board.build, **{"link_baud": board.link.baud, "fast_memory": board.family.fast_memory, **epoch}
+    )
+
+
 def _prepared(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
     """The report before the tools have run."""
     build = board.build
@@ -98,9 +151,7 @@ def _prepared(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
         "plane_bandwidth_bits_per_second": build.lanes * build.clock_hz,
         "memory_blocks_estimate": memories,
         "block_rams_estimate": {"used": sum(memories.values()), "available": board.block_rams},
-        "predicted_epoch": predict_epoch(
-            build, **{"link_baud": board.link.baud, "fast_memory": board.family.fast_memory, **epoch}
-        ),
+        "predicted_epoch": _predicted(board, epoch),
         "tried_on_hardware": board.tried,
         "seed": None,
         "clocks": None,

@@ -5,7 +5,7 @@ from typing import Any
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD
-from zipsgd.protocol.samples import sample_bytes
+from zipsgd.protocol.samples import heads_of_passes, sample_bytes
 from zipsgd_hw.datapath.core import TrainingCore
 from zipsgd_hw.datapath.gradient_unit import GradientUnit
 from zipsgd_hw.datapath.loss_unit import LossUnit
@@ -178,41 +178,51 @@ def predict_epoch(
     up_planes: int,
     batch: int = 16,
     heads: int = 1,
-    labels: int = 1,
+    classes: bool = False,
     degree: int = 0,
     fast_memory: bool = False,
     link_baud: int | None = None,
 ) -> dict[str, Any]:
     """Seconds of an epoch: those of the link, those of the datapath, and which is longer.
 
+    If the build has no room for all heads, they take turns, and the samples are sent once for each turn.
+
     Parameters
     ----------
     build : Build
         Build parameters.
-    samples, features, base_planes, up_planes, batch, heads, degree, fast_memory : int
+    samples, features, base_planes, up_planes, batch, degree, fast_memory : int
         As of :func:`epoch_cycles`.
-    labels : int
-        Labels of a sample: one, or one for each head.
+    heads : int
+        Models to train, one for each class or output.
+    classes : bool
+        Whether the heads are classes. A pass with all of them needs only the number of a sample's class; otherwise each head
+        has its own label.
     link_baud : int, optional
         Rate of a serial link in bits a second.
 
     Returns
     -------
     dict of str to int, float, str or None
-        The parameters, bytes and cycles of a sample, and seconds of an epoch; the link's seconds are None if no rate is known.
+        The parameters, the number of passes, bytes and cycles of a sample in all passes, and seconds of an epoch; the link's
+        seconds are None if no rate is known.
     """
-    cycles = epoch_cycles(
-        build,
-        samples=samples,
-        features=features,
-        base_planes=base_planes,
-        up_planes=up_planes,
-        batch=batch,
-        heads=heads,
-        degree=degree,
-        fast_memory=fast_memory,
-    )
-    size = sample_bytes(features, base_planes, up_planes, build.lanes, labels)
+    cycles = size = 0
+    passes = heads_of_passes(build, features, heads)
+    for together in passes:
+        cycles += epoch_cycles(
+            build,
+            samples=samples,
+            features=features,
+            base_planes=base_planes,
+            up_planes=up_planes,
+            batch=batch,
+            heads=together,
+            degree=degree,
+            fast_memory=fast_memory,
+        )
+        labels = 1 if classes and together == heads else together
+        size += sample_bytes(features, base_planes, up_planes, build.lanes, labels)
     line_bytes = samples * size * _FRAME_BYTES / MAX_PAYLOAD
     link = line_bytes * _UART_BITS / link_baud if link_baud else None
     datapath = cycles / build.clock_hz
@@ -223,6 +233,8 @@ def predict_epoch(
         "up_planes": up_planes,
         "batch": batch,
         "heads": heads,
+        "classes": classes,
+        "passes": len(passes),
         "degree": degree,
         "fast_memory": fast_memory,
         "link_baud": link_baud,
