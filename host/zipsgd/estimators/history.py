@@ -35,7 +35,7 @@ def entry_of(report: EpochReport, heads: int) -> Entry:
         "samples_per_second": report.samples * heads / report.seconds,
         "bits": report.sample_bits,
     }
-    for name in ("refetched", "exact_loss", "score", "validation_loss", "validation_score"):
+    for name in ("refetched", "exact_loss", "score", "validation_loss", "validation_score", "merit"):
         if (value := getattr(report, name)) is not None:
             entry[name] = value
     return entry

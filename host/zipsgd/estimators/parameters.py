@@ -105,8 +105,9 @@ history_ : list of dict
     An entry for each epoch since training began; ``partial_fit`` keeps the last 1,000. It has ``epoch`` (counted from 1),
     ``loss`` (mean loss during the epoch over rows and models, for scaled targets), ``step_size``, ``flags`` (names of the
     places where values were saturated), ``samples``, ``seconds``, ``samples_per_second`` (over all models), ``bits`` (sent as
-    samples), ``refetched`` (share of the samples that were sent again, with refetching only), ``validation_score`` (with early
-    stopping only) and, with ``measure``, ``exact_loss``, ``score`` and ``validation_loss``. :meth:`plot_history` draws it."""
+    samples), ``refetched`` (share of the samples that were sent again, with refetching only), ``merit`` (R2 or accuracy on some
+    rows in full precision, by which a fit that goes wrong is noticed), ``validation_score`` (with early stopping only) and,
+    with ``measure``, ``exact_loss``, ``score`` and ``validation_loss``. :meth:`plot_history` draws it."""
 
 
 def documented(estimator: type[_T]) -> type[_T]:

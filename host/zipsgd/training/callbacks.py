@@ -172,6 +172,7 @@ _LOGGED = (
     "score",
     "validation_loss",
     "validation_score",
+    "merit",
     "step_size",
     "samples",
     "sample_bits",
