@@ -154,6 +154,23 @@ def test_far_labels(kind: str, clipped: int, caplog: pytest.LogCaptureFixture) -
     assert any("1 of 4,000 labels" in message for message in caplog.messages) == bool(clipped)
 
 
+def test_many_far_labels_count_where_they_are_explained() -> None:
+    """Labels that follow a feature far out are its signal; placeholders for missing labels are errors."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_000, 3))
+    far = np.arange(12) * 1000
+    y = X @ [1.0, 2, -1] + rng.normal(size=20_000)
+    y[far] = 99_999
+    task = prepare(X, y)
+    assert task.targets.clipped == (12,)
+    X[far, 0] = 400 + 40 * rng.normal(size=12)
+    y[far] = X[far] @ [1.0, 2, -1] + rng.normal(size=12)
+    task = prepare(X, y)
+    assert (task.kind, task.targets.clipped) == ("range", (0,))
+    result = train(X, y)
+    assert result.score(X, y) > 0.8
+
+
 def test_far_labels_that_cannot_be_tried_are_named(caplog: pytest.LogCaptureFixture) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 600))

@@ -2,8 +2,8 @@
 
 Clipping helps where values far out are errors or say little, and it hurts where they are the signal. So the kinds are tried:
 for each of them, least squares is fitted to one half of a sample of the rows, and scored on the other half. Rows are scored by
-their unclipped labels; those whose labels are far beyond all others are left out of the score. The choice depends on nothing
-but the data: not on bits, epochs or seed.
+their unclipped labels. Labels far beyond all others only count where they are many and are explained without clipping. The
+choice depends on nothing but the data: not on bits, epochs or seed.
 """
 
 import logging
@@ -37,6 +37,9 @@ _EQUAL = 0.002
 """R2 that differs by less is equal."""
 _NAMED = 5
 """Most columns that a message names."""
+_TAIL, _EXPLAINED = 10, 0.25
+"""So many far labels, of whose squares so large a share is explained without clipping, are a tail and no errors."""
+_TINY = np.finfo(np.float64).tiny
 _FAR_LABELS = 256
 """Most rows with labels far beyond all others that are looked at."""
 _EPOCHS, _BATCH, _BASE_BITS = 20, 16, 2
@@ -90,20 +93,25 @@ def choose_scaling(table: Table, labels: Labels, clip: float, found: Ranges) -> 
         return Choice("range")
     with np.errstate(
         over="ignore", invalid="ignore"
-    ):  # scores of what overflows are NaN, which is never better
+    ):  # what overflows has the score NaN, which is never better
         trial = _Trial(table, labels, index, clip, found)
         tried = [each for kind in _TRIED for each in trial.attempts(kind)]
-    plain = tried[0]
-    better = [each for each in tried[1:] if each.beats(plain)] or [plain]
-    most = max(each.score for each in better)
+        plain = tried[0]
+        mass = trial.counted(plain)
+        scores = [trial.score(each, mass) for each in tried]
+        better = [k for k in range(1, len(tried)) if trial.beats(tried[k], plain, mass)] or [0]
+    most = max(scores[k] for k in better)
     # Of equals, that with the smaller weights, whose range ends at 8
-    best = min((each for each in better if each.score >= most - _EQUAL), key=lambda each: each.largest)
-    choice = Choice(best.kind, best.clip_labels, best.score, plain.score)
+    first = min((k for k in better if scores[k] >= most - _EQUAL), key=lambda k: tried[k].largest, default=0)
+    choice = Choice(tried[first].kind, tried[first].clip_labels, scores[first], scores[0])
     _log.debug(
         "%s: R2 estimated from %d rows: %s",
         table.source,
         index.size,
-        ", ".join(f"{each.kind}{' (labels clipped)' * each.clip_labels} {each.score:.4f}" for each in tried),
+        ", ".join(
+            f"{each.kind}{' (labels clipped)' * each.clip_labels} {score:.4f}"
+            for each, score in zip(tried, scores, strict=True)
+        ),
     )
     if choice.kind != "range" or choice.clip_labels:
         _log.info(
@@ -137,24 +145,12 @@ def _warn_untried(table: Table, labels: Labels, found: Ranges) -> None:
 
 @dataclass(frozen=True)
 class _Attempt:
-    """A scaling that was tried: the errors of rows left out, relative to the variance of labels, and the largest weight."""
+    """A scaling that was tried: the squared errors of rows left out, shape (rows, heads), and the largest weight."""
 
     kind: str
     clip_labels: bool
-    errors: _Float
+    squares: _Float
     largest: float
-
-    @property
-    def score(self) -> float:
-        """R2 on rows left out."""
-        return 1 - float(self.errors.mean())
-
-    def beats(self, plain: "_Attempt") -> bool:
-        """Whether it explains clearly more than ``plain``, and not by chance."""
-        gains = plain.errors - self.errors
-        chance = _SIGNIFICANT * gains.std() / np.sqrt(gains.size)
-        wanted = _GAIN * ((self.kind != "range") + self.clip_labels)
-        return bool(gains.mean() > max(wanted, chance))
 
 
 class _Trial:
@@ -185,7 +181,7 @@ class _Trial:
         self._mass = np.where(self._usual, (count - outer.size) / usual.size, 1.0)
         self._rows = table.features[taken]
         centre = within[usual].mean(axis=0)
-        unit = np.maximum(np.abs(within[usual] - centre).max(axis=0), np.finfo(np.float64).tiny)
+        unit = np.maximum(np.abs(within[usual] - centre).max(axis=0), _TINY)
         self._labels, self._within = (labels.values[taken] - centre) / unit, (within[taken] - centre) / unit
 
     def attempts(self, kind: str) -> Iterator[_Attempt]:
@@ -202,21 +198,44 @@ class _Trial:
         travel = self._steps * largest_step(scaled[self._usual], _BATCH, _BASE_BITS)
         for clipped in (False, True)[: 1 + self._clips_labels]:
             labels = self._within if clipped else self._labels
-            errors, largest = self._errors(scaled.astype(np.float64), labels, travel)
-            yield _Attempt(kind, clipped, errors, largest)
+            yield _Attempt(kind, clipped, *self._squares(scaled.astype(np.float64), labels, travel))
 
-    def _errors(self, values: _Float, labels: _Float, travel: float) -> tuple[_Float, float]:
-        """Squared errors of the usual rows, each predicted by the model of the other half, and the largest weight."""
+    def _squares(self, values: _Float, labels: _Float, travel: float) -> tuple[_Float, float]:
+        """Squared errors of the rows, each predicted by the model of the other half, and the largest weight."""
         halves = np.arange(len(values)) % 2 == 0
         outputs, largest = np.empty_like(labels), 0.0
         for half in (halves, ~halves):
             model = descend(values[half], labels[half], travel, self._mass[half])
             outputs[~half] = values[~half] @ model
             largest = max(largest, float(np.abs(model).max()))
-        usual = self._usual
-        variance = self._labels[usual].var(axis=0)
+        return np.square(outputs - self._labels), largest
+
+    def counted(self, plain: _Attempt) -> _Float:
+        """How much each row counts in the score, shape (rows,).
+
+        A few far labels do not count, nor do many that ``plain`` does not explain: they are taken for errors. Many that it
+        explains are the end of a tail that says something.
+        """
+        outer = ~self._usual
+        unexplained = plain.squares[outer].sum() / max(np.square(self._labels[outer]).sum(), _TINY)
+        tail = np.count_nonzero(outer) >= _TAIL and unexplained < 1 - _EXPLAINED
+        return self._mass if tail else self._mass * self._usual
+
+    def _relative(self, squares: _Float, mass: _Float) -> _Float:
+        """Errors relative to the variance of the labels, in the mean over the heads, shape (rows,)."""
+        centre = np.average(self._labels, axis=0, weights=mass)
+        variance = np.average(np.square(self._labels - centre), axis=0, weights=mass)
         varies = variance > 0
-        if not varies.any():
-            return np.ones(1), largest
-        errors = np.square(outputs - self._labels)[usual][:, varies] / variance[varies]
-        return errors.mean(axis=1), largest
+        return np.asarray((squares[:, varies] / variance[varies]).mean(axis=1)) if varies.any() else mass * 0
+
+    def score(self, attempt: _Attempt, mass: _Float) -> float:
+        """R2 on rows left out."""
+        return 1 - float(np.average(self._relative(attempt.squares, mass), weights=mass))
+
+    def beats(self, attempt: _Attempt, plain: _Attempt, mass: _Float) -> bool:
+        """Whether an attempt explains clearly more than ``plain``, and not by chance."""
+        gains = self._relative(plain.squares - attempt.squares, mass)
+        gain = np.average(gains, weights=mass)
+        chance = np.sqrt(np.average(np.square(gains - gain), weights=mass) / np.count_nonzero(mass))
+        wanted = _GAIN * ((attempt.kind != "range") + attempt.clip_labels)
+        return bool(gain > max(wanted, _SIGNIFICANT * chance))
