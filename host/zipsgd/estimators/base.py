@@ -243,7 +243,7 @@ class BaseZip(BaseEstimator, ABC):
             del self.history_[:-_KEPT]
 
         told = self.__dict__.setdefault("_told", Callbacks(getattr(self, "_callbacks", ())))
-        run = train_part(session, self.backend, task, state, told, keep)
+        run = train_part(session, self.backend, task, state, seen.settled, told, keep)
         self._warn(run, stacklevel=4)
         return self
 
