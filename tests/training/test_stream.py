@@ -38,6 +38,8 @@ def test_running_statistics_are_those_of_all_rows(size, kind):
         squares, unit = found.values[3:]
         np.testing.assert_allclose(squares / 200 * unit**2, values.var(axis=0), rtol=1e-7)
     assert seen.rows == 200
+    assert seen.settled
+    assert not Seen.none(3, 2).with_rows(rows[:23], labels[:23]).settled
 
 
 def test_the_step_of_a_stream_is_that_of_all_rows():
@@ -82,21 +84,23 @@ def test_a_converted_model_is_the_same_model():
     old = scaling_of([1, -2], [3, 0.5], 10.0, 4.0)
     new = scaling_of([2, -2], [6, 2], 30.0, 16.0)
     state = State(np.array([[200_000, -300_000, 50_000]]), 3, (old,), UNIT, np.zeros((1, 3)))
-    moved = converted(state, (new,), LIMIT)
+    moved = converted(state, (new,), LIMIT, settled=True)
     np.testing.assert_allclose(moved.models(), state.models(), rtol=1e-4)
-    assert converted(state, state.scalings, LIMIT) is state
+    assert converted(state, state.scalings, LIMIT, settled=True) is state
 
 
 def test_a_weight_learnt_from_a_small_range_does_not_explode():
     """A column of noise whose range grows a thousandfold, while that of the labels stays."""
     old, new = scaling_of([0.0], [1e-3]), scaling_of([0.5], [1.0])
     state = State(np.array([[300_000, 100_000]]), 3, (old,), UNIT, np.zeros((1, 2)))
-    moved = converted(state, (new,), LIMIT)
+    moved = converted(state, (new,), LIMIT, settled=True)
     assert moved.words[0, 0] == 2 / UNIT
     before, after = (state.models()[0, 1], moved.models()[0, 1])  # the output at 0, the former centre
     assert after == pytest.approx(before, abs=1e-5)
+    early = converted(state, (new,), LIMIT, settled=False)
+    assert early.words[0, 0] == 300_000
     large = State(np.array([[3_000_000, 0]]), 3, (old,), UNIT, np.zeros((1, 2)))
-    assert converted(large, (new,), LIMIT).words[0, 0] == 3_000_000
+    assert converted(large, (new,), LIMIT, settled=True).words[0, 0] == 3_000_000
 
 
 def test_ranges_of_a_trained_model():
@@ -106,4 +110,5 @@ def test_ranges_of_a_trained_model():
     seen = Seen.of_model(state)
     assert seen.features.low.tolist() == [-2, 2]
     assert seen.features.high.tolist() == [4, 2]
+    assert seen.settled
     assert (seen.labels.low[0], seen.labels.high[0], seen.epochs) == (-1, 11, 2)

@@ -249,7 +249,7 @@ class BaseZip(BaseEstimator, ABC):
             del self.history_[:-_KEPT]
 
         told = self.__dict__.setdefault("_told", Callbacks(getattr(self, "_callbacks", ())))
-        self.warnings_ = train_part(session, self.backend, task, state, told, keep)
+        self.warnings_ = train_part(session, self.backend, task, state, seen.settled, told, keep)
         warn(self.warnings_, stacklevel=3)
         return self
 

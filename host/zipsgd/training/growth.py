@@ -82,12 +82,13 @@ def grown(scalings: tuple[Scaling, ...], before: Seen, now: Seen, *, numbers: bo
     )
 
 
-def converted(state: State, scalings: tuple[Scaling, ...], limit: int) -> State:
+def converted(state: State, scalings: tuple[Scaling, ...], limit: int, *, settled: bool) -> State:
     """Convert a state to grown scalings, so that the models stay the same in the units of the data.
 
     There is one exception. If ranges of columns grow and that of the labels does not, scaled weights grow. What they were
     learnt from is then a small part of the range, and may be noise. So the vector of weights grows to the length 2 at most, or
-    to its former length if that is larger: beyond, the model becomes flatter about the former centre of the columns.
+    to its former length if that is larger: beyond, the model becomes flatter about the former centre of the columns. If
+    there have been few rows, from which many models follow, it does not grow at all.
 
     Parameters
     ----------
@@ -97,6 +98,8 @@ def converted(state: State, scalings: tuple[Scaling, ...], limit: int) -> State:
         The grown scalings.
     limit : int
         Words are clipped to -limit..limit - 1.
+    settled : bool
+        Whether the models are from enough rows, see :attr:`.seen.Seen.settled`.
 
     Returns
     -------
@@ -112,8 +115,10 @@ def converted(state: State, scalings: tuple[Scaling, ...], limit: int) -> State:
             ratio = new.spread / old.spread * (old.label_spread / new.label_spread)
         ratio = np.minimum(ratio, _MOST_RATIO)
         weights = np.where(before[:-1] == 0, 0, before[:-1] * ratio)
-        most = max(float(np.linalg.norm(before[:-1])), _MOST_NEW)
-        weights *= min(1.0, most / max(float(np.linalg.norm(weights)), most))
+        known, length = float(np.linalg.norm(before[:-1])), float(np.linalg.norm(weights))
+        most = max(known, _MOST_NEW) if settled else known
+        if length > most:
+            weights *= most / length
         centre = old.label_centre + before[-1] * old.label_spread  # the output at the former centre
         moved = np.sum(weights * ((new.centre - old.centre) / new.spread))
         constant = (centre - new.label_centre) / new.label_spread + moved

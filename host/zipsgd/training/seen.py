@@ -19,6 +19,8 @@ _Float = npt.NDArray[np.float64]
 
 _SINGLE = 256
 """Most rows from which the spread is measured where rows come singly: the eigenvalue of a single row tells nothing."""
+_SEVERAL = 8
+"""Rows for each column from which a model is not arbitrary."""
 
 
 @compiled
@@ -173,6 +175,8 @@ class Seen:
         multiples of one row, and 1 / columns if all directions are alike.
     variance : float
         As in :class:`.steps.Spread`.
+    fitted : bool
+        Whether the model had been trained on a whole set before.
     """
 
     rows: int
@@ -182,6 +186,12 @@ class Seen:
     measured: int = 0
     share: float = 1.0
     variance: float = 0.0
+    fitted: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """bool: Whether a model follows from the rows: there are several for each column."""
+        return self.fitted or self.rows >= _SEVERAL * self.features.low.size
 
     @classmethod
     def none(cls, columns: int, heads: int) -> "Seen":
@@ -224,6 +234,7 @@ class Seen:
             Columns.of_ranges(first.centre - spread, first.centre + spread),
             Columns.of_ranges(centre - away, centre + away),
             float(state.epochs),
+            fitted=True,
         )
 
     def with_rows(self, features: Rows, labels: _Float) -> "Seen":

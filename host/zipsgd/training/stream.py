@@ -141,6 +141,7 @@ def train_part(
     backend: Any,
     task: Task,
     state: State,
+    settled: bool,
     callbacks: Callbacks,
     keep: Callable[[Run], None],
 ) -> list[Finding]:
@@ -156,6 +157,8 @@ def train_part(
         The rows, from :func:`next_task`.
     state : State
         The model to begin with.
+    settled : bool
+        Whether the model is from enough rows, see :attr:`.seen.Seen.settled`.
     callbacks : Callbacks
         Called as in a run, of which all parts are epochs. They are told of its begin once, and not of its end.
     keep : callable
@@ -169,7 +172,7 @@ def train_part(
     try:
         device, heads = session.use(backend, task)
         limit = 1 << (device.build.model_bits - 1)
-        run = Run(task, converted(state, task.scalings, limit), judged=False)
+        run = Run(task, converted(state, task.scalings, limit, settled=settled), judged=False)
         if not callbacks.begun:
             callbacks.begin(task, device.build)
         run.train(device, callbacks, keep, heads)
