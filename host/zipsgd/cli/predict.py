@@ -52,5 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         sys.stdout.write(text)
     if labels is not None:
-        print(f"{model.MEASURE} {model.score(features, labels):.4f} over {labels.size} rows", file=sys.stderr)
+        print(
+            f"{model.scoring.title} {model.score(features, labels):.4f} over {labels.size} rows",
+            file=sys.stderr,
+        )
     return 0

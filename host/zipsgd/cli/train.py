@@ -9,6 +9,7 @@ from zipsgd.driver import DeviceError
 from zipsgd.training.callbacks import Callback, CsvLog, TensorBoardLog
 from zipsgd.training.options import Options
 from zipsgd.training.plots import need_plots
+from zipsgd.training.scores import CLASS_SCORES, REGRESSION_SCORES
 
 from .build_options import add_backend, add_build, backends_of
 from .command import Commands, add_command, check_output
@@ -25,6 +26,7 @@ _EXAMPLES = """\
   zipsgd train my.csv --validation 0.2               and R2 on a fifth of the rows, held out
   zipsgd train digits --classify                     a classifier, with its accuracy
   zipsgd train my.csv --label species --classify --validation 0.2 --save m.json
+  zipsgd train my.csv --classify --class-weight balanced --score balanced-accuracy
   zipsgd train digits --classify --loss hinge        with another loss
   zipsgd train my.csv --label x --label y            two outputs, trained side by side
   zipsgd train my.csv --validation 0.2 --measure     and the exact loss and R2 after each epoch
@@ -55,7 +57,14 @@ def add(commands: Commands) -> None:
         "--validation",
         type=float,
         metavar="SHARE",
-        help="hold out this share of the rows, such as 0.2, and report R2 or accuracy on them",
+        help="hold out this share of the rows, such as 0.2, and report the score on them; of classes, each keeps its share",
+    )
+    command.add_argument(
+        "--score",
+        type=lambda name: name.replace("-", "_"),
+        choices=[*CLASS_SCORES, *REGRESSION_SCORES],
+        help=f"the score to report, and to watch for --patience; for regression {' or '.join(REGRESSION_SCORES)} (default "
+        f"{next(iter(REGRESSION_SCORES))}), for classes {', '.join(CLASS_SCORES)} (default {next(iter(CLASS_SCORES))})",
     )
     command.add_argument(
         "--measure",
@@ -136,6 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Imported only now, so that the help appears fast
     from zipsgd.training.api import train_task
     from zipsgd.training.comparison import compare_task, save_report, summary
+    from zipsgd.training.holdout import hold_out
     from zipsgd.training.preparation import prepare
 
     options, memory = options_of(arguments), memory_of(arguments)
@@ -152,7 +162,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress.doing(f"reading {arguments.data}")
         table, held = table_of(arguments, memory), None
         if arguments.validation is not None:
-            table, held = table.split(arguments.validation, options.seed)
+            table, held = hold_out(table, arguments.validation, options.seed, classify=options.classify)
         task = prepare(table, None, options, memory=memory)
         try:
             result = train_task(

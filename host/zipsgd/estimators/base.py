@@ -15,9 +15,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from zipsgd.data import Scaling, Table, as_features
+from zipsgd.training.calibration import Calibration, calibrate
 from zipsgd.training.callbacks import Callback, Callbacks
 from zipsgd.training.content_order import content_order
 from zipsgd.training.epochs import OVERFLOW, EpochReport, advice
+from zipsgd.training.holdout import stratified
 from zipsgd.training.loop import Run
 from zipsgd.training.measuring import Validation
 from zipsgd.training.opening import opened
@@ -137,6 +139,11 @@ class BaseZip(BaseEstimator, ABC):
     @abstractmethod
     def _task_options(self) -> dict[str, Any]:
         """Fields of :class:`zipsgd.Options` that depend on the kind of estimator, such as the loss."""
+
+    @property
+    def _names(self) -> npt.NDArray[Any]:
+        """The names of the classes, for messages."""
+        return np.empty(0)
 
     @abstractmethod
     def _set_coefficients(self, coef: _Float, intercept: _Float) -> None:
@@ -260,13 +267,14 @@ class BaseZip(BaseEstimator, ABC):
         rows = content_order(as_features(data.X, "X")[0], data.labels.values)
         if data.weights is not None:
             rows = rows[data.weights[rows] > 0]
-        kept, held = train_test_split(
-            rows,
-            test_size=self.validation_fraction,
-            random_state=self.seed_ % (1 << 32),
-            stratify=None if data.labels.numbers is None else data.y[rows],
-        )
-        return data.part(kept), data.part(held)
+        if data.labels.numbers is None:
+            kept, held = train_test_split(
+                rows, test_size=self.validation_fraction, random_state=self.seed_ % (1 << 32)
+            )
+            return data.part(kept), data.part(held)
+        numbers, names = data.labels.numbers[rows].astype(np.int64), [str(each) for each in self._names]
+        kept, held = stratified(numbers, self.validation_fraction, self.seed_, "X and y", names)
+        return data.part(rows[kept]), data.part(rows[held])
 
     def _options(self, schedule: Any, epochs: int, rows: int) -> Options:
         samples = self.samples_per_value
@@ -333,17 +341,18 @@ class BaseZip(BaseEstimator, ABC):
         with Callbacks([own, *getattr(self, "_callbacks", ())]) as told, opened(self.backend, task) as device:
             told.begin(task, device.build)
             run.train(device, told)
-        self._keep(run.state)
+        self._keep(run.state, None if keep_scaling else calibrate(task, run.state.scaled_models()))
         self._warn(run.reports[-1].flags)
         return self
 
-    def _keep(self, state: State) -> None:
-        """Set the fitted attributes from a state of training."""
+    def _keep(self, state: State, calibration: Calibration | None = None) -> None:
+        """Set the fitted attributes from a state of training, with models that are calibrated if that is given."""
         self.model_words_, self.n_epochs_ = state.words.copy(), state.epochs
         self.scalings_: list[Scaling] = list(state.scalings)
         self.scale_ = state.unit
         self._mean, self._averaged = state.mean, state.averaged
-        models = state.models()
+        self.calibration_ = calibration
+        models = state.models() if calibration is None else calibration.models(state.models())
         self._set_coefficients(models[:, :-1].copy(), models[:, -1].copy())
 
     def _heard(self, report: EpochReport, run: Run) -> None:

@@ -7,7 +7,6 @@ from operator import add
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import Backend, BackendOptions
@@ -15,9 +14,12 @@ from zipsgd.data import DataError, Table, arrange, as_table
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.run import Flag
 
+from .calibration import calibrate
 from .callbacks import Callback, Callbacks
 from .checkpoint import resume as resume_run
+from .class_names import numbers_of
 from .epochs import EpochReport, saturation
+from .holdout import hold_out
 from .loop import Run
 from .measuring import Validation, measure_task
 from .opening import opened
@@ -98,7 +100,7 @@ def train(
             raise ValueError(
                 "a share to hold out does not go with weights: give the rows themselves as (X, y)"
             )
-        table, held = table.split(validation, options.seed)
+        table, held = hold_out(table, validation, options.seed, classify=options.classify)
     elif validation is not None:
         held = validation if isinstance(validation, Table) else as_table(*validation, source="validation")
     task = prepare(table, None, options, weights=weights, memory=memory)
@@ -173,9 +175,9 @@ def _validation(task: Task, held: Table) -> Validation:
                 f"{held.source} has {values.shape[1]} outputs, and the rows to train on {task.heads}"
             )
         return Validation(features, Labels(values))
-    places = np.searchsorted(task.classes, held.labels)
-    known = np.append(np.array(task.classes), np.nan)[places] == held.labels
-    numbers = np.where(known, places, -1)  # a class without training rows always counts as a wrong prediction
+    numbers = numbers_of(
+        held.labels, task.classes
+    )  # a class without training rows is always predicted wrongly
     return Validation(features, Labels.of_classes(numbers, len(task.classes)))
 
 
@@ -187,7 +189,10 @@ def _result(run: Run, backend: Backend) -> Result:
     """The result of a finished run."""
     task, reports, state = run.task, run.reports, run.state
     cost = reduce(add, (report.result for report in reports))
-    found, models = measure_task(task, state), state.models()
+    calibration, models = calibrate(task, state.scaled_models()), state.models()
+    found = measure_task(task, state, calibration)
+    if calibration is not None:
+        models = calibration.models(models)
     flags = {name for report in reports for name in report.flags}
     table, single = task.table, not task.options.classify and task.table.labels.ndim == 1
     fields: dict[str, Any] = {
@@ -221,5 +226,6 @@ def _result(run: Run, backend: Backend) -> Result:
         "validation_scores": _measured(reports, "validation_score"),
     }
     if task.options.classify:
-        return ClassifierResult(**fields, classes=list(task.classes))
+        kept = None if calibration is None else calibration.as_dict()
+        return ClassifierResult(**fields, classes=list(task.classes), calibration=kept)
     return RegressionResult(**fields)

@@ -130,7 +130,9 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
     epochs = len(result.loss)
     lines = [f"{result.outcome()} after {epochs} epoch{'s' * (epochs > 1)} in {result.seconds:.1f} s"]
     if result.held_out_score is not None:
-        lines.append(f"{result.MEASURE} {result.held_out_score:.4f} on {result.held_out:,} rows held out")
+        lines.append(
+            f"{result.scoring.title} {result.held_out_score:.4f} on {result.held_out:,} rows held out"
+        )
     if comparison is not None:
         lines.append(
             f"{comparison.over_float:.4f} times the loss of float64 SGD with the same steps and order; naive quantisation ends "

@@ -7,6 +7,7 @@ from functools import partial
 
 from zipsgd.backends import Backend
 
+from .calibration import calibrate
 from .callbacks import Callbacks
 from .epochs import EpochModel, EpochReport
 from .heads import Heads
@@ -123,11 +124,16 @@ class Run:
     def _measured(self, report: EpochReport) -> EpochReport:
         """Add the measurements that the options ask for to the report, and remember the best model."""
         options = self.task.options
+        watched = self.validation is not None and bool(options.measure or options.patience)
+        calibration = calibrate(self.task, self.state.scaled_models()) if options.measure or watched else None
+        if calibration is not None and report.model is not None:
+            models = calibration.models(self.state.models())
+            report = replace(report, model=EpochModel(models[:, :-1], models[:, -1], report.model.words))
         if options.measure:
-            found = measure_task(self.task, self.state)
+            found = measure_task(self.task, self.state, calibration)
             report = replace(report, exact_loss=found.loss, score=found.score)
-        if self.validation is not None and (options.measure or options.patience):
-            found = measure_validation(self.task, self.validation, self.state)
+        if self.validation is not None and watched:
+            found = measure_validation(self.task, self.validation, self.state, calibration)
             report = replace(report, validation_loss=found.loss, validation_score=found.score)
             if found.score is not None and not found.score < self.best.score + options.tolerance:
                 self.best = Best(found.score, len(self.reports) + 1, self.state)

@@ -12,6 +12,8 @@ from zipsgd.golden.run import RunConfig
 from zipsgd.memory import default_memory
 from zipsgd.rows import Rows, ranges
 
+from .class_names import class_name
+from .class_weights import class_weights
 from .options import Options
 from .state import State
 from .steps import default_step_size, factor
@@ -53,14 +55,20 @@ def prepare(
         The data cannot be trained on, or the options do not fit them.
     """
     table, options = as_table(X, y), options or Options()
-    classes: _Float = np.empty(0)
-    if options.classify:
-        classes, numbers = classes_of(table)
-        labels = Labels.of_classes(numbers, classes.size)
-    else:
-        labels = Labels(table.labels.reshape(len(table.labels), -1))
-        _check_varies(table)
     checked = None if weights is None else _checked_weights(np.asarray(weights, dtype=np.float64), table)
+    if not options.classify:
+        _check_varies(table)
+        labels = Labels(table.labels.reshape(len(table.labels), -1))
+        return make_task(table, labels, options, weights=checked, memory=memory)
+    if checked is not None and checked.any() and not checked.all():
+        kept = np.flatnonzero(checked)  # a class whose rows all have weight 0 is not a class
+        table, checked = table.take(kept), checked[kept]
+    classes, numbers = classes_of(table)
+    if options.class_weight is not None:
+        names = [class_name(label) for label in classes]
+        of_class = class_weights(options.class_weight, names, numbers, checked)
+        checked = of_class[numbers] if checked is None else checked * of_class[numbers]
+    labels = Labels.of_classes(numbers, classes.size)
     return make_task(table, labels, options, weights=checked, classes=tuple(classes.tolist()), memory=memory)
 
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from zipsgd.data import DataError, Scaling, Table
 from zipsgd.protocol.numbers import LABEL_FRAC, LABEL_ONE
 
+from .class_names import class_name
 from .objective import Objective
-from .result import class_name
 
 __all__ = ["Labels", "Targets", "classes_of"]
 

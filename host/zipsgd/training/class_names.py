@@ -1,0 +1,45 @@
+"""Names and numbers of classes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["class_name", "numbers_of"]
+
+
+def class_name(label: Any) -> str:
+    """The text of a class label, such as "3" for 3.0.
+
+    Parameters
+    ----------
+    label : number or str
+        The label.
+
+    Returns
+    -------
+    str
+        The shortest decimal number; text as it is.
+    """
+    return label if isinstance(label, str) else np.format_float_positional(float(label), trim="-")
+
+
+def numbers_of(labels: npt.NDArray[Any], classes: Sequence[float]) -> npt.NDArray[np.int64]:
+    """The class number of each label.
+
+    Parameters
+    ----------
+    labels : array of shape (rows,)
+        Labels of rows.
+    classes : sequence of float
+        The labels of the classes in ascending order.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of shape (rows,)
+        Places among the classes; -1 for a label that is none of them.
+    """
+    known = np.array(classes)
+    places = np.minimum(np.searchsorted(known, labels), known.size - 1)
+    return np.where(known[places] == labels, places, -1)
