@@ -54,7 +54,7 @@ def test_train_and_predict_digits(run, tmp_path):
     assert content["train_score"] > 0.93
     assert content["held_out_score"] > 0.9
     assert (
-        f"accuracy {content['train_score']:.4f} of 'label' on 1,438 rows x 64 columns, 10 classes, after 5 "
+        f"accuracy {content['train_score']:.4f} for 'label' on 1,438 rows x 64 columns, 10 classes, after 5 "
         in text
     )
     assert f"accuracy {content['held_out_score']:.4f} on 359 rows held out" in text

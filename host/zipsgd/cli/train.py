@@ -147,6 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
     from zipsgd.training.comparison import compare_task, save_report, summary
     from zipsgd.training.holdout import hold_out
     from zipsgd.training.preparation import prepare
+    from zipsgd.training.two_values import one_bit_hint
 
     options, memory = options_of(arguments), memory_of(arguments)
     (backend,) = backends_of(arguments, arguments.backend)
@@ -197,6 +198,8 @@ def run(arguments: argparse.Namespace) -> int:
             lines.append(
                 f"the labels of {arguments.data} are classes: --classify trains a classifier on them"
             )
+        hint = one_bit_hint(task)
+        lines += [] if hint is None else [hint]
         print("\n".join([*lines, *(f"wrote {path}" for path in written)]))
     return 0
 

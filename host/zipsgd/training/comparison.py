@@ -139,7 +139,7 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
             f"at {comparison.naive_over_float:.4f} times"
         )
     bits: float = result.bits_per_value
-    told = f"{bits} bits a value"
+    told = f"{bits} bit{'s' * (bits != 1)} a value"
     if result.refetched:
         share = mean(result.refetched)
         more = result.build["p_max"] + result.bits_per_value - result.options["base_bits"]

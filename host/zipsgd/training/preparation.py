@@ -19,6 +19,7 @@ from .state import State
 from .steps import default_step_size, factor
 from .targets import Labels, Targets, classes_of
 from .task import Task, fit_in_memory
+from .two_values import two_valued
 from .weights import copies
 
 __all__ = ["make_task", "prepare"]
@@ -171,11 +172,14 @@ def _step_sizes(options: Options, values: Rows) -> list[float]:
     if first is None:
         objective = options.objective
         penalty = options.regulariser.scaled(objective.scale)
+        exact = options.levels == "optimal" and two_valued(
+            values
+        )  # rounding adds no noise where all values are levels
         first = default_step_size(
             values,
             options.batch_size,
             options.base_bits,
-            options.quantisations,
+            0 if exact else options.quantisations,
             objective.curvature,
             penalty.l2,
             penalty.l1,
@@ -225,6 +229,9 @@ def _report(task: Task) -> None:
         config.batch,
         task.step_sizes[0],
     )
+    compiled = task.options.objective.compiled
+    if compiled is not None and compiled.poor:
+        _log.warning("the loss is %s", compiled)
     if getattr(table.features, "sparse", False):
         _log.info(
             "%s: sparse rows are made dense, a block at a time: the device takes every feature of a sample",

@@ -233,7 +233,7 @@ class Result(ABC):
     def _scored(self) -> str:
         """The score on the training rows, their label and their shape."""
         score = "not defined" if self.train_score is None else f"{self.train_score:.4f}"
-        return f"{self.scoring.title} {score} of {self.label!r} on {self.rows:,} rows x {len(self.columns)} columns"
+        return f"{self.scoring.title} {score} for {self.label!r} on {self.rows:,} rows x {len(self.columns)} columns"
 
     def _check_models(self, count: int) -> None:
         """Raise ValueError unless there are ``count`` models of numbers, with a name for each column."""
