@@ -351,7 +351,7 @@ class BaseZip(BaseEstimator, ABC):
         self.scalings_: list[Scaling] = list(state.scalings)
         self.scale_ = state.unit
         self._mean, self._averaged = state.mean, state.averaged
-        self.calibration_ = calibration
+        self._calibration = calibration
         models = state.models() if calibration is None else calibration.models(state.models())
         self._set_coefficients(models[:, :-1].copy(), models[:, -1].copy())
 

@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
+from zipsgd.training.calibration import Calibration
 from zipsgd.training.class_weights import BALANCED, check_class_weight, class_weights
 from zipsgd.training.losses import CompiledLoss
 from zipsgd.training.scores import winners
@@ -215,6 +216,11 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         if unknown.size:
             raise ValueError(f"y holds {unknown[:5]}, which are not among the classes {self.classes_}")
         return self._partial_fit(self._data(X, y, self._weights(sample_weight, X)))
+
+    @property
+    def calibration_(self) -> Calibration | None:
+        """Calibration or None: The calibration of the models that ``coef_`` and ``intercept_`` contain."""
+        return self._calibration
 
     def decision_function(self, X: Any) -> _Float:
         """The outputs of the models.

@@ -175,9 +175,8 @@ def _validation(task: Task, held: Table) -> Validation:
                 f"{held.source} has {values.shape[1]} outputs, and the rows to train on {task.heads}"
             )
         return Validation(features, Labels(values))
-    numbers = numbers_of(
-        held.labels, task.classes
-    )  # a class without training rows is always predicted wrongly
+    # A class without training rows is always predicted wrongly
+    numbers = numbers_of(held.labels, task.classes)
     return Validation(features, Labels.of_classes(numbers, len(task.classes)))
 
 
