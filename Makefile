@@ -48,8 +48,8 @@ docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; first the pa
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html -d build/doctrees docs build/docs
 	@echo "open build/docs/index.html"
 
-BENCHES := identity cycles draws unbiased convergence wire link faults recovery simulation emulator levels packing less-data quality \
-	losses momentum automatic-step guard refetch one-pass gateware netlists fuzz files
+BENCHES := identity cycles draws unbiased convergence wire link faults recovery simulation emulator levels packing less-data quality classes \
+	losses momentum automatic-step guard scaling stream refetch one-pass gateware netlists fuzz files
 
 results: $(VENV)/.test  ## run every bench (some two hours) and keep what it measured in docs/results
 	for bench in $(BENCHES); do $(BIN)/zipsgd bench $$bench --out docs/results || exit 1; done

@@ -3,6 +3,7 @@
 from . import (
     automatic_step,
     bitstream,
+    classes,
     convergence,
     cost,
     cycles,
@@ -63,6 +64,7 @@ BENCHES: dict[str, Bench] = {
         fuzz,
         bitstream,
         quality,
+        classes,
         refetch,
         one_pass,
         stream,

@@ -105,7 +105,7 @@ def _loss(task: Task, coef: Any, intercept: Any) -> float:
     """Exact loss of models in the data's units, on the training rows of a task."""
     pairs = zip(np.atleast_2d(coef), np.atleast_1d(intercept), task.scalings, strict=True)
     models = np.stack([scaling.model(head, float(constant)) for head, constant, scaling in pairs])
-    return measure(task.exact_values(), models, task.labels, task.options.objective).loss
+    return measure(task, task.exact_values(), models, task.labels).loss
 
 
 def _by_train(task: Task, build: Build) -> tuple[float, bool]:

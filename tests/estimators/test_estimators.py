@@ -72,7 +72,7 @@ def test_the_golden_model_gives_the_same_bits(loss, penalty):
 @pytest.mark.parametrize("schedule", ITERATED)
 @pytest.mark.parametrize("average", [False, 3])
 def test_ten_epochs_are_five_and_five_more_and_ten_single_ones(schedule, average):
-    chosen = {"schedule": schedule, "average": average, "random_state": 4}
+    chosen = {"schedule": schedule, "average": average, "random_state": 4, "calibrate": False}
     whole = ZipClassifier(max_iter=10, **chosen).fit(X, NAMES)
     parts = ZipClassifier(max_iter=5, warm_start=True, **chosen).fit(X, NAMES)
     assert parts.n_iter_ == parts.n_epochs_ == 5
@@ -295,7 +295,12 @@ def test_a_step_too_large_is_warned_of():
         ({"early_stopping": True, "validation_fraction": 1.5}, "validation_fraction must be between 0 and 1"),
         ({"backend": "emulatr"}, "no backend 'emulatr'; backends: emulator"),
         ({"class_weight": "even"}, "class_weight must be"),
-        ({"class_weight": {"ant": -1}}, "class_weight must be positive numbers, not {'ant': -1}"),
+        ({"class_weight": {"ant": -1}}, "class_weight must be positive numbers, not -1 for the class 'ant'"),
+        (
+            {"class_weight": {"gnu": 2}},
+            "class_weight names 'gnu', which is not a class: the classes are 'ant', 'bee'",
+        ),
+        ({"calibrate": "maybe"}, 'calibrate must be True, False or "auto", not'),
         ({"class_weight": {"bee": 0}}, "class_weight must be positive numbers"),
         ({"class_weight": {"bee": np.nan}}, "class_weight must be positive numbers"),
         ({"batch_size": 4097}, r"batch_size must be in 1\.\.4096"),

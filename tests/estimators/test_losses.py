@@ -83,7 +83,7 @@ def test_the_loss_by_name_is_the_compiled_one():
 def test_a_loss_of_the_users_own_for_classes():
     fitted = ZipClassifier(loss=EXPONENTIAL, base_bits=3, random_state=0).fit(X, CLASSES)
     assert fitted.score(X, CLASSES) > 0.75
-    assert not hasattr(fitted, "predict_proba")
+    assert not hasattr(clone(fitted).set_params(calibrate=False).fit(X, CLASSES), "predict_proba")
     golden = ZipClassifier(loss=EXPONENTIAL, max_iter=1, random_state=0, backend="golden").fit(X, CLASSES)
     again = ZipClassifier(loss=EXPONENTIAL, max_iter=1, random_state=0).fit(X, CLASSES)
     assert words(golden) == words(again)

@@ -12,6 +12,7 @@ from matplotlib import image
 from matplotlib.figure import Figure
 from sklearn.base import clone
 
+from zipsgd import train
 from zipsgd.estimators import ZipClassifier, ZipRegressor
 from zipsgd.golden.polynomial import horner
 from zipsgd.protocol.formats import Build
@@ -280,3 +281,20 @@ def test_pickles_and_clones() -> None:
 
 def test_the_example() -> None:
     assert doctest.testmod(losses) == (0, 4)
+
+
+def test_the_width_of_huber_is_a_choice(caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(90, 3))
+    y = X @ [1, 2, 3] + rng.normal(size=90)
+    words = {
+        epsilon: train(X, y, loss="huber", epsilon=epsilon, epochs=2).model_words
+        for epsilon in (None, 0.25, 0.5)
+    }
+    assert words[None] == words[0.5] != words[0.25]
+    assert words[0.25] == train(X, y, loss=pseudo_huber(0.25), epochs=2).model_words
+    assert not caplog.messages
+    train(X, y, loss="huber", epsilon=0.1, epochs=1)
+    assert "a poor fit, off by 37% of the largest slope" in caplog.messages[-1]
+    with pytest.raises(ValueError, match="epsilon is the width of the loss 'huber'"):
+        train(X, y, epsilon=0.1)

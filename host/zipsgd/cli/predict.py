@@ -82,8 +82,10 @@ def _print_score(model: Result, features: Any, labels: npt.NDArray[Any]) -> None
     if (labels.dtype.kind == "U") != textual:
         wanted = "text" if textual else "numbers"
         print(
-            f"no {model.MEASURE}: the labels of the model are {wanted}, and those of the data are not",
+            f"no {model.scoring.title}: the labels of the model are {wanted}, and those of the data are not",
             file=sys.stderr,
         )
         return
-    print(f"{model.MEASURE} {model.score(features, labels):.4f} over {len(labels)} rows", file=sys.stderr)
+    print(
+        f"{model.scoring.title} {model.score(features, labels):.4f} over {len(labels)} rows", file=sys.stderr
+    )

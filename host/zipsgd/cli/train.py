@@ -13,6 +13,7 @@ from zipsgd.output import OutputError, is_standard
 from zipsgd.training.callbacks import Callback, CsvLog, TensorBoardLog
 from zipsgd.training.options import KEEP, Options
 from zipsgd.training.plots import need_plots
+from zipsgd.training.scores import CLASS_SCORES, REGRESSION_SCORES
 
 from .build_options import add_backend, add_build, backends_of
 from .command import Commands, add_command, check_output
@@ -30,6 +31,7 @@ _EXAMPLES = """\
   zipsgd train my.csv --validation 0.2               and R2 on a fifth of the rows, held out
   zipsgd train digits --classify                     a classifier, with its accuracy
   zipsgd train my.csv --label species --classify --validation 0.2 --save m.json
+  zipsgd train my.csv --classify --class-weight balanced --score balanced-accuracy
   zipsgd train digits --classify --loss hinge        with another loss
   zipsgd train iris.csv --classify --ignore id       classes may be text
   zipsgd train my.csv --one-hot city                 text as columns of 0 and 1
@@ -62,7 +64,14 @@ def add(commands: Commands) -> None:
         "--validation",
         type=float,
         metavar="SHARE",
-        help="hold out this share of the rows, such as 0.2, and report R2 or accuracy on them",
+        help="hold out this share of the rows, such as 0.2, and report the score on them; of classes, each keeps its share",
+    )
+    command.add_argument(
+        "--score",
+        type=lambda name: name.replace("-", "_"),
+        choices=[*CLASS_SCORES, *REGRESSION_SCORES],
+        help=f"the score to report, and to watch for --patience; for regression {' or '.join(REGRESSION_SCORES)} (default "
+        f"{next(iter(REGRESSION_SCORES))}), for classes {', '.join(CLASS_SCORES)} (default {next(iter(CLASS_SCORES))})",
     )
     command.add_argument(
         "--measure",
@@ -156,8 +165,10 @@ def run(arguments: argparse.Namespace) -> int:
     from zipsgd.training.api import train_task
     from zipsgd.training.comparison import compare_task, save_report, summary
     from zipsgd.training.guard import describe
+    from zipsgd.training.holdout import hold_out
     from zipsgd.training.opening import has_levels
     from zipsgd.training.preparation import prepare
+    from zipsgd.training.two_values import one_bit_hint
 
     options, memory = options_of(arguments), memory_of(arguments)
     (backend,) = backends_of(arguments, arguments.backend)
@@ -172,7 +183,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress.doing(f"reading {arguments.data}")
         table, held = table_of(arguments, memory), None
         if arguments.validation is not None:
-            table, held = table.split(arguments.validation, options.seed)
+            table, held = hold_out(table, arguments.validation, options.seed, classify=options.classify)
         fits = has_levels(backend, options.base_bits)
         task = prepare(table, None, options, memory=memory, has_levels=fits)
         try:
@@ -207,6 +218,8 @@ def run(arguments: argparse.Namespace) -> int:
         lines = summary(result, comparison)
         if not arguments.classify:
             lines += _hint_of_classes(arguments.data, table)
+        hint = one_bit_hint(task)
+        lines += [] if hint is None else [hint]
         own_text = any(map(is_standard, (arguments.save, arguments.json)))
         print("\n".join([*lines, *outputs.wrote]), file=sys.stderr if own_text else sys.stdout)
     elif result.warnings:

@@ -1,9 +1,12 @@
 """Arguments for the options of training, the fields of :class:`zipsgd.training.options.Options`."""
 
 import argparse
+import math
 from dataclasses import fields
 
+from zipsgd.data import class_name
 from zipsgd.data.scaling_kinds import KINDS
+from zipsgd.training.class_weights import BALANCED
 from zipsgd.training.objective import CLASS_LOSSES, REGRESSION_LOSSES
 from zipsgd.training.options import LEVELS, REFETCH, SCALINGS, Options
 from zipsgd.training.steps import SCHEDULES
@@ -47,7 +50,31 @@ def options_of(arguments: argparse.Namespace) -> Options:
         An option is out of range, or options contradict each other.
     """
     given = vars(arguments)
+    if given.get("class_weight") is not None:
+        given = {**given, "class_weight": _class_weight(given["class_weight"])}
     return Options(**{field.name: given[field.name] for field in fields(Options) if field.name in given})
+
+
+def _class_weight(given: list[str]) -> str | dict[str, float]:
+    """The value of ``Options.class_weight`` for what the arguments say."""
+    if given == [BALANCED]:
+        return BALANCED
+    weights = {}
+    for text in given:
+        name, _, weight = text.rpartition("=")
+        try:
+            number = float(weight)
+        except ValueError:
+            number = math.nan
+        if not name or math.isnan(number):
+            raise ValueError(
+                f"--class-weight takes '{BALANCED}', or a class and its weight such as 1=2.5 (may be repeated), not {text!r}"
+            )
+        try:
+            weights[class_name(float(name))] = number
+        except ValueError:  # text
+            weights[name] = number
+    return weights
 
 
 def _add_objective(command: argparse.ArgumentParser) -> None:
@@ -64,6 +91,26 @@ def _add_objective(command: argparse.ArgumentParser) -> None:
         help=f"the loss to minimise; for regression {' or '.join(REGRESSION_LOSSES)} (default "
         f"{next(iter(REGRESSION_LOSSES))}), for classes {', '.join(CLASS_LOSSES)} (default {next(iter(CLASS_LOSSES))}). A "
         "board needs a build with hinge=1 for hinges, and with polynomial=5 for huber and logistic",
+    )
+    group.add_argument(
+        "--epsilon",
+        type=float,
+        metavar="E",
+        help="width of the huber loss: beyond a residual of E it grows about linearly, for labels scaled to [-1, 1] (default "
+        "0.5)",
+    )
+    group.add_argument(
+        "--class-weight",
+        action="append",
+        metavar="CLASS=WEIGHT",
+        help=f"how much the rows of a class count, such as 1=2.5; may be repeated, and other classes have the weight 1. "
+        f"'{BALANCED}': inversely proportional to the number of rows",
+    )
+    group.add_argument(
+        "--calibrate",
+        action=argparse.BooleanOptionalAction,
+        help="with 3 to 32 classes: fit the models against each other after training (default: yes, except with --l1, --bound "
+        "or --radius)",
     )
     group.add_argument(
         "--refetch",

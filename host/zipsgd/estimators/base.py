@@ -16,9 +16,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from zipsgd.data import Scaling, as_features
 from zipsgd.data.clipping import outputs_of
+from zipsgd.training.calibration import Calibration, calibrate
 from zipsgd.training.callbacks import Callback, Callbacks
 from zipsgd.training.content_order import content_order
 from zipsgd.training.evidence import examine
+from zipsgd.training.holdout import stratified
 from zipsgd.training.loop import Run
 from zipsgd.training.measuring import Validation
 from zipsgd.training.opening import has_levels, opened
@@ -112,6 +114,11 @@ class BaseZip(BaseEstimator, ABC):
     @abstractmethod
     def _task_options(self) -> dict[str, Any]:
         """Fields of :class:`zipsgd.Options` that depend on the kind of estimator, such as the loss."""
+
+    @property
+    def _names(self) -> npt.NDArray[Any]:
+        """The names of the classes, for messages."""
+        return np.empty(0)
 
     @abstractmethod
     def _set_coefficients(self, coef: _Float, intercept: _Float) -> None:
@@ -300,13 +307,14 @@ class BaseZip(BaseEstimator, ABC):
         rows = content_order(as_features(data.X, "X")[0], data.labels.values)
         if data.weights is not None:
             rows = rows[data.weights[rows] > 0]
-        kept, held = train_test_split(
-            rows,
-            test_size=self.validation_fraction,
-            random_state=self.seed_ % (1 << 32),
-            stratify=None if data.labels.numbers is None else data.y[rows],
-        )
-        return data.part(kept), data.part(held)
+        if data.labels.numbers is None:
+            kept, held = train_test_split(
+                rows, test_size=self.validation_fraction, random_state=self.seed_ % (1 << 32)
+            )
+            return data.part(kept), data.part(held)
+        numbers, names = data.labels.numbers[rows].astype(np.int64), [str(each) for each in self._names]
+        kept, held = stratified(numbers, self.validation_fraction, self.seed_, "X and y", names)
+        return data.part(rows[kept]), data.part(rows[held])
 
     def _batch(self, samples: int) -> int:
         """Samples of a mini-batch, where an epoch has ``samples``."""
@@ -378,15 +386,19 @@ class BaseZip(BaseEstimator, ABC):
             told.begin(task, device.build)
             run.train(device, told, self._heard)
             build = device.build
-        models = run.state.models()
-        self._keep(run.state, models[:, :-1], models[:, -1])
+        calibration = calibrate(task, run.state.scaled_models())
+        models = run.state.models() if calibration is None else calibration.models(run.state.models())
+        self._keep(run.state, models[:, :-1], models[:, -1], calibration)
         self.kept_epoch_ = state.epochs + run.kept
         self.warnings_ = examine(run, build)
         warn(self.warnings_, stacklevel=4)
         return self
 
-    def _keep(self, state: State, coef: _Float, intercept: _Float) -> None:
-        """Set the fitted attributes from a state of training and its models."""
+    def _keep(
+        self, state: State, coef: _Float, intercept: _Float, calibration: Calibration | None = None
+    ) -> None:
+        """Set the fitted attributes from a state of training and its models, which are calibrated if that is given."""
+        self._calibration = calibration
         self.model_words_, self.n_epochs_ = state.words.copy(), state.epochs
         self.scalings_: list[Scaling] = list(state.scalings)
         self.scale_ = state.unit

@@ -5,10 +5,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
+from zipsgd.training.calibration import Calibration
+from zipsgd.training.class_weights import BALANCED, check_class_weight, class_weights
 from zipsgd.training.losses import CompiledLoss
 from zipsgd.training.scores import winners
 from zipsgd.training.targets import Labels
@@ -31,7 +32,8 @@ def _nearest_probabilities(scores: _Float) -> _Float:
 
 
 def _estimates_probabilities(estimator: "ZipClassifier") -> bool:
-    if estimator.loss in ("squared_hinge", "squared_error") or _is_logistic(estimator.loss):
+    calibrated = getattr(estimator, "calibration_", None) is not None
+    if calibrated or estimator.loss in ("squared_hinge", "squared_error") or _is_logistic(estimator.loss):
         return True
     raise AttributeError(
         'this loss estimates no probabilities: choose "logistic", "squared_hinge" or "squared_error"'
@@ -59,6 +61,9 @@ class ZipClassifier(ClassifierMixin, BaseZip):
     class_weight : dict of class to weight, "balanced" or None, default None
         Positive weights of the classes, by which the sample weights are multiplied. "balanced": inversely proportional to the
         frequency of each class.
+    calibrate : bool or "auto", default "auto"
+        For 3 to 32 classes: after each ``fit``, but not after ``partial_fit``, fit the models against each other on the host,
+        by a softmax regression on their outputs. "auto": unless there is an L1 penalty, whose zeros mixtures would not have.
     refetch : "never", "certain" or "likely", default "never"
         For hinge losses: a sample whose side of the margin is in doubt after quantisation is left out, and sent again with 8
         base bits after the others. "certain": no sample is on the wrong side. "likely": at most one in 1,490 is, and far fewer
@@ -68,6 +73,8 @@ class ZipClassifier(ClassifierMixin, BaseZip):
     {attributes}
     classes_ : array of shape (classes,)
         The labels, sorted.
+    calibration_ : :class:`zipsgd.training.calibration.Calibration` or None
+        The calibration of the models that ``coef_`` and ``intercept_`` contain, and ``model_words_`` do not.
 
     Examples
     --------
@@ -101,6 +108,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         tol: float = 1e-3,
         keep: str = "auto",
         class_weight: Any = None,
+        calibrate: Any = "auto",
         refetch: str = "never",
         warm_start: bool = False,
         random_state: Any = None,
@@ -135,6 +143,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
             verbose=verbose,
         )
         self.class_weight = class_weight
+        self.calibrate = calibrate
         self.refetch = refetch
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -202,7 +211,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         first = not self._trained
         X, y = self._validated(X, y, reset=first)
         check_classification_targets(y)
-        if self.class_weight == "balanced":
+        if self.class_weight == BALANCED:
             raise ValueError(
                 'class_weight="balanced" needs all rows at once: give partial_fit weights as {class: weight}'
             )
@@ -220,6 +229,12 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         if unknown.size:
             raise ValueError(f"y holds {unknown[:5]}, which are not among the classes {self.classes_}")
         return self._partial_fit(self._data(X, y, self._weights(sample_weight, X)))
+
+    @property
+    def calibration_(self) -> Calibration | None:
+        """Calibration or None: The calibration of the models that ``coef_`` and ``intercept_`` contain."""
+        found: Calibration | None = self._calibration
+        return found
 
     def decision_function(self, X: Any) -> _Float:
         """The outputs of the models.
@@ -256,7 +271,10 @@ class ZipClassifier(ClassifierMixin, BaseZip):
 
     @available_if(_estimates_probabilities)
     def predict_proba(self, X: Any) -> _Float:
-        """Estimate the probabilities of the classes. Not available with a hinge, or a compiled loss other than the logistic.
+        """Estimate the probabilities of the classes.
+
+        With more than two classes and ``calibrate``, they are the softmax of :meth:`decision_function`. Otherwise they are not
+        available with a hinge, or a compiled loss other than the logistic.
 
         Outputs of squared error and squared hinge estimate 2 P(class) - 1. The result is the nearest valid probabilities, many
         of which are exactly 0 or 1. They are right on average, but not for rows far from the others. Outputs of the logistic
@@ -273,6 +291,9 @@ class ZipClassifier(ClassifierMixin, BaseZip):
             Probabilities, in the order of ``classes_``.
         """
         decision = self._decide(X)
+        if self.calibration_ is not None:
+            powers = np.exp(decision - decision.max(axis=1, keepdims=True))
+            return np.asarray(powers / powers.sum(axis=1, keepdims=True))
         if decision.shape[1] == 1:
             decision = np.hstack([-decision, decision])
         if _is_logistic(self.loss):
@@ -284,25 +305,30 @@ class ZipClassifier(ClassifierMixin, BaseZip):
     def _data(self, X: Any, y: Any, weights: _Float | None) -> Data:
         numbers = np.searchsorted(self.classes_, y)
         if self.class_weight is not None:
-            if isinstance(self.class_weight, str):
-                share = np.ones(y.size) if weights is None else weights
-                totals = np.bincount(numbers, share, self.classes_.size)
-                if self.class_weight != "balanced":
-                    raise ValueError(f'class_weight must be a dict or "balanced", not {self.class_weight!r}')
-                of_class = share.sum() / (self.classes_.size * totals)
-            else:
-                of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
-                if not all(0 < weight < np.inf for weight in of_class):
-                    raise ValueError(
-                        f"class_weight must be positive numbers, not {self.class_weight}; leave out the rows of a class that "
-                        f"is not to count"
-                    )
+            check_class_weight(self.class_weight)
+            of_class = class_weights(self.class_weight, self.classes_.tolist(), numbers, weights)
             weights = of_class[numbers] if weights is None else weights * of_class[numbers]
         return Data(X, y, Labels.of_classes(numbers, self.classes_.size), weights)
 
     @property
     def _task_options(self) -> dict[str, Any]:
-        return {"classify": True, "loss": self.loss, "refetch": self.refetch}
+        return {
+            "classify": True,
+            "loss": self.loss,
+            "refetch": self.refetch,
+            "calibrate": self._calibrate_option(),
+        }
+
+    def _calibrate_option(self) -> bool | None:
+        if isinstance(self.calibrate, str):
+            if self.calibrate != "auto":
+                raise ValueError(f'calibrate must be True, False or "auto", not {self.calibrate!r}')
+            return None
+        return bool(self.calibrate)
+
+    @property
+    def _names(self) -> npt.NDArray[Any]:
+        return self.classes_
 
     def _set_coefficients(self, coef: _Float, intercept: _Float) -> None:
         self.coef_, self.intercept_ = coef, intercept

@@ -17,11 +17,14 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.plain import plain
 from zipsgd.protocol.run import Flag
 
+from .calibration import calibrate
 from .callbacks import Callback, Callbacks
 from .checkpoint import resume as resume_run
+from .class_numbers import numbers_of
 from .epochs import EpochReport
 from .evidence import examine
 from .guard import ConvergenceWarning, describe
+from .holdout import hold_out
 from .lock import locked
 from .loop import Run
 from .measuring import Validation, measure_task
@@ -112,7 +115,7 @@ def train(
             raise ValueError(
                 "a share to hold out does not go with weights: give the rows themselves as (X, y)"
             )
-        table, held = table.split(validation, options.seed)
+        table, held = hold_out(table, validation, options.seed, classify=options.classify)
     elif validation is not None:
         held = validation if isinstance(validation, Table) else as_table(*validation, source="validation")
     task = prepare(
@@ -214,9 +217,8 @@ def _validation(task: Task, held: Table) -> Validation:
         raise DataError(
             f"{held.source}: the labels must be {'text' if not held.textual else 'numbers'}, as those to train on are"
         )
-    places = np.minimum(np.searchsorted(classes, held.labels), len(classes) - 1)
-    known = classes[places] == held.labels
-    numbers = np.where(known, places, -1)  # a class without training rows always counts as a wrong prediction
+    # A class without training rows is always predicted wrongly
+    numbers = numbers_of(held.labels, task.classes)
     return Validation(features, Labels.of_classes(numbers, len(task.classes)))
 
 
@@ -238,7 +240,10 @@ def _result(run: Run, backend: Backend) -> Result:
     """The result of a finished run."""
     task, reports, state = run.task, run.reports, run.state
     cost = reduce(add, (report.result for report in reports))
-    found, models = measure_task(task, state), state.models()
+    calibration, models = calibrate(task, state.scaled_models()), state.models()
+    found = measure_task(task, state, calibration)
+    if calibration is not None:
+        models = calibration.models(models)
     flags = {name for report in reports for name in report.flags}
     table, single = task.table, not task.options.classify and task.table.labels.ndim == 1
     fields: dict[str, Any] = {
@@ -281,5 +286,6 @@ def _result(run: Run, backend: Backend) -> Result:
         "validation_scores": _measured(reports, "validation_score"),
     }
     if task.options.classify:
-        return ClassifierResult(**fields | {"classes": list(task.classes)})
+        kept = None if calibration is None else calibration.as_dict()
+        return ClassifierResult(**fields | {"classes": list(task.classes), "calibration": kept})
     return RegressionResult(**fields)

@@ -133,13 +133,16 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
     if result.kept_epoch != epochs:
         lines.append(f"the model of epoch {result.kept_epoch} is kept, the best one")
     if result.held_out_score is not None:
-        lines.append(f"{result.MEASURE} {result.held_out_score:.4f} on {result.held_out:,} rows held out")
+        lines.append(
+            f"{result.scoring.title} {result.held_out_score:.4f} on {result.held_out:,} rows held out"
+        )
     if comparison is not None:
         lines.append(
             f"{comparison.over_float:.4f} times the loss of float64 SGD with the same steps and order; naive quantisation ends "
             f"at {comparison.naive_over_float:.4f} times"
         )
-    told = f"{result.bits_per_value} bits a value"
+    bits: float = result.bits_per_value
+    told = f"{bits} bit{'s' * (bits != 1)} a value"
     if result.refetched:
         share = mean(result.refetched)
         more = result.build["p_max"] + result.bits_per_value - result.options["base_bits"]

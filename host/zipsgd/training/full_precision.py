@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from zipsgd.protocol.numbers import LABEL_FRAC
 
+from .calibration import calibrate
 from .measuring import measure
 from .task import Task
 
@@ -62,7 +63,7 @@ def float_sgd(task: Task) -> FloatRun:
             models -= size / options.batch_size * (slopes.T @ exact)
             models = np.stack([penalty.apply(model, size) for model in models])
             done += rows.size
-        found = measure(values, models, task.labels, objective, task.numbers)
+        found = measure(task, values, models, task.labels, task.numbers, calibration=calibrate(task, models))
         losses.append(found.loss)
         scores.append(found.score)
     return FloatRun(losses, scores, models)

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 
 from zipsgd.backends import Backend
 
+from .calibration import calibrate
 from .callbacks import Callbacks
 from .epochs import EpochModel, EpochReport
 from .guard import Track
@@ -182,11 +183,16 @@ class Run:
         if self.judged:
             merit, loss = self.probe.judge(self.state.scaled_models())
             report = replace(report, merit=merit, merit_loss=loss)
+        watched = self.validation is not None and (options.measure or self._scored)
+        calibration = calibrate(self.task, self.state.scaled_models()) if options.measure or watched else None
+        if calibration is not None and report.model is not None:
+            models = calibration.models(self.state.models())
+            report = replace(report, model=EpochModel(models[:, :-1], models[:, -1], report.model.words))
         if options.measure:
-            found = measure_task(self.task, self.state)
+            found = measure_task(self.task, self.state, calibration)
             report = replace(report, exact_loss=found.loss, score=found.score)
-        if self.validation is not None and (options.measure or self._scored):
-            found = measure_validation(self.task, self.validation, self.state)
+        if self.validation is not None and watched:
+            found = measure_validation(self.task, self.validation, self.state, calibration)
             report = replace(report, validation_loss=found.loss, validation_score=found.score)
         score = report.validation_score if self._scored else report.merit
         if score is not None and self._improves(score):

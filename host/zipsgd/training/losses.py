@@ -163,8 +163,17 @@ class CompiledLoss:
             f"{self.name}: a polynomial of degree {self.polynomial.degree} in the {of} from -{self.radius:g} to "
             f"{self.radius:g}, off by at most {self.error:.2g}"
         )
-        share = self.error / max(map(abs, self.exact))
-        return said if share <= _POOR else f"{said}: a poor fit, off by {share:.0%} of the largest slope"
+        return f"{said}: a poor fit, off by {self._share:.0%} of the largest slope" if self.poor else said
+
+    @property
+    def poor(self) -> bool:
+        """bool: Whether the polynomial is off by more than a quarter of the largest slope."""
+        return self._share > _POOR
+
+    @property
+    def _share(self) -> float:
+        """The error as a share of the largest absolute value of the derivative."""
+        return self.error / max(map(abs, self.exact))
 
 
 def compile_loss(

@@ -12,8 +12,7 @@ from zipsgd.data.clipping import clip_columns
 from zipsgd.protocol.numbers import LABEL_FRAC
 from zipsgd.rows import Rows, iterate_blocks
 
-from .objective import Objective
-from .scores import r2, winners
+from .calibration import Calibration
 from .state import State
 from .targets import Labels
 from .task import Task
@@ -32,7 +31,7 @@ class Measured:
     loss : float
         Mean loss over rows and heads, for scaled targets.
     score : float or None
-        For regression R2, the mean over outputs, or None if an output does not vary; for classification the accuracy.
+        The score that the options ask for; None if it is not defined for these rows.
     """
 
     loss: float
@@ -59,35 +58,39 @@ class Validation:
 
 
 def measure(
+    task: Task,
     values: Rows,
     models: _Float,
     labels: npt.NDArray[Any],
-    objective: Objective,
     numbers: npt.NDArray[np.int16] | None = None,
     weights: _Float | None = None,
+    calibration: Calibration | None = None,
 ) -> Measured:
     """Loss and score of scaled models on scaled values, in one pass over the rows.
 
     Parameters
     ----------
+    task : Task
+        The task that the models were trained on.
     values : Rows of shape (rows, features)
         Scaled values, including the intercept's column.
     models : _Float of shape (heads, features)
         Models of scaled values and scaled targets.
     labels : npt.NDArray of shape (rows, heads)
         Scaled targets, as floats or as int16 in units of 2^-15.
-    objective : Objective
-        The loss.
     numbers : npt.NDArray[np.int16] of shape (rows,) or None
         For classification the class number of each row; None for regression.
     weights : _Float of shape (rows,) or None
         Weight of each row; None for equal weights.
+    calibration : Calibration or None
+        Calibration of the models, which the score is of; the loss is that of the models themselves.
 
     Returns
     -------
     Measured
         Loss and score.
     """
+    objective = task.options.objective
     rows, heads = labels.shape
     unit = 2.0**-LABEL_FRAC if labels.dtype == np.int16 else 1.0
     total = 0.0
@@ -97,13 +100,15 @@ def measure(
         losses = objective.values(outputs[part], labels[part] * unit)
         total += float(np.sum(losses if weights is None else losses * weights[part, None]))
     loss = total / heads / (rows if weights is None else float(weights.sum()))
-    if numbers is None:
-        score = r2(labels * unit, outputs, weights)
-        return Measured(loss, None if math.isnan(score) else score)
-    return Measured(loss, float(np.average(winners(outputs) == numbers, weights=weights)))
+    if numbers is not None:
+        outputs *= task.targets.spread
+        if calibration is not None:
+            outputs = calibration.outputs(outputs)
+    score = task.options.scoring.function(outputs, labels * unit if numbers is None else numbers, weights)
+    return Measured(loss, None if math.isnan(score) else score)
 
 
-def measure_task(task: Task, state: State) -> Measured:
+def measure_task(task: Task, state: State, calibration: Calibration | None) -> Measured:
     """Loss and score of a model on the training rows, where each row counts once.
 
     Parameters
@@ -112,6 +117,8 @@ def measure_task(task: Task, state: State) -> Measured:
         The task with the training rows.
     state : State
         The model.
+    calibration : Calibration or None
+        Its calibration.
 
     Returns
     -------
@@ -119,10 +126,12 @@ def measure_task(task: Task, state: State) -> Measured:
         Loss and score.
     """
     models = state.scaled_models() / task.scale
-    return measure(task.values, models, task.labels, task.options.objective, task.numbers)
+    return measure(task, task.values, models, task.labels, task.numbers, calibration=calibration)
 
 
-def measure_validation(task: Task, validation: Validation, state: State) -> Measured:
+def measure_validation(
+    task: Task, validation: Validation, state: State, calibration: Calibration | None
+) -> Measured:
     """Loss and score of a model on validation rows. Their values are clipped only where those of the training rows were.
 
     Parameters
@@ -133,6 +142,8 @@ def measure_validation(task: Task, validation: Validation, state: State) -> Meas
         The validation rows.
     state : State
         The model.
+    calibration : Calibration or None
+        Its calibration.
 
     Returns
     -------
@@ -140,12 +151,13 @@ def measure_validation(task: Task, validation: Validation, state: State) -> Meas
         Loss and score.
     """
     return measure(
+        task,
         unclipped(task, validation),
         state.scaled_models(),
         task.targets.scaled(validation.labels),
-        task.options.objective,
         validation.labels.numbers,
         validation.weights,
+        calibration,
     )
 
 

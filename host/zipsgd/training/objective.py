@@ -140,7 +140,7 @@ class Objective:
         return outputs - labels
 
 
-def find_objective(asked: Any = None, *, classify: bool) -> Objective:
+def find_objective(asked: Any = None, *, classify: bool, epsilon: float | None = None) -> Objective:
     """The objective that a user asks for.
 
     Parameters
@@ -150,6 +150,8 @@ def find_objective(asked: Any = None, *, classify: bool) -> Objective:
         ``of="residual"``; or None for the default.
     classify : bool
         Whether labels are classes.
+    epsilon : float or None
+        Width of the loss "huber", see :func:`zipsgd.training.losses.pseudo_huber`; None for its default, and for other losses.
 
     Returns
     -------
@@ -159,9 +161,15 @@ def find_objective(asked: Any = None, *, classify: bool) -> Objective:
     Raises
     ------
     ValueError
-        There is no such loss, or it is not for such labels.
+        There is no such loss, it is not for such labels, or it has no ``epsilon``.
     """
     named, other = (CLASS_LOSSES, REGRESSION_LOSSES) if classify else (REGRESSION_LOSSES, CLASS_LOSSES)
+    if epsilon is not None:
+        if asked != "huber" or classify:
+            raise ValueError(
+                "epsilon is the width of the loss 'huber': choose that loss, or leave epsilon out"
+            )
+        return Objective.from_compiled(replace(pseudo_huber(epsilon), name=asked))
     if isinstance(asked, CompiledLoss):
         kind, of = (Loss.POLYNOMIAL_MARGIN, "margin") if classify else (Loss.POLYNOMIAL_RESIDUAL, "residual")
         if asked.loss != kind:

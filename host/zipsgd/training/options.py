@@ -1,18 +1,21 @@
 """Options of training: everything besides the data that determines the bits of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
+from zipsgd.data import class_name
 from zipsgd.data.scaling_kinds import KINDS
 from zipsgd.protocol.numbers import MOST_DEGREE
 from zipsgd.protocol.plain import make_plain
 from zipsgd.protocol.run import Loss, Refetch
 
+from .class_weights import check_class_weight
 from .losses import CompiledLoss
 from .objective import Objective, find_objective
 from .regulariser import Regulariser
+from .scores import Score, find_score
 from .steps import check_schedule
 
 __all__ = ["KEEP", "LEVELS", "REFETCH", "SCALINGS", "Options", "options_with"]
@@ -79,6 +82,15 @@ class Options:
     refetch : str
         For hinge losses: "never", "certain" or "likely". A sample whose side of the margin is in doubt after quantisation is
         left out, and sent again with 8 base bits after the others, see :class:`zipsgd.protocol.run.Refetch`.
+    epsilon : float or None
+        For the loss "huber": the residual from which on the loss grows about linearly, for labels scaled to [-1, 1]. None: 0.5.
+    class_weight : "balanced", mapping of class to weight, or None
+        For classes: positive weights by which the weights of their rows are multiplied; a class without one has the weight 1.
+        "balanced": inversely proportional to the frequency of each class.
+    calibrate : bool or None
+        For 3 to 32 classes: after training, fit the models against each other on the host
+        (:mod:`zipsgd.training.calibration`), so that the largest output is right more often. None: unless ``l1``, ``bound`` or
+        ``radius`` is set, because the fitted models are mixtures, for which these do not hold.
     l2, l1, bound, radius : float
         Regularisers, see :class:`zipsgd.training.regulariser.Regulariser`. They need a device with a proximal step.
     average : int
@@ -93,6 +105,10 @@ class Options:
         Which epoch's model is the result. "last": the last one's. "best": that of the best score on the validation rows, or
         without them on a sample of at most 4,096 training rows. "auto": the last one, unless it is clearly worse than the best
         one, as :func:`zipsgd.training.guard.clearly_worse` says; with ``patience`` the best one.
+    score : str or None
+        The score that is reported, and that ``patience`` watches. For classes "accuracy" (the default), "balanced_accuracy",
+        "auc" (of several classes the mean of one against the rest) or "f1_macro"; for numbers "r2" (the default) or
+        "d2_absolute_error".
     measure : bool
         Also compute the exact loss and score of the model after each epoch, on the unquantised training rows and on the
         validation rows.
@@ -125,6 +141,9 @@ class Options:
     level_bits: int = 8
     shared_levels: bool = False
     refetch: str = "never"
+    epsilon: float | None = None
+    class_weight: str | Mapping[Any, float] | None = None
+    calibrate: bool | None = None
     l2: float = 0.0
     l1: float = 0.0
     bound: float = 0.0
@@ -133,6 +152,7 @@ class Options:
     patience: int = 0
     tolerance: float = 1e-3
     keep: str = "auto"
+    score: str | None = None
     measure: bool = False
     sort_rows: bool = False
 
@@ -175,12 +195,24 @@ class Options:
         check_schedule(self.schedule)
         if self.step_size is not None and not 0 < self.step_size < float("inf"):
             raise ValueError(f"step_size must be positive, not {self.step_size}")
-        _ = self.regulariser, self.objective  # these check their arguments
+        if self.class_weight is not None:
+            self._check_class_weight(self.class_weight)
+        _ = self.regulariser, self.objective, self.scoring  # these check their arguments
 
     def __repr__(self) -> str:
         """The options that differ from the defaults."""
         other = [f for f in fields(self) if getattr(self, f.name) != f.default]
         return f"Options({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in other)})"
+
+    def _check_class_weight(self, asked: str | Mapping[Any, float]) -> None:
+        if not self.classify:
+            raise ValueError(
+                "class_weight is for classes: set classify=True (on the command line: --classify), or leave it out"
+            )
+        check_class_weight(asked)
+        if not isinstance(asked, str):  # by the text of each class, as on the command line and in files
+            named = {class_name(name): float(weight) for name, weight in asked.items()}
+            object.__setattr__(self, "class_weight", named)
 
     @cached_property
     def regulariser(self) -> Regulariser:
@@ -195,7 +227,17 @@ class Options:
     @cached_property
     def objective(self) -> Objective:
         """Objective: The loss to minimise."""
-        return find_objective(self.loss, classify=self.classify)
+        return find_objective(self.loss, classify=self.classify, epsilon=self.epsilon)
+
+    @property
+    def scoring(self) -> Score:
+        """Score: The score to report."""
+        return find_score(self.score, classify=self.classify)
+
+    @property
+    def calibrates(self) -> bool:
+        """bool: Whether models of several classes are calibrated."""
+        return not (self.l1 or self.bound or self.radius) if self.calibrate is None else self.calibrate
 
     @property
     def quantisations(self) -> int:

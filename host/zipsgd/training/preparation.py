@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.data import DataError, Scaling, Table, as_table
+from zipsgd.data import DataError, Scaling, Table, as_table, class_name
 from zipsgd.data.clipping import describe_clipped
 from zipsgd.golden.run import RunConfig
 from zipsgd.memory import default_memory
 from zipsgd.rows import Rows
 
 from .automatic_step import automatic_steps
+from .class_weights import class_weights
 from .fitting import Fitted, fit_scaling
 from .options import Options
 from .steps import step_sizes
@@ -59,17 +60,23 @@ def prepare(
         The data cannot be trained on, or the options do not fit them.
     """
     table, options = as_table(X, y), options or Options()
-    classes: npt.NDArray[Any] = np.empty(0)
-    if options.classify:
-        classes, numbers = classes_of(table)
-        labels = Labels.of_classes(numbers, classes.size)
-        if table.textual:
-            table = table.with_rows(table.features, numbers.astype(np.float64))
-    else:
-        _check_numbers(table)
-        labels = Labels(table.labels.reshape(len(table.labels), -1))
-        _check_varies(table)
     checked = None if weights is None else _checked_weights(np.asarray(weights, dtype=np.float64), table)
+    if not options.classify:
+        _check_numbers(table)
+        _check_varies(table)
+        labels = Labels(table.labels.reshape(len(table.labels), -1))
+        return make_task(table, labels, options, weights=checked, memory=memory, has_levels=has_levels)
+    if checked is not None and checked.any() and not checked.all():
+        kept = np.flatnonzero(checked)  # a class whose rows all have weight 0 is not a class
+        table, checked = table.take(kept), checked[kept]
+    classes, numbers = classes_of(table)
+    if options.class_weight is not None:
+        names = list(map(class_name, classes.tolist()))
+        of_class = class_weights(options.class_weight, names, numbers, checked)
+        checked = of_class[numbers] if checked is None else checked * of_class[numbers]
+    labels = Labels.of_classes(numbers, classes.size)
+    if table.textual:
+        table = table.with_rows(table.features, numbers.astype(np.float64))
     return make_task(
         table,
         labels,
@@ -319,6 +326,9 @@ def _report(task: Task) -> None:
             " and ".join(f"{count:,}" for count in task.targets.clipped if count),
             f"{task.rows:,}",
         )
+    compiled = task.options.objective.compiled
+    if compiled is not None and compiled.poor:
+        _log.warning("the loss is %s", compiled)
     if getattr(table.features, "sparse", False):
         _log.info(
             "%s: sparse rows are made dense, a block at a time: the device takes every feature of a sample",

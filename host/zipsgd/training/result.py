@@ -17,9 +17,10 @@ from zipsgd.output import write_file
 from zipsgd.rows import iterate_blocks
 
 from .checks import are_numbers, are_texts, is_number
+from .class_numbers import numbers_of
 from .guard import Finding
 from .scaling_record import ScalingRecord
-from .scores import r2, winners
+from .scores import Score, find_score, winners
 
 __all__ = ["ClassifierResult", "RegressionResult", "Result", "load_model"]
 
@@ -47,7 +48,7 @@ class Result(ScalingRecord, ABC):
     final_loss : float
         Exact loss of the final model on the unquantised training rows, for scaled targets.
     train_score : float
-        R2 or accuracy of the final model on the training rows; None if the labels do not vary.
+        Score of the final model on the training rows, by default R2 or accuracy; None if it is not defined for them.
     loss_name : str
         Name of the loss that was minimised.
     bits_per_value : int
@@ -88,8 +89,8 @@ class Result(ScalingRecord, ABC):
 
     FORMAT: ClassVar[str]
     """Format name and version in a saved file."""
-    MEASURE: ClassVar[str]
-    """Name of the score."""
+    CLASSIFIES: ClassVar[bool]
+    """Whether the labels are classes."""
 
     loss: list[float]
     final_loss: float
@@ -125,6 +126,11 @@ class Result(ScalingRecord, ABC):
     kept_epoch: int = 0
     warnings: list[Finding] = field(default_factory=list)
 
+    @property
+    def scoring(self) -> Score:
+        """Score: The score that ``train_score``, ``held_out_score`` and :meth:`score` are."""
+        return find_score(self.options.get("score"), classify=self.CLASSIFIES)
+
     @abstractmethod
     def predict(self, features: Any) -> npt.NDArray[Any]:
         """Predict the labels of rows.
@@ -154,12 +160,12 @@ class Result(ScalingRecord, ABC):
         Returns
         -------
         float
-            R2 (NaN if the labels do not vary), or accuracy.
+            The score that the run was made with, by default R2 or accuracy; NaN if it is not defined for these rows.
         """
 
     @abstractmethod
     def outcome(self) -> str:
-        """The final loss or the accuracy on the training rows, as text for users."""
+        """The score on the training rows, and what they are, as text for users."""
 
     @abstractmethod
     def texts(self, predictions: npt.NDArray[Any]) -> Iterable[str]:
@@ -236,6 +242,11 @@ class Result(ScalingRecord, ABC):
             outputs[part] = outputs_of(block, coef, intercept, clipped)
         return outputs
 
+    def _scored(self) -> str:
+        """The score on the training rows, their label and their shape."""
+        score = "not defined" if self.train_score is None else f"{self.train_score:.4f}"
+        return f"{self.scoring.title} {score} for {self.label!r} on {self.rows:,} rows x {len(self.columns)} columns"
+
     def _check_models(self, count: int) -> None:
         """Raise ValueError unless there are ``count`` models of numbers, with a name for each column."""
         rows = self.coef
@@ -262,7 +273,7 @@ class RegressionResult(Result):
     """
 
     FORMAT = "zipsgd model 2"
-    MEASURE = "R2"
+    CLASSIFIES = False
 
     @property
     def several(self) -> bool:
@@ -275,14 +286,16 @@ class RegressionResult(Result):
         return outputs if self.several else outputs[:, 0]
 
     def score(self, features: Any, labels: npt.ArrayLike) -> float:
-        """R2, the share of the labels' variance that the model explains, see :meth:`Result.score`."""
+        """The score, by default R2: the share of the labels' variance that the model explains, see :meth:`Result.score`."""
         outputs = self.outputs(features)
-        return r2(np.asarray(labels, dtype=np.float64).reshape(outputs.shape), outputs)
+        return self.scoring.function(
+            outputs, np.asarray(labels, dtype=np.float64).reshape(outputs.shape), None
+        )
 
     def outcome(self) -> str:
-        """The final loss on the training rows as text, see :meth:`Result.outcome`."""
+        """The score and the final loss on the training rows as text, see :meth:`Result.outcome`."""
         what = "mean squared residual" if self.loss_name == "squared_error" else f"mean {self.loss_name}"
-        return f"loss {self.final_loss:.6f} ({what}, labels scaled to [-1, 1])"
+        return f"{self._scored()}, loss {self.final_loss:.6f} ({what}, labels scaled to [-1, 1])"
 
     def texts(self, predictions: _Float) -> Iterable[str]:
         """Numbers separated by commas, see :meth:`Result.texts`."""
@@ -303,19 +316,22 @@ class RegressionResult(Result):
 class ClassifierResult(Result):
     """A trained classifier: a linear model for each class, or for two classes one model that is above 0 for the second.
 
-    ``coef``, ``intercept`` and ``model_words`` have an entry for each model. The other fields are described in
-    :class:`Result`.
+    ``coef``, ``intercept`` and ``model_words`` have an entry for each model. ``coef`` and ``intercept`` are calibrated, and
+    ``model_words`` are those of the device. The other fields are described in :class:`Result`.
 
     Parameters
     ----------
     classes : list of float or list of str
         The labels of the classes in ascending order.
+    calibration : dict or None
+        Lists ``mix`` and ``offset`` of the :class:`zipsgd.training.calibration.Calibration`; None without one.
     """
 
     FORMAT = "zipsgd classifier 2"
-    MEASURE = "accuracy"
+    CLASSIFIES = True
 
     classes: list[float] | list[str]
+    calibration: dict[str, list[Any]] | None = None
 
     @property
     def classes_(self) -> npt.NDArray[Any]:
@@ -327,23 +343,20 @@ class ClassifierResult(Result):
         """bool: Whether the labels of the classes are text."""
         return isinstance(self.classes[0], str)
 
-    @property
-    def accuracy(self) -> float:
-        """float: Accuracy of the final model on the unquantised training rows; another name for ``train_score``."""
-        return math.nan if self.train_score is None else self.train_score
-
     def predict(self, features: Any) -> npt.NDArray[Any]:
         """Labels of the predicted classes, shape (rows,), see :meth:`Result.predict`."""
         labels: npt.NDArray[Any] = self.classes_[winners(self.outputs(features))]
         return labels
 
     def score(self, features: Any, labels: npt.ArrayLike) -> float:
-        """The accuracy: the share of rows whose class is predicted correctly, see :meth:`Result.score`."""
-        return float(np.mean(self.predict(features) == np.asarray(labels, dtype=self.classes_.dtype.type)))
+        """The score, by default the share of rows whose class is predicted correctly, see :meth:`Result.score`."""
+        return self.scoring.function(
+            self.outputs(features), numbers_of(np.asarray(labels), self.classes), None
+        )
 
     def outcome(self) -> str:
-        """The accuracy on the training rows as text, see :meth:`Result.outcome`."""
-        return f"accuracy {self.accuracy:.4f} on the {self.rows:,} rows trained on, of {len(self.classes)} classes,"
+        """The score on the training rows as text, see :meth:`Result.outcome`."""
+        return f"{self._scored()}, {len(self.classes)} classes,"
 
     def texts(self, predictions: npt.NDArray[Any]) -> Iterable[str]:
         """Labels of classes, see :meth:`Result.texts`."""

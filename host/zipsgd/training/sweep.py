@@ -63,7 +63,7 @@ class Sweep:
                 "bits": result.bits_per_value,
                 "loss": result.final_loss,
                 "over float": result.final_loss / self.float_loss[-1],
-                result.MEASURE: result.train_score,
+                result.scoring.title: result.train_score,
                 "warnings": " ".join(finding.kind for finding in result.warnings),
             }
             for setting, result in zip(self.settings, self.results, strict=True)
