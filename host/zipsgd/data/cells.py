@@ -116,11 +116,12 @@ def why_not_a_number(cell: str, column: str) -> str:
         return f"{cell} is not a finite number in the range of float64; correct it or leave the row out"
     if boolean_of(cell) is not None:
         return f"{cell!r} in a column of numbers; write 1 for true and 0 for false"
-    return (
-        unread_number(cell)
-        or special_text(cell, column)
-        or f"{cell!r} is not a number; correct it or leave the row out"
-    )
+    known = unread_number(cell) or special_text(cell, column)
+    return known or f"{cell!r} is not a number; correct it or leave the row out. {_leave_out(column)}"
+
+
+def _leave_out(column: str) -> str:
+    return f"--ignore {quoted(column)} leaves the column out (in Python: ignore=[{column!r}])"
 
 
 def unread_number(cell: str) -> str | None:
@@ -137,13 +138,12 @@ def unread_number(cell: str) -> str | None:
 
 def special_text(cell: str, column: str) -> str | None:
     """What can be done about a date, a value with a unit, or a pair of the LIBSVM format; None for other text."""
-    leave_out = f"--ignore {quoted(column)} leaves the column out (in Python: ignore=[{column!r}])"
     if _DATE.fullmatch(cell):
-        return f"{cell!r} is a date or a time; make numbers of it, such as year, month and hour. {leave_out}"
+        return f"{cell!r} is a date or a time; make numbers of it, such as year, month and hour. {_leave_out(column)}"
     if _PAIR.fullmatch(cell):
         return f"{cell!r} looks like a value of the LIBSVM format; --format libsvm reads it (in Python: format='libsvm')"
     if _UNIT.fullmatch(cell):
-        return f"{cell!r} has a unit; write the number alone. {leave_out}"
+        return f"{cell!r} has a unit; write the number alone. {_leave_out(column)}"
     return None
 
 
