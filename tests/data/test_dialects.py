@@ -127,6 +127,19 @@ def test_pandas_index(tmp_path: Path) -> None:
             "a,town,y\n1,Rome,2\n2,Paris,3\n",
             "line 2, column 'town': text, such as 'Rome', 'Paris': --one-hot town makes",
         ),
+        (
+            "a,day,y\n1,2020-01-31,2\n2,2020-02-01,3\n",
+            "line 2, column 'day': '2020-01-31' is a date or a time; make",
+        ),
+        (
+            'a,b,y\n1,"1,5",2\n2,"2,5",3\n',
+            "line 2, column 'b': '1,5' has a decimal comma; write a decimal point",
+        ),
+        ('a,y\n1,"1,5"\n2,"2,5"\n', "line 2, column 'y': '1,5' has a decimal comma; write a decimal point"),
+        (
+            "a,b,y\n1,5 %,2\n2,7 %,3\n",
+            "line 2, column 'b': '5 %' has a unit; write the number alone. --ignore b",
+        ),
         ("a,x,y\n1,r,p\n2,s,q\n", "line 2, column 'x': text, such as 'r', 's'"),
         ("a,y\n1,red\n2,\n", "line 3, column 'y': the cell is empty"),
     ],

@@ -4,7 +4,18 @@ import math
 import re
 from enum import Enum
 
-__all__ = ["Kind", "is_missing", "kind_of", "number_of", "why_not_a_number"]
+__all__ = [
+    "Kind",
+    "boolean_of",
+    "has_decimal_comma",
+    "is_missing",
+    "kind_of",
+    "number_of",
+    "quoted",
+    "special_text",
+    "unread_number",
+    "why_not_a_number",
+]
 
 _MISSING = frozenset({"", "?", "na", "n/a", "nan", "-nan", "null", "<na>", "#n/a"})
 """In lower case. All of them are missing in text, too, unlike "none"."""
@@ -105,6 +116,16 @@ def why_not_a_number(cell: str, column: str) -> str:
         return f"{cell} is not a finite number in the range of float64; correct it or leave the row out"
     if boolean_of(cell) is not None:
         return f"{cell!r} in a column of numbers; write 1 for true and 0 for false"
+    known = unread_number(cell) or special_text(cell, column)
+    return known or f"{cell!r} is not a number; correct it or leave the row out. {_leave_out(column)}"
+
+
+def _leave_out(column: str) -> str:
+    return f"--ignore {quoted(column)} leaves the column out (in Python: ignore=[{column!r}])"
+
+
+def unread_number(cell: str) -> str | None:
+    """What is wrong with a number in a spelling that is not read, and what can be done about it; None if it is none."""
     if _THOUSANDS.fullmatch(cell):
         return f"{cell!r} has marks between thousands; write digits alone, with a decimal point"
     if has_decimal_comma(cell):
@@ -112,14 +133,18 @@ def why_not_a_number(cell: str, column: str) -> str:
             f"{cell!r} has a decimal comma; write a decimal point, or separate the columns of all rows by semicolons or tabs "
             f"and use decimal commas alone"
         )
-    leave_out = f"--ignore {quoted(column)} leaves the column out (in Python: ignore=[{column!r}])"
+    return None
+
+
+def special_text(cell: str, column: str) -> str | None:
+    """What can be done about a date, a value with a unit, or a pair of the LIBSVM format; None for other text."""
     if _DATE.fullmatch(cell):
-        return f"{cell!r} is a date or a time; make numbers of it, such as year, month and hour. {leave_out}"
+        return f"{cell!r} is a date or a time; make numbers of it, such as year, month and hour. {_leave_out(column)}"
     if _PAIR.fullmatch(cell):
         return f"{cell!r} looks like a value of the LIBSVM format; --format libsvm reads it (in Python: format='libsvm')"
     if _UNIT.fullmatch(cell):
-        return f"{cell!r} has a unit; write the number alone. {leave_out}"
-    return f"{cell!r} is not a number; correct it or leave the row out. {leave_out}"
+        return f"{cell!r} has a unit; write the number alone. {_leave_out(column)}"
+    return None
 
 
 def quoted(word: str) -> str:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from zipsgd.rows import Rows, column, select_columns
 
-from .cells import quoted
+from .cells import quoted, special_text, unread_number
 from .columns import Columns, Texts, place_of
 from .errors import DataError
 from .one_hot import category_name, expand, values_of
@@ -47,11 +47,13 @@ def refuse_text(columns: Columns, place: int) -> DataError:
     """The error for a column of text that is to be a feature."""
     name = columns.names[place]
     where, values = columns.examples(place)
-    shown = ", ".join(map(repr, values))
-    return DataError(
-        f"{columns.source}, {where}, column {name!r}: text, such as {shown}: --one-hot {quoted(name)} makes a column of 0 and "
-        f"1 of each value, --ignore {quoted(name)} leaves the column out (in Python: one_hot=[{name!r}] or ignore=[{name!r}])"
-    )
+    reason = unread_number(values[0]) or special_text(values[0], name) if values else None
+    if reason is None:
+        reason = (
+            f"text, such as {', '.join(map(repr, values))}: --one-hot {quoted(name)} makes a column of 0 and 1 of each value, "
+            f"--ignore {quoted(name)} leaves the column out (in Python: one_hot=[{name!r}] or ignore=[{name!r}])"
+        )
+    return DataError(f"{columns.source}, {where}, column {name!r}: {reason}")
 
 
 def materialised(rows: Rows, memory: int) -> Rows:
@@ -132,6 +134,11 @@ def table_of(columns: Columns, reading: Reading) -> Table:
             f"{columns.source}, {where}, column {names[classes[0]]!r}: text, such as {shown[0]!r}; one of several outputs "
             f"must be numbers"
         )
+    for place in classes:
+        where, shown = columns.examples(place)
+        reason = unread_number(shown[0]) if shown else None
+        if reason is not None:
+            raise DataError(f"{columns.source}, {where}, column {names[place]!r}: {reason}")
     plain = [place for place in kept if place not in hot]
     numbers = sorted({*plain, *labels} - set(classes))
     values, texts = columns.read(numbers, [*hot, *classes])
