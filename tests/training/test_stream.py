@@ -67,14 +67,15 @@ def test_a_schedule_takes_parts_of_epochs():
 
 
 def test_only_what_exceeds_its_range_grows():
-    known = scaling_of([0, 0, 5], [1, 1, 1], 2.0, 3.0)
-    before = seen_in_parts(np.array([[-1.0, -1, 5], [1, 1, 5]]), np.array([[-1.0], [5]]), 2)
-    inside = before.with_rows(np.array([[0.5, 0.0, 5.0]]), np.array([[4.0]]))
+    """The first column exceeds it, the third one varies for the first time, and the last one is near its end."""
+    known = scaling_of([0, 0, 5, 0], [1, 2, 1, 1], 2.0, 3.0)
+    before = seen_in_parts(np.array([[-1.0, -1, 5, -0.9], [1, 1, 5, 0.9]]), np.array([[-1.0], [5]]), 2)
+    inside = before.with_rows(np.array([[0.5, 0.0, 5.0, 0.95]]), np.array([[4.0]]))
     assert grown((known,), before, inside, numbers=True) == (known,)
-    wider = before.with_rows(np.array([[9.0, 0.0, 5.1]]), np.array([[50.0]]))
+    wider = before.with_rows(np.array([[9.0, 0.0, 5.1, 0.0]]), np.array([[50.0]]))
     (found,) = grown((known,), before, wider, numbers=False)
-    assert found.centre.tolist() == pytest.approx([3, 0, 5 + 0.1 / 3])  # the mean of all rows so far
-    assert found.spread.tolist() == pytest.approx([6 * 1.25, 1, 0.2 / 3 * 1.25])
+    assert found.centre.tolist() == pytest.approx([3, 0, 5 + 0.1 / 3, 0])  # the mean of all rows so far
+    assert found.spread.tolist() == pytest.approx([6 * 1.25, 2, 0.2 / 3 * 1.25, 0.9 * 1.25])
     assert (found.label_centre, found.label_spread) == (2.0, 3.0)
     (found,) = grown((known,), before, wider, numbers=True)
     assert (found.label_centre, found.label_spread) == pytest.approx((18, 32 * 1.25))

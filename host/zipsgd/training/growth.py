@@ -16,6 +16,8 @@ _Float = npt.NDArray[np.float64]
 
 _MARGIN = 1.25
 """Room beyond the range so far. So a range that grows steadily changes the scaling once for each quarter that it grows by."""
+_NEAR = 0.85
+"""Share of the spread from which on a column grows together with another one, so that models are converted less often."""
 _MOST_NEW = 2.0
 """Length that the vector of weights may grow to with the range of the columns. With the weight 1, a single column moves the
 output over the whole range of the labels."""
@@ -31,6 +33,7 @@ def _grown(centre: _Float, spread: _Float, before: Columns, now: Columns, what: 
     exceeds = wider & ((away > spread) | ~before.varies)
     if not exceeds.any():
         return centre, spread
+    exceeds |= (away > _NEAR * spread) & now.varies
     middle = np.clip(now.mean, now.low, now.high)
     needed = np.maximum(now.high - middle, middle - now.low) * _MARGIN
     if not np.isfinite(needed[exceeds]).all():
@@ -43,8 +46,9 @@ def _grown(centre: _Float, spread: _Float, before: Columns, now: Columns, what: 
 def grown(scalings: tuple[Scaling, ...], before: Seen, now: Seen, *, numbers: bool) -> tuple[Scaling, ...]:
     """The scalings for all rows of a stream so far.
 
-    A column that stays in its range keeps its scaling. Otherwise its centre becomes the mean of all rows so far, and its spread
-    the largest distance from there, and a quarter more. The same holds for labels.
+    A column that stays in its range keeps its scaling, unless it is near the end of its range when another one grows. Otherwise
+    its centre becomes the mean of all rows so far, and its spread the largest distance from there, and a quarter more. The same
+    holds for labels.
 
     Parameters
     ----------
