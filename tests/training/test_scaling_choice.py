@@ -16,6 +16,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd.training.api import _at_end
 from zipsgd.training.comparison import summary
 from zipsgd.training.forecast import descend
+from zipsgd.training.guard import ConvergenceWarning
 from zipsgd.training.opening import has_levels
 from zipsgd.training.preparation import prepare
 from zipsgd_bench.scaling import departures, with_far_rows
@@ -128,7 +129,7 @@ def test_the_choice_does_not_depend_on_units(factor: float, offset: float, glitc
 
 def test_classes_and_several_outputs(glitch: Table) -> None:
     sides = (glitch.labels > 0).astype(float)
-    with pytest.warns(RuntimeWarning, match="end of their range"):
+    with pytest.warns(ConvergenceWarning, match="end of the range"):
         classifier = train(glitch.features, sides, classify=True)
     assert classifier.at_end == ["column 1"]
     assert classifier.scaling != "range"
@@ -211,7 +212,7 @@ def test_labels_make_room_for_large_weights(steep: Table, monkeypatch: pytest.Mo
     monkeypatch.setattr("zipsgd.training.targets.Targets.with_room", lambda self, weights: self)
     narrow = prepare(steep, None, options).scalings[0].label_spread
     assert np.log2(spread / narrow) in range(1, 8)
-    with pytest.warns(RuntimeWarning, match="end of their range"):
+    with pytest.warns(ConvergenceWarning, match="end of the range"):
         without = train(steep, options=options)
     assert without.at_end  # what stands at the end after the last epoch varies
     assert set(without.at_end) <= {"column 0", "column 1"}

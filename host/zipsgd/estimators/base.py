@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -18,9 +17,7 @@ from zipsgd.data import Scaling, as_features
 from zipsgd.data.clipping import outputs_of
 from zipsgd.training.calibration import Calibration, calibrate
 from zipsgd.training.callbacks import Callback, Callbacks
-from zipsgd.training.content_order import content_order
 from zipsgd.training.evidence import examine
-from zipsgd.training.holdout import stratified
 from zipsgd.training.loop import Run
 from zipsgd.training.measuring import Validation
 from zipsgd.training.opening import has_levels, opened
@@ -32,7 +29,7 @@ from zipsgd.training.state import State
 from zipsgd.training.stream import next_task, train_part
 
 from . import history
-from .checks import number, whole
+from .checks import batch_of, number, whole
 from .convergence import warn
 from .penalty import regulariser
 from .rows import Data
@@ -42,9 +39,6 @@ __all__ = ["BaseZip", "Data"]
 _Float = npt.NDArray[np.float64]
 _Int = npt.NDArray[np.int64]
 
-_BATCH = 16
-_FEWEST_BATCHES = 32
-"""Least number of mini-batches in an epoch with batch_size="auto"; with few rows, mini-batches are smaller."""
 _KEPT = 1000
 """Epochs that ``partial_fit`` keeps in ``history_``, because a stream may have no end."""
 
@@ -304,26 +298,7 @@ class BaseZip(BaseEstimator, ABC):
         """Rows to train on, and rows to measure models on."""
         if not 0 < number("validation_fraction", self.validation_fraction) < 1:
             raise ValueError(f"validation_fraction must be between 0 and 1, not {self.validation_fraction}")
-        rows = content_order(as_features(data.X, "X")[0], data.labels.values)
-        if data.weights is not None:
-            rows = rows[data.weights[rows] > 0]
-        if data.labels.numbers is None:
-            kept, held = train_test_split(
-                rows, test_size=self.validation_fraction, random_state=self.seed_ % (1 << 32)
-            )
-            return data.part(kept), data.part(held)
-        numbers, names = data.labels.numbers[rows].astype(np.int64), [str(each) for each in self._names]
-        kept, held = stratified(numbers, self.validation_fraction, self.seed_, "X and y", names)
-        return data.part(rows[kept]), data.part(rows[held])
-
-    def _batch(self, samples: int) -> int:
-        """Samples of a mini-batch, where an epoch has ``samples``."""
-        batch = self.batch_size
-        if isinstance(batch, str):
-            if batch != "auto":
-                raise ValueError(f'batch_size must be "auto" or a number of samples, not {batch!r}')
-            return min(_BATCH, max(1, samples // _FEWEST_BATCHES))
-        return whole("batch_size", batch, 1)
+        return data.split(self.validation_fraction, self.seed_, self._names)
 
     def _options(self, schedule: Any, epochs: int, batch: int) -> Options:
         samples = self.samples_per_value
@@ -363,7 +338,7 @@ class BaseZip(BaseEstimator, ABC):
         self.close()
         restarts = isinstance(schedule, str) and schedule == "linear"
         before = 0 if restarts else state.epochs
-        options = self._options(schedule, before + passes, self._batch(data.samples))
+        options = self._options(schedule, before + passes, batch_of(self.batch_size, data.samples))
         table = data.table(getattr(self, "feature_names_in_", None))
         task = make_task(
             table,

@@ -3,7 +3,11 @@
 from numbers import Integral, Real
 from typing import Any
 
-__all__ = ["number", "whole"]
+__all__ = ["batch_of", "number", "whole"]
+
+_BATCH = 16
+_FEWEST_BATCHES = 32
+"""Least number of mini-batches in an epoch with batch_size="auto"; with few rows, mini-batches are smaller."""
 
 
 def whole(name: str, value: Any, low: int) -> int:
@@ -56,3 +60,30 @@ def number(name: str, value: Any) -> float:
     if not isinstance(value, Real) or isinstance(value, bool) or value != value:
         raise ValueError(f"{name} must be a number, not {value!r}")
     return float(value)
+
+
+def batch_of(asked: Any, samples: int) -> int:
+    """Samples of a mini-batch.
+
+    Parameters
+    ----------
+    asked : "auto" or int
+        What the user asks for. "auto": 16, or fewer in a short epoch.
+    samples : int
+        Samples of an epoch.
+
+    Returns
+    -------
+    int
+        1 or more.
+
+    Raises
+    ------
+    ValueError
+        ``asked`` is something else.
+    """
+    if isinstance(asked, str):
+        if asked != "auto":
+            raise ValueError(f'batch_size must be "auto" or a number of samples, not {asked!r}')
+        return min(_BATCH, max(1, samples // _FEWEST_BATCHES))
+    return whole("batch_size", asked, 1)

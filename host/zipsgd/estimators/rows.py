@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.model_selection import train_test_split
 
 from zipsgd.data import Table, as_features
+from zipsgd.training.content_order import content_order
+from zipsgd.training.holdout import stratified
 from zipsgd.training.targets import Labels
 from zipsgd.training.weights import copies
 
@@ -80,3 +83,30 @@ class Data:
         features, made_up = as_features(self.X, "X and y")
         columns = made_up if names is None else map(str, names)
         return Table(features, self.labels.values, tuple(columns), "X and y")
+
+    def split(self, share: float, seed: int, names: npt.NDArray[Any]) -> tuple["Data", "Data"]:
+        """Rows to train on, and rows that are held out. Of classes, each keeps its share.
+
+        Parameters
+        ----------
+        share : float
+            Share of the rows to hold out, between 0 and 1.
+        seed : int
+            Seed of the random selection. The order of the rows does not matter.
+        names : array of shape (classes,)
+            The classes, for messages.
+
+        Returns
+        -------
+        tuple of Data
+            Training rows, and held-out rows.
+        """
+        rows = content_order(as_features(self.X, "X")[0], self.labels.values)
+        if self.weights is not None:
+            rows = rows[self.weights[rows] > 0]
+        if self.labels.numbers is None:
+            kept, held = train_test_split(rows, test_size=share, random_state=seed % (1 << 32))
+            return self.part(kept), self.part(held)
+        numbers = self.labels.numbers[rows].astype(np.int64)
+        kept, held = stratified(numbers, share, seed, "X and y", list(map(str, names)))
+        return self.part(rows[kept]), self.part(rows[held])

@@ -11,6 +11,7 @@ from .expected_loss import NoisyLeastSquares
 from .rounding_noise import rounding_variance
 from .steps import largest_step, step_sizes
 from .task import Task
+from .two_values import two_valued
 
 __all__ = ["automatic_steps"]
 
@@ -62,8 +63,10 @@ def automatic_steps(task: Task) -> list[float]:
     options, config = task.options, task.config
     objective, penalty = options.objective, options.device_regulariser
     values = task.values if task.scale == 1 else task.scalings[0].rows(task.table.features)
+    # Rounding adds no noise where all values are levels
+    samples = 0 if config.levels is not None and two_valued(values) else config.m
     largest = largest_step(
-        values, config.batch, config.p, config.m, objective.curvature, penalty.l2, penalty.l1
+        values, config.batch, config.p, samples, objective.curvature, penalty.l2, penalty.l1
     )
     rows, features = values.shape
     chosen = np.unique(np.linspace(0, rows - 1, min(rows, 1 + _SAMPLED_VALUES // features)).astype(np.int64))

@@ -1,5 +1,6 @@
 """Scalings that grow with the range of a stream, and models that are converted to the grown scaling."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -91,8 +92,8 @@ def converted(state: State, scalings: tuple[Scaling, ...], limit: int, *, settle
 
     There is one exception. If ranges of columns grow and that of the labels does not, scaled weights grow. What they were
     learnt from is then a small part of the range, and may be noise. So the vector of weights grows to the length 2 at most, or
-    to its former length if that is larger: beyond, the model becomes flatter about the former centre of the columns. If
-    there have been few rows, from which many models follow, it does not grow at all.
+    to its former length if that is larger: beyond, the model becomes flatter in the columns whose weights grow, about their
+    former centre. If there have been few rows, from which many models follow, it does not grow at all.
 
     Parameters
     ----------
@@ -119,10 +120,13 @@ def converted(state: State, scalings: tuple[Scaling, ...], limit: int, *, settle
             ratio = new.spread / old.spread * (old.label_spread / new.label_spread)
         ratio = np.minimum(ratio, _MOST_RATIO)
         weights = np.where(before[:-1] == 0, 0, before[:-1] * ratio)
-        known, length = float(np.linalg.norm(before[:-1])), float(np.linalg.norm(weights))
+        grows = np.abs(weights) > np.abs(before[:-1])
+        others, known = float(np.linalg.norm(weights[~grows])), float(np.linalg.norm(before[:-1]))
         most = max(known, _MOST_NEW) if settled else known
-        if length > most:
-            weights *= most / length
+        room = math.sqrt(max(most**2 - others**2, 0.0))
+        length = float(np.linalg.norm(weights[grows]))
+        if length > room:
+            weights[grows] *= room / length
         centre = old.label_centre + before[-1] * old.label_spread  # the output at the former centre
         moved = np.sum(weights * ((new.centre - old.centre) / new.spread))
         constant = (centre - new.label_centre) / new.label_spread + moved

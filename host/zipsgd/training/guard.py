@@ -6,7 +6,7 @@ trained model, and values that saturate widely.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 __all__ = [
     "FEW_EPOCHS",
@@ -17,6 +17,7 @@ __all__ = [
     "clearly_worse",
     "describe",
     "findings",
+    "findings_of",
 ]
 
 FEW_EPOCHS = 5
@@ -61,6 +62,32 @@ class Finding:
     kind: str
     text: str
     remedies: tuple[str, ...]
+
+
+def findings_of(saved: object) -> list[Finding]:
+    """The findings of a saved model.
+
+    Parameters
+    ----------
+    saved : object
+        Findings as JSON has them.
+
+    Returns
+    -------
+    list of Finding
+        The findings.
+
+    Raises
+    ------
+    ValueError
+        They are something else.
+    """
+    names = {f.name for f in fields(Finding)}
+    if not isinstance(saved, list) or not all(
+        isinstance(each, dict) and each.keys() == names for each in saved
+    ):
+        raise ValueError("its warnings are not findings")
+    return [Finding(each["kind"], each["text"], tuple(each["remedies"])) for each in saved]
 
 
 @dataclass(frozen=True)

@@ -18,23 +18,13 @@ from zipsgd.rows import iterate_blocks
 
 from .checks import are_numbers, are_texts, is_number
 from .class_numbers import numbers_of
-from .guard import Finding
+from .guard import Finding, findings_of
 from .scaling_record import ScalingRecord
 from .scores import Score, find_score, winners
 
 __all__ = ["ClassifierResult", "RegressionResult", "Result", "load_model"]
 
 _Float = npt.NDArray[np.float64]
-
-
-def _findings(saved: object) -> list[Finding]:
-    """The findings of a saved model. Raises ValueError if they are something else."""
-    names = {f.name for f in fields(Finding)}
-    if not isinstance(saved, list) or not all(
-        isinstance(each, dict) and each.keys() == names for each in saved
-    ):
-        raise ValueError("its warnings are not findings")
-    return [Finding(each["kind"], each["text"], tuple(each["remedies"])) for each in saved]
 
 
 @dataclass(kw_only=True)
@@ -221,7 +211,7 @@ class Result(ScalingRecord, ABC):
         if missing:
             raise ValueError(f"it has no {', '.join(missing)}")
         known = {f.name: content[f.name] for f in fields(cls) if f.name in content}
-        known["warnings"] = _findings(known.get("warnings", []))
+        known["warnings"] = findings_of(known.get("warnings", []))
         model = cls(**known)
         model.check()
         return model

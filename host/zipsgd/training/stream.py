@@ -93,6 +93,11 @@ def next_task(
         scalings = targets.scalings(Scaling.fit(table, steps))
     else:
         scalings = grown(state.scalings, seen, now, numbers=numbers)
+        if state.scalings[0].clipped:
+            fitted_columns = state.scalings[0]
+            scalings = tuple(
+                fitted_columns.with_labels(each.label_centre, each.label_spread) for each in scalings
+            )
         if numbers:
             centres = tuple(scaling.label_centre for scaling in scalings)
             spreads = tuple(scaling.label_spread for scaling in scalings)
