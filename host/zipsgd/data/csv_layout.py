@@ -153,6 +153,15 @@ def _width(rows: Sequence[Row], delimiter: str | None, decimal: str) -> int:
     return raw if raw in plain and bare not in plain else bare
 
 
+def _check_widths(rows: Sequence[Row], width: int, name: str) -> None:
+    """Raise DataError if most of the first rows have not as many cells as the header or the first of them."""
+    wrong = [row for row in rows if len(row.cells) != width]
+    if 2 * len(wrong) > len(rows):
+        raise DataError(
+            f"{name}, line {wrong[0].line}: {len(wrong[0].cells)} values, but the lines before have {width}"
+        )
+
+
 def _trimmed(rows: Sequence[Row], width: int, delimiter: str | None, decimal: str) -> list[Row]:
     """The rows, without comments at the ends of those that have ``width`` cells before them."""
     bare = [uncommented(row, delimiter, decimal) for row in rows]
@@ -287,6 +296,7 @@ def layout_of(path: Path, name: str, header: bool | None) -> Layout:
     if names is not None and all(len(row.cells) == len(names) + 1 and row.cells[-1] for row in rows):
         names = ["", *names]  # as R writes names of rows
     width = len(rows[0].cells) if names is None else len(names)
+    _check_widths(rows, width, name)
     bom = 3 if head.startswith(b"\xef\xbb\xbf") else 0
     return Layout(
         delimiter,
