@@ -41,6 +41,7 @@ def table_of(folder: Path, content: str | bytes, name: str = "t.csv", **words: A
         ('"a;x",b\n"1", "2"\n', "a;x b", [[1, 2]]),
         ('"a\nx",b\n1,2\n', "a\nx b", [[1, 2]]),
         ("a;b\n1,5;-2,5e1\n", "a b", [[1.5, -25]]),
+        ("sep=;\na;b\n1,5;2\n", "a b", [[1.5, 2]]),
         ("a\tb\n1,5\t2\n,5\t3\n", "a b", [[1.5, 2], [0.5, 3]]),
         ("a b\n 1   2 \n3 4\n", "a b", [[1, 2], [3, 4]]),
         ('a b\n"1" 2\n3 4\n', "a b", [[1, 2], [3, 4]]),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .arrays import column_names
 from .cells import Kind, has_decimal_comma, kind_of, number_of
-from .csv_rows import Row, rows_of, uncommented
+from .csv_rows import Row, is_passed_over, rows_of, uncommented
 from .errors import DataError
 from .source import open_bytes
 
@@ -101,7 +101,7 @@ def _delimiter(text: str) -> str | None:
     for line in io.StringIO(text, newline=""):
         if lines and lines[-1].count('"') % 2:  # a quoted cell goes on in this line
             lines[-1] += line
-        elif line.strip() and line.lstrip(" ")[0] not in "#@":
+        elif not is_passed_over(line):
             if len(lines) == _COMPARED:
                 break
             lines.append(line)
