@@ -41,6 +41,7 @@ def table_of(folder: Path, content: str | bytes, name: str = "t.csv", **words: A
         ('"a;x",b\n"1", "2"\n', "a;x b", [[1, 2]]),
         ('"a\nx",b\n1,2\n', "a\nx b", [[1, 2]]),
         ("a;b\n1,5;-2,5e1\n", "a b", [[1.5, -25]]),
+        ("sep=;\na;b\n1,5;2\n", "a b", [[1.5, 2]]),
         ("a\tb\n1,5\t2\n,5\t3\n", "a b", [[1.5, 2], [0.5, 3]]),
         ("a b\n 1   2 \n3 4\n", "a b", [[1, 2], [3, 4]]),
         ('a b\n"1" 2\n3 4\n', "a b", [[1, 2], [3, 4]]),
@@ -109,6 +110,8 @@ def test_pandas_index(tmp_path: Path) -> None:
         ('a,b\n1,2\n"1,500",3\n', "line 3, column 'a': '1,500' has marks between thousands"),
         ("a,b\n1,2\ntrue,3\n", "line 3, column 'a': 'true' in a column of numbers; write 1 for true"),
         ("a,b\ntrue,2\nfalse,2\n7,3\n", "line 4, column 'a': '7' is neither true nor false"),
+        ("a,b\n19-Sep-03,2\n18-Sep-03,1\n", "line 2, column 'a': '19-Sep-03' is a date or a time"),
+        ("2,1,red,blue\n" + "1,2,3,4,5\n" * 9, "line 2: 5 values, but the lines before have 4"),
         ("a,b\n1,2\n$5,3\n", "line 3, column 'a': '\\$5' has a unit"),
         ("a,b\n1,2\n1e999,3\n", "line 3, column 'a': 1e999 is not a finite number in the range of float64"),
         (

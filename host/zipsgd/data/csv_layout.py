@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .arrays import column_names
 from .cells import Kind, has_decimal_comma, kind_of, number_of
-from .csv_rows import Row, rows_of, uncommented
+from .csv_rows import Row, is_passed_over, rows_of, uncommented
 from .errors import DataError
 from .source import open_bytes
 
@@ -101,7 +101,7 @@ def _delimiter(text: str) -> str | None:
     for line in io.StringIO(text, newline=""):
         if lines and lines[-1].count('"') % 2:  # a quoted cell goes on in this line
             lines[-1] += line
-        elif line.strip() and line.lstrip(" ")[0] not in "#@":
+        elif not is_passed_over(line):
             if len(lines) == _COMPARED:
                 break
             lines.append(line)
@@ -151,6 +151,15 @@ def _width(rows: Sequence[Row], delimiter: str | None, decimal: str) -> int:
     raw, bare = len(rows[0].cells), len(uncommented(rows[0], delimiter, decimal))
     plain = {len(row.cells) for row in rows if "#" not in row.text}
     return raw if raw in plain and bare not in plain else bare
+
+
+def _check_widths(rows: Sequence[Row], width: int, name: str) -> None:
+    """Raise DataError if most of the first rows have not as many cells as the header or the first of them."""
+    wrong = [row for row in rows if len(row.cells) != width]
+    if 2 * len(wrong) > len(rows):
+        raise DataError(
+            f"{name}, line {wrong[0].line}: {len(wrong[0].cells)} values, but the lines before have {width}"
+        )
 
 
 def _trimmed(rows: Sequence[Row], width: int, delimiter: str | None, decimal: str) -> list[Row]:
@@ -287,6 +296,7 @@ def layout_of(path: Path, name: str, header: bool | None) -> Layout:
     if names is not None and all(len(row.cells) == len(names) + 1 and row.cells[-1] for row in rows):
         names = ["", *names]  # as R writes names of rows
     width = len(rows[0].cells) if names is None else len(names)
+    _check_widths(rows, width, name)
     bom = 3 if head.startswith(b"\xef\xbb\xbf") else 0
     return Layout(
         delimiter,

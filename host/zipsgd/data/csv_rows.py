@@ -1,13 +1,16 @@
 """Rows of text files, with the numbers of their lines."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import NamedTuple
 
 from .cells import number_of
 
-__all__ = ["Row", "rows_of", "uncommented"]
+__all__ = ["Row", "is_passed_over", "rows_of", "uncommented"]
+
+_SEPARATOR = re.compile("sep=.?", re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -28,6 +31,12 @@ class Row(NamedTuple):
     text: str
 
 
+def is_passed_over(line: str) -> bool:
+    """Whether a line between rows is no row: blanks, a comment, or the line in which Excel names the separator."""
+    bare = line.lstrip(" ")
+    return not bare.strip() or bare[0] in "#@" or _SEPARATOR.fullmatch(bare.strip()) is not None
+
+
 class _Lines:
     """Lines for a reader of rows. Between rows, comments and lines of blanks are passed over."""
 
@@ -44,8 +53,7 @@ class _Lines:
     def __next__(self) -> str:
         for number, line in self._numbered:
             if self.between:
-                bare = line.lstrip(" ")
-                if not bare.strip() or bare[0] in "#@":
+                if is_passed_over(line):
                     continue
                 self.between, self.line, self.texts = False, number, []
             self.texts.append(line)
