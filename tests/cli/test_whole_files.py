@@ -68,6 +68,18 @@ def test_the_model_is_rescued(run, data, tmp_path, monkeypatch):
     assert run("predict", data, "--model", kept)[0] == 0
 
 
+def test_a_checkpoint_that_cannot_be_written_ends_a_run_that_can_be_resumed(run, data, tmp_path):
+    path = tmp_path / "run.json"
+    words = ("train", data, "--epochs", 30, "--checkpoint", path, "--resume")
+    with full_disk(6000):
+        status, out, err = run(*words)
+    assert (status, out) == (1, "")
+    assert f"zipsgd: cannot write {path}: File too large" in err
+    assert f"{path} keeps the run up to its last whole epoch" in err
+    assert [found.name for found in tmp_path.iterdir()] == ["run.json"]
+    assert run(*words)[0] == 0
+
+
 def test_a_full_log_does_not_end_a_run(run, data, tmp_path):
     log, model = tmp_path / "log.csv", tmp_path / "m.json"
     status, out, err = run("train", data, "--epochs", 2, "--save", model, "--log", "/dev/full")

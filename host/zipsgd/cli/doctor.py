@@ -13,7 +13,6 @@ from zipsgd.extras import installation, requirements
 from zipsgd.output import OutputError, write_file
 
 from .command import Commands, add_command
-from .progress import messages
 
 __all__ = ["add"]
 
@@ -156,7 +155,7 @@ def _compilers() -> str:
 def _synthesis() -> str:
     from zipsgd_hw.boards.toolchain import tool_version
 
-    messages().print("trying the synthesis tools, which takes a minute or two the first time")
+    _say("note", "trying the synthesis tools, which takes a minute or two the first time")
     found = {name: tool_version(name) for name in ("yosys", "nextpnr-ice40", "nextpnr-ecp5")}
     broken = [name for name, said in found.items() if said is None]
     if broken:
