@@ -27,8 +27,8 @@ _MOST_ROWS = 1 << 14
 _MOST_CLASSES = 32
 """With more classes, the fit would take longer than most runs."""
 _PENALTY = 0.1
-"""Strength of the L2 penalty times the number of rows. 1 costs half a point on classes that lie between others, and 0.01 costs
-as much on digits (docs/estimators.md)."""
+"""Strength of the L2 penalty times the number of rows. On the test rows of the sets of ``zipsgd bench classes``, 1 costs 0.2
+points on both sets of many classes, and 0.01 costs 0.4 on digits."""
 
 _log = logging.getLogger(__name__)
 
