@@ -24,7 +24,6 @@ from zipsgd_bench import (
     unbiased,
     wire,
 )
-from zipsgd_bench.extras import extra
 from zipsgd_bench.progress import Steps
 from zipsgd_bench.registry import Bench
 from zipsgd_sim.options import build_array, run_array
@@ -142,11 +141,6 @@ def test_steps_are_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixtur
     captured = capsys.readouterr()
     assert captured.err.splitlines() == ["1/2 one", "by the way", "2/2 two"]
     assert captured.out == ""
-
-
-def test_what_is_missing_is_named() -> None:
-    with pytest.raises(ModuleNotFoundError, match=r"no_such_tool.*pip install 'zipsgd\[sim\]'"), extra("sim"):
-        import no_such_tool  # noqa: F401
 
 
 def test_the_draws_bench_tells_a_good_generator_from_a_poor_one() -> None:

@@ -50,7 +50,7 @@ def test_without_scikit_learn_the_error_names_the_extra(tmp_path):
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "ModuleNotFoundError: the estimators need scikit-learn, which is not installed: pip install 'zipsgd[sklearn]'"
+        "zipsgd.extras.MissingExtra: an estimator needs scikit-learn, which is not installed: pip install 'zipsgd[sklearn]'"
     )
 
 
