@@ -71,7 +71,6 @@ def test_some_directions_stand_for_all(monkeypatch):
     [
         Options(base_bits=2),
         Options(base_bits=1, levels="optimal", level_bits=5),
-        Options(base_bits=2, samples_per_value=0),
     ],
     ids=str,
 )
