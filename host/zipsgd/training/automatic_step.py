@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.protocol.numbers import LABEL_FRAC
+from zipsgd.rows import evenly_spaced
 
 from .expected_loss import NoisyLeastSquares
 from .rounding_noise import rounding_variance
@@ -69,7 +70,7 @@ def automatic_steps(task: Task) -> list[float]:
         values, config.batch, config.p, samples, objective.curvature, penalty.l2, penalty.l1
     )
     rows, features = values.shape
-    chosen = np.unique(np.linspace(0, rows - 1, min(rows, 1 + _SAMPLED_VALUES // features)).astype(np.int64))
+    chosen = evenly_spaced(rows, 1 + _SAMPLED_VALUES // features)
     sample = values[chosen].astype(np.float64)
     targets: _Float = task.labels[chosen] * np.float64(2.0**-LABEL_FRAC)
     if options.classify:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import Scaling, Table
+from zipsgd.data.naming import listed
 from zipsgd.rows import in_memory
 
 from .forecast import Forecast, rows_for
@@ -124,18 +125,18 @@ def _warn_of_noise(
     noisy = np.flatnonzero(noise[:-1] > _COARSE)
     if not noisy.size:
         return ()
-    worst = noisy[np.argsort(-noise[noisy])][:_NAMED]
+    worst = noisy[np.argsort(-noise[noisy])]
     ratios = np.ptp(found.values[:, worst], axis=0) / found.values[:, worst].std(axis=0)
-    named = ", ".join(
+    named = [
         f"{table.names[j]!r} (its range is {ratio:,.0f} times its standard deviation)"
         for j, ratio in zip(worst, ratios, strict=True)
-    )
+    ]
     _log.warning(
         "%s: at %d base bits most values of %s share a level, and rounding adds up to %.0f times the variance of the "
         "residuals. Use %smore --base-bits, --scaling quantile, or a logarithm of the column (in Python: base_bits and so on)",
         table.source,
         options.base_bits,
-        named + (f" and {noisy.size - _NAMED} more columns" if noisy.size > _NAMED else ""),
+        listed(named, _NAMED),
         noise[worst[0]],
         "" if optimal else "--levels auto, ",
     )
