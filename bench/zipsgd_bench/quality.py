@@ -22,8 +22,7 @@ from zipsgd.data import load_set
 from zipsgd.data.sets import mnist_digits
 from zipsgd.extras import extra
 
-from .class_sets import binary_features, heavy_tails
-from .hard_sets import departures
+from .hard_sets import binary_features, departures, heavy_tails
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -183,9 +182,9 @@ def contests() -> list[Contest]:
         found.append(Contest(name, "accuracy", splits, _classifiers(scaler)))
     hard = departures(_HARD_ROWS)
     found.append(Contest(hard.source, "R2", _splits(hard.features, hard.labels, False), _regressors()))
-    splits = _splits(*heavy_tails(_HARD_ROWS), True)
+    splits = _splits(*heavy_tails(_HARD_ROWS), stratify=True)
     found.append(Contest("heavy tails, 7 classes", "accuracy", splits, _classifiers(StandardScaler())))
-    splits = _splits(*binary_features(), True)
+    splits = _splits(*binary_features(), stratify=True)
     found.append(
         Contest("columns of two values", "accuracy", splits, _classifiers(StandardScaler(), 0, 1), bits=1)
     )
