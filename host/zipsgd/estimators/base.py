@@ -237,7 +237,7 @@ class BaseZip(BaseEstimator, ABC):
             raise ValueError("early_stopping must be False for partial_fit: it sees the rows in parts")
         state = self._begin(data, anew=False)
         samples = data.samples  # a part that is smaller than a mini-batch is a mini-batch of its own
-        options = self._options_of_part(min(self._batch(samples), samples))
+        options = self._options_of_part(min(batch_of(self.batch_size, samples), samples))
         session = self.__dict__.setdefault("_session", Session())
         former = session.task
         table = data.table(getattr(self, "feature_names_in_", None), None if former is None else former.table)
