@@ -71,7 +71,6 @@ def test_some_directions_stand_for_all(monkeypatch):
     [
         Options(base_bits=2),
         Options(base_bits=1, levels="optimal", level_bits=5),
-        Options(base_bits=2, samples_per_value=0),
     ],
     ids=str,
 )
@@ -80,17 +79,15 @@ def test_variances_are_those_of_the_quantiser(options):
     task = prepare(X, y, options)
     values, found = measured(task)
     (p, m), table = (task.config.p, task.config.m), task.config.levels
-    if m and table is None:
+    if table is None:
         codes = quantise(values, task.labels, p, m, seed=1, epoch=0, rows=np.arange(300))
         draws = np.stack([(codes.base + (codes.up >> i & 1)) * 2.0 ** (1 - p) for i in range(m)])
         assert found[:-1] == pytest.approx(((draws - values) ** 2).mean(axis=(0, 1))[:-1], rel=0.15)
-    elif m:
+    else:
         levels = table.values / 2.0**4 / task.scale
         wide = (np.diff(levels, axis=1).max(axis=1) ** 2)[:-1] / 4
         assert (found[:-1] < wide).all()
         assert (found[:-1] > 0.05 * wide).all()
-    else:
-        assert not found.any()
     assert found[-1] == 0  # the intercept's column is exact
 
 
@@ -135,7 +132,7 @@ def test_columns_that_make_noise_are_named(caplog, monkeypatch):
         prepare(table, options=Options(base_bits=1, epochs=100))
     (text,) = [record.getMessage() for record in caplog.records if "noise" in record.getMessage()]
     assert text.startswith("with 3 bits a value, noise is expected to lower R2 from 0.9")
-    assert "one of the columns 'time', 'hour', which nearly" in text
+    assert "leave out one of 'time', 'hour', which nearly" in text
     caplog.clear()
     with caplog.at_level(logging.INFO):
         prepare(table, options=Options(base_bits=5))
@@ -146,3 +143,19 @@ def test_steps_follow_the_schedule():
     X, y = data()
     sizes = prepare(X, y, Options(epochs=5, schedule="sqrt")).step_sizes
     assert sizes == step_sizes(sizes[0], "sqrt", 5)
+
+
+def test_coarse_levels_and_expected_noise_are_one_warning(caplog, monkeypatch):
+    table = departures(20_000)
+    for options, noteworthy, told in (
+        (Options(base_bits=1, epochs=100), 0.003, 1),
+        (Options(base_bits=1, step_size=0.2), 0.003, 1),
+        (Options(base_bits=2), 0.015, 0),  # coarse as well, but they cost nothing worth a line
+    ):
+        caplog.clear()
+        monkeypatch.setattr(automatic_step, "_NOTEWORTHY", noteworthy)
+        task = prepare(table, options=options)
+        assert "delay" in task.coarse, options
+        warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert len(warnings) == told, warnings
+        assert all("most values of 'delay'" in text and "--levels auto" in text for text in warnings)
