@@ -132,7 +132,7 @@ def test_columns_that_make_noise_are_named(caplog, monkeypatch):
         prepare(table, options=Options(base_bits=1, epochs=100))
     (text,) = [record.getMessage() for record in caplog.records if "noise" in record.getMessage()]
     assert text.startswith("with 3 bits a value, noise is expected to lower R2 from 0.9")
-    assert "one of the columns 'time', 'hour', which nearly" in text
+    assert "leave out one of 'time', 'hour', which nearly" in text
     caplog.clear()
     with caplog.at_level(logging.INFO):
         prepare(table, options=Options(base_bits=5))
@@ -143,3 +143,19 @@ def test_steps_follow_the_schedule():
     X, y = data()
     sizes = prepare(X, y, Options(epochs=5, schedule="sqrt")).step_sizes
     assert sizes == step_sizes(sizes[0], "sqrt", 5)
+
+
+def test_coarse_levels_and_expected_noise_are_one_warning(caplog, monkeypatch):
+    table = departures(20_000)
+    for options, noteworthy, told in (
+        (Options(base_bits=1, epochs=100), 0.003, 1),
+        (Options(base_bits=1, step_size=0.2), 0.003, 1),
+        (Options(base_bits=2), 0.015, 0),  # coarse as well, but they cost nothing worth a line
+    ):
+        caplog.clear()
+        monkeypatch.setattr(automatic_step, "_NOTEWORTHY", noteworthy)
+        task = prepare(table, options=options)
+        assert "delay" in task.coarse, options
+        warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert len(warnings) == told, warnings
+        assert all("most values of 'delay'" in text and "--levels auto" in text for text in warnings)

@@ -88,9 +88,11 @@ def test_a_signal_in_the_tail_is_kept_and_its_column_named(
 ) -> None:
     result = train(tail)
     assert (result.scaling, result.clipped, result.levels) == ("range", [], "uniform")
+    assert result.coarse == ["delay"]
+    caplog.clear()
+    train(tail, step_size=0.2)
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "'delay'" in warning
-    assert result.coarse == ["delay"]
     assert "--levels auto" in warning
     best = train(tail, levels="auto")
     assert (best.levels, best.coarse) == ("optimal", [])

@@ -20,6 +20,8 @@ _Float = npt.NDArray[np.float64]
 
 _log = logging.getLogger(__name__)
 
+_MOST_COARSE = 3
+"""Most columns with coarse levels that the warning names."""
 _HALVINGS = 6
 """The smallest candidate is the largest step divided by 2 to this power."""
 _PER_HALVING = 2
@@ -106,8 +108,12 @@ def _costly(noisy: NoisyLeastSquares, with_noise: float, without: float, task: T
     config = task.config
     text = (
         f"with {config.p + config.m} bits a value, noise is expected to lower R2 from {1 - without:.3f} to "
-        f"{1 - with_noise:.3f}: use more base bits or optimal levels"
+        f"{1 - with_noise:.3f}"
     )
+    if task.coarse:
+        more = " and others" * (len(task.coarse) > _MOST_COARSE)
+        text += f", as most values of {', '.join(map(repr, task.coarse[:_MOST_COARSE]))}{more} share a level"
+    text += f": use more base bits{' or --levels auto' * (task.options.levels == 'uniform')}"
     weak = np.flatnonzero(
         (noisy.curvatures < _WEAK * noisy.curvatures.max()) & (noisy.noises > _NOISY * noisy.noises.max())
     )
@@ -117,4 +123,4 @@ def _costly(noisy: NoisyLeastSquares, with_noise: float, without: float, task: T
     parts = np.abs(noisy.directions[:-1, weak[0]])  # without the intercept
     columns = [column for column in np.argsort(-parts)[:_MOST_NAMED] if parts[column] > _PART * parts.max()]
     named = ", ".join(repr(task.table.names[column]) for column in sorted(columns))
-    return f"{text}, or leave out one of the columns {named}, which nearly determine each other"
+    return f"{text}, or leave out one of {named}, which nearly determine each other"

@@ -73,7 +73,7 @@ class Rounding:
 def choose_levels(table: Table, options: Options, found: Forecast, kind: str, available: bool) -> Rounding:
     """The levels that the options ask for; with "auto", optimal ones where even ones would drown the gradients in noise.
 
-    A warning names the columns for which the levels are too coarse all the same.
+    The columns for which the levels are too coarse all the same are part of the result.
 
     Parameters
     ----------
@@ -115,29 +115,23 @@ def choose_levels(table: Table, options: Options, found: Forecast, kind: str, av
             )
             optimal = better and available
         noise = placed if optimal else even
-    return Rounding(optimal, _warn_of_noise(table, options, found, noise, optimal))
+    return Rounding(optimal, _coarse(table, options, noise))
 
 
-def _warn_of_noise(
-    table: Table, options: Options, found: Forecast, noise: _Float, optimal: bool
-) -> tuple[str, ...]:
-    """Warn of columns whose rounding noise is far above the residuals, and return them."""
+def _coarse(table: Table, options: Options, noise: _Float) -> tuple[str, ...]:
+    """The columns whose rounding noise is far above the residuals, the worst first.
+
+    A warning names them, unless the automatic step size tells what noise will cost.
+    """
     noisy = np.flatnonzero(noise[:-1] > _COARSE)
-    if not noisy.size:
-        return ()
-    worst = noisy[np.argsort(-noise[noisy])]
-    ratios = np.ptp(found.values[:, worst], axis=0) / found.values[:, worst].std(axis=0)
-    named = [
-        f"{table.names[j]!r} (its range is {ratio:,.0f} times its standard deviation)"
-        for j, ratio in zip(worst, ratios, strict=True)
-    ]
-    _log.warning(
-        "%s: at %d base bits most values of %s share a level, and rounding adds up to %.0f times the variance of the "
-        "residuals. Use %smore --base-bits, --scaling quantile, or a logarithm of the column (in Python: base_bits and so on)",
-        table.source,
-        options.base_bits,
-        listed(named, _NAMED),
-        noise[worst[0]],
-        "" if optimal else "--levels auto, ",
-    )
-    return tuple(table.names[j] for j in noisy)
+    names = tuple(table.names[j] for j in noisy[np.argsort(-noise[noisy], kind="stable")])
+    if names and (options.classify or options.step_size is not None):
+        _log.warning(
+            "%s: at %d base bit%s most values of %s share a level: use %smore base bits",
+            table.source,
+            options.base_bits,
+            "s" * (options.base_bits > 1),
+            listed(list(map(repr, names)), _NAMED),
+            "--levels auto or " * (options.levels == "uniform"),
+        )
+    return names
