@@ -82,7 +82,7 @@ def _loss(task: Task, coef: Any, intercept: Any) -> float:
     """Exact loss of models in the data's units, on the training rows of a task."""
     pairs = zip(np.atleast_2d(coef), np.atleast_1d(intercept), task.scalings, strict=True)
     models = np.stack([scaling.model(head, float(constant)) for head, constant, scaling in pairs])
-    return measure(task, task.exact_values(), models, task.labels).loss
+    return measure(task, task.exact_values(), models, task.labels, task.numbers).loss
 
 
 def _by_train(task: Task, build: Build) -> tuple[float, bool]:
@@ -133,7 +133,8 @@ def _by_estimator(task: Task, build: Build) -> tuple[float, bool]:
         "backend": BackendOptions("emulator", build),
         "random_state": options.seed,
     }
-    estimator = (ZipClassifier if options.classify else ZipRegressor)(**chosen)
+    # Without calibration, coef_ holds the models whose loss is compared
+    estimator = ZipClassifier(**chosen, calibrate=False) if options.classify else ZipRegressor(**chosen)
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         estimator.fit(task.table.features[slice(None)], task.table.labels)
