@@ -19,7 +19,7 @@ from zipsgd.training.objective import CLASS_LOSSES
 from zipsgd.training.scores import CLASS_SCORES
 from zipsgd.training.two_values import two_valued
 
-from .class_sets import binary_features, heavy_tails
+from .hard_sets import binary_features, heavy_tails
 from .joint_softmax import JointSoftmax
 from .progress import Steps
 from .registry import Bench, Result

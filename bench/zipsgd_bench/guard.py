@@ -28,13 +28,16 @@ from zipsgd.training.options import Options
 from zipsgd.training.preparation import prepare
 from zipsgd.training.task import Task
 
+from .hard_sets import departures
 from .progress import Steps
 from .registry import Bench, Result
 
-__all__ = ["BENCH", "collinear", "false_alarms", "provoked", "run"]
+__all__ = ["BENCH", "false_alarms", "provoked", "run"]
 
-PROVOKED = ("synthetic100", "cadata", "cpusmall", "collinear", "digits")
+PROVOKED = ("synthetic100", "cadata", "cpusmall", "departures", "digits")
 """Sets whose runs are made to go wrong."""
+DEPARTURES = 50_000
+"""Rows of the set of that name."""
 HEALTHY = (
     "cadata",
     "cpusmall",
@@ -70,35 +73,9 @@ _MOST = 0.99
 """Largest step that a device can take, divided by the mini-batch."""
 
 
-def collinear(rows: int = 50_000, seed: int = 0) -> Table:
-    """Rows such as a day's departures: one column is a sum of two others, one has a long tail.
-
-    Parameters
-    ----------
-    rows : int
-        Number of rows.
-    seed : int
-        Seed of the rows.
-
-    Returns
-    -------
-    Table
-        Eight columns and a label.
-    """
-    rng = np.random.default_rng(seed)
-    hour, minute = rng.integers(5, 24, rows), rng.choice(np.arange(0, 60, 5), rows)
-    delay = np.round(rng.exponential(12, rows) * (1 + 40 * (rng.random(rows) < 0.01)) - 6)
-    distance = rng.choice([200, 500, 760, 1000, 2500, 4900], rows, p=[0.2, 0.25, 0.25, 0.2, 0.099, 0.001])
-    airtime = distance / 7.5 + 18 + rng.normal(0, 6, rows)
-    month, number = rng.integers(1, 13, rows), rng.integers(1, 8500, rows)
-    columns = [month, 100 * hour + minute, hour, minute, delay, distance, airtime, number]
-    label = delay + 0.8 * (airtime - distance / 7.5) + 0.3 * hour + rng.normal(0, 14, rows)
-    return Table.from_arrays(np.stack(columns, 1).astype(float), label)
-
-
 def _table(name: str) -> tuple[Table, bool]:
     """A set, and whether its labels are classes."""
-    return (collinear(), False) if name == "collinear" else (load_set(name), SETS[name].classes)
+    return (departures(DEPARTURES), False) if name == "departures" else (load_set(name), SETS[name].classes)
 
 
 def _loss(task: Task, coef: Any, intercept: Any) -> float:

@@ -1,4 +1,7 @@
-"""Compare test scores of models trained with 4 bits per value with scikit-learn's linear models on float64.
+"""Compare test scores of models trained with at most 4 bits per value with scikit-learn's linear models on float64.
+
+Besides real sets, there are three made ones: collinear columns with a heavy tail, seven classes of very different sizes in
+columns with heavy tails, and columns of two values, which one bit per value holds.
 
 All contestants see the same rows, and are tuned over a small grid in the same way: on 10,000 of the training rows (MNIST), or
 by cross-validation. Their score on test rows is the mean over the splits. "least squares" is the exact solution on float64, as
@@ -19,6 +22,7 @@ from zipsgd.data import load_set
 from zipsgd.data.sets import mnist_digits
 from zipsgd.extras import extra
 
+from .hard_sets import binary_features, departures, heavy_tails
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -35,6 +39,8 @@ the mean over 20 splits is a quarter of a point, which is half of :data:`NEAR`.
 """
 TEST_SHARE = 0.25
 _FOLDS = 3
+_HARD_ROWS = 20_000
+"""Rows of the made sets."""
 _HELD_ROWS = 10_000
 """Number of training rows that candidates are rated on, for sets with a given split. The candidates are trained on all other
 rows, because the best parameters for few rows (more regularisation, fewer epochs) are not the best for many."""
@@ -61,6 +67,8 @@ class Contest:
         Estimators and their grids, by name.
     held_rows : int | None
         Number of training rows that candidates are rated on; None for cross-validation.
+    bits : int
+        Bits per value of zipsgd's samples.
     """
 
     name: str
@@ -68,6 +76,7 @@ class Contest:
     splits: Sequence[Callable[[], _Split]]
     contestants: Contestants
     held_rows: int | None = None
+    bits: int = P + M
 
 
 def _regressors() -> Contestants:
@@ -79,7 +88,7 @@ def _regressors() -> Contestants:
 
     return {
         "zipsgd": (
-            ZipRegressor(base_bits=P, samples_per_value=M, scaling="range", random_state=0),
+            ZipRegressor(base_bits=P, samples_per_value=M, random_state=0),
             {"max_iter": [20, 100]},
         ),
         "SGDRegressor": (
@@ -94,7 +103,7 @@ def _regressors() -> Contestants:
     }
 
 
-def _classifiers(scaler: Any) -> Contestants:
+def _classifiers(scaler: Any, base_bits: int = P, samples_per_value: int = M) -> Contestants:
     from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
@@ -104,10 +113,9 @@ def _classifiers(scaler: Any) -> Contestants:
     return {
         "zipsgd": (
             ZipClassifier(
-                base_bits=P,
-                samples_per_value=M,
+                base_bits=base_bits,
+                samples_per_value=samples_per_value,
                 levels="optimal",
-                scaling="range",
                 penalty="l2",
                 random_state=0,
             ),
@@ -172,6 +180,14 @@ def contests() -> list[Contest]:
     ):
         splits = _splits(bunch.data, bunch.target, True)
         found.append(Contest(name, "accuracy", splits, _classifiers(scaler)))
+    hard = departures(_HARD_ROWS)
+    found.append(Contest(hard.source, "R2", _splits(hard.features, hard.labels, False), _regressors()))
+    splits = _splits(*heavy_tails(_HARD_ROWS), stratify=True)
+    found.append(Contest("heavy tails, 7 classes", "accuracy", splits, _classifiers(StandardScaler())))
+    splits = _splits(*binary_features(), stratify=True)
+    found.append(
+        Contest("columns of two values", "accuracy", splits, _classifiers(StandardScaler(), 0, 1), bits=1)
+    )
     found.append(Contest("MNIST", "accuracy", [_mnist], _classifiers(MinMaxScaler()), _HELD_ROWS))
     return found
 
@@ -227,7 +243,7 @@ def contest(entered: Contest, begin: Callable[[str], None] = lambda what: None) 
     return {
         "set": entered.name,
         "measure": entered.measure,
-        "bits a value": P + M,
+        "bits a value": entered.bits,
         "zipsgd": means["zipsgd"],
         "best other": best,
         "its score": means[best],
@@ -255,8 +271,8 @@ def run() -> Result:
         rows = [contest(each, steps.next) for each in entered]
     details = {row["set"]: row.pop("all") for row in rows}
     return {
-        "goal": f"on every set, the test accuracy (or 100 R2) with {P + M} bits per value is at most {NEAR} points below the "
-        f"best of scikit-learn's linear models on float64",
+        "goal": f"on every set, the test accuracy (or 100 R2) with at most {P + M} bits per value is at most {NEAR} points "
+        f"below the best of scikit-learn's linear models on float64",
         "met": all(row["met"] for row in rows),
         "seeds": list(SPLITS),
         "rows": rows,
@@ -265,5 +281,5 @@ def run() -> Result:
 
 
 BENCH = Bench(
-    "quality", "test scores with 4 bits per value and of scikit-learn's linear models on float64", run
+    "quality", "test scores with at most 4 bits per value and of scikit-learn's linear models on float64", run
 )

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from zipsgd import Options, train
 from zipsgd.data import SETS, Table, load_set
 
+from .hard_sets import departures, far_row
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -24,15 +25,15 @@ __all__ = [
     "Trial",
     "compare_kinds",
     "compare_levels",
-    "departures",
     "run",
     "trials",
-    "with_far_rows",
 ]
 
 _Float = npt.NDArray[np.float64]
 
 NAMES = ("cadata", "cpusmall", "diabetes", "breast_cancer", "digits", "synthetic10")
+DEPARTURES = 100_000
+"""Rows of the set of that name."""
 FAR = (30, 100, 1000)
 KINDS = ("auto", "range", "standard", "quantile", "none")
 BITS = {1: 2.0, 2: 1.0, 4: 1.0}
@@ -91,51 +92,6 @@ def _array(table: Table) -> _Float:
     return np.asarray(table.features[np.arange(len(table.labels))], dtype=np.float64)
 
 
-def with_far_rows(far: float) -> Trial:
-    """10,000 rows of five normal columns, of which one row is far out in all columns and in its label.
-
-    Parameters
-    ----------
-    far : float
-        The row's value, in standard deviations of the others.
-
-    Returns
-    -------
-    Trial
-        The rows; the far one is not scored.
-    """
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(10_000, 5))
-    features[17] = far
-    labels = features @ [1, -0.5, 1, 0.5, 1] + rng.normal(size=10_000)
-    table = Table.from_arrays(features, labels)
-    usual = table.take(np.delete(np.arange(10_000), 17))
-    return Trial(f"one row at {far:g}", [(table, usual)] * len(SEEDS))
-
-
-def departures(count: int = 100_000) -> Table:
-    """Departures: one column is nearly a sum of two others, and the label follows one that has a long tail.
-
-    Parameters
-    ----------
-    count : int
-        Number of rows.
-
-    Returns
-    -------
-    Table
-        The rows.
-    """
-    rng = np.random.default_rng(0)
-    hour, minute = rng.integers(5, 24, count), rng.choice(np.arange(0, 60, 5), count)
-    delay = np.round(rng.exponential(12, count) * (1 + 40 * (rng.random(count) < 0.01)) - 6)
-    distance = rng.choice([200, 500, 760, 1000, 2500, 4900], count, p=[0.2, 0.25, 0.25, 0.2, 0.099, 0.001])
-    airtime = distance / 7.5 + 18 + rng.normal(0, 6, count)
-    columns = [rng.integers(1, 13, count), 100 * hour + minute, hour, minute, delay, distance, airtime]
-    labels = delay + 0.8 * (airtime - distance / 7.5) + 0.3 * hour + rng.normal(0, 14, count)
-    return Table.from_arrays(np.column_stack(columns).astype(np.float64), labels)
-
-
 def _splits(table: Table) -> list[tuple[Table, Table]]:
     """More splits of small sets, where a row more or less is half a point."""
     count = len(SEEDS) if len(table.labels) > FEW_ROWS else len(MANY_SEEDS)
@@ -152,9 +108,9 @@ def trials() -> Iterator[Trial]:
     """
     for name in NAMES:
         yield Trial(name, _splits(load_set(name)), SETS[name].classes)
-    yield Trial("departures", _splits(departures()))
+    yield Trial("departures", _splits(departures(DEPARTURES, numbers=False)))
     for far in FAR:
-        yield with_far_rows(far)
+        yield Trial(f"one row at {far:g}", [far_row(far)] * len(SEEDS))
 
 
 def compare_kinds(trial: Trial, bits: int) -> dict[str, Any]:

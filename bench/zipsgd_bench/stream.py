@@ -15,11 +15,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import SGDRegressor
-from sklearn.preprocessing import StandardScaler
 
-from zipsgd.estimators import ZipRegressor
+from zipsgd.extras import extra
 
 from .progress import Steps
 from .registry import Bench, Result
@@ -129,6 +126,9 @@ class _Behind:
     """SGDRegressor with a running StandardScaler in front."""
 
     def __init__(self, **parameters: Any) -> None:
+        from sklearn.linear_model import SGDRegressor
+        from sklearn.preprocessing import StandardScaler
+
         self._scaler, self._model = StandardScaler(), SGDRegressor(**parameters)
 
     def partial_fit(self, X: _Float, y: _Float) -> None:
@@ -172,6 +172,8 @@ def compare(stream: Stream, seed: int) -> dict[str, float]:
     dict[str, float]
         R2 and microseconds a call of each.
     """
+    from zipsgd.estimators import ZipRegressor
+
     X, y = stream.rows(seed)
     steady = stream.constant_step
     schedule = "constant" if steady else "linear"
@@ -189,7 +191,17 @@ def run() -> Result:
     -------
     Result
         The result of the bench.
+
+    Raises
+    ------
+    MissingExtra
+        scikit-learn is not installed.
     """
+    with extra("sklearn", "this bench"):
+        from sklearn.exceptions import ConvergenceWarning
+
+    from zipsgd.estimators import ZipRegressor
+
     ZipRegressor(random_state=0).partial_fit(np.eye(2), [0.0, 1.0]).partial_fit(
         np.eye(2), [0.0, 1.0]
     )  # compile

@@ -16,6 +16,7 @@ __all__ = [
     "RowSelection",
     "Rows",
     "column",
+    "evenly_spaced",
     "in_memory",
     "iterate_blocks",
     "ranges",
@@ -38,6 +39,25 @@ class Rows(Protocol):
 
     def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> npt.NDArray[np.floating]:
         """Read some of the rows, as an array of shape (selected rows, columns)."""
+
+
+def evenly_spaced(count: int, most: int) -> _Index:
+    """Numbers of evenly spaced rows.
+
+    Parameters
+    ----------
+    count : int
+        Number of rows there are.
+    most : int
+        Most rows to take.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of shape (taken,)
+        Row numbers in ascending order, with the first and the last one if two or more are taken; all of them if there are no
+        more than ``most``.
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
 
 
 def _index(columns: Sequence[int]) -> slice | list[int]:

@@ -10,7 +10,6 @@ import pytest
 from zipsgd.backends import RunConfig
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.backends.golden import GoldenBackend
-from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd_bench import (
     BENCHES,
@@ -142,14 +141,6 @@ def test_steps_are_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixtur
     captured = capsys.readouterr()
     assert captured.err.splitlines() == ["1/2 one", "by the way", "2/2 two"]
     assert captured.out == ""
-
-
-def test_what_is_missing_is_named() -> None:
-    with (
-        pytest.raises(ModuleNotFoundError, match=r"no-such-tool.*pip install 'zipsgd\[sim\]'"),
-        extra("sim", "this bench"),
-    ):
-        import no_such_tool  # noqa: F401
 
 
 def test_the_draws_bench_tells_a_good_generator_from_a_poor_one() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from zipsgd.training.two_values import two_valued
 from zipsgd_bench import classes
-from zipsgd_bench.class_sets import binary_features, heavy_tails
+from zipsgd_bench.hard_sets import binary_features, heavy_tails
 from zipsgd_bench.joint_softmax import JointSoftmax
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from zipsgd.data import load_set
 from zipsgd_bench import guard
+from zipsgd_bench.hard_sets import departures
 from zipsgd_bench.registry import describe
 
 SILENT = (0.01, False)
@@ -42,6 +43,6 @@ def test_a_silent_interface_fails_the_goal(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_named_columns_of_departures() -> None:
-    table = guard.collinear(100)
+    table = departures(100)
     values = table.features[slice(None)]
     assert (values[:, 1] == 100 * values[:, 2] + values[:, 3]).all()

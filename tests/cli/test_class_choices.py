@@ -79,7 +79,7 @@ def test_the_score_is_a_choice(score, run, csv, tmp_path):
     numbers = np.searchsorted([-5, 0, 5], Y)
     assert loaded.score(X, Y) == found.function(loaded.outputs(X), numbers, None)
     _, _, err = run("predict", csv, "--model", model)
-    assert err == f"{found.title} {loaded.score(X, Y):.4f} over 150 rows\n"
+    assert err.splitlines()[-1] == f"{found.title} {loaded.score(X, Y):.4f} over 150 rows"
 
 
 def test_weights_of_classes_are_those_of_the_estimator(trained):
@@ -114,7 +114,7 @@ def test_choices_for_classes_that_do_not_fit(words, says, run, csv):
     status, out, err = run("train", csv, "--classify", *words)
     assert (status, out) == (2, "")
     assert says in err
-    assert err.count("\n") == 1
+    assert len(err.splitlines()) <= 2  # what was read, and the error
 
 
 def test_calibration_is_a_choice(trained):

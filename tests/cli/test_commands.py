@@ -166,7 +166,7 @@ def test_save_and_predict(run, csv, tmp_path, small_table):
     assert status == 0
     np.testing.assert_allclose([float(line) for line in text.split()], expected, rtol=1e-8)
     score = zipsgd.load_model(model).score(small_table.features, small_table.labels)
-    assert err.endswith(f"header: yes (x0, x1, x2, price, x3, x4, ...)\nR2 {score:.4f} over 210 rows\n")
+    assert err.endswith(f"header: yes (x0, x1, x2, price, x3, x4 and 1 more)\nR2 {score:.4f} over 210 rows\n")
     # without labels, columns in another order
     other = tmp_path / "other.csv"
     order = [5, 2, 0, 1, 4, 3]

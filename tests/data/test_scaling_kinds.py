@@ -141,4 +141,4 @@ def test_outputs_of_dense_and_sparse_rows_are_clipped_alike() -> None:
 def test_clipped_columns_as_text() -> None:
     assert describe_clipped(CLIPPED) == "50 % of 'c', 25 % of 'a'"
     many = [Clipped(j, f"x{j}", 0, 1, 0.001) for j in range(8)]
-    assert describe_clipped(many).endswith("0.1 % of 'x4', and of 3 more columns")
+    assert describe_clipped(many).endswith("0.1 % of 'x4' and 3 more")

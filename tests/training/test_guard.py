@@ -278,7 +278,12 @@ def test_the_best_epoch_is_kept_when_the_last_is_clearly_worse():
 @pytest.mark.parametrize("held", [None, 0.3])
 @pytest.mark.parametrize(
     ("labels", "more"),
-    [(Y, {}), (np.column_stack([Y, X[:, 0]]), {}), (CLASSES, {"classify": True}), (Y, {"average": 2})],
+    [
+        (Y, {}),
+        (np.column_stack([Y, X[:, 0]]), {}),
+        (CLASSES, {"classify": True, "calibrate": False}),
+        (Y, {"average": 2}),
+    ],
 )
 def test_keep_best(labels, more, held):
     options = {"epochs": 8, "schedule": "constant", "base_bits": 1, **more}

@@ -269,5 +269,5 @@ def _add_scaling(command: argparse.ArgumentParser) -> None:
         type=float,
         default=Options.clip,
         metavar="SHARE",
-        help="share of the values that quantile clips (default %(default)s)",
+        help="share of the values that quantile clips, and that standard would clip of normal values (default %(default)s)",
     )

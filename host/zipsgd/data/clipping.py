@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .naming import listed
+
 __all__ = ["Clipped", "clip_columns", "describe_clipped", "outputs_of"]
 
 _Float = npt.NDArray[np.float64]
 
-_NAMED = 5
 """Most columns that a message names."""
 
 
@@ -105,6 +106,5 @@ def describe_clipped(clipped: Sequence[Clipped]) -> str:
     str
         Such as "0.05 % of 'rooms', 0.1 % of 'bedrooms'"; the columns with the largest shares.
     """
-    most = sorted(clipped, key=lambda each: -each.share)[:_NAMED]
-    named = ", ".join(f"{100 * each.share:.2g} % of {each.name!r}" for each in most)
-    return named + (f", and of {len(clipped) - _NAMED} more columns" if len(clipped) > _NAMED else "")
+    most = sorted(clipped, key=lambda each: -each.share)
+    return listed([f"{100 * each.share:.2g} % of {each.name!r}" for each in most])

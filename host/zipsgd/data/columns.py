@@ -9,11 +9,14 @@ import numpy.typing as npt
 from zipsgd.rows import Rows
 
 from .errors import DataError
+from .naming import listed
 
 __all__ = ["Columns", "Named", "Texts", "check_names", "first_values", "place_of"]
 
 Texts = npt.NDArray[np.str_]
 """A column of text, shape (rows,)."""
+_SHOWN = 20
+"""Most names of columns in an error."""
 
 
 class Named(Protocol):
@@ -116,8 +119,9 @@ def place_of(columns: Named, column: str | int) -> int:
         try:
             column = int(column)
         except ValueError:
-            listed = ", ".join(names[:20]) + ", ..." * (len(names) > 20)
-            raise DataError(f"{columns.source}: no column {given!r}; columns: {listed}") from None
+            raise DataError(
+                f"{columns.source}: no column {given!r}; columns: {listed(names, _SHOWN)}"
+            ) from None
     if not -len(names) <= column < len(names):
         raise DataError(f"{columns.source}: no column {column}; there are {len(names)}, numbered from 0")
     return column % len(names)

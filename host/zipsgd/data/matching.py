@@ -18,6 +18,7 @@ from .columns import Columns, Texts
 from .errors import DataError
 from .files import columns_of
 from .libsvm_file import read_libsvm
+from .naming import listed
 from .numpy_file import read_npz
 from .one_hot import category_name, expand
 from .reading import Reading
@@ -89,7 +90,7 @@ def _missing(source: str, names: Sequence[str], columns: Sequence[str]) -> DataE
     missing = [repr(name) for name in columns if name not in names]
     return DataError(
         f"{source} has {len(names)} columns, but not all of the {len(columns)} that the model was trained on: "
-        f"{', '.join(missing[:5])}{', ...' * (len(missing) > 5)} missing"
+        f"{listed(missing)} missing"
     )
 
 

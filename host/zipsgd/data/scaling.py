@@ -12,6 +12,7 @@ from zipsgd.rows import Ranges, Rows, in_memory, iterate_blocks, ranges
 
 from .clipping import Clipped
 from .errors import DataError
+from .naming import listed
 from .scaling_kinds import KINDS
 from .table import Table
 
@@ -96,12 +97,11 @@ class Scaling:
         never = np.flatnonzero(found.low == found.high)
         if never.size:
             _log.info(
-                "%s: %d of %d columns never vary (%s%s): their weights stay 0",
+                "%s: %d of %d columns never vary (%s): their weights stay 0",
                 table.source,
                 never.size,
                 len(table.names),
-                ", ".join(repr(table.names[column]) for column in never[:5]),
-                ", ..." if never.size > 5 else "",
+                listed([repr(table.names[column]) for column in never]),
             )
         with np.errstate(over="ignore", invalid="ignore"):
             ends = KINDS[kind].ends(table.features, found, clip)

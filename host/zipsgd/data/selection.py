@@ -12,6 +12,7 @@ from zipsgd.rows import Rows, column, select_columns
 from .cells import quoted, special_text, unread_number
 from .columns import Columns, Texts, place_of
 from .errors import DataError
+from .naming import listed
 from .one_hot import category_name, expand, values_of
 from .reading import Reading
 from .table import LABEL_SEPARATOR, Table
@@ -38,8 +39,7 @@ def describe(source: str, what: str, names: Sequence[str] = (), headed: bool | N
     headed : bool or None
         Whether they come from a header; None where a format has no header line.
     """
-    listed = ", ".join(names[:_SHOWN]) + ", ..." * (len(names) > _SHOWN)
-    header = {True: f"; header: yes ({listed})", False: "; header: no", None: ""}[headed]
+    header = {True: f"; header: yes ({listed(names, _SHOWN)})", False: "; header: no", None: ""}[headed]
     _log.info("%s: %s%s", source, what, header)
 
 

@@ -5,7 +5,9 @@ import logging
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.data.naming import listed
 from zipsgd.protocol.numbers import LABEL_FRAC
+from zipsgd.rows import evenly_spaced
 
 from .expected_loss import NoisyLeastSquares
 from .rounding_noise import rounding_variance
@@ -71,7 +73,7 @@ def automatic_steps(task: Task) -> list[float]:
         values, config.batch, config.p, samples, objective.curvature, penalty.l2, penalty.l1
     )
     rows, features = values.shape
-    chosen = np.unique(np.linspace(0, rows - 1, min(rows, 1 + _SAMPLED_VALUES // features)).astype(np.int64))
+    chosen = evenly_spaced(rows, 1 + _SAMPLED_VALUES // features)
     sample = values[chosen].astype(np.float64)
     targets: _Float = task.labels[chosen] * np.float64(2.0**-LABEL_FRAC)
     if options.classify:
@@ -110,8 +112,7 @@ def _costly(noisy: NoisyLeastSquares, with_noise: float, without: float, task: T
         f"{1 - with_noise:.3f}"
     )
     if task.coarse:
-        more = " and others" * (len(task.coarse) > _MOST_COARSE)
-        text += f", as most values of {', '.join(map(repr, task.coarse[:_MOST_COARSE]))}{more} share a level"
+        text += f", as most values of {listed(list(map(repr, task.coarse)), _MOST_COARSE)} share a level"
     text += f": use more base bits{' or --levels auto' * (task.options.levels == 'uniform')}"
     weak = np.flatnonzero(
         (noisy.curvatures < _WEAK * noisy.curvatures.max()) & (noisy.noises > _NOISY * noisy.noises.max())

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.rows import RowSelection, iterate_blocks
+from zipsgd.rows import RowSelection, evenly_spaced, iterate_blocks
 
 from .softmax import fit_softmax
 from .task import Task
@@ -134,9 +134,7 @@ def _chosen(numbers: npt.NDArray[np.int64], most: int) -> tuple[npt.NDArray[np.i
     rows, weights = [], []
     for number in range(int(numbers.max()) + 1):
         of_class = np.flatnonzero(numbers == number)
-        taken = of_class[
-            np.unique(np.linspace(0, of_class.size - 1, min(of_class.size, most)).astype(np.int64))
-        ]
+        taken = of_class[evenly_spaced(of_class.size, most)]
         rows.append(taken)
         weights.append(np.full(taken.size, of_class.size / taken.size))
     order = np.argsort(found := np.concatenate(rows))

@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.data.naming import listed
+
 __all__ = ["BALANCED", "check_class_weight", "class_weights"]
 
 _Float = npt.NDArray[np.float64]
 
 BALANCED = "balanced"
 """Weights inversely proportional to the frequency of each class."""
+_SHOWN = 10
+"""Most classes in an error."""
 
 
 def class_weights(
@@ -52,7 +56,7 @@ def class_weights(
     if unknown:
         raise ValueError(
             f"class_weight names {unknown[0]!r}, which is not a class: the classes are "
-            f"{', '.join(map(repr, known[:10]))}{', ...' * (len(known) > 10)}"
+            f"{listed(list(map(repr, known)), _SHOWN)}"
         )
     return np.array([float(asked.get(each, 1.0)) for each in known])
 

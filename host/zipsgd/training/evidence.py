@@ -14,7 +14,7 @@ from zipsgd.protocol.run import Flag, Loss
 from .guard import FEW_EPOCHS, Evidence, Finding, clearly_worse, findings
 from .least_squares import LeastSquares, difference, solve
 from .loop import Run
-from .probe import Probe, spaced
+from .probe import Probe, probe_rows
 from .task import Task
 
 __all__ = ["examine"]
@@ -127,7 +127,7 @@ def _shares(task: Task, models: _Float, step: int, flags: list[str]) -> dict[str
         not asked or config.polynomial is not None
     ):  # arguments beyond the reach of a polynomial belong to the loss
         return {}
-    rows = spaced(task.values.shape)
+    rows = probe_rows(task.values.shape)
     first, second = _quantised(task, rows)
     labels = task.labels[rows] * np.float64(2.0**-LABEL_FRAC)
     residuals = first @ models.T - labels

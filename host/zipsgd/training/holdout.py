@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import DataError, Table, class_name
+from zipsgd.data.naming import listed
 
 from .targets import classes_of
 
@@ -103,13 +104,11 @@ def stratified(
     )
     small = np.flatnonzero((sizes > 0) & (taken == 0))
     if small.size:
-        listed = [f"{names[each]} ({sizes[each]})" for each in small[:5]]
         _log.info(
-            "%s: no rows of %d small class%s are held out, all are trained on: %s%s",
+            "%s: no rows of %d small class%s are held out, all are trained on: %s",
             source,
             small.size,
             "es" * (small.size > 1),
-            ", ".join(listed),
-            ", ..." if small.size > 5 else "",
+            listed([f"{names[each]} ({sizes[each]})" for each in small.tolist()]),
         )
     return np.setdiff1d(np.arange(rows), held), held

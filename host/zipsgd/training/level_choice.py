@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import Scaling, Table
+from zipsgd.data.naming import listed
 from zipsgd.rows import in_memory
 
 from .forecast import Forecast, rows_for
@@ -130,8 +131,7 @@ def _coarse(table: Table, options: Options, noise: _Float) -> tuple[str, ...]:
             table.source,
             options.base_bits,
             "s" * (options.base_bits > 1),
-            ", ".join(map(repr, names[:_NAMED]))
-            + (f" and {len(names) - _NAMED} more columns" if len(names) > _NAMED else ""),
+            listed(list(map(repr, names)), _NAMED),
             "--levels auto or " * (options.levels == "uniform"),
         )
     return names

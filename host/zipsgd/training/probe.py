@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from zipsgd.protocol.numbers import LABEL_FRAC
 from zipsgd.protocol.run import Loss
-from zipsgd.rows import Rows, RowSelection, iterate_blocks
+from zipsgd.rows import Rows, RowSelection, evenly_spaced, iterate_blocks
 
 from .measuring import Validation, unclipped
 from .objective import Objective
@@ -33,7 +33,7 @@ _MOST_FEATURES = 1 << 10
 """Most features for which a probe for the end of a run has so many rows, whatever its number of values."""
 
 
-def spaced(shape: tuple[int, ...], *, thorough: bool = False) -> _Int:
+def probe_rows(shape: tuple[int, ...], *, thorough: bool = False) -> _Int:
     """Numbers of evenly spaced rows, few enough for a probe.
 
     Parameters
@@ -53,7 +53,7 @@ def spaced(shape: tuple[int, ...], *, thorough: bool = False) -> _Int:
     rows = min(most, values // columns)
     if thorough and columns <= _MOST_FEATURES:
         rows = max(rows, ROWS_A_FEATURE * columns)
-    return np.unique(np.linspace(0, count - 1, max(1, min(count, rows))).astype(np.int64))
+    return evenly_spaced(count, max(1, rows))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Probe:
         Probe
             The sample.
         """
-        rows = spaced(task.values.shape, thorough=thorough)
+        rows = probe_rows(task.values.shape, thorough=thorough)
         labels = task.labels[rows] * np.float64(2.0**-LABEL_FRAC)
         weights = None if task.shares is None else task.shares[rows]
         values: Rows = RowSelection(task.values, rows) if thorough else task.values[rows]
@@ -126,7 +126,7 @@ class Probe:
             The sample.
         """
         scaled = unclipped(task, validation)
-        rows = spaced(scaled.shape)
+        rows = probe_rows(scaled.shape)
         labels = validation.labels.take(rows)
         weights = None if validation.weights is None else validation.weights[rows]
         return cls._made(

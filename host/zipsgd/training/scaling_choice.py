@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data import Scaling, Table
+from zipsgd.data.naming import listed
 from zipsgd.data.scaling_kinds import KINDS
 from zipsgd.data.spread import far
 from zipsgd.rows import Ranges
@@ -35,7 +36,6 @@ _SIGNIFICANT = 3.0
 """Standard errors that a gain must exceed."""
 _EQUAL = 0.002
 """R2 that differs by less is equal."""
-_NAMED = 5
 """Most columns that a message names."""
 _TAIL, _EXPLAINED = 10, 0.25
 """So many far labels, of whose squares so large a share is explained without clipping, are a tail and no errors."""
@@ -138,8 +138,7 @@ def _warn_untried(table: Table, labels: Labels, found: Ranges) -> None:
             "%s: some values of %s are far beyond all others, so that these differ by little on the device; --scaling quantile "
             "(in Python: scaling='quantile') clips the far ones",
             table.source,
-            ", ".join(named[:_NAMED])
-            + (f" and {len(named) - _NAMED} more columns" if len(named) > _NAMED else ""),
+            listed(named),
         )
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zipsgd.data.clipping import Clipped, describe_clipped
+from zipsgd.data.naming import listed
 
 __all__ = ["ScalingRecord"]
 
-_NAMED = 5
 """Most columns that a line names."""
 
 
@@ -53,8 +53,7 @@ class ScalingRecord:
                 f"{sum(self.clipped_labels):,} labels far beyond all others were clipped in training"
             )
         if self.at_end:
-            more = f" and {len(self.at_end) - _NAMED} more" if len(self.at_end) > _NAMED else ""
-            named = ", ".join(map(repr, self.at_end[:_NAMED])) + more
+            named = listed(list(map(repr, self.at_end)))
             lines.append(
                 f"warning: the weights of {named} are at the end of their range, and should be larger: scale the columns by "
                 f"--scaling standard or quantile, or keep weights smaller by --l2 or --l1"

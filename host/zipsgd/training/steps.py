@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import PHASE_BITS, THRESHOLD_BITS
-from zipsgd.rows import Rows, iterate_blocks
+from zipsgd.rows import Rows, evenly_spaced, iterate_blocks
 
 __all__ = [
     "SAMPLED",
@@ -132,7 +132,7 @@ def step_sizes(first: float, schedule: str | Sequence[float], epochs: int) -> li
 def _largest_eigenvalue(values: Rows) -> float:
     """The largest eigenvalue of A^T A / rows, by power iteration on evenly spaced rows."""
     count = values.shape[0]
-    rows = np.unique(np.linspace(0, count - 1, min(count, SAMPLED)).astype(np.int64))
+    rows = evenly_spaced(count, SAMPLED)
     block = values[rows].astype(np.float64)
     if rows.size == 1:
         return float(np.vdot(block, block))
