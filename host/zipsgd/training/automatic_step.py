@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.data.naming import listed
 from zipsgd.protocol.numbers import LABEL_FRAC
 from zipsgd.rows import evenly_spaced
 
@@ -111,8 +112,7 @@ def _costly(noisy: NoisyLeastSquares, with_noise: float, without: float, task: T
         f"{1 - with_noise:.3f}"
     )
     if task.coarse:
-        more = " and others" * (len(task.coarse) > _MOST_COARSE)
-        text += f", as most values of {', '.join(map(repr, task.coarse[:_MOST_COARSE]))}{more} share a level"
+        text += f", as most values of {listed(list(map(repr, task.coarse)), _MOST_COARSE)} share a level"
     text += f": use more base bits{' or --levels auto' * (task.options.levels == 'uniform')}"
     weak = np.flatnonzero(
         (noisy.curvatures < _WEAK * noisy.curvatures.max()) & (noisy.noises > _NOISY * noisy.noises.max())
