@@ -117,6 +117,12 @@ def test_a_smaller_step_is_taken_where_noise_adds_up():
     assert first <= 0.6 * largest
 
 
+def test_no_step_is_too_small_for_a_device():
+    X, y = data()
+    task = prepare(X, y, Options(base_bits=1, epochs=201, schedule=[*[1.0] * 200, 2e-7]))
+    assert task.steps[-1].value > 0
+
+
 def test_few_rows_have_a_step():
     for rows in (1, 2, 5):
         X, y = data(rows=rows)

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.data.naming import listed
-from zipsgd.protocol.numbers import LABEL_FRAC
+from zipsgd.golden.loss import Step
+from zipsgd.protocol.numbers import LABEL_FRAC, STEP_EXP_MAX
 from zipsgd.rows import evenly_spaced
 
 from .expected_loss import NoisyLeastSquares
@@ -84,10 +85,13 @@ def automatic_steps(task: Task) -> list[float]:
         rounding_variance(sample, config.p, config.levels, task.scale) if config.m else np.zeros(features),
         both_orders=config.m > 1 and not options.one_sided,
     )
-    candidates = [
-        float(f"{largest * 2.0 ** (-i / _PER_HALVING):.1e}") for i in range(_HALVINGS * _PER_HALVING + 1)
+    factors = step_sizes(1.0, options.schedule, options.epochs)
+    least = Step(1, STEP_EXP_MAX).value * config.batch * task.scale**2 / min(factors)
+    smaller = [
+        float(f"{largest * 2.0 ** (-i / _PER_HALVING):.1e}") for i in range(1, _HALVINGS * _PER_HALVING + 1)
     ]
-    sizes = objective.curvature * np.outer(candidates, step_sizes(1.0, options.schedule, options.epochs))
+    candidates = [largest, *(size for size in smaller if size >= least)]
+    sizes = objective.curvature * np.outer(candidates, factors)
 
     def expected(sizes: _Float, noise: float) -> _Float:
         steps = rows / config.batch
