@@ -1,6 +1,7 @@
 """What tests share: small builds of the virtual board, a small table, and how hypothesis runs."""
 
 import os
+import signal
 
 os.environ["SCIPY_ARRAY_API"] = (
     "1"  # one of scikit-learn's checks needs it, and SciPy reads it when it is imported
@@ -40,7 +41,10 @@ SMALL = Build(lanes=4, update_lanes=4, max_features=32, max_batch=32, clock_hz=2
 
 def pytest_configure(config: pytest.Config) -> None:
     """Where several workers will run, have yosys compile itself first: into a cache that is mapped into memory, so that two
-    which do so at a time can crash each other."""
+    which do so at a time can crash each other. And have Ctrl-C reach the processes of the tests, also where a shell has started
+    all in the background, without it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if getattr(config.option, "numprocesses", None):
         tool_version("yosys")
 

@@ -78,7 +78,8 @@ def test_contests_are_on_all_sets(small_table: Table, monkeypatch: pytest.Monkey
         lambda: {name: name for name in ("train", "train_digits", "test", "test_digits")},
     )
     found = {each.name: each for each in quality.contests()}
-    assert list(found) == ["cadata", "cpusmall", "breast cancer", "digits", "MNIST"]
+    made = ["departures", "heavy tails, 7 classes", "columns of two values"]
+    assert list(found) == ["cadata", "cpusmall", "breast cancer", "digits", *made, "MNIST"]
     assert all({"zipsgd", quality.EXACT} < each.contestants.keys() for each in found.values())
     train_x, train_y, test_x, test_y = found["cadata"].splits[0]()
     assert len(train_x) == len(train_y) > len(test_x) == len(test_y)
