@@ -61,4 +61,4 @@ def test_a_class_without_weight_is_no_class() -> None:
 )
 def test_bad_weights_are_named(asked: object, classify: bool, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        Options(classify=classify, class_weight=asked)  # type: ignore[arg-type]
+        Options(classify=classify, class_weight=asked)

@@ -231,10 +231,10 @@ def test_weights_that_fit_leave_the_labels_alone(tail: Table) -> None:
 @pytest.mark.parametrize("words", [{"l1": 0.01}, {"bound": 1.0}, {"radius": 1.0}, {"loss": "huber"}])
 def test_labels_stay_where_their_spread_means_something(words: dict[str, object], steep: Table) -> None:
     options = Options(scaling="range", base_bits=8, epochs=40)
-    assert not replace(options, **words).weights_follow_labels  # type: ignore[arg-type]
+    assert not replace(options, **words).weights_follow_labels
     spreads = [
         prepare(steep, None, each).scalings[0].label_spread for each in (options, replace(options, **words))
-    ]  # type: ignore[arg-type]
+    ]
     assert spreads[0] > spreads[1]
 
 
@@ -289,7 +289,7 @@ def test_which_backends_have_levels(backend: str | BackendOptions, base_bits: in
     [({"base_bits": 0}, "optimal"), ({"base_bits": 6}, "uniform"), ({"base_bits": 1}, "optimal")],
 )
 def test_automatic_levels(words: dict[str, int], levels: str, tail: Table) -> None:
-    task = prepare(tail, None, Options(levels="auto", **words))  # type: ignore[arg-type]
+    task = prepare(tail, None, Options(levels="auto", **words))
     assert (task.config.levels is not None) == (levels == "optimal")
 
 
@@ -317,7 +317,7 @@ def synthetic() -> Table:
 )
 def test_wrong_options(words: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        Options(**words)  # type: ignore[arg-type]
+        Options(**words)
 
 
 def test_command_line(glitch: Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

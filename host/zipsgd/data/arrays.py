@@ -156,4 +156,4 @@ def as_rows(array: npt.NDArray[np.generic], what: str) -> Rows:
     _check_numbers(array, what)
     if isinstance(array, np.memmap) and array.ndim == 2:
         return ColumnSelection(array)
-    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)  # type: ignore[return-value]
+    return array.astype(np.float32 if array.dtype == np.float32 else np.float64, copy=False)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from zipsgd.rows import Rows, column, select_columns
 
 from .arrays import as_labels, as_rows, class_name, column_names
-from .columns import Texts
+from .columns import Texts, first_values
 from .errors import DataError
 from .table import Table
 
@@ -25,6 +25,8 @@ _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+_SHOWN = 100
+"""Rows from which a few values are shown."""
 _LOCAL_HEADER = 30
 """Bytes of the header of a ZIP member. The last four are the lengths of the name and of the extra field before the data."""
 
@@ -60,8 +62,8 @@ class ArrayColumns:
         return False
 
     def examples(self, place: int) -> tuple[str, list[str]]:
-        """Never asked for, see :meth:`.columns.Columns.examples`."""
-        raise NotImplementedError
+        """The first row, and a few values, see :meth:`.columns.Columns.examples`."""
+        return "row 1", first_values([class_name(value) for value in column(self.values[:_SHOWN], place)])
 
     def read(
         self, numbers: Sequence[int], texts: Sequence[int] = (), *, missing: Sequence[int] = ()

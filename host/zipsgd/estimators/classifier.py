@@ -44,6 +44,12 @@ def _is_logistic(loss: Any) -> bool:
     return loss.odds if isinstance(loss, CompiledLoss) else loss == "logistic"
 
 
+def _softmax(logarithms: _Float) -> _Float:
+    """Probabilities of classes in proportion to the exponentials, shape (rows, classes)."""
+    powers = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
 @documented
 class ZipClassifier(ClassifierMixin, BaseZip):
     """Linear classifier (a support vector machine, an LS-SVM, logistic regression), trained by SGD on samples of a few bits.
@@ -292,14 +298,11 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         """
         decision = self._decide(X)
         if self.calibration_ is not None:
-            powers = np.exp(decision - decision.max(axis=1, keepdims=True))
-            return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+            return _softmax(decision)
         if decision.shape[1] == 1:
             decision = np.hstack([-decision, decision])
         if _is_logistic(self.loss):
-            logarithms = -np.logaddexp(0, -decision)
-            shares: _Float = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
-            return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+            return _softmax(-np.logaddexp(0, -decision))
         return _nearest_probabilities((1 + decision) / 2)
 
     def _data(self, X: Any, y: Any, weights: _Float | None) -> Data:

@@ -274,7 +274,7 @@ def _short(of: Evidence, merit: float, reference: float) -> Finding:
     cures: tuple[str, ...] = ()
     if of.squeezed:
         text += "; columns have values far out, which leave the others little of the range"
-        cures = ("clipping the values far out",)
+        cures = ("clipping the values far out, --scaling quantile (in Python: scaling='quantile')",)
     elif of.far > 1:
         text += f"; least squares has weights of {of.far:.2g} times the range that a weight has here"
         cures = ("leaving out columns that others repeat",)

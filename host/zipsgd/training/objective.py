@@ -84,11 +84,6 @@ class Objective:
         """float: The device minimises the loss divided by this, see :class:`zipsgd.training.losses.CompiledLoss`."""
         return 1.0 if self.compiled is None else self.compiled.scale
 
-    @property
-    def estimates_odds(self) -> bool:
-        """bool: Whether outputs estimate logarithms of odds."""
-        return self.compiled is not None and self.compiled.odds
-
     def values(self, outputs: _Float, labels: _Float) -> _Float:
         """The loss of each output, in the units that are reported to users.
 
