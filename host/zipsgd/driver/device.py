@@ -290,6 +290,8 @@ class Device:
             self.write_window("level_window", table_words(config.levels, self.build))
         if config.polynomial is not None:
             self.write_window("coefficient_window", config.polynomial.window_words(self.build))
+        if config.diagonal is not None:
+            self.write_window("variance_window", config.diagonal.words.tolist())
         self.write_model(model)
         self._shape = config.model_shape()
         self._lists = config.refetch != Refetch.NEVER

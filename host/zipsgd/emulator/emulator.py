@@ -13,7 +13,7 @@ from zipsgd.protocol.numbers import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX
 
 from .epochs import epoch_codes, epoch_rows, polynomial_codes, polynomial_rows
 from .quantisations import row_keys
-from .state import FLAGS, LOSS_HIGH, LOSS_LOW, Int, Run, State, Vector
+from .state import FLAGS, LOSS_HIGH, LOSS_LOW, TURN, Int, Run, State, Vector
 from .update import update
 
 __all__ = ["Emulator"]
@@ -83,7 +83,10 @@ class Emulator:
             derivative=np.array([] if words is None else words.derivative, dtype=np.int64),
             loss=np.array([] if words is None else words.loss, dtype=np.int64),
             totals=np.zeros(3, dtype=np.int64),
-            phases=np.zeros(2, dtype=np.int64),
+            phases=np.zeros(3, dtype=np.int64),
+            variances=self._variances(),
+            growths=np.zeros(padded, dtype=np.int64),
+            actives=np.zeros(self._heads, dtype=np.bool_),
             doubts=np.zeros(0, dtype=np.bool_),
         )
         self._run = self._constants()
@@ -103,6 +106,7 @@ class Emulator:
         self._state.phases[:] = 0
         self._state.totals[:] = 0
         self._doubts: list[npt.NDArray[np.bool_]] = []
+        self._turned = False
         update(self._run, self._state)
 
     @property
@@ -176,7 +180,7 @@ class Emulator:
         codes : Codes
             The samples of the epoch.
         step : Step
-            Step size over mini-batch size, and proximal step.
+            Step size over mini-batch size, proximal step and growth.
 
         Returns
         -------
@@ -268,7 +272,9 @@ class Emulator:
         self._state = self._state._replace(doubts=np.zeros(samples, dtype=np.bool_))
         self._doubts.append(self._state.doubts)
         self._state.totals[LOSS_LOW] = self._state.totals[LOSS_HIGH] = 0
-        prox = step.prox
+        prox, growth = step.prox, step.growth
+        if not self._turned:
+            self._state.phases[TURN], self._turned = growth.start, True
         return self._run._replace(
             mantissa=step.mantissa,
             step_shift=4 * (STEP_EXP_MAX - step.exponent),
@@ -279,6 +285,9 @@ class Emulator:
             bound=prox.bound,
             spare_last=prox.spare_last,
             ball=prox.ball_square << self.build.ball_drop,
+            growth_shift=growth.shift,
+            growth_range=growth.range,
+            growth_stride=growth.stride,
         )
 
     def _constants(self) -> Run:
@@ -321,7 +330,16 @@ class Emulator:
             bound=0,
             spare_last=False,
             ball=0,
+            growth_shift=0,
+            growth_range=1,
+            growth_stride=0,
         )
+
+    def _variances(self) -> Int:
+        """The variance words of all heads, with the padding of their last chunks."""
+        diagonal = self.config.diagonal
+        words = np.zeros(self._features, dtype=np.int64) if diagonal is None else diagonal.words
+        return np.tile(np.pad(words, (0, self._room - self._features)), self._heads)
 
     @property
     def _value_bits(self) -> int:

@@ -44,7 +44,7 @@ def epoch_codes(
     q1 = np.empty(base.shape[1], dtype=np.int32)
     q2 = np.empty(base.shape[1], dtype=np.int32)
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
-    loss_lfsr, totals, doubts = state.loss_lfsr, state.totals, state.doubts
+    loss_lfsr, totals, doubts, actives = state.loss_lfsr, state.totals, state.doubts, state.actives
     single = run.heads == 1 and not run.one_against_all
     bounds = score_bounds(q3, run) if run.refetch else (0, 0)
     for i in range(len(labels)):
@@ -55,7 +55,9 @@ def epoch_codes(
             if run.refetch:
                 reference = base_score(base, i, q3) if run.refetch == CERTAIN else z1
                 doubts[i] = in_doubt(reference, labels[i, 0], bounds, run)
-            train_sample(q1, q2, z1, z2, labels[i, 0], run, accumulated, loss_lfsr, totals, doubts[i])
+            actives[0] = train_sample(
+                q1, q2, z1, z2, labels[i, 0], run, accumulated, loss_lfsr, totals, doubts[i]
+            )
         else:
             train_heads(q1, q2, z1, z2, labels[i], run, state)
         if (i + 1) % run.batch == 0 or i + 1 == len(labels):
@@ -100,7 +102,7 @@ def epoch_rows(
     q2 = np.empty(fixed.shape[1], dtype=np.int32)
     q_base = np.empty(fixed.shape[1] if run.refetch == CERTAIN else 0, dtype=np.int32)
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
-    loss_lfsr, totals, doubts = state.loss_lfsr, state.totals, state.doubts
+    loss_lfsr, totals, doubts, actives = state.loss_lfsr, state.totals, state.doubts, state.actives
     single = run.heads == 1 and not run.one_against_all
     bounds = score_bounds(q3, run) if run.refetch else (0, 0)
     address, row_bytes = np.int64(fixed.ctypes.data), fixed.strides[0]
@@ -119,7 +121,7 @@ def epoch_rows(
                 if run.refetch == CERTAIN:
                     reference, _ = draw_row(fixed, order[i], keys[i, 0], 0, top, q_base, q_base, q3)
                 doubts[i] = in_doubt(reference, label, bounds, run)
-            train_sample(q1, q2, z1, z2, label, run, accumulated, loss_lfsr, totals, doubts[i])
+            actives[0] = train_sample(q1, q2, z1, z2, label, run, accumulated, loss_lfsr, totals, doubts[i])
         else:
             train_heads(q1, q2, z1, z2, labels[order[i]], run, state)
         if (i + 1) % run.batch == 0 or i + 1 == order.size:

@@ -146,7 +146,7 @@ def train_sample(
     loss_lfsr: Int,
     totals: Int,
     left_out: bool = False,
-) -> None:
+) -> bool:
     """Residuals, loss and gradient of one sample for one head.
 
     The state's arrays are separate arguments: passing a tuple would cost a reference count for each array in each call.
@@ -169,6 +169,11 @@ def train_sample(
         Flags and loss sum; updated in place.
     left_out : bool
         The sample is in doubt, and contributes neither loss nor gradient.
+
+    Returns
+    -------
+    bool
+        Whether the derivative of the loss is not 0.
     """
     lfsr = loss_lfsr[0]
     r1, flags = _residual(z1, label, run)
@@ -197,6 +202,7 @@ def train_sample(
         accumulate_pair(accumulated, q1, delta2, q2, delta1)
     else:
         accumulate(accumulated, q1, 2 * delta2)
+    return last != 0
 
 
 @compiled
@@ -227,4 +233,6 @@ def train_heads(q1: Vector, q2: Vector, z1: Any, z2: Any, labels: Vector, run: R
             label: Any = LABEL_ONE if labels[0] == head else -LABEL_ONE
         else:
             label = np.int64(labels[head])
-        train_sample(q1, q2, z1, z2, label, run, state.accumulated[part], state.loss_lfsr, state.totals)
+        state.actives[head] = train_sample(
+            q1, q2, z1, z2, label, run, state.accumulated[part], state.loss_lfsr, state.totals
+        )

@@ -23,6 +23,7 @@ __all__ = [
     "Q3",
     "RESIDUAL",
     "SQUARED",
+    "TURN",
     "Int",
     "Matrix",
     "Run",
@@ -103,6 +104,8 @@ class Run(NamedTuple):
         As in :class:`zipsgd.golden.prox.Prox`.
     ball : int
         Squared radius of the ball in units of Q3's last bit squared; 0 for no ball.
+    growth_shift, growth_range, growth_stride : int
+        As in :class:`zipsgd.golden.diagonal.Growth`.
     """
 
     features: int
@@ -139,6 +142,9 @@ class Run(NamedTuple):
     bound: int
     spare_last: bool
     ball: int
+    growth_shift: int
+    growth_range: int
+    growth_stride: int
 
 
 class State(NamedTuple):
@@ -164,8 +170,14 @@ class State(NamedTuple):
         Coefficients of a polynomial loss.
     totals : npt.NDArray[np.int64] of shape (3,)
         Flags, and the loss sum in two parts: high * 2^32 + low.
-    phases : npt.NDArray[np.int64] of shape (2,)
-        Phase accumulators of the shrinkage and of the threshold.
+    phases : npt.NDArray[np.int64] of shape (3,)
+        Phase accumulators of the shrinkage and of the threshold, and the number that selects the features that grow.
+    variances : npt.NDArray[np.int64] of shape (words,)
+        Variance words of the columns, for each head.
+    growths : npt.NDArray[np.int64] of shape (words,)
+        What an update adds to the master models to correct the bias of one quantisation; 0 between updates.
+    actives : npt.NDArray[np.bool_] of shape (heads,)
+        Whether the last sample had a derivative other than 0.
     doubts : npt.NDArray[np.bool_] of shape (samples,)
         Which samples of the epoch are left out.
     """
@@ -180,6 +192,9 @@ class State(NamedTuple):
     loss: Int
     totals: Int
     phases: Int
+    variances: Int
+    growths: Int
+    actives: npt.NDArray[np.bool_]
     doubts: npt.NDArray[np.bool_]
 
 
@@ -189,6 +204,7 @@ GRADIENT, MODEL, Q3 = Flag.GRADIENT, Flag.MODEL, Flag.Q3
 CERTAIN = Refetch.CERTAIN.value
 SQUARED, HINGE, POLYNOMIAL_MARGIN = Loss.SQUARED.value, Loss.HINGE.value, Loss.POLYNOMIAL_MARGIN.value
 FLAGS, LOSS_LOW, LOSS_HIGH = range(3)
+TURN = 2
 PHASE_MASK = (1 << PHASE_BITS) - 1
 _STATE_MASK = (1 << LFSR_BITS) - 1
 _FIRST, _SECOND = LFSR_ROTATIONS

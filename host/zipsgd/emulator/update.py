@@ -1,11 +1,23 @@
-"""Compiled update at the end of a mini-batch: Q4, the step, the proximal step, and Q3."""
+"""Compiled update at the end of a mini-batch: growth, Q4, the step, the proximal step, and Q3."""
 
 import numpy as np
 
 from zipsgd.compiled import compiled
 from zipsgd.protocol.numbers import LFSR_BITS, PHASE_BITS, SHRINK_SHIFT_MAX
 
-from .state import FLAGS, GRADIENT, MODEL, PHASE_MASK, Q3, Run, State, advance, bit_length
+from .state import (
+    FLAGS,
+    GRADIENT,
+    MODEL,
+    PHASE_MASK,
+    Q3,
+    SQUARED,
+    TURN,
+    Run,
+    State,
+    advance,
+    bit_length,
+)
 
 __all__ = ["update"]
 
@@ -47,6 +59,21 @@ def _prox(run: Run, state: State) -> None:
 
 
 @compiled
+def _grow(run: Run, state: State) -> None:
+    """The growths of the features in turn, with the draws of the update."""
+    number = state.phases[TURN]
+    state.phases[TURN] = (number + run.growth_stride) % run.growth_range
+    mask = (1 << run.growth_shift) - 1
+    room = state.master.size // run.heads
+    for head in range(run.heads):
+        if run.loss != SQUARED and not state.actives[head]:
+            continue
+        for j in range(head * room, head * room + run.features):
+            if state.variances[j] > number:
+                state.growths[j] = (state.master[j] + (state.draws[j] & mask)) >> run.growth_shift
+
+
+@compiled
 def update(run: Run, state: State) -> None:
     """Q4, the step, the proximal step, and Q3. Afterwards the accumulators are zero.
 
@@ -68,6 +95,8 @@ def update(run: Run, state: State) -> None:
         draws[j] = draws[j - room]
     mask4 = (1 << run.q4_drop) - 1
     mask3 = (1 << run.q3_drop) - 1
+    if run.growth_shift:
+        _grow(run, state)
     gradient_clamped = False
     model_clamped = False
     q3_clamped = False
@@ -76,11 +105,12 @@ def update(run: Run, state: State) -> None:
         rounded = (lifted + (draws[j] & mask4)) >> run.q4_drop
         gradient = min(max(rounded, -run.gradient_limit), run.gradient_limit - 1)
         gradient_clamped |= gradient != rounded
-        moved = state.master[j] - (gradient << run.gradient_shift)
+        moved = state.master[j] + state.growths[j] - (gradient << run.gradient_shift)
         model = min(max(moved, -run.model_limit), run.model_limit - 1)
         model_clamped |= model != moved
         state.master[j] = model
         state.accumulated[j] = 0
+        state.growths[j] = 0
     if run.prox:
         _prox(run, state)
     for j in range(draws.size):

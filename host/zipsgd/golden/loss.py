@@ -14,6 +14,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_FRAC, LABEL_ONE, REACH_MAX, STEP_BITS, STEP_EXP_MAX
 from zipsgd.protocol.run import Flag, Loss
 
+from .diagonal import NO_GROWTH, Growth
 from .lfsr import Lfsr
 from .polynomial import PolynomialWords, horner
 from .prox import NO_PROX, Prox
@@ -34,7 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Step:
-    """Step size of an epoch, and the proximal step after each of its mini-batches.
+    """Step size of an epoch, and the proximal step and the growth after each of its mini-batches.
 
     The step size gamma over the mini-batch size B is mantissa * 2^-(16 + 4 * exponent).
 
@@ -46,6 +47,8 @@ class Step:
         0 to 3.
     prox : Prox
         The proximal step; by default none.
+    growth : Growth
+        The growth that corrects the bias of one quantisation; by default none.
 
     Raises
     ------
@@ -56,6 +59,7 @@ class Step:
     mantissa: int
     exponent: int
     prox: Prox = NO_PROX
+    growth: Growth = NO_GROWTH
 
     def __post_init__(self) -> None:
         if not (0 <= self.mantissa < 1 << STEP_BITS and 0 <= self.exponent <= STEP_EXP_MAX):

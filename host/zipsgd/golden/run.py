@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.golden.diagonal import Diagonal
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.polynomial import Polynomial
@@ -52,12 +53,14 @@ class RunConfig:
         Derivative of a polynomial loss.
     refetch : Refetch
         Which samples of a run with a hinge loss are left out, so that they can be sent again.
+    diagonal : Diagonal | None
+        Variances of the columns' quantisation, by which the bias of one quantisation is corrected; None for no correction.
 
     Raises
     ------
     ValueError
-        The levels are for another number of features or another p; refetching is combined with an option that excludes it; a
-        polynomial loss has no polynomial, or another loss has one.
+        The levels are for another number of features or another p; refetching or a diagonal is combined with an option that
+        excludes it; a polynomial loss has no polynomial, or another loss has one.
     """
 
     features: int
@@ -73,6 +76,7 @@ class RunConfig:
     one_against_all: bool = False
     polynomial: Polynomial | None = None
     refetch: Refetch = Refetch.NEVER
+    diagonal: Diagonal | None = None
 
     @property
     def labels(self) -> int:
@@ -144,9 +148,28 @@ class RunConfig:
             for reason, holds in reasons.items():
                 if holds:
                     raise ValueError(f"refetch does not work with {reason}: change one of the two")
+        if self.diagonal is not None:
+            self._check_diagonal(self.diagonal)
         if self.loss.polynomial != (self.polynomial is not None):
             raise ValueError(
                 f"the loss {self.loss.name} {'needs a' if self.loss.polynomial else 'takes no'} polynomial"
+            )
+
+    def _check_diagonal(self, diagonal: Diagonal) -> None:
+        """Raise ValueError if the bias is not the diagonal times the model."""
+        if diagonal.words.size != self.features:
+            raise ValueError(
+                f"the diagonal is for {diagonal.words.size} features, but the run has {self.features}"
+            )
+        if self.loss not in (Loss.SQUARED, Loss.SQUARED_HINGE):
+            raise ValueError(
+                f"one draw corrects the bias of squared losses, not of {self.loss.name.lower()}: choose estimator='double'"
+            )
+        if self.m != 1:
+            raise ValueError(f"one draw takes 1 quantisation per value, not {self.m}")
+        if self.refetch:
+            raise ValueError(
+                "one draw does not work with refetch: choose estimator='double', or refetch='never'"
             )
 
     @property
@@ -215,6 +238,10 @@ class RunConfig:
                 raise LimitError("refetching works with one model at a time, not with several heads")
         if self.prox and not build.prox:
             raise LimitError("this build does not support regularisers: take a build with prox=1")
+        if self.diagonal is not None and not build.diagonal:
+            raise LimitError(
+                "this build cannot correct the bias of one draw: choose estimator='double', or take a build with diagonal=1"
+            )
         if self.ball and not build.ball:
             raise LimitError(
                 "this build cannot limit the length of the model (radius): take a build with prox=1 and ball=1"
@@ -277,14 +304,14 @@ def step_registers(step: Step) -> dict[str, int]:
     Parameters
     ----------
     step : Step
-        Step size and proximal step of the epoch.
+        Step size, proximal step and growth of the epoch.
 
     Returns
     -------
     dict[str, int]
         Values by register name, in the order of the addresses.
     """
-    prox = step.prox
+    prox, growth = step.prox, step.growth
     return {
         "shrink_shift": prox.shrink_shift,
         "shrink_rate": prox.shrink_rate,
@@ -292,6 +319,10 @@ def step_registers(step: Step) -> dict[str, int]:
         "bound": prox.bound,
         "spare_last": int(prox.spare_last),
         "ball_square": prox.ball_square,
+        "growth_shift": growth.shift,
+        "growth_range": growth.range,
+        "growth_stride": growth.stride,
+        "growth_start": growth.start,
         "step_mantissa": step.mantissa,
         "step_exponent": step.exponent,
     }

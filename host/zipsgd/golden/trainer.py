@@ -1,14 +1,16 @@
 """The complete accelerator: epochs of mini-batches over quantised samples."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.run import Refetch
+from zipsgd.protocol.run import Loss, Refetch
 
 from .bound import score_bounds
+from .diagonal import NO_GROWTH, Growth, Turns, grown
 from .dot import dot
 from .gradient import gradient, transcoded_gradient
 from .levels import transcode
@@ -83,19 +85,39 @@ class GoldenTrainer:
         self._update_lfsr = Lfsr(words[:-1])
         self._loss_lfsr = Lfsr(words[-1:])
         self._phases = Phases()
+        self._turns: Turns | None = None
         self.flags = 0
         self.doubts: list[bool] = []
         self._update(np.zeros_like(np.atleast_2d(self.master)), NO_PROX)
 
-    def _update(self, accumulated: Int, prox: Prox) -> None:
-        """Update all heads with gradients of shape (heads, features)."""
+    def _in_turn(self, growth: Growth, last: Int) -> npt.NDArray[np.bool_]:
+        """Which features of each head grow, shape (heads, features), after a mini-batch whose last sample has the derivatives
+        ``last``, shape (heads,)."""
+        config = self.config
+        if config.diagonal is None or not growth.shift:
+            return np.zeros((config.heads, config.features), dtype=np.bool_)
+        if self._turns is None:
+            self._turns = Turns(growth)
+        grows = np.ones_like(last) if config.loss == Loss.SQUARED else last
+        return np.asarray((grows != 0)[:, None] & (config.diagonal.words > self._turns.next()))
+
+    def _update(
+        self,
+        accumulated: Int,
+        prox: Prox,
+        growth: Growth = NO_GROWTH,
+        in_turn: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Update all heads with gradients of shape (heads, features); the features in turn, of the same shape, grow."""
         inward = (
             ball_shift(self._q3[0], prox, self.build) if prox.ball_square else 0
         )  # from the model before the update
         shift, threshold = self._phases.next(prox, inward)
         start = self._update_lfsr.state
+        if in_turn is None:
+            in_turn = np.zeros(accumulated.shape, dtype=np.bool_)
         heads = []
-        for master, total in zip(np.atleast_2d(self.master), accumulated, strict=True):
+        for master, total, grows in zip(np.atleast_2d(self.master), accumulated, in_turn, strict=True):
             self._update_lfsr.state = start
             heads.append(
                 update(
@@ -104,6 +126,7 @@ class GoldenTrainer:
                     self._update_lfsr,
                     self.build,
                     lambda x, draw: apply_prox(x, draw, shift, threshold, prox),
+                    partial(grown, in_turn=grows, shift=growth.shift),
                 )
             )
         self.master = np.reshape([master for master, _, _ in heads], self.master.shape)
@@ -144,7 +167,7 @@ class GoldenTrainer:
         codes : Codes
             The samples of the epoch.
         step : Step
-            Step size over mini-batch size, and proximal step.
+            Step size over mini-batch size, proximal step and growth.
 
         Returns
         -------
@@ -179,5 +202,6 @@ class GoldenTrainer:
                     transcoded_gradient(quantised, delta[:, h], config.one_sided, self.build)
                     for h in range(heads)
                 ]
-            self._update(np.array(accumulated), step.prox)
+            in_turn = self._in_turn(step.growth, derivative[-1, :, 0])
+            self._update(np.array(accumulated), step.prox, step.growth, in_turn)
         return total

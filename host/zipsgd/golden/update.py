@@ -19,8 +19,9 @@ def update(
     lfsr: Lfsr,
     build: Build,
     prox: Callable[[Int, Int], Int] = lambda master, draw: master,
+    grow: Callable[[Int, Int], Int] = lambda master, draw: np.zeros_like(master),
 ) -> tuple[Int, Int, int]:
-    """One model update, x <- prox(saturate(x - Q4(G))), and a new Q3(x).
+    """One model update, x <- prox(saturate(x + grow(x) - Q4(G))), and a new Q3(x).
 
     Parameters
     ----------
@@ -35,6 +36,8 @@ def update(
         Widths and binary points.
     prox : Callable[[Int, Int], Int]
         Proximal step, as a function of the master model and the draws of its values.
+    grow : Callable[[Int, Int], Int]
+        What corrects the bias of one quantisation, as a function of the same.
 
     Returns
     -------
@@ -49,7 +52,8 @@ def update(
     bits = np.concatenate([lfsr.draw() for _ in range(steps)])[: master.size]
     rounded = stochastic_round(accumulated, build.q4_drop, align_draw(bits, build.q4_drop))
     rounded, flags = saturate(rounded, build.gradient_bits, Flag.GRADIENT)
-    master, flag = saturate(master - (rounded << build.gradient_shift), build.model_bits, Flag.MODEL)
+    stepped = master + grow(master, bits) - (rounded << build.gradient_shift)
+    master, flag = saturate(stepped, build.model_bits, Flag.MODEL)
     flags |= flag
     master = prox(master, bits)
     q3 = stochastic_round(master, build.q3_drop, align_draw(bits >> build.q4_drop, build.q3_drop))

@@ -67,8 +67,7 @@ class Build:
     gradient_bits : int
         Width in bits of the rounded mini-batch step (Q4), whose range is (-1, 1); 8 to 24.
     replay_words : int
-        Plane words in the replay buffer, a power of two, 32 to 65536. A sample has ceil(n / lanes) * (p + m) of them, and must
-        fit.
+        Plane words in the replay buffer, a power of two, 32 to 65536. A sample has ceil(n / lanes) * (p + m) of them.
     rx_bytes : int
         Bytes of the link's receive buffer, a power of two, 1024 to 32768.
     level_bits : int
@@ -80,15 +79,15 @@ class Build:
     polynomial : int
         Highest degree of a polynomial loss, up to 7; 0 for a loss unit without polynomials.
     refetch : int
-        Most samples of an epoch of a hinge that leaves samples in doubt out and lists them, a power of two, 32 to 2^20; 0 for a
-        build that never leaves samples out.
+        Most samples of an epoch of a hinge that leaves out samples in doubt, a power of two, 32 to 2^20; 0: none are left out.
     prox : int
         1 for an update unit with a proximal step (L2, L1, box).
     ball : int
         1 for a proximal step that also keeps the model within a ball.
+    diagonal : int
+        1 for an update unit that corrects the bias of one quantisation per value.
     heads : int
-        Most models that are trained side by side on one stream of samples, 1 to 64; together they have ``max_features``
-        features.
+        Most models trained side by side on one stream of samples, 1 to 64; together they have ``max_features`` features.
     clock_hz : int
         Clock of the datapath in hertz.
 
@@ -118,6 +117,7 @@ class Build:
     refetch: int = 0
     prox: int = 0
     ball: int = 0
+    diagonal: int = 0
     heads: int = 1
     clock_hz: int = 48_000_000
 
@@ -148,6 +148,7 @@ class Build:
             "refetch": (0, 1 << 20),
             "prox": (0, 1),
             "ball": (0, self.prox),
+            "diagonal": (0, 1),
             "heads": (1, MOST_HEADS),
             "clock_hz": (1, 1 << 31),
         }

@@ -12,12 +12,14 @@ __all__ = [
     "MOST_FEATURES",
     "MOST_HEADS",
     "PHASE_BITS",
+    "RANGE_BITS",
     "REACH_MAX",
     "SAMPLES_BITS",
     "SHRINK_SHIFT_MAX",
     "STEP_BITS",
     "STEP_EXP_MAX",
     "THRESHOLD_BITS",
+    "VARIANCE_BITS",
 ]
 
 LABEL_BITS = 16
@@ -43,15 +45,19 @@ MOST_HEADS = 64
 """Most heads in any build."""
 PHASE_BITS = 16
 """Fraction bits of the rate at which mini-batches shrink the model, and of a threshold: both are spread over mini-batches."""
+RANGE_BITS = 24
+"""Width in bits of the number that selects the features that grow in a mini-batch, see :mod:`zipsgd.golden.diagonal`."""
 REACH_MAX = 2
 """Largest reach of a polynomial, which covers arguments from -2^reach to 2^reach. 2^2 is the range of a residual."""
 SAMPLES_BITS = 32
 """Width in bits of the number of samples in an epoch."""
 SHRINK_SHIFT_MAX = 15
-"""Largest shift of a shrinking step: it takes 2^-1 to 2^-15 of the model away."""
+"""Largest shift of a step that shrinks or grows the model: by 2^-1 to 2^-15 of it."""
 STEP_BITS = 16
 """Width in bits of the step size's mantissa, unsigned."""
 STEP_EXP_MAX = 3
 """Largest exponent of a step size: step = mantissa * 2^-(16 + 4 * exponent)."""
 THRESHOLD_BITS = 32
 """Width in bits of a threshold in units of the master's last bit; ``PHASE_BITS`` of them are its fraction."""
+VARIANCE_BITS = 16
+"""Width in bits of a column's variance of quantisation, unsigned."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
 from .formats import Build
-from .numbers import PHASE_BITS, THRESHOLD_BITS
+from .numbers import PHASE_BITS, RANGE_BITS, THRESHOLD_BITS, VARIANCE_BITS
 
 __all__ = [
     "COEFFICIENT_WORDS",
@@ -147,6 +147,7 @@ _IDENTIFICATION: tuple[_Row, ...] = (
     ("refetch", "r", 32, "most samples of an epoch that leaves out those in doubt, 0 without"),
     ("prox", "r", 1, "1: with a proximal step"),
     ("ball", "r", 1, "1: with a ball, too"),
+    ("diagonal", "r", 1, "1: corrects the bias of one quantisation per value"),
     ("heads", "r", 8, "most models trained side by side"),
     ("clock_hz", "r", 32, "clock of the datapath, in hertz"),
 )
@@ -200,6 +201,34 @@ _CONFIGURATION: tuple[_Row, ...] = (
         32,
         "of the radius, in squares of Q3's last bit over 2^ball_drop; 0: no ball; for one head",
         "ball",
+    ),
+    (
+        "growth_shift",
+        "rw",
+        4,
+        "a mini-batch adds 2^-growth_shift of itself to each weight whose turn it is; 0: none",
+        "diagonal",
+    ),
+    (
+        "growth_range",
+        "rw",
+        RANGE_BITS,
+        "the number that selects the weights is below it, 1 or more",
+        "diagonal",
+    ),
+    (
+        "growth_stride",
+        "rw",
+        RANGE_BITS,
+        "step of the number after each mini-batch, below the range",
+        "diagonal",
+    ),
+    (
+        "growth_start",
+        "rw",
+        RANGE_BITS,
+        "the number of the first mini-batch after LOAD, below the range",
+        "diagonal",
     ),
     ("step_mantissa", "rw", 16, "step / batch = mantissa * 2^-(16 + 4 * exponent)"),
     ("step_exponent", "rw", 2, "0 to 3"),
@@ -276,6 +305,15 @@ WINDOWS: dict[str, Window] = {
             f"a polynomial's coefficients, lowest power first: those of the derivative from place 0 on, those of the loss from "
             f"place {LOSS_WORDS} on",
             "polynomial",
+        ),
+        Window(
+            "variance_window",
+            0x10_0000,
+            "w",
+            VARIANCE_BITS,
+            "the variance of each column's quantisation, a word for each feature of a head; a feature has its turn to grow in "
+            "the mini-batches whose number is below its word",
+            "diagonal",
         ),
         Window(
             "doubt_window",
