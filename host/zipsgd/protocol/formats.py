@@ -38,10 +38,6 @@ class BuildError(ValueError):
     """A set of build parameters that cannot be elaborated; the message names the parameter and its range."""
 
 
-def _is_power_of_two(value: int) -> bool:
-    return value > 0 and value & (value - 1) == 0
-
-
 @dataclass(frozen=True)
 class Build:
     """Parameters of a gateware build.
@@ -159,7 +155,7 @@ class Build:
             if not low <= value <= high:
                 reason = f": {_REASONS[name]}" if name in _REASONS and value > high else ""
                 raise BuildError(f"{name} must be in {low}..{high}, not {value}{reason}")
-            if name in _POWERS_OF_TWO and not _is_power_of_two(value):
+            if name in _POWERS_OF_TWO and value.bit_count() != 1:
                 raise BuildError(f"{name} must be a power of two, not {value}")
 
     def _check_parts(self) -> None:
@@ -177,7 +173,7 @@ class Build:
             raise BuildError(
                 f"refetch must be 0 without hinge, not {self.refetch}: samples of hinges are fetched again"
             )
-        if self.refetch and (self.refetch < 32 or not _is_power_of_two(self.refetch)):
+        if self.refetch and (self.refetch < 32 or self.refetch.bit_count() != 1):
             raise BuildError(f"refetch must be 0 or a power of two from 32 on, not {self.refetch}")
         if self.level_bits == 1:
             raise BuildError("level_bits must be 0 or at least 2, not 1")
