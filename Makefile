@@ -27,7 +27,7 @@ $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/.train
 
 train: $(VENV)/.train  ## train California housing through the virtual board
-	$(BIN)/zipsgd train cadata --backend sim --base-bits 2 --samples-per-value 2 --report build/train
+	$(BIN)/zipsgd train cadata --backend sim --bits 4 --report build/train
 
 test: $(VENV)/.test  ## the whole test suite (a quarter of an hour; WORKERS=4 on more cores)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal

@@ -17,7 +17,7 @@ if "--small" in sys.argv:
 else:
     table, epochs, bits = zipsgd.load("cadata"), 20, range(1, 9)  # downloaded once
 panels = {
-    "naive, uniform levels": (zipsgd.Options(epochs=epochs, samples_per_value=1), bits),
+    "naive, uniform levels": (zipsgd.Options(epochs=epochs, estimator="naive"), bits),
     "double sampling, uniform levels": (zipsgd.Options(epochs=epochs), bits),
     "double sampling, optimal levels": (zipsgd.Options(epochs=epochs, levels="optimal"), bits[:4]),
 }

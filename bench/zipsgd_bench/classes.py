@@ -26,7 +26,7 @@ from .registry import Bench, Result
 
 __all__ = ["BENCH", "SETS", "compare", "run"]
 
-P, M = 2, 2
+BITS = 4
 NEAR = 0.5
 """Largest distance of zipsgd's accuracy from that of LogisticRegression, in points."""
 SPLITS = (0, 1, 2, 3, 4)
@@ -63,16 +63,16 @@ def _models(classes: int, binary: bool) -> Iterator[tuple[str, int, Callable[[],
     yield "LinearSVC", 32, lambda: make_pipeline(StandardScaler(), LinearSVC(dual=False, random_state=0))
     for step in (1, 16) if classes > 2 else ():
         yield f"joint softmax, step x {step}", 64, partial(JointSoftmax, step)
-    ours = partial(ZipClassifier, base_bits=P, samples_per_value=M, random_state=0)
+    ours = partial(ZipClassifier, bits=BITS, random_state=0)
     for loss in CLASS_LOSSES:
-        yield f"zipsgd, {loss}", P + M, partial(ours, loss=loss)
+        yield f"zipsgd, {loss}", BITS, partial(ours, loss=loss)
         if classes > 2:
-            yield f"zipsgd, {loss}, one against all", P + M, partial(ours, loss=loss, calibrate=False)
+            yield f"zipsgd, {loss}, one against all", BITS, partial(ours, loss=loss, calibrate=False)
     if classes > 2:
-        yield f"{DEFAULT}, one against one", P + M, lambda: OneVsOneClassifier(ours())
-    yield f"{DEFAULT}, balanced weights", P + M, partial(ours, class_weight="balanced")
+        yield f"{DEFAULT}, one against one", BITS, lambda: OneVsOneClassifier(ours())
+    yield f"{DEFAULT}, balanced weights", BITS, partial(ours, class_weight="balanced")
     if binary:
-        yield ONE_BIT, 1, partial(ours, base_bits=0, samples_per_value=1, levels="optimal")
+        yield ONE_BIT, 1, partial(ours, bits=1, levels="optimal")
 
 
 def compare(
@@ -152,7 +152,7 @@ def run() -> Result:
     claimed = [row for row in rows if row["model"] == bits.get(row["set"], DEFAULT)]
     return {
         "goal": f"the accuracy of the default loss is at most {NEAR} points below that of {REFERENCE} on float64: on digits "
-        f"and heavy tails at {P + M} bits a value, on binary features at one",
+        f"and heavy tails at {BITS} bits a value, on binary features at one",
         "met": all(row["below the reference"] <= NEAR for row in claimed),
         "seeds": list(SPLITS),
         "rows": rows,

@@ -29,6 +29,7 @@ SETS = ("cadata", "cpusmall")
 GOALS = {1: 1.05, 2: 1.02, 3: 1.01, 4: 1.01}
 """Largest ratio of the losses for double sampling, for each p."""
 PLANES = (2, 1, 0)
+ESTIMATORS = {2: "double", 1: "naive", 0: "truncated"}
 METHODS = {2: "double sampling (m = 2)", 1: "naive stochastic (m = 1)", 0: "truncation (m = 0)"}
 SEEDS = (1, 2, 3, 4, 5)
 OPTIONS = Options(batch_size=16, step_size=0.1, schedule="linear", epochs=20, scaling="range")
@@ -78,7 +79,7 @@ def compare(
         begin(f"{name}: {METHODS[m]}")
         for p in GOALS:
             runs = [
-                _quantised_curve(table, replace(options, seed=seed, base_bits=p, samples_per_value=m))
+                _quantised_curve(table, replace(options, seed=seed, base_bits=p, estimator=ESTIMATORS[m]))
                 for seed in seeds
             ]
             ratios = [run[-1] / exact[-1] for run, exact in zip(runs, reference, strict=True)]
@@ -118,7 +119,7 @@ def run() -> Result:
             table, curves[name] = compare(name, load_set(name), begin=steps.next)
             rows += table
     goals = ", ".join(f"p={p}: {goal}" for p, goal in GOALS.items())
-    varied = ("base_bits", "samples_per_value", "seed")
+    varied = ("base_bits", "estimator", "seed")
     return {
         "goal": f"with double sampling, the ratio of the final full-precision training loss to that of float64 SGD (median of "
         f"{len(SEEDS)} seeds) is at most {goals}",

@@ -62,7 +62,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "step x 100, constant, last model": {"factor": 100, "schedule": "constant", "keep": "last"},
     "step x 30, 3 bits": {"factor": 30, "schedule": "constant", "base_bits": 1},
     "single samples": {"factor": 1e9, "batch_size": 1, "schedule": "constant"},
-    "naive, 2 bits": {"base_bits": 1, "samples_per_value": 1},
+    "naive, 2 bits": {"base_bits": 1, "estimator": "naive"},
     "L1 of 10": {"l1": 10.0},
     "narrow build": {"factor": 10, "schedule": "constant", "narrow": True},
 }
@@ -123,7 +123,7 @@ def _by_estimator(task: Task, build: Build) -> tuple[float, bool]:
     options = task.options
     chosen: dict[str, Any] = {
         "base_bits": options.base_bits,
-        "samples_per_value": "auto" if options.samples_per_value is None else options.samples_per_value,
+        "estimator": options.estimator,
         "batch_size": options.batch_size,
         "step_size": "auto" if options.step_size is None else options.step_size,
         "schedule": options.schedule,

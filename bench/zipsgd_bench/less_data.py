@@ -25,7 +25,7 @@ from zipsgd.training.options import Options
 from zipsgd.training.preparation import prepare
 from zipsgd.training.task import Task
 
-from .convergence import METHODS
+from .convergence import ESTIMATORS, METHODS
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -154,7 +154,7 @@ def measure(trials: Trials, begin: Callable[[str], None] = lambda what: None) ->
         begin(METHODS[m])
         for kind in kinds:
             for p in _base_planes(kind):
-                found = trials.losses(base_bits=p, samples_per_value=m, **KINDS[kind])
+                found = trials.losses(base_bits=p, estimator=ESTIMATORS[m], **KINDS[kind])
                 rows.append({"m": m, "levels": kind, "p": p, "bits a value": p + m, **found})
                 if found["ratio"] <= DONE:
                     break
@@ -177,7 +177,7 @@ def by_level_bits(trials: Trials) -> list[_Row]:
     rows = []
     for m, p in NARROW:
         ratios = {
-            f"v={v}": trials.losses(base_bits=p, samples_per_value=m, levels="optimal", level_bits=v)["ratio"]
+            f"v={v}": trials.losses(base_bits=p, estimator=ESTIMATORS[m], levels="optimal", level_bits=v)["ratio"]
             for v in LEVEL_BITS
         }
         rows.append({"m": m, "p": p, **ratios})
@@ -239,7 +239,7 @@ def run() -> Result:
                 narrow += [{"set": name, **row} for row in by_level_bits(trials)]
             sweep[name] = rows
     reached = {row["set"] for row in by_estimator if (row["times less"] or 0) >= GOAL}.intersection(REAL)
-    varied = ("base_bits", "samples_per_value", "seed", "levels", "shared_levels", "step_size")
+    varied = ("base_bits", "estimator", "seed", "levels", "shared_levels", "step_size")
     return {
         "goal": f"to reach {NEAR} times float64 SGD's final full-precision training loss ({OPTIONS.epochs} epochs, median of "
         f"{len(SEEDS)} seeds), training needs {GOAL} times fewer bits per value with optimal levels for each column than with "

@@ -224,7 +224,7 @@ def _training(path: Path, epochs: int) -> list[dict[str, Any]]:
         def run(epochs: int, memory: int = memory) -> list[float]:
             """Seconds of each epoch."""
             seconds: list[float] = []
-            options = Options(base_bits=P, samples_per_value=M, epochs=epochs, seed=SEED)
+            options = Options(base_bits=P, estimator="double", epochs=epochs, seed=SEED)
             table = load(path, memory=memory)
             train(
                 table,

@@ -28,7 +28,7 @@ from .registry import Bench, Result
 
 __all__ = ["BENCH", "Contest", "contest", "contests", "run"]
 
-P, M = 2, 2
+BITS = 4
 NEAR = 0.5
 """Largest distance of zipsgd's score from the best other score, in points of accuracy or of 100 R2."""
 SPLITS = tuple(range(20))
@@ -76,7 +76,7 @@ class Contest:
     splits: Sequence[Callable[[], _Split]]
     contestants: Contestants
     held_rows: int | None = None
-    bits: int = P + M
+    bits: int = BITS
 
 
 def _regressors() -> Contestants:
@@ -88,7 +88,7 @@ def _regressors() -> Contestants:
 
     return {
         "zipsgd": (
-            ZipRegressor(base_bits=P, samples_per_value=M, random_state=0),
+            ZipRegressor(bits=BITS, random_state=0),
             {"max_iter": [20, 100]},
         ),
         "SGDRegressor": (
@@ -103,7 +103,7 @@ def _regressors() -> Contestants:
     }
 
 
-def _classifiers(scaler: Any, base_bits: int = P, samples_per_value: int = M) -> Contestants:
+def _classifiers(scaler: Any, bits: int = BITS) -> Contestants:
     from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
@@ -113,8 +113,7 @@ def _classifiers(scaler: Any, base_bits: int = P, samples_per_value: int = M) ->
     return {
         "zipsgd": (
             ZipClassifier(
-                base_bits=base_bits,
-                samples_per_value=samples_per_value,
+                bits=bits,
                 levels="optimal",
                 penalty="l2",
                 random_state=0,
@@ -186,7 +185,7 @@ def contests() -> list[Contest]:
     found.append(Contest("heavy tails, 7 classes", "accuracy", splits, _classifiers(StandardScaler())))
     splits = _splits(*binary_features(), stratify=True)
     found.append(
-        Contest("columns of two values", "accuracy", splits, _classifiers(StandardScaler(), 0, 1), bits=1)
+        Contest("columns of two values", "accuracy", splits, _classifiers(StandardScaler(), 1), bits=1)
     )
     found.append(Contest("MNIST", "accuracy", [_mnist], _classifiers(MinMaxScaler()), _HELD_ROWS))
     return found
@@ -271,7 +270,7 @@ def run() -> Result:
         rows = [contest(each, steps.next) for each in entered]
     details = {row["set"]: row.pop("all") for row in rows}
     return {
-        "goal": f"on every set, the test accuracy (or 100 R2) with at most {P + M} bits per value is at most {NEAR} points "
+        "goal": f"on every set, the test accuracy (or 100 R2) with at most {BITS} bits per value is at most {NEAR} points "
         f"below the best of scikit-learn's linear models on float64",
         "met": all(row["met"] for row in rows),
         "seeds": list(SPLITS),

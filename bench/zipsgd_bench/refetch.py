@@ -75,7 +75,7 @@ def run() -> Result:
                 ZipClassifier,
                 loss="hinge",
                 base_bits=bits,
-                samples_per_value=1,
+                estimator="naive",
                 refetch=kind.name.lower(),
                 random_state=SEED,
             )
@@ -108,7 +108,7 @@ def run() -> Result:
             "rows": len(digits),
             "test rows": len(test_digits),
             "epochs": EPOCHS,
-            "samples_per_value": 1,
+            "estimator": "naive",
         },
         "rows": rows,
     }

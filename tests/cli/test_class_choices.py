@@ -129,11 +129,9 @@ def test_calibration_is_a_choice(trained):
 def test_columns_of_two_values_get_a_hint(run, tmp_path):
     path = save_csv(tmp_path / "two.csv", Y, (X > 0).astype(float))
     words = ("--classify", "--epochs", 1)
-    hint = "no column has more than two values: --levels optimal --base-bits 0 --samples-per-value 1 loses nothing"
+    hint = "no column has more than two values: --levels optimal --bits 1 loses nothing"
     status, text, _ = run("train", path, *words)
     assert (status, hint in text) == (0, True)
-    status, text, _ = run(
-        "train", path, *words, "--levels", "optimal", "--base-bits", 0, "--samples-per-value", 1
-    )
+    status, text, _ = run("train", path, *words, "--levels", "optimal", "--bits", 1)
     assert (status, hint in text) == (0, False)
     assert "1 bit a value" in text

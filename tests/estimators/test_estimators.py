@@ -271,9 +271,9 @@ def test_a_step_too_large_is_warned_of():
     [
         ({"max_iter": 0}, "max_iter must be a whole number from 1, not 0"),
         ({"base_bits": 2.7}, r"base_bits must be a whole number from 0, not 2\.7"),
-        ({"base_bits": None}, "base_bits must be a whole number"),
         ({"batch_size": 1.5}, "batch_size must be a whole number from 1"),
-        ({"samples_per_value": 2.5}, "samples_per_value must be a whole number from 0"),
+        ({"bits": 2.5}, "bits must be a whole number, one for each epoch"),
+        ({"estimator": "third"}, "estimator must be one of auto, double"),
         ({"average": -1}, "average must be a whole number from 0"),
         ({"average": "yes"}, "average must be a whole number"),
         ({"step_size": None}, "step_size must be a number, not None"),

@@ -139,7 +139,7 @@ def test_automatic_samples_are_as_many_as_are_without_bias(estimator, loss, samp
     labels = CLASSES == 1 if estimator is ZipClassifier else Y
     fitted = estimator(loss=loss, base_bits=3, max_iter=1, random_state=0).fit(X, labels)
     assert fitted.history_[0]["bits"] == 400 * 8 * (3 + samples + 2)
-    fewer = estimator(loss=loss, samples_per_value=1, max_iter=1, random_state=0).fit(X, labels)
+    fewer = estimator(loss=loss, bits=3, estimator="naive", max_iter=1, random_state=0).fit(X, labels)
     assert fewer.history_[0]["bits"] == 400 * 8 * (3 + 2)
 
 
@@ -152,8 +152,8 @@ def test_losses_of_the_wrong_kind_are_named():
         ValueError, match=r"^the loss 'logistic' is for classes: .* or choose one of squared_error, huber$"
     ):
         ZipRegressor(loss="logistic").fit(X, Y)
-    with pytest.raises(ValueError, match=r"samples per value m must be in 0\.\.4"):
-        ZipRegressor(loss=QUANTILE, samples_per_value=5).fit(X, Y)
+    with pytest.raises(ValueError, match=r"bits must be in 5\.\.12"):
+        ZipRegressor(loss=QUANTILE, bits=4).fit(X, Y)
 
 
 # Refetching
@@ -206,8 +206,8 @@ def test_verbose_says_how_many_came_twice(capsys):
             'refetch does not work with levels="optimal", only with uniform',
         ),
         (
-            {"refetch": "likely", "samples_per_value": 0},
-            "refetch does not work with samples_per_value=0, only with 1",
+            {"refetch": "likely", "estimator": "truncated"},
+            "refetch does not work with estimator='truncated', only with a quantisation",
         ),
     ],
 )

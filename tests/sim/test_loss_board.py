@@ -65,7 +65,7 @@ def test_doubts_come_over_the_link(refetch: Refetch, loss_board: VirtualBoard) -
 EXPONENTIAL = compile_loss("exponential", lambda t: -np.exp(-t), of="margin", radius=1)
 ESTIMATORS = {
     "hinge, certain": ZipClassifier(loss="hinge", refetch="certain", base_bits=3),
-    "squared hinge, likely": ZipClassifier(refetch="likely", base_bits=4, samples_per_value=1),
+    "squared hinge, likely": ZipClassifier(refetch="likely", base_bits=4, estimator="naive"),
     "logistic": ZipClassifier(loss="logistic"),
     "exponential": ZipClassifier(loss=EXPONENTIAL),
     "huber": ZipRegressor(loss="huber", base_bits=1),

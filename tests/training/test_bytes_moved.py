@@ -19,7 +19,7 @@ OPTIONS = Options(epochs=2, batch_size=8)
     "options",
     [
         OPTIONS,
-        replace(OPTIONS, base_bits=3, samples_per_value=1),
+        replace(OPTIONS, base_bits=3, estimator="naive"),
         replace(OPTIONS, classify=True, loss="squared_error"),
         replace(OPTIONS, average=1),
     ],

@@ -190,8 +190,11 @@ def refused(kind, says, path, table, options=OPTIONS, resume=True, **arguments):
 
 
 def test_another_run_is_refused(kept, small_table):
-    options = replace(OPTIONS, seed=6, base_bits=3)
-    says = r"run\.json: .* other options: base_bits 2 \(now 3\), seed 5 \(now 6\): give the same ones, or name another file"
+    options = replace(OPTIONS, seed=6, bits=3)
+    says = (
+        r"run\.json: .* other options: bits None \(now 3\), base_bits 3 \(now 2\), seed 5 \(now 6\): give the same ones, or "
+        r"name another file"
+    )
     refused(ValueError, says, kept, small_table, options)
     features, labels = np.array(small_table.features), small_table.labels
     says = r"other data: rows 210 \(now 209\), features 7 \(now 6\): give the same file, columns and rows"
@@ -210,7 +213,7 @@ def test_another_run_is_refused(kept, small_table):
         says,
         kept,
         small_table,
-        backend=BackendOptions(build=Build(lanes=4, update_lanes=4, q3_bits=10)),
+        backend=BackendOptions(build=Build(lanes=4, update_lanes=4, q3_bits=10, diagonal=1)),
     )
 
 
@@ -268,7 +271,7 @@ def test_foreign_files(foreign, kept, small_table):
 
 def test_it_is_plain_json(kept):
     run = json.loads(kept.read_text())["run"]
-    assert run["options"] == OPTIONS.as_dict()
+    assert run["options"] == OPTIONS.resolved(diagonal=True).as_dict()
     assert run["data"].keys() == {"rows", "features", "sha256"}
     assert [report["number"] for report in run["epochs"]] == [1, 2]
     (words,) = run["state"]["model_words"]

@@ -169,7 +169,7 @@ def test_each_row_of_a_classifier_is_predicted_by_the_others():
     ("labels", "options", "kind"),
     [
         (Y, {"step_size": 8.0, "schedule": "constant"}, "diverged"),
-        (Y, {"base_bits": 1, "samples_per_value": 1}, "noisy"),
+        (Y, {"base_bits": 1, "estimator": "naive"}, "noisy"),
         (Y, {"base_bits": 1, "step_size": 1.5, "schedule": "constant", "keep": "last"}, "noisy"),
         (Y, {"step_size": 0.001}, "unfinished"),
         (Y, RISING, "rising"),

@@ -69,5 +69,5 @@ def test_as_many_heads_as_builds_hold() -> None:
     wide = Labels(np.ones((300, 1000)))
     many = replace(task, targets=replace(task.targets, labels=wide))
     assert many.build().heads == 64
-    build = replace(many, config=replace(task.config, features=30_000)).build()
+    build = replace(many, config=replace(task.config, features=30_000, diagonal=None)).build()
     assert (build.heads, build.max_features) == (2, 60_000)

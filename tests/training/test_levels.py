@@ -21,9 +21,9 @@ OPTIONS = Options(epochs=3, batch_size=8, seed=5, levels="optimal")
 CONFIGURATIONS = [
     OPTIONS,
     replace(OPTIONS, base_bits=0),
-    replace(OPTIONS, base_bits=0, samples_per_value=1, fresh=False),
+    replace(OPTIONS, base_bits=0, estimator="naive", fresh=False),
     replace(OPTIONS, base_bits=1, level_bits=5, shared_levels=True, one_sided=True),
-    replace(OPTIONS, base_bits=2, level_bits=2, samples_per_value=0, batch_size=32),
+    replace(OPTIONS, base_bits=2, level_bits=2, estimator="truncated", batch_size=32),
 ]
 
 
@@ -134,8 +134,8 @@ def test_values_that_are_few_are_all_levels():
     for column, row in zip(places.T, task.config.levels.values):
         assert set(column) <= set(row)
     exact = float_sgd(prepare(table, options=options)).losses[-1]
-    for m in (0, 1, 2):
-        result = train(table, options=replace(options, samples_per_value=m))
+    for estimator in ("truncated", "naive", "one-draw", "double"):
+        result = train(table, options=replace(options, estimator=estimator))
         assert result.final_loss == pytest.approx(exact, rel=0.01)  # the model is still rounded
 
 
@@ -209,7 +209,7 @@ def test_steps_do_not_depend_on_the_levels_bits(level_bits, small_table):
 
 def test_fewer_bits_for_the_same_loss(skewed):
     """Of the biased estimator, where levels' variance is what is lost."""
-    options = Options(epochs=30, batch_size=8, samples_per_value=1)
+    options = Options(epochs=30, batch_size=8, estimator="naive")
     optimal = train(skewed, options=replace(options, base_bits=2, levels="optimal"))
     uniform = train(skewed, options=replace(options, base_bits=3))
     assert optimal.bits_per_value < uniform.bits_per_value
@@ -237,8 +237,8 @@ def test_bad_options_are_named(field, value, says):
 def test_no_bits_at_all():
     with pytest.raises(ValueError, match=r"base_bits must be in 1\.\.8, not 0"):
         Options(base_bits=0)
-    with pytest.raises(ValueError, match=r"samples_per_value must be in 1\.\.8, not 0"):
-        replace(OPTIONS, base_bits=0, samples_per_value=0)
+    with pytest.raises(ValueError, match=r"base_bits must be in 1\.\.4, not 0"):
+        replace(OPTIONS, base_bits=0, estimator="truncated")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_what_is_to_be_known_is_in_it(result):
     assert content["bits_per_value"] == 4
     assert content["cycles"] is None
     assert content["flags"] == []
-    assert content["options"] == Options(epochs=2).as_dict()
+    assert content["options"] == Options(epochs=2).resolved(diagonal=True).as_dict()
     assert content["label"] == "label"
 
 

@@ -31,8 +31,8 @@ class OnSamples(Callback):
 OPTIONS = Options(epochs=3, batch_size=8, seed=5)
 CONFIGURATIONS = [
     OPTIONS,
-    replace(OPTIONS, base_bits=1, fresh=False, samples_per_value=1),
-    replace(OPTIONS, base_bits=5, one_sided=True, batch_size=32, samples_per_value=0),
+    replace(OPTIONS, base_bits=1, fresh=False, estimator="naive"),
+    replace(OPTIONS, base_bits=5, one_sided=True, batch_size=32, estimator="truncated"),
     replace(OPTIONS, levels="optimal", base_bits=0),
     replace(OPTIONS, levels="optimal", level_bits=5, shared_levels=True, step_size=0.05),
 ]

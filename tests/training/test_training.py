@@ -29,8 +29,8 @@ CONFIGURATIONS = [
     OPTIONS,
     replace(OPTIONS, base_bits=1, fresh=False),
     replace(OPTIONS, base_bits=5, one_sided=True, schedule="sqrt"),
-    replace(OPTIONS, base_bits=3, samples_per_value=1, batch_size=32),
-    replace(OPTIONS, base_bits=8, samples_per_value=0, step_size=0.02, batch_size=1),
+    replace(OPTIONS, base_bits=3, estimator="naive", batch_size=32),
+    replace(OPTIONS, base_bits=8, estimator="truncated", step_size=0.02, batch_size=1),
 ]
 
 
@@ -197,7 +197,7 @@ def test_double_sampling_comes_near_float_and_naive_does_not(small_table):
     options = Options(base_bits=1, epochs=60, batch_size=8, step_size=0.1)
     exact = float_sgd(prepare(small_table, options=options)).losses[-1]
     double = train(small_table, options=options).final_loss
-    naive = train(small_table, options=replace(options, samples_per_value=1)).final_loss
+    naive = train(small_table, options=replace(options, estimator="naive")).final_loss
     assert double < 1.5 * exact < naive
 
 
@@ -206,7 +206,11 @@ def test_double_sampling_comes_near_float_and_naive_does_not(small_table):
     [
         ("base_bits", 0),
         ("base_bits", 9),
-        ("samples_per_value", 9),
+        ("bits", 0),
+        ("bits", 10),
+        ("bits", (3, 10)),
+        ("bits", ()),
+        ("estimator", "third"),
         ("batch_size", 0),
         ("epochs", 0),
         ("seed", -1),

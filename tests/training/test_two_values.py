@@ -12,7 +12,7 @@ RNG = np.random.default_rng(6)
 X = (RNG.random((2000, 12)) < RNG.uniform(0.1, 0.9, 12)).astype(float)
 X[:, 3] = X[:, 3] * 7 - 100
 Y = X @ RNG.normal(size=12) + RNG.normal(size=2000) * 0.3
-ONE_BIT = Options(base_bits=0, samples_per_value=1, levels="optimal")
+ONE_BIT = Options(base_bits=0, estimator="naive", levels="optimal")
 
 
 def test_one_bit_holds_two_values_exactly() -> None:

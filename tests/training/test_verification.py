@@ -66,7 +66,7 @@ def test_the_yardsticks(small_table, small_build, caplog):
     assert found.over_float == result.final_loss / found.float_loss[-1]
     assert found.over_float < found.naive_over_float
     naive_options = replace(
-        options, samples_per_value=1, step_size=zipsgd.prepare(small_table, options=options).step_sizes[0]
+        options, estimator="naive", step_size=zipsgd.prepare(small_table, options=options).step_sizes[0]
     )
     naive = train(small_table, options=naive_options, backend=BackendOptions(build=small_build))
     assert found.naive_loss == naive.loss

@@ -47,6 +47,7 @@ def build_for(
     refetch: bool = False,
     prox: bool = False,
     ball: bool = False,
+    diagonal: bool = False,
 ) -> Build:
     """A build that is large enough for a task.
 
@@ -74,6 +75,8 @@ def build_for(
         Whether the build has the proximal step of the regularisers.
     ball : bool
         Whether the build can limit the length of the model; such a build has the proximal step, too.
+    diagonal : bool
+        Whether the build can correct the bias of one draw.
 
     Returns
     -------
@@ -108,6 +111,7 @@ def build_for(
         refetch=_LISTED if refetch else 0,
         prox=int(prox or ball),
         ball=int(ball),
+        diagonal=int(diagonal),
         heads=heads,
     )
 

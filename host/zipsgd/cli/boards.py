@@ -11,11 +11,12 @@ from zipsgd.extras import extra
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import MOST_HEADS
-from zipsgd.protocol.run import Loss
+from zipsgd.training.options import Options
 
 from .command import Commands, add_command, check_output
 from .progress import messages
 from .text import aligned, described
+from .training_options import add_bits
 
 if TYPE_CHECKING:
     from zipsgd_hw.boards import Board
@@ -144,16 +145,7 @@ def _add_epoch(command: argparse.ArgumentParser) -> Any:
         help="each distinct label is a class, with a model of its own if there are more than two (default: for a named set of "
         "classes)",
     )
-    group.add_argument(
-        "--base-bits", type=int, default=2, metavar="P", help="base bits of a value (default %(default)s)"
-    )
-    group.add_argument(
-        "--samples-per-value",
-        type=int,
-        default=2,
-        metavar="M",
-        help="quantisations of a value (default %(default)s)",
-    )
+    add_bits(group)
     group.add_argument(
         "--batch-size", type=int, default=16, metavar="B", help="samples per mini-batch (default %(default)s)"
     )
@@ -170,12 +162,16 @@ def _epoch(arguments: argparse.Namespace, build: Build) -> dict[str, Any] | None
     found = len(set(table.labels.ravel().tolist()))
     if classify:
         heads = 1 if found == 2 else found
+    asked = Options(
+        classify=classify, bits=arguments.bits, base_bits=arguments.base_bits, estimator=arguments.estimator
+    )
+    options = asked.resolved(diagonal=bool(build.diagonal))
     config = RunConfig(
         table.features.shape[1] + 1,
-        arguments.base_bits,
-        arguments.samples_per_value,
+        options.planes,
+        options.quantisations,
         arguments.batch_size,
-        loss=Loss.SQUARED_HINGE if classify else Loss.SQUARED,
+        loss=options.objective.loss,
     )
     config.check(build, len(table.labels))
     if not classify and 1 < found <= MOST_HEADS and not (table.labels % 1).any():

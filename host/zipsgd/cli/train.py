@@ -37,8 +37,9 @@ _EXAMPLES = """\
   zipsgd train my.csv --one-hot city                 text as columns of 0 and 1
   zipsgd train my.csv --label x --label y            two outputs, trained side by side
   zipsgd train my.csv --validation 0.2 --measure     and the exact loss and R2 after each epoch
-  zipsgd train my.libsvm --base-bits 1 --epochs 40   3 bits a value
-  zipsgd train my.npz --samples-per-value 1          naive quantisation: biased, for comparison
+  zipsgd train my.libsvm --bits 3 --epochs 40        3 bits a value
+  zipsgd train my.libsvm --bits 2,3,4                more bits from epoch to epoch; or --bits auto
+  zipsgd train my.npz --estimator naive              one quantisation with its bias, for comparison
   zipsgd train big.npy --memory 2G                   data larger than memory
   zipsgd train my.csv --backend /dev/ttyUSB1         on a board
   zipsgd train my.csv --checkpoint r.json            saves the run after each epoch; after an interruption
@@ -163,14 +164,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, print a summary, and write the files that the arguments name, see :func:`zipsgd.cli.main.main`."""
     # Imported only now, so that the help appears fast
     from zipsgd.training.api import train_task
+    from zipsgd.training.checkpoint import settled
     from zipsgd.training.comparison import compare_task, save_report, summary
     from zipsgd.training.guard import describe
     from zipsgd.training.holdout import hold_out
-    from zipsgd.training.opening import has_levels
+    from zipsgd.training.parts import connected, parts_of
     from zipsgd.training.preparation import prepare
     from zipsgd.training.two_values import one_bit_hint
 
-    options, memory = options_of(arguments), memory_of(arguments)
+    memory = memory_of(arguments)
+    options = settled(options_of(arguments), arguments.checkpoint, go_on=arguments.resume)
     (backend,) = backends_of(arguments, arguments.backend)
     _check(arguments)
     outputs = Outputs()
@@ -184,17 +187,17 @@ def run(arguments: argparse.Namespace) -> int:
         table, held = table_of(arguments, memory), None
         if arguments.validation is not None:
             table, held = hold_out(table, arguments.validation, options.seed, classify=options.classify)
-        fits = has_levels(backend, options.base_bits)
-        task = prepare(table, None, options, memory=memory, has_levels=fits)
         try:
-            result = train_task(
-                task,
-                held,
-                backend=backend,
-                checkpoint=arguments.checkpoint,
-                resume=arguments.resume,
-                callbacks=logs,
-            )
+            with connected(backend) as found:
+                task = prepare(table, None, options, memory=memory, parts=parts_of(found))
+                result = train_task(
+                    task,
+                    held,
+                    backend=found,
+                    checkpoint=arguments.checkpoint,
+                    resume=arguments.resume,
+                    callbacks=logs,
+                )
         except (KeyboardInterrupt, DeviceError, OutputError):
             if arguments.checkpoint is not None and arguments.checkpoint.exists():
                 progress.say(

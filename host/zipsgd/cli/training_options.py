@@ -9,9 +9,10 @@ from zipsgd.data.scaling_kinds import KINDS
 from zipsgd.training.class_weights import BALANCED
 from zipsgd.training.objective import CLASS_LOSSES, REGRESSION_LOSSES
 from zipsgd.training.options import LEVELS, REFETCH, SCALINGS, Options
+from zipsgd.training.precision import ESTIMATORS
 from zipsgd.training.steps import SCHEDULES
 
-__all__ = ["add_training", "options_of"]
+__all__ = ["add_bits", "add_training", "options_of"]
 
 
 def add_training(command: argparse.ArgumentParser, epochs: int) -> None:
@@ -124,21 +125,7 @@ def _add_objective(command: argparse.ArgumentParser) -> None:
 
 def _add_steps(command: argparse.ArgumentParser, epochs: int) -> None:
     group = command.add_argument_group("training")
-    group.add_argument(
-        "--base-bits",
-        type=int,
-        default=2,
-        metavar="P",
-        help="base bits p of a value, 1 to 8; with optimal levels 0 to 4 (default %(default)s)",
-    )
-    group.add_argument(
-        "--samples-per-value",
-        type=int,
-        metavar="M",
-        help="independent quantisations m of a value, each of which costs one more bit: 2 is double sampling, 1 is naive "
-        "quantisation with a biased gradient, 0 is truncation (default: as many as make the gradient unbiased: 2, or 6 for "
-        "huber and logistic)",
-    )
+    add_bits(group)
     group.add_argument(
         "--batch-size",
         type=int,
@@ -194,6 +181,51 @@ def _add_steps(command: argparse.ArgumentParser, epochs: int) -> None:
     )
 
 
+def add_bits(group: argparse._ArgumentGroup) -> None:
+    """Add the options that determine the bits of a value.
+
+    Parameters
+    ----------
+    group : argparse._ArgumentGroup
+        The group of options to add them to.
+    """
+    group.add_argument(
+        "--bits",
+        type=_bits,
+        metavar="N",
+        help="bits of a value on the link; several such as 3,3,4: those of each epoch, and the last one of all further ones; "
+        "auto: begin with few, and take one more whenever the loss no longer falls (default: 4, or 8 for huber and logistic)",
+    )
+    group.add_argument(
+        "--base-bits",
+        type=int,
+        metavar="P",
+        help="base bits p of a value, in place of --bits: 1 to 8; with optimal levels 0 to 4",
+    )
+    group.add_argument(
+        "--estimator",
+        choices=ESTIMATORS,
+        default="auto",
+        help="how the gradient is estimated from quantised values. double: by two independent quantisations of a value, "
+        "without bias (6 for huber and logistic); one-draw: by one, whose known bias the device takes away, for squared losses "
+        "and boards with diagonal=1; naive: by one, with its bias; truncated: by the base bits alone. auto: one-draw with "
+        "--bits, where it is possible, and double otherwise (default %(default)s)",
+    )
+
+
+def _bits(text: str) -> int | str | tuple[int, ...]:
+    """The value of ``Options.bits`` for what the argument says."""
+    if text == "auto":
+        return text
+    try:
+        numbers = tuple(map(int, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"it takes a number of bits such as 4, one for each epoch such as 3,3,4, or auto, not {text!r}"
+        ) from None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
 def _add_regularisers(command: argparse.ArgumentParser) -> None:
     penalties = command.add_argument_group(
         "regularisers",
@@ -236,8 +268,8 @@ def _add_levels(command: argparse.ArgumentParser) -> None:
         choices=LEVELS,
         default="uniform",
         help="uniform: evenly spaced; optimal: placed by the distribution of the data for the least variance, which needs a "
-        "build with a transcoder; auto: optimal where rounding to uniform ones would drown the gradients in noise. --base-bits "
-        "may then be 0, for two levels per column (default %(default)s)",
+        "build with a transcoder; auto: optimal where rounding to uniform ones would drown the gradients in noise. --bits 1 "
+        "stands for two levels per column (default %(default)s)",
     )
     levels.add_argument(
         "--level-bits",

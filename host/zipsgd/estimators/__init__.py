@@ -2,7 +2,7 @@
 
 from zipsgd.estimators import ZipClassifier
 
-ZipClassifier(base_bits=2, random_state=0).fit(X, y).score(X_test, y_test)
+ZipClassifier(bits=4, random_state=0).fit(X, y).score(X_test, y_test)
 """
 
 from zipsgd.extras import extra

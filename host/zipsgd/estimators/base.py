@@ -20,8 +20,9 @@ from zipsgd.training.callbacks import Callback, Callbacks
 from zipsgd.training.evidence import examine
 from zipsgd.training.loop import Run
 from zipsgd.training.measuring import Validation
-from zipsgd.training.opening import has_levels, opened
+from zipsgd.training.opening import opened
 from zipsgd.training.options import Options
+from zipsgd.training.parts import connected, parts_of
 from zipsgd.training.preparation import make_task
 from zipsgd.training.seen import Seen
 from zipsgd.training.session import Session
@@ -53,8 +54,9 @@ class BaseZip(BaseEstimator, ABC):
         self,
         *,
         loss: Any = "squared_error",
-        base_bits: int = 2,
-        samples_per_value: Any = "auto",
+        bits: Any = None,
+        base_bits: int | None = None,
+        estimator: str = "auto",
         levels: str = "uniform",
         scaling: str = "auto",
         clip: float = 0.001,
@@ -78,8 +80,9 @@ class BaseZip(BaseEstimator, ABC):
         verbose: int = 0,
     ) -> None:
         self.loss = loss
+        self.bits = bits
         self.base_bits = base_bits
-        self.samples_per_value = samples_per_value
+        self.estimator = estimator
         self.levels = levels
         self.scaling = scaling
         self.clip = clip
@@ -242,7 +245,8 @@ class BaseZip(BaseEstimator, ABC):
         former = session.task
         table = data.table(getattr(self, "feature_names_in_", None), None if former is None else former.table)
         seen = self._seen if self._trained else None
-        task, seen = next_task(table, data.labels, options, data.weights, state, seen, former)
+        parts = session.parts(self.backend)
+        task, seen = next_task(table, data.labels, options, data.weights, state, seen, former, parts)
 
         def keep(run: Run) -> None:
             self._seen, self.n_iter_ = seen, 0
@@ -301,9 +305,6 @@ class BaseZip(BaseEstimator, ABC):
         return data.split(self.validation_fraction, self.seed_, self._names)
 
     def _options(self, schedule: Any, epochs: int, batch: int) -> Options:
-        samples = self.samples_per_value
-        if isinstance(samples, str) and samples != "auto":
-            raise ValueError(f'samples_per_value must be "auto" or a number, not {samples!r}')
         average = self.average
         if not isinstance(average, bool | np.bool_):
             average = whole("average", average, 0)
@@ -312,8 +313,9 @@ class BaseZip(BaseEstimator, ABC):
             raise ValueError(f'step_size must be "auto" or a number, not {step!r}')
         penalty = regulariser(self.penalty, self.alpha, self.l1_ratio)
         return Options(
-            base_bits=whole("base_bits", self.base_bits, 0),
-            samples_per_value=None if isinstance(samples, str) else whole("samples_per_value", samples, 0),
+            bits=self.bits,
+            base_bits=None if self.base_bits is None else whole("base_bits", self.base_bits, 0),
+            estimator=self.estimator,
             batch_size=batch,
             step_size=None if isinstance(step, str) else number("step_size", step),
             schedule=schedule,
@@ -340,27 +342,22 @@ class BaseZip(BaseEstimator, ABC):
         before = 0 if restarts else state.epochs
         options = self._options(schedule, before + passes, batch_of(self.batch_size, data.samples))
         table = data.table(getattr(self, "feature_names_in_", None))
-        task = make_task(
-            table,
-            data.labels,
-            options,
-            weights=data.weights,
-            has_levels=has_levels(self.backend, options.base_bits),
-        )
-        self.scaling_ = task.kind
-        validation = None
-        if held is not None:
-            validation = Validation(as_features(held.X, "X")[0], held.labels, held.weights)
-        run = Run(task, state, validation, first_step=before)
-        self.n_iter_ = 0
-        self._seen = None
-        with (
-            Callbacks(getattr(self, "_callbacks", ())) as told,
-            opened(self.backend, task) as device,
-        ):
-            told.begin(task, device.build)
-            run.train(device, told, self._heard)
-            build = device.build
+        with connected(self.backend) as backend:
+            task = make_task(table, data.labels, options, weights=data.weights, parts=parts_of(backend))
+            self.scaling_ = task.kind
+            validation = None
+            if held is not None:
+                validation = Validation(as_features(held.X, "X")[0], held.labels, held.weights)
+            run = Run(task, state, validation, first_step=before)
+            self.n_iter_ = 0
+            self._seen = None
+            with (
+                Callbacks(getattr(self, "_callbacks", ())) as told,
+                opened(backend, task) as device,
+            ):
+                told.begin(task, device.build)
+                run.train(device, told, self._heard)
+                build = device.build
         calibration = calibrate(task, run.state.scaled_models())
         models = run.state.models() if calibration is None else calibration.models(run.state.models())
         self._keep(run.state, models[:, :-1], models[:, -1], calibration)

@@ -54,16 +54,16 @@ def _softmax(logarithms: _Float) -> _Float:
 class ZipClassifier(ClassifierMixin, BaseZip):
     """Linear classifier (a support vector machine, an LS-SVM, logistic regression), trained by SGD on samples of a few bits.
 
-    Rows are sent to the device as base_bits + samples_per_value bits per value. The estimator scales the columns itself; a
+    Rows are sent to the device as ``bits`` bits per value. The estimator scales the columns itself; a
     ``StandardScaler`` in front of it makes almost no difference. With more than two classes, each class has its own model,
     which separates it from all others.
 
     {parameters}
     loss : "squared_hinge", "hinge", "logistic", "squared_error" or a compiled loss, default "squared_hinge"
-        The loss to minimise. All but "squared_error" need a device that supports them. With two samples per value, the
-        gradient of "squared_error" is unbiased, and that of hinges has a small bias, because quantisation moves some samples
-        across the margin. "logistic" stands for :func:`zipsgd.training.losses.logistic` of degree 5, whose gradient is
-        unbiased with six. :func:`zipsgd.compile_loss` with ``of="margin"`` makes losses from other functions.
+        The loss to minimise. All but "squared_error" need a device that supports them. The gradient of "squared_error" is
+        unbiased, and that of hinges has a small bias, because quantisation moves some samples across the margin. "logistic"
+        stands for :func:`zipsgd.training.losses.logistic` of degree 5, whose gradient is unbiased with six quantisations of a
+        value. :func:`zipsgd.compile_loss` with ``of="margin"`` makes losses from other functions.
     class_weight : dict of class to weight, "balanced" or None, default None
         Positive weights of the classes, by which the sample weights are multiplied. "balanced": inversely proportional to the
         frequency of each class.
@@ -87,7 +87,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
     >>> from sklearn.datasets import load_breast_cancer
     >>> from zipsgd.estimators import ZipClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> ZipClassifier(base_bits=2, random_state=0).fit(X, y).score(X, y) > 0.94
+    >>> ZipClassifier(bits=4, random_state=0).fit(X, y).score(X, y) > 0.94
     True
     """
 
@@ -95,8 +95,9 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         self,
         *,
         loss: Any = "squared_hinge",
-        base_bits: int = 2,
-        samples_per_value: Any = "auto",
+        bits: Any = None,
+        base_bits: int | None = None,
+        estimator: str = "auto",
         levels: str = "uniform",
         scaling: str = "auto",
         clip: float = 0.001,
@@ -124,8 +125,9 @@ class ZipClassifier(ClassifierMixin, BaseZip):
     ) -> None:
         super().__init__(
             loss=loss,
+            bits=bits,
             base_bits=base_bits,
-            samples_per_value=samples_per_value,
+            estimator=estimator,
             levels=levels,
             scaling=scaling,
             clip=clip,

@@ -11,12 +11,15 @@ _T = TypeVar("_T")
 _PARAMETERS = """\
 Parameters
 ----------
-base_bits : int, default 2
-    Base planes p of a value, 1 to 8; with optimal levels 0 to 4.
-samples_per_value : "auto" or int, default "auto"
-    Independent quantisations m of a value, each of which costs one more bit: 2 is double sampling, with an unbiased gradient
-    for least squares; 1 is naive quantisation, with a biased gradient; 0 is truncation. A loss whose derivative is a
-    polynomial of degree d needs d + 1. "auto": as many as make the gradient unbiased.
+bits : int, list of int, "auto" or None, default None
+    Bits of a value on the link, of all epochs or of each one. "auto": begin with few, and take one more whenever the loss no
+    longer falls. None: 4, or 2 more than a polynomial loss has quantisations, or as ``base_bits`` says.
+base_bits : int or None, default None
+    Base planes p of a value, in place of ``bits``: 1 to 8; with optimal levels 0 to 4.
+estimator : "auto", "double", "one-draw", "naive" or "truncated", default "auto"
+    How the gradient is estimated from quantised values, see :class:`zipsgd.Options`. "double": by two independent quantisations
+    of a value, without bias. "one-draw": by one, whose known bias the device takes away. "naive": by one, with its bias.
+    "truncated": by the base planes alone. "auto": what does best at the given bits.
 levels : "uniform", "optimal" or "auto", default "uniform"
     Evenly spaced levels, or the levels of least variance for each column, which need a device with a transcoder. "auto":
     optimal ones where rounding to uniform ones would drown the gradients in noise, and the device has a transcoder.

@@ -20,10 +20,9 @@ _Float = npt.NDArray[np.float64]
 class ZipRegressor(RegressorMixin, BaseZip):
     """Linear regression, trained by SGD on samples of a few bits.
 
-    Rows are sent to the device as base_bits + samples_per_value bits per value. With enough samples per value (two for least
-    squares) the gradient is unbiased, so that SGD converges to the same model as in full precision. The estimator scales the
-    columns itself; a ``StandardScaler`` in front of it makes almost no difference. For several outputs (y of shape (rows,
-    outputs)) one model is trained for each.
+    Rows are sent to the device as ``bits`` bits per value. The gradient is unbiased unless ``estimator`` says otherwise, so
+    that SGD converges to the same model as in full precision. The estimator scales the columns itself; a ``StandardScaler`` in
+    front of it makes almost no difference. For several outputs (y of shape (rows, outputs)) one model is trained for each.
 
     {parameters}
     loss : "squared_error", "huber" or a compiled loss, default "squared_error"
@@ -38,7 +37,7 @@ class ZipRegressor(RegressorMixin, BaseZip):
     >>> from sklearn.datasets import load_diabetes
     >>> from zipsgd.estimators import ZipRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> ZipRegressor(base_bits=2, random_state=0).fit(X, y).score(X, y) > 0.5
+    >>> ZipRegressor(bits=4, random_state=0).fit(X, y).score(X, y) > 0.5
     True
     """
 

@@ -143,7 +143,7 @@ class RunConfig:
             reasons = {
                 f"the loss {self.loss.name.lower()}, only with hinge losses": not self.loss.hinge,
                 'levels="optimal", only with uniform levels': self.levels is not None,
-                "samples_per_value=0, only with 1 or more": not self.m,
+                "estimator='truncated', only with a quantisation": not self.m,
             }
             for reason, holds in reasons.items():
                 if holds:

@@ -20,6 +20,7 @@ from zipsgd.protocol.run import Flag
 from .calibration import calibrate
 from .callbacks import Callback, Callbacks
 from .checkpoint import resume as resume_run
+from .checkpoint import settled
 from .class_numbers import numbers_of
 from .epochs import EpochReport
 from .evidence import examine
@@ -28,8 +29,9 @@ from .holdout import hold_out
 from .lock import locked
 from .loop import Run
 from .measuring import Validation, measure_task
-from .opening import has_levels, opened
+from .opening import opened
 from .options import Options, options_with
+from .parts import connected, parts_of
 from .preparation import prepare
 from .result import ClassifierResult, RegressionResult, Result
 from .targets import Labels
@@ -82,7 +84,7 @@ def train(
     callbacks : iterable of Callback or callable
         Called as the run proceeds; a plain function is called with each :class:`zipsgd.EpochReport`.
     words
-        Fields of :class:`Options` that replace those of ``options``, as in ``train(X, y, base_bits=3)``.
+        Fields of :class:`Options` that replace those of ``options``, as in ``train(X, y, bits=3)``.
 
     Returns
     -------
@@ -107,7 +109,8 @@ def train(
     """
     if isinstance(y, Options):
         raise TypeError("options come third: train(X, y, options), or train(table, options=options)")
-    options = options_with(options, words)
+    path = None if checkpoint is None else Path(checkpoint)
+    options = settled(options_with(options, words), path, go_on=resume)
     table = as_table(X, y)
     held, validation = None, plain(validation)
     if isinstance(validation, float | int):
@@ -118,22 +121,16 @@ def train(
         table, held = hold_out(table, validation, options.seed, classify=options.classify)
     elif validation is not None:
         held = validation if isinstance(validation, Table) else as_table(*validation, source="validation")
-    task = prepare(
-        table,
-        None,
-        options,
-        weights=weights,
-        memory=memory,
-        has_levels=has_levels(backend, options.base_bits),
-    )
-    result = train_task(
-        task,
-        held,
-        backend=backend,
-        checkpoint=None if checkpoint is None else Path(checkpoint),
-        resume=resume,
-        callbacks=callbacks,
-    )
+    with connected(backend) as found:
+        task = prepare(table, None, options, weights=weights, memory=memory, parts=parts_of(found))
+        result = train_task(
+            task,
+            held,
+            backend=found,
+            checkpoint=path,
+            resume=resume,
+            callbacks=callbacks,
+        )
     if result.warnings:
         warnings.warn(describe(result.warnings), ConvergenceWarning, stacklevel=2)
     return result

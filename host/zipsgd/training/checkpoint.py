@@ -22,6 +22,7 @@ from zipsgd.rows import iterate_blocks
 from .epochs import EpochReport
 from .loop import Best, Run
 from .measuring import Validation
+from .options import Options
 from .state import State
 from .task import Task
 
@@ -221,6 +222,36 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path} is no checkpoint of 'zipsgd train --checkpoint' ({error}): name another file, or begin anew without "
             f"--resume"
         ) from None
+
+
+def settled(options: Options, path: Path | None, *, go_on: bool) -> Options:
+    """Fill in what the options leave open with the choice of a saved run, which another device might not make again.
+
+    Parameters
+    ----------
+    options : Options
+        Options that the user gave.
+    path : Path or None
+        File of the saved run; None for a run that is not saved.
+    go_on : bool
+        Whether the saved run is continued.
+
+    Returns
+    -------
+    Options
+        The options.
+
+    Raises
+    ------
+    DataError
+        The file is not a checkpoint.
+    """
+    if options.estimator != "auto" or path is None or not go_on or not path.exists():
+        return options
+    kept = load_checkpoint(path).options
+    if kept.get("bits") != options.as_dict()["bits"] or options.base_bits not in (None, kept["base_bits"]):
+        return options  # of another run, which resume() tells
+    return replace(options, estimator=kept["estimator"], base_bits=kept["base_bits"])
 
 
 def resume(path: Path | None, task: Task, *, go_on: bool) -> Checkpoint:

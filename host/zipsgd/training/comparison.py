@@ -15,6 +15,7 @@ from .api import train_task
 from .full_precision import float_sgd
 from .guard import describe
 from .options import Options
+from .parts import Parts
 from .plots import plot_comparison
 from .preparation import prepare
 from .result import RegressionResult, Result
@@ -75,7 +76,9 @@ def compare(X: Any, y: Any, options: Options, result: Result, **prepared: Any) -
     Comparison
         Losses and scores of both.
     """
-    return compare_task(prepare(X, y, options, **prepared, has_levels=result.levels == "optimal"), result)
+    return compare_task(
+        prepare(X, y, options, **prepared, parts=Parts.of_build(Build(**result.build))), result
+    )
 
 
 def compare_task(task: Task, result: Result) -> Comparison:
@@ -96,8 +99,8 @@ def compare_task(task: Task, result: Result) -> Comparison:
     _log.info("comparing with float64 SGD")
     exact = float_sgd(task)
     _log.info("comparing with naive quantisation")
-    config = replace(task.config, m=1)
-    plain = replace(task.options, samples_per_value=1, patience=0, keep="last")
+    config = replace(task.config, m=1, diagonal=None)
+    plain = replace(task.options, estimator="naive", bits=None, patience=0, keep="last")
     naive = train_task(
         replace(task, options=plain, config=config),
         backend=BackendOptions("emulator", Build(**result.build)),

@@ -47,7 +47,7 @@ def examine(run: Run, build: Build, *, whole: bool = True) -> list[Finding]:
         What is wrong; empty for a healthy run.
     """
     task, options, flags = run.task, run.task.options, run.reports[-1].flags
-    needed, step = options.objective.samples_per_value, run.first_step + len(run.reports) - 1
+    step = run.first_step + len(run.reports) - 1
     return findings(
         Evidence(
             track=run.track if whole and not options.patience else None,
@@ -57,8 +57,8 @@ def examine(run: Run, build: Build, *, whole: bool = True) -> list[Finding]:
             ends=_ends(run.last.words, build, Flag.NAMES[Flag.MODEL] in flags),
             step=run.reports[0].step_size,
             automatic=options.step_size is None,
-            missing_samples=needed if options.quantisations < needed else 0,
-            base_bits=options.base_bits,
+            biased=options.biased,
+            base_bits=options.planes,
             **(_outcome(run) if whole else {}),
         )
     )

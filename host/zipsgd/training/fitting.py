@@ -9,6 +9,7 @@ from zipsgd.rows import ranges
 from .forecast import forecast
 from .level_choice import choose_levels
 from .options import Options
+from .parts import Parts
 from .scaling_choice import choose_scaling
 from .targets import Labels, Targets
 
@@ -40,7 +41,7 @@ class Fitted:
     coarse: tuple[str, ...] = ()
 
 
-def fit_scaling(table: Table, labels: Labels, options: Options, has_levels: bool) -> Fitted:
+def fit_scaling(table: Table, labels: Labels, options: Options, parts: Parts) -> Fitted:
     """Choose scaling and levels, where the options leave them open, and fit them to the data.
 
     Parameters
@@ -51,8 +52,8 @@ def fit_scaling(table: Table, labels: Labels, options: Options, has_levels: bool
         Their labels.
     options : Options
         How to train.
-    has_levels : bool
-        Whether the device has a table of levels.
+    parts : Parts
+        Parts of the device.
 
     Returns
     -------
@@ -74,7 +75,7 @@ def fit_scaling(table: Table, labels: Labels, options: Options, has_levels: bool
     expected = forecast(table.features, columns, targets, options)
     if expected is None:
         return Fitted(columns, targets, kind, optimal)
-    rounding = choose_levels(table, options, expected, kind, has_levels)
+    rounding = choose_levels(table, options, expected, kind, parts.level_planes >= options.planes)
     if rounding.optimal != optimal:
         columns = fit(rounding.optimal)
     if options.weights_follow_labels:

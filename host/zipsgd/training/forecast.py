@@ -127,7 +127,7 @@ def forecast(features: Rows, scaling: Scaling, targets: Targets, options: Option
     scaled = scaling.features(features[index])
     first = options.step_size
     if first is None:
-        bits = options.base_bits, options.quantisations, options.objective.curvature
+        bits = options.planes, options.quantisations, options.objective.curvature
         first = largest_step(scaled, options.batch_size, *bits)
     sizes = step_sizes(first, options.schedule, options.epochs)
     travel = sum(sizes) * features.shape[0] / options.batch_size

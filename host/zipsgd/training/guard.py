@@ -147,8 +147,8 @@ class Evidence:
         Step size of the first epoch.
     automatic : bool
         Whether the step size is the automatic one.
-    missing_samples : int
-        Samples per value that an unbiased gradient would need; 0 if the run has as many.
+    biased : bool
+        Whether quantisation leaves a bias in the gradient that another estimator would not.
     base_bits : int
         Base bits of a value.
     rows : int
@@ -177,7 +177,7 @@ class Evidence:
     ends: int
     step: float
     automatic: bool
-    missing_samples: int
+    biased: bool
     base_bits: int
     rows: int = 0
     loss: float = 0.0
@@ -205,8 +205,8 @@ class Evidence:
     @property
     def more_bits(self) -> str:
         """str: The remedy of the noise and the bias of quantisation."""
-        if self.missing_samples:
-            return f"{self.missing_samples} samples per value, with which the gradient has no bias"
+        if self.biased:
+            return "an estimator without bias, such as the automatic one"
         return "larger mini-batches" if self.base_bits >= _MOST_BITS else "more base bits"
 
 
@@ -278,7 +278,7 @@ def _short(of: Evidence, merit: float, reference: float) -> Finding:
     elif of.far > 1:
         text += f"; least squares has weights of {of.far:.2g} times the range that a weight has here"
         cures = ("leaving out columns that others repeat",)
-    if of.missing_samples:
+    if of.biased:
         return Finding("noisy", text, (*cures, of.more_bits))
     if of.unfinished:
         return Finding(

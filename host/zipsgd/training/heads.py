@@ -124,7 +124,7 @@ class Heads:
             Loss and counts of the epoch, and the models after it.
         """
         task, backend = self._task, self._backend
-        size = task.step(step, backend.build)
+        size = task.step(step, backend.build, number)
         count = again = 0
         total = EpochResult(0, 0, 0, 0, 0, 0, 0)
         words = words.copy()

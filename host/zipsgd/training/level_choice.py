@@ -50,8 +50,8 @@ def _optimal_noise(table: Table, options: Options, found: Forecast, kind: str) -
     scale = level_scale(options.level_bits)
     sample = table if index is None else table.take(index)
     values = Scaling.fit(sample, options.level_steps, kind, options.clip).rows(sample.features, scale)
-    levels = level_table(values, options.base_bits, options.level_bits, shared=options.shared_levels)
-    return _noise(found, rounding_variance(in_memory(values) / scale, options.base_bits, levels, scale))
+    levels = level_table(values, options.planes, options.level_bits, shared=options.shared_levels)
+    return _noise(found, rounding_variance(in_memory(values) / scale, options.planes, levels, scale))
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,13 @@ def choose_levels(table: Table, options: Options, found: Forecast, kind: str, av
         The levels.
     """
     optimal, auto = options.levels == "optimal", options.levels == "auto"
-    even = _noise(found, rounding_variance(found.values, max(1, options.base_bits)))
-    if options.base_bits == 0:
+    even = _noise(found, rounding_variance(found.values, max(1, options.planes)))
+    if options.planes == 0:
         return Rounding(True)
     if even.sum() < _NOISY:
         return Rounding(optimal)
     noise = even
-    if optimal or (auto and options.base_bits <= _MOST_PLANES and options.refetch == "never"):
+    if optimal or (auto and options.planes <= _MOST_PLANES and options.refetch == "never"):
         placed = _optimal_noise(table, options, found, kind)
         better = bool(placed.sum() <= _BETTER * even.sum())
         if auto:
@@ -129,8 +129,8 @@ def _coarse(table: Table, options: Options, noise: _Float) -> tuple[str, ...]:
         _log.warning(
             "%s: at %d base bit%s most values of %s share a level: use %smore base bits",
             table.source,
-            options.base_bits,
-            "s" * (options.base_bits > 1),
+            options.planes,
+            "s" * (options.planes > 1),
             listed(list(map(repr, names)), _NAMED),
             "--levels auto or " * (options.levels == "uniform"),
         )

@@ -12,31 +12,7 @@ from .task import Task
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["check_build", "has_levels", "opened"]
-
-
-def has_levels(backend: str | BackendOptions | Backend, base_bits: int) -> bool:
-    """Whether a backend is known to have a table of levels, before it is opened.
-
-    Parameters
-    ----------
-    backend : str, BackendOptions or Backend
-        The backend that the user chose.
-    base_bits : int
-        Base planes of a value.
-
-    Returns
-    -------
-    bool
-        True for a build with such a table, and for a backend whose build will fit the task. False for a board on a port
-        whose build is not given.
-    """
-    if isinstance(backend, str):
-        backend = BackendOptions(backend)
-    build = backend.build
-    if isinstance(build, Build):
-        return bool(build.level_bits) and build.level_p_max >= base_bits
-    return isinstance(backend, BackendOptions) and backend.name in BACKENDS
+__all__ = ["check_build", "opened"]
 
 
 def _wanted_build(wanted: BackendOptions, task: Task) -> Build | None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from zipsgd.data import class_name
 from zipsgd.data.scaling_kinds import KINDS
-from zipsgd.protocol.numbers import MOST_DEGREE
 from zipsgd.protocol.plain import make_plain
 from zipsgd.protocol.run import Loss, Refetch
 
 from .class_weights import check_class_weight
 from .losses import CompiledLoss
 from .objective import Objective, find_objective
+from .precision import ESTIMATORS, Bits, Precision, find_precision
 from .regulariser import Regulariser
 from .scores import Score, find_score
 from .steps import check_schedule
@@ -42,12 +42,18 @@ class Options:
     loss : str, CompiledLoss or None
         The loss to minimise. For regression "squared_error" (the default) or "huber"; for classification "squared_hinge" (the
         default), "hinge", "logistic" or "squared_error"; or a loss from :func:`zipsgd.compile_loss`.
-    base_bits : int
-        Base planes p of a value, 1 to 8; with optimal levels 0 to 4 (0: two levels).
-    samples_per_value : int or None
-        Independent quantisations m of a value, each of which costs one more bit. 2 is double sampling, 1 is naive quantisation
-        with a biased gradient, 0 is truncation. A loss whose derivative is a polynomial of degree d needs d + 1 for an
-        unbiased gradient. None: as many as make the gradient unbiased.
+    bits : int, sequence of int, "auto" or None
+        Bits of a value on the link, of all epochs or of each one (the last number holds for all further epochs). "auto" begins
+        with few, and takes one more whenever the loss no longer falls. None: 4, or 2 more than a polynomial loss has
+        quantisations, or as ``base_bits`` says.
+    base_bits : int or None
+        Base planes p of a value, in place of ``bits``: 1 to 8; with optimal levels 0 to 4 (0: two levels).
+    estimator : str
+        How the gradient is estimated from quantised values. "double": by two independent quantisations of a value, without bias
+        (ZipML); a loss whose derivative is a polynomial of degree d takes d + 1. "one-draw": by one, whose known bias the
+        device takes away; for squared losses, on a device with ``diagonal=1``. "naive": by one, with its bias. "truncated": by
+        the base planes alone. "auto": what does best at the given number of bits, see
+        :func:`zipsgd.training.precision.find_precision`.
     batch_size : int
         Samples of a mini-batch, 1 to 4096.
     step_size : float or None
@@ -126,8 +132,9 @@ class Options:
 
     classify: bool = False
     loss: str | CompiledLoss | None = None
-    base_bits: int = 2
-    samples_per_value: int | None = None
+    bits: Bits = None
+    base_bits: int | None = None
+    estimator: str = "auto"
     batch_size: int = 16
     step_size: float | None = None
     schedule: str | Sequence[float] = "linear"
@@ -172,10 +179,11 @@ class Options:
             raise ValueError(
                 "refetch is for hinges, on classes: set classify=True (on the command line: --classify), or leave it out"
             )
+        if self.estimator not in ESTIMATORS:
+            raise ValueError(f"estimator must be one of {', '.join(ESTIMATORS)}, not {self.estimator!r}")
         ranges = {
             "base_bits": {"uniform": (1, 8), "optimal": (0, 4), "auto": (0, 8)}[self.levels],
             "level_bits": (2, 8),
-            "samples_per_value": (0 if self.base_bits else 1, MOST_DEGREE + 1),
             "batch_size": (1, 1 << 12),
             "epochs": (1, 1 << 32),
             "seed": (0, (1 << 64) - 1),
@@ -184,7 +192,7 @@ class Options:
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
-            if value is None and name == "samples_per_value":
+            if value is None and name == "base_bits":
                 continue
             if not isinstance(value, int):
                 raise TypeError(f"{name} must be a whole number, not {value!r}")
@@ -193,6 +201,9 @@ class Options:
         if not isinstance(self.schedule, str):
             object.__setattr__(self, "schedule", tuple(map(float, self.schedule)))
         check_schedule(self.schedule)
+        if isinstance(self.bits, Sequence) and not isinstance(self.bits, str):
+            object.__setattr__(self, "bits", tuple(self.bits))
+        self._check_bits()
         if self.step_size is not None and not 0 < self.step_size < float("inf"):
             raise ValueError(f"step_size must be positive, not {self.step_size}")
         if self.class_weight is not None:
@@ -203,6 +214,88 @@ class Options:
         """The options that differ from the defaults."""
         other = [f for f in fields(self) if getattr(self, f.name) != f.default]
         return f"Options({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in other)})"
+
+    def _check_bits(self) -> None:
+        numbers = self.bits if isinstance(self.bits, tuple) else (self.bits,)
+        if self.bits not in (None, "auto"):
+            if not numbers:
+                raise ValueError("bits must be a number, or one for each epoch, not an empty list")
+            if not all(isinstance(number, int) for number in numbers):
+                raise ValueError(
+                    f"bits must be a whole number, one for each epoch, or 'auto', not {self.bits!r}"
+                )
+        if self.estimator == "one-draw" and self._not_for_one_draw:
+            raise ValueError(
+                f"estimator='one-draw' does not work with {self._not_for_one_draw}: choose estimator='double', or change that"
+            )
+        self.precision(diagonal=True)  # checks the numbers
+
+    @property
+    def _not_for_one_draw(self) -> str:
+        """An option that rules out one draw; empty if there is none."""
+        if self.objective.loss not in (Loss.SQUARED, Loss.SQUARED_HINGE):
+            return f"the loss {self.objective.name!r}, only with squared losses"
+        if self.refetch != "never":
+            return f"refetch={self.refetch!r}"
+        return "one_sided" if self.one_sided else ""
+
+    def precision(self, *, diagonal: bool) -> Precision:
+        """Bits of a value and how they are used.
+
+        Parameters
+        ----------
+        diagonal : bool
+            Whether the device can correct the bias of one draw.
+
+        Returns
+        -------
+        Precision
+            The precision.
+
+        Raises
+        ------
+        ValueError
+            There are too few or too many bits.
+        """
+        return find_precision(
+            self.estimator,
+            self.bits,
+            self.base_bits,
+            self.objective,
+            diagonal=diagonal and not self._not_for_one_draw,
+            levels=self.levels,
+        )
+
+    def resolved(self, *, diagonal: bool) -> "Options":
+        """The same options, with an estimator and base planes that are not left open.
+
+        Parameters
+        ----------
+        diagonal : bool
+            Whether the device can correct the bias of one draw.
+
+        Returns
+        -------
+        Options
+            The options. ``base_bits`` is that of the first epoch.
+        """
+        if diagonal not in self._resolved:
+            found = self.precision(diagonal=diagonal)
+            same = (self.estimator, self.base_bits) == (found.estimator, found.planes[0])
+            changed = replace(self, estimator=found.estimator, base_bits=found.planes[0])
+            self._resolved[diagonal] = self if same else changed
+        return self._resolved[diagonal]
+
+    @cached_property
+    def _resolved(self) -> dict[bool, "Options"]:
+        """What :meth:`resolved` has found, so that streams get the same object for each part."""
+        return {}
+
+    @property
+    def planes(self) -> int:
+        """int: Base planes p of the first epoch, of options that leave nothing open."""
+        assert self.base_bits is not None, "resolved() comes first"
+        return self.base_bits
 
     def _check_class_weight(self, asked: str | Mapping[Any, float]) -> None:
         if not self.classify:
@@ -241,13 +334,18 @@ class Options:
 
     @property
     def quantisations(self) -> int:
-        """int: Samples per value m, where None is replaced by the number that makes the gradient unbiased."""
-        return self.objective.samples_per_value if self.samples_per_value is None else self.samples_per_value
+        """int: Quantisations m of a value, of options that leave nothing open."""
+        return self.precision(diagonal=True).draws
+
+    @property
+    def biased(self) -> bool:
+        """bool: Whether quantisation leaves a bias in the gradient that another estimator would not."""
+        return self.estimator in ("naive", "truncated")
 
     @property
     def needs_optimal_levels(self) -> bool:
         """bool: Whether levels are optimal ones whatever the data: because they are asked for, or as there is no base plane."""
-        return self.levels == "optimal" or self.base_bits == 0
+        return self.levels == "optimal" or self.planes == 0
 
     @property
     def refetches(self) -> Refetch:
@@ -282,8 +380,9 @@ class Options:
                 **asdict(self.loss.polynomial),
             }
             plain["loss"]["derivative"] = list(self.loss.polynomial.derivative)
-        if not isinstance(self.schedule, str):
-            plain["schedule"] = list(self.schedule)
+        for name in ("schedule", "bits"):
+            if isinstance(plain[name], tuple):
+                plain[name] = list(plain[name])
         return plain
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from zipsgd.data import DataError, Scaling, Table, as_table, class_name
 from zipsgd.data.clipping import describe_clipped
+from zipsgd.golden.diagonal import Diagonal
 from zipsgd.golden.run import RunConfig
 from zipsgd.memory import default_memory
 from zipsgd.rows import Rows
@@ -17,6 +18,8 @@ from .automatic_step import automatic_steps
 from .class_weights import class_weights
 from .fitting import Fitted, fit_scaling
 from .options import Options
+from .parts import ALL_PARTS, Parts
+from .rounding_noise import rounding_variance
 from .steps import step_sizes
 from .targets import Labels, classes_of
 from .task import Task, fit_in_memory
@@ -38,7 +41,7 @@ def prepare(
     *,
     weights: npt.ArrayLike | None = None,
     memory: int | None = None,
-    has_levels: bool = True,
+    parts: Parts = ALL_PARTS,
 ) -> Task:
     """Prepare a data set for training: scale it, place its levels and compute its step sizes.
 
@@ -46,8 +49,8 @@ def prepare(
     ----------
     X, y, options, weights, memory
         See :func:`zipsgd.train`.
-    has_levels : bool
-        Whether the device has a table of levels; ``levels="auto"`` needs to know.
+    parts : Parts
+        Parts of the device, on which what the options leave open depends.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def prepare(
         _check_numbers(table)
         _check_varies(table)
         labels = Labels(table.labels.reshape(len(table.labels), -1))
-        return make_task(table, labels, options, weights=checked, memory=memory, has_levels=has_levels)
+        return make_task(table, labels, options, weights=checked, memory=memory, parts=parts)
     if checked is not None and checked.any() and not checked.all():
         kept = np.flatnonzero(checked)  # a class whose rows all have weight 0 is not a class
         table, checked = table.take(kept), checked[kept]
@@ -84,7 +87,7 @@ def prepare(
         weights=checked,
         classes=tuple(classes.tolist()),
         memory=memory,
-        has_levels=has_levels,
+        parts=parts,
     )
 
 
@@ -96,7 +99,7 @@ def make_task(
     weights: _Float | None = None,
     classes: tuple[float, ...] | tuple[str, ...] = (),
     memory: int | None = None,
-    has_levels: bool = True,
+    parts: Parts = ALL_PARTS,
 ) -> Task:
     """Prepare a table for training, with given labels instead of the table's own.
 
@@ -114,8 +117,8 @@ def make_task(
         The labels of the classes in ascending order; empty for regression.
     memory : int or None
         Bytes for the scaled data; None for a quarter of the free memory.
-    has_levels : bool
-        Whether the device has a table of levels.
+    parts : Parts
+        Parts of the device.
 
     Returns
     -------
@@ -123,8 +126,9 @@ def make_task(
         The prepared data set.
     """
     memory = default_memory() if memory is None else memory
+    options = options.resolved(diagonal=parts.diagonal)
     table, labels, shares = arranged(table, labels, options, weights)
-    fitted = fit_scaling(table, labels, options, has_levels)
+    fitted = fit_scaling(table, labels, options, parts)
     sizes = (
         [] if options.step_size is None else step_sizes(options.step_size, options.schedule, options.epochs)
     )
@@ -220,10 +224,10 @@ def scaled_task(
 
         scale = level_scale(options.level_bits)
     values = fit_in_memory(scalings[0].rows(table.features, scale), memory)
-    if former is not None and former.options is options and former.config.levels is None:
+    if former is not None and former.options is options and not _depends_on_rows(former.config):
         config = former.config
     else:
-        config = _configuration(options, values, fitted.optimal)
+        config = _configuration(options, values, fitted.optimal, shares)
     targets = fitted.targets
     labels = np.empty(targets.labels.values.shape, dtype=np.int16)
     for head, scaling in enumerate(scalings):
@@ -246,16 +250,22 @@ def scaled_task(
     )
 
 
-def _configuration(options: Options, values: Rows, optimal: bool) -> RunConfig:
-    """The configuration of a run on scaled ``values``, with their levels."""
-    levels, objective = None, options.objective
+def _depends_on_rows(config: RunConfig) -> bool:
+    return config.levels is not None or config.diagonal is not None
+
+
+def _configuration(options: Options, values: Rows, optimal: bool, shares: _Float | None) -> RunConfig:
+    """The configuration of a run on scaled ``values``, with their levels and their diagonal."""
+    levels, diagonal, objective = None, None, options.objective
     if optimal:
         from zipsgd.levels.placement import level_table  # numba takes a second to import
 
-        levels = level_table(values, options.base_bits, options.level_bits, shared=options.shared_levels)
+        levels = level_table(values, options.planes, options.level_bits, shared=options.shared_levels)
+    if options.estimator == "one-draw":
+        diagonal = Diagonal.nearest(rounding_variance(values, options.planes, levels, weights=shares))
     return RunConfig(
         values.shape[1],
-        options.base_bits,
+        options.planes,
         options.quantisations,
         options.batch_size,
         options.one_sided,
@@ -265,6 +275,7 @@ def _configuration(options: Options, values: Rows, optimal: bool) -> RunConfig:
         ball=options.radius > 0,
         polynomial=objective.polynomial,
         refetch=options.refetches,
+        diagonal=diagonal,
     )
 
 

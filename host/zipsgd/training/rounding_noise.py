@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.levels import LevelTable
-from zipsgd.rows import iterate_blocks
+from zipsgd.rows import Rows, iterate_blocks
 
 __all__ = ["rounding_variance"]
 
@@ -12,7 +12,11 @@ _Float = npt.NDArray[np.float64]
 
 
 def rounding_variance(
-    values: npt.NDArray[np.floating], base_bits: int, levels: LevelTable | None = None, scale: float = 1.0
+    values: Rows,
+    base_bits: int,
+    levels: LevelTable | None = None,
+    scale: float = 1.0,
+    weights: _Float | None = None,
 ) -> _Float:
     """Mean variance of the values of each column when they are rounded to a level at random, without bias.
 
@@ -20,7 +24,7 @@ def rounding_variance(
 
     Parameters
     ----------
-    values : npt.NDArray[np.floating] of shape (rows, features)
+    values : Rows of shape (rows, features)
         Values in [-1, 1].
     base_bits : int
         Base planes of even levels, 1 to 8.
@@ -28,6 +32,8 @@ def rounding_variance(
         Levels of each column; None for even ones.
     scale : float
         Factor between values and the levels of the table.
+    weights : _Float of shape (rows,) or None
+        Weight of each row; None for equal weights.
 
     Returns
     -------
@@ -35,21 +41,22 @@ def rounding_variance(
         Variances.
     """
     total: _Float = np.zeros(values.shape[1])
-    for _, block in iterate_blocks(values):
+    for part, block in iterate_blocks(values):
         if levels is None:
             above = (block + 1) * 2.0 ** (base_bits - 1)
             above -= np.floor(above)
-            total += (above * (1 - above)).sum(axis=0) * 4.0 ** (1 - base_bits)
+            variances = above * (1 - above) * 4.0 ** (1 - base_bits)
         else:
-            total += _sums(block, levels.values * 2.0 ** (1 - levels.bits) / scale)
-    return np.asarray(total / values.shape[0])
+            variances = _variances(block, levels.values * 2.0 ** (1 - levels.bits) / scale)
+        total += variances.sum(axis=0) if weights is None else weights[part] @ variances
+    return np.asarray(total / (values.shape[0] if weights is None else weights.sum()))
 
 
-def _sums(block: npt.NDArray[np.floating], levels: npt.NDArray[np.floating]) -> _Float:
-    """Sums over the rows of a block, for the levels of each column."""
-    found = np.empty(block.shape[1])
+def _variances(block: npt.NDArray[np.floating], levels: npt.NDArray[np.floating]) -> _Float:
+    """The variance of each value of a block, for the levels of each column."""
+    found = np.empty(block.shape)
     for column, own in enumerate(levels):
         value = np.clip(block[:, column], own[0], own[-1])
         below = np.clip(np.searchsorted(own, value, side="right") - 1, 0, own.size - 2)
-        found[column] = np.sum((own[below + 1] - value) * (value - own[below]))
+        found[:, column] = (own[below + 1] - value) * (value - own[below])
     return found

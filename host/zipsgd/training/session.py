@@ -8,6 +8,7 @@ from zipsgd.backends import Backend, LimitError
 
 from .heads import Heads
 from .opening import check_build, opened
+from .parts import Parts, connected, parts_of
 from .task import Task
 
 __all__ = ["Session"]
@@ -23,6 +24,7 @@ class Session:
         self._heads: Heads | None = None
         self._task: Task | None = None
         self._most_rows = 0
+        self._parts: tuple[Any, Parts] | None = None
 
     def use(self, wanted: Any, task: Task) -> tuple[Backend, Heads]:
         """The open backend, and the heads of a task on it. What does not fit the task any more is opened anew.
@@ -57,6 +59,24 @@ class Session:
         self._task, self._most_rows = task, max(self._most_rows, task.rows)
         assert self._heads is not None
         return self._backend, self._heads
+
+    def parts(self, wanted: Any) -> Parts:
+        """The parts of the device.
+
+        Parameters
+        ----------
+        wanted : str, BackendOptions or Backend
+            As in :func:`.opening.opened`. A board on a port is opened for this, if it is not open yet.
+
+        Returns
+        -------
+        Parts
+            The parts.
+        """
+        if self._parts is None or self._parts[0] != wanted:
+            with connected(wanted) as found:
+                self._parts = wanted, parts_of(found)
+        return self._parts[1]
 
     def _open(self, wanted: Any, task: Task) -> None:
         stack = ExitStack()

@@ -19,6 +19,7 @@ from .growth import converted, grown
 from .guard import Finding
 from .loop import Run
 from .options import Options
+from .parts import ALL_PARTS, Parts
 from .preparation import arranged, scaled_task
 from .seen import Seen
 from .session import Session
@@ -46,6 +47,7 @@ def next_task(
     state: State,
     seen: Seen | None,
     former: Task | None = None,
+    parts: Parts = ALL_PARTS,
 ) -> tuple[Task, Seen]:
     """Prepare the next rows of a stream for one epoch.
 
@@ -68,6 +70,8 @@ def next_task(
         What is known of the rows so far; None before the first part, and after training on a whole set.
     former : Task or None
         The part before, whose configuration is used again if the options are the same object.
+    parts : Parts
+        Parts of the device.
 
     Returns
     -------
@@ -82,6 +86,7 @@ def next_task(
         There is no model yet, and its scaling is to clip.
     """
     table, labels, shares = arranged(_clipped(table, state, options), labels, options, weights)
+    options = options.resolved(diagonal=parts.diagonal)
     objective = options.objective
     if seen is None:
         seen = Seen.of_model(state) if state.scalings else Seen.none(table.features.shape[1], labels.heads)
@@ -108,12 +113,12 @@ def next_task(
                 scalings = targets.scalings(scalings[0])
     first = options.step_size
     if first is None:
-        now = now.with_spread(scalings[0].rows(table.features), options.base_bits, options.quantisations)
+        now = now.with_spread(scalings[0].rows(table.features), options.planes, options.quantisations)
         penalty = options.device_regulariser
         first = safe_step(
             now.spread(scalings[0].centre, scalings[0].spread),
             options.batch_size,
-            options.base_bits,
+            options.planes,
             objective.curvature,
             penalty.l2,
             penalty.l1,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from zipsgd.backends import EpochSamples, build_for
 from zipsgd.data import Scaling, Table
+from zipsgd.golden.diagonal import NO_GROWTH, Growth
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
@@ -117,26 +118,38 @@ class Task:
                 f"{self.options.batch_size} they must be between {2.0**-28 * unit:.2g} and {unit:.3g}; choose another step_size"
             ) from None
 
-    def step(self, number: int, build: Build) -> Step:
-        """The device's step of an epoch, with its proximal part.
+    def step(self, index: int, build: Build, epoch: int) -> Step:
+        """The device's step of an epoch, with its proximal part and its growth.
 
         Parameters
         ----------
-        number : int
-            Index of the step, which is that of the epoch, counted from 0.
+        index : int
+            Index of the step.
         build : Build
             Widths of the device.
+        epoch : int
+            The epoch, counted from 0 since training began.
 
         Returns
         -------
         Step
             The step.
         """
-        step = self.steps[number]
+        step = self.steps[index]
+        step = replace(step, growth=self._growth(epoch, step))
         penalty = self.options.device_regulariser
         if not penalty.any:
             return step
         return replace(step, prox=penalty.prox(self.rounded_size(step), self.scale, build))
+
+    def _growth(self, epoch: int, step: Step) -> Growth:
+        """The growth of an epoch that corrects the bias of one draw. An epoch's last mini-batch may have fewer samples than the
+        others, so it is the mean number of samples that counts."""
+        if self.config.diagonal is None:
+            return NO_GROWTH
+        samples = self.rows if self.shares is None else round(float(self.shares.sum()))
+        batches = -(-samples // self.config.batch)
+        return Growth.nearest(step.value * samples / batches * self.config.diagonal.unit, epoch * batches)
 
     def rounded_size(self, step: Step) -> float:
         """The size of one of the steps for features in [-1, 1], as rounded for the device."""
@@ -209,6 +222,7 @@ class Task:
             "refetch": bool(config.refetch),
             "prox": config.prox,
             "ball": config.ball,
+            "diagonal": config.diagonal is not None,
         }
         return build_for(config.features, **{**needed, **described})
 

@@ -9,7 +9,7 @@ from .task import Task
 
 __all__ = ["one_bit_hint", "two_valued"]
 
-_BITS = ("base_bits", "samples_per_value", "levels")
+_BITS = ("bits", "levels")
 """Options that determine the bits of a value."""
 
 
@@ -55,6 +55,6 @@ def one_bit_hint(task: Task) -> str | None:
     if not two_valued(task.table.features):
         return None
     return (
-        f"no column has more than two values: --levels optimal --base-bits 0 --samples-per-value 1 loses nothing, at 1 bit a "
+        f"no column has more than two values: --levels optimal --bits 1 loses nothing, at 1 bit a "
         f"value in place of {task.config.p + task.config.m}"
     )

@@ -3,20 +3,21 @@
 import logging
 import warnings
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from zipsgd.backends import BACKENDS, Backend, BackendOptions
+from zipsgd.backends import BACKENDS, Backend, BackendOptions, open_backend
 from zipsgd.protocol.formats import Build
 
 from .api import train_task
 from .guard import ConvergenceWarning, describe
-from .opening import has_levels, opened
+from .opening import opened
 from .options import Options
+from .parts import ALL_PARTS, Parts
 from .preparation import prepare
 from .result import Result
 
@@ -114,19 +115,20 @@ def verify(
     if len(wanted) != 2:
         raise ValueError(f"two backends are compared, not {len(wanted)}")
     options = options or Options()
-    fits = all(has_levels(each, options.base_bits) for each in wanted)
-    task = prepare(X, y, options, **prepared, has_levels=fits)
     build = next((each.build for each in wanted if each.build is not None), None)
     used: dict[int, Backend] = {}
     with ExitStack() as stack:
-        for place in sorted(
-            (0, 1), key=lambda place: wanted[place].name in BACKENDS
-        ):  # devices bring a build
-            choice = wanted[place]
-            if isinstance(build, Build) or choice.name in BACKENDS:
-                choice = choice.with_build(build if isinstance(build, Build) else task.build(build))
-            used[place] = stack.enter_context(opened(choice, task))
-            build = used[place].build
+        for place, choice in enumerate(wanted):
+            if choice.name not in BACKENDS:  # a board brings a build
+                known = build if isinstance(build, Build) else None
+                used[place] = stack.enter_context(closing(open_backend(choice.with_build(known))))
+                build = used[place].build
+        parts = Parts.of_build(build) if isinstance(build, Build) else ALL_PARTS
+        task = prepare(X, y, options, **prepared, parts=parts)
+        chosen = build if isinstance(build, Build) else task.build(build)
+        for place, choice in enumerate(wanted):
+            backend = used.get(place, choice.with_build(chosen))
+            used[place] = stack.enter_context(opened(backend, task))
         told = list(chain(callbacks))
         results = []
         for place in (0, 1):

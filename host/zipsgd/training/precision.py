@@ -1,0 +1,122 @@
+"""How many bits a value has, and how they are split into base planes and independent quantisations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .objective import Objective
+
+__all__ = ["ESTIMATORS", "Bits", "Precision", "find_precision"]
+
+ESTIMATORS = ("auto", "double", "one-draw", "naive", "truncated")
+"""Values of ``Options.estimator``."""
+
+Bits = int | str | Sequence[int] | None
+"""Values of ``Options.bits``."""
+
+_USUAL = 4
+"""Bits a value where the user says nothing."""
+_USUAL_PLANES = 2
+"""Base planes where the user says nothing, and the derivative of the loss is a polynomial."""
+_MOST_PLANES = 8
+"""Most base planes of even levels."""
+_MOST_LEVEL_PLANES = 4
+"""Most base planes of optimal levels."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Base planes and quantisations of a value.
+
+    Parameters
+    ----------
+    estimator : str
+        "double", "one-draw", "naive" or "truncated".
+    draws : int
+        Independent quantisations m of a value, each of which costs one bit.
+    planes : tuple of int
+        Base planes p of each epoch; the last entry holds for all further epochs.
+    climbs : bool
+        Whether ``planes`` are the rungs of a ladder instead: training begins with the first entry, and goes on to the next one
+        when its loss no longer falls.
+    """
+
+    estimator: str
+    draws: int
+    planes: tuple[int, ...]
+    climbs: bool = False
+
+
+def find_precision(
+    estimator: str,
+    bits: Bits,
+    base_bits: int | None,
+    objective: Objective,
+    *,
+    diagonal: bool,
+    levels: str,
+) -> Precision:
+    """Split the bits of a value as the options ask for.
+
+    Where the estimator is left open and the total is given, one draw is best, as measured: it has one base plane more than
+    double sampling. Where the base planes are given, double sampling is best, at one bit more.
+
+    Parameters
+    ----------
+    estimator : str
+        One of :data:`ESTIMATORS`.
+    bits : Bits
+        Bits of a value; None to follow ``base_bits``.
+    base_bits : int or None
+        Base planes; None to follow ``bits``.
+    objective : Objective
+        The loss.
+    diagonal : bool
+        Whether one draw is possible: by the device, the loss and the other options.
+    levels : str
+        "uniform", "optimal" or "auto".
+
+    Returns
+    -------
+    Precision
+        The split.
+
+    Raises
+    ------
+    ValueError
+        There are too few or too many bits, or the two numbers contradict each other.
+    """
+    if estimator == "auto":
+        one = diagonal and base_bits is None and objective.polynomial is None
+        estimator = "one-draw" if one else "double"
+    needed = objective.samples_per_value
+    draws = {"double": needed, "one-draw": 1, "naive": 1, "truncated": 0}[estimator]
+    least, most = (int(levels == "uniform"), _MOST_PLANES if levels != "optimal" else _MOST_LEVEL_PLANES)
+    least = max(least, int(draws == 0))
+    if bits == "auto":
+        if base_bits is not None:
+            raise ValueError("bits='auto' chooses the base bits: leave out base_bits")
+        return Precision(estimator, draws, tuple(range(max(1, least), most + 1)), climbs=True)
+    if bits is None and base_bits is None:
+        bits = _USUAL if objective.polynomial is None else _USUAL_PLANES + draws
+    if bits is None:
+        assert base_bits is not None
+        planes: tuple[int, ...] = (base_bits,)
+    else:
+        assert not isinstance(bits, str)
+        totals = (bits,) if isinstance(bits, int) else tuple(bits)
+        planes = tuple(total - draws for total in totals)
+        for total, plane in zip(totals, planes, strict=True):
+            if not least <= plane <= most:
+                kinds = f"{levels} levels" if levels != "auto" else "these levels"
+                raise ValueError(
+                    f"bits must be in {least + draws}..{most + draws} with estimator={estimator!r} and {kinds}, not {total}: "
+                    f"{draws} of them are quantisations, and {least}..{most} base bits"
+                )
+        if base_bits is not None and base_bits != planes[0]:
+            raise ValueError(
+                f"bits={bits} and base_bits={base_bits} contradict each other with estimator={estimator!r}, which takes "
+                f"{draws} quantisations: leave one out"
+            )
+    if not least <= planes[0] <= most:
+        raise ValueError(f"base_bits must be in {least}..{most}, not {planes[0]}")
+    return Precision(estimator, draws, planes)
