@@ -22,7 +22,9 @@ BUILDS: Mapping[Build, int] = {
     Build(lanes=4, update_lanes=4, max_features=32, max_batch=32): 400_000,
     Build(lanes=4, update_lanes=1, max_features=32, rx_bytes=1024, replay_words=64, p_max=4): 300_000,
     Build(lanes=8, update_lanes=2, max_features=64, level_bits=4, level_p_max=2): 310_000,
-    Build(lanes=4, update_lanes=2, max_features=64, heads=5, hinge=1, polynomial=3, prox=1): 200_000,
+    Build(
+        lanes=4, update_lanes=2, max_features=64, heads=5, hinge=1, polynomial=3, prox=1, diagonal=1
+    ): 200_000,
 }
 """Builds, and the number of frames for each."""
 

@@ -50,7 +50,9 @@ def build_name(build: Build) -> str:
     levels = f" levels {build.level_bits}/{build.level_p_max}" if build.level_bits else ""
     heads = f" heads {build.heads}" if build.has("heads") else ""
     more = "".join(
-        f" {option}" for option in ("hinge", "polynomial", "refetch", "prox", "ball") if build.has(option)
+        f" {option}"
+        for option in ("hinge", "polynomial", "refetch", "prox", "ball", "diagonal")
+        if build.has(option)
     )
     return f"L{build.lanes} U{build.update_lanes}{levels}{heads}{more}"
 
@@ -98,8 +100,9 @@ def compare(
         task = random_run(build, rng, bytes_limit=16000 if kind else 4000, kind=kind)
         table = task.config.levels
         configuration = {
-            **asdict(replace(task.config, levels=None)),
+            **asdict(replace(task.config, levels=None, diagonal=None)),
             "levels": None if table is None else f"{table.bits} bits",
+            "diagonal": task.config.diagonal is not None,
             "loss": task.config.loss.name.lower(),
             "samples": [epoch.order.size for epoch in task.epochs],
             **{name: kind[name] for name in ("stalls", "resets") if name in kind},
@@ -133,6 +136,7 @@ def compare(
         "polynomials": sum("polynomial" in each["loss"] for each in configurations),
         "proximal": sum(each["prox"] for each in configurations),
         "refetching": sum(each["refetch"] > 0 for each in configurations),
+        "one draw": sum(each["diagonal"] for each in configurations),
         "balls": sum(each["ball"] for each in configurations),
         "heads": sum(each["heads"] > 1 for each in configurations),
         "saturated": saturated,

@@ -145,6 +145,7 @@ async def count(dut: Any) -> None:
         "model_window__read__valid",
         "model_window__data__ready",
         *(["coefficient_window__valid"] if build.polynomial else []),
+        *(["variance_window__valid"] if build.diagonal else []),
     ):
         getattr(dut, name).value = 0
     dut.planes__payload.value = (1 << build.lanes) - 1

@@ -17,6 +17,7 @@ from zipsgd.protocol.frames import CREDIT_OVERHEAD, MAX_PAYLOAD, READ_WORDS, Kin
 from zipsgd.protocol.identification import identification
 from zipsgd.protocol.registers import REGISTERS, WINDOWS, Control, Register, registers_of
 from zipsgd.protocol.run import Loss
+from zipsgd_hw.link.word_bus import ADDRESS_BITS
 
 from .designs import Design, rtl
 from .random_runs import random_run
@@ -101,6 +102,8 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
         yield from _write(WINDOWS["level_window"].address, table_words(levels, build))
     if config.polynomial is not None:
         yield from _write(WINDOWS["coefficient_window"].address, config.polynomial.window_words(build))
+    if config.diagonal is not None:
+        yield from _write(WINDOWS["variance_window"].address, config.diagonal.words.tolist())
     yield from _write(WINDOWS["model_window"].address, model_words(run.model, build).tolist())
     for number, (samples, step) in enumerate(zip(run.epochs, run.steps, strict=True)):
         golden.start_epoch(number)
@@ -146,6 +149,7 @@ def _plan(build: Build, seed: int) -> Iterator[str]:
         "max_payload": MAX_PAYLOAD,
         "read_words": READ_WORDS,
         **{name: window.address for name, window in WINDOWS.items()},
+        "address_mask": (1 << ADDRESS_BITS) - 1,
         "m_max": build.m_max,
         "last_loss": Loss.POLYNOMIAL_RESIDUAL
         if build.polynomial

@@ -28,7 +28,7 @@ struct Finding {
 class Reference {
 public:
     explicit Reference(const Plan& plan)
-        : plan_(plan), lane_mask_(plan["update_lanes"] - 1), address_mask_(2 * plan["doubt_window"] - 1) {
+        : plan_(plan), lane_mask_(plan["update_lanes"] - 1), address_mask_(plan["address_mask"]) {
         reset();
     }
 

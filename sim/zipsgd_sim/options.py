@@ -34,6 +34,7 @@ BUILD_FACTORS = {
     "refetching": ("no", "yes"),
     "polynomials": ("no", "yes"),
     "proximal": ("no", "box", "ball"),
+    "diagonal": ("no", "yes"),
 }
 """Factors of a build. ``update lanes``: as many as lanes, fewer, or one; ``memory``: ``fast_memory`` of
 :class:`zipsgd_hw.datapath.gradient_unit.GradientUnit`."""
@@ -52,6 +53,7 @@ RUN_FACTORS = {
     "prox": ("none", "shrink", "threshold", "bound", "all"),
     "spared": ("no", "yes"),
     "ball": ("no", "yes"),
+    "growth": ("none", "grow"),
     "sides": ("both", "one"),
     "saturates": ("no", "yes"),
     "stalls": ("no", "yes"),
@@ -62,11 +64,21 @@ RUN_FACTORS = {
 
 TIMING = (
     *("update lanes", "memory", "p", "ups", "chunks", "batch", "last batch", "heads used", "levels", "loss"),
-    *("refetch", "prox", "ball", "stalls"),
+    *("refetch", "prox", "ball", "growth", "stalls"),
 )
 """Factors that determine when an update meets the samples that follow it; their triples are covered as well."""
 _BUILD_TIMING = (
-    *("update lanes", "memory", "heads", "transcoder", "hinges", "refetching", "polynomials", "proximal"),
+    *(
+        "update lanes",
+        "memory",
+        "heads",
+        "transcoder",
+        "hinges",
+        "refetching",
+        "polynomials",
+        "proximal",
+        "diagonal",
+    ),
 )
 """Factors of a build that determine the same, or that limit those of a run."""
 
@@ -116,6 +128,10 @@ _RUN_RULES = (
     _implies("spared", "yes", "proximal", "box", "ball"),
     _implies("ball", "yes", "proximal", "ball"),
     _implies("ball", "yes", "heads used", "one"),
+    _implies("growth", "grow", "diagonal", "yes"),
+    _implies("growth", "grow", "ups", "1"),
+    _implies("growth", "grow", "loss", "squared", "squared_hinge"),
+    _implies("growth", "grow", "refetch", "never"),
 )
 
 
@@ -222,5 +238,6 @@ def build_of(configuration: Mapping[str, str]) -> Build:
         polynomial=3 * has["polynomials"],
         prox=int(configuration["proximal"] != "no"),
         ball=int(configuration["proximal"] == "ball"),
+        diagonal=int(configuration["diagonal"] == "yes"),
         **widths,
     )

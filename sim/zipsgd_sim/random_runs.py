@@ -2,18 +2,19 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import EpochSamples, RunConfig
+from zipsgd.golden.diagonal import NO_GROWTH, Diagonal, Growth
 from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.golden.prox import NO_PROX, Prox
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.numbers import LABEL_ONE, REACH_MAX
+from zipsgd.protocol.numbers import LABEL_ONE, RANGE_BITS, REACH_MAX, SHRINK_SHIFT_MAX, VARIANCE_BITS
 from zipsgd.protocol.run import Loss, Refetch
 
 __all__ = ["RandomRun", "random_run"]
@@ -66,6 +67,22 @@ def _random_prox(build: Build, rng: random.Random, kind: str | None, spared: boo
         spared,
         (rng.getrandbits(32) >> rng.randint(0, 31) or 1) if ball else 0,
     )
+
+
+def _random_diagonal(numbers: np.random.Generator, features: int) -> Diagonal:
+    """Variances of all sizes, some of them at the ends of their range."""
+    top = (1 << VARIANCE_BITS) - 1
+    words = numbers.integers(0, top + 1, features) >> numbers.integers(0, VARIANCE_BITS, features)
+    words[numbers.random(features) < 0.1] = 0
+    words[numbers.random(features) < 0.1] = top
+    return Diagonal(words, 1.0)
+
+
+def _random_growth(rng: random.Random, wild: bool) -> Growth:
+    """Mostly so small that the model stays within its range. In one epoch of ten nothing grows."""
+    size = rng.choice([1, 1 << VARIANCE_BITS, rng.randint(1, (1 << RANGE_BITS) - 1 >> rng.randint(0, 10))])
+    shift = rng.randint(1 if wild else 5, SHRINK_SHIFT_MAX) if rng.random() < 0.9 else 0
+    return Growth(shift, size, rng.randrange(size), rng.randrange(size))
 
 
 def _random_loss(build: Build, rng: random.Random) -> Loss:
@@ -153,6 +170,18 @@ def _random_refetch(build: Build, rng: random.Random, possible: bool, kind: str 
     return refetch if kind is None else Refetch[kind.upper()]
 
 
+def _random_values(
+    numbers: np.random.Generator, rng: random.Random, shape: tuple[int, int], levels: LevelTable | None
+) -> npt.NDArray[np.float32]:
+    """Values in [-1, 1], or within the range of the levels; some lie at an end, or at 0."""
+    values = numbers.uniform(-1, 1, shape) ** rng.choice([1, 3])
+    values[numbers.random(shape) < 0.05] = rng.choice([-1, 0, 1])
+    if levels is not None:
+        limit = 1 << (levels.bits - 1)
+        values = np.clip(values, levels.values[:, 0] / limit, levels.values[:, -1] / limit)
+    return values.astype(np.float32)
+
+
 def _random_labels(
     numbers: np.random.Generator,
     rng: random.Random,
@@ -215,6 +244,8 @@ def random_run(
     outputs = 1 if one_against_all else heads
     can_refetch = loss.hinge and heads == 1 and not one_against_all and not bits and m > 0
     refetch = _random_refetch(build, rng, can_refetch, kind.get("refetch"))
+    can_grow = build.diagonal == 1 and m == 1 and loss in (Loss.SQUARED, Loss.SQUARED_HINGE) and not refetch
+    grows = can_grow and (kind["growth"] == "grow" if "growth" in kind else rng.random() < 0.7)
     batch = _random_batch(build, rng, kind.get("batch"))
     seed = rng.getrandbits(32)
     wild = rng.random() < 0.2 if "saturates" not in kind else kind["saturates"] == "yes"
@@ -225,14 +256,10 @@ def random_run(
     epochs = []
     for epoch in range(2):
         count = _random_count(rng, batch, most, kind.get("last batch"))
-        values = numbers.uniform(-1, 1, (count, features)) ** rng.choice([1, 3])
-        values[numbers.random(values.shape) < 0.05] = rng.choice([-1, 0, 1])
-        if levels is not None:
-            limit = 1 << (bits - 1)
-            values = np.clip(values, levels.values[:, 0] / limit, levels.values[:, -1] / limit)
+        values = _random_values(numbers, rng, (count, features), levels)
         labels = _random_labels(numbers, rng, count, outputs, loss, heads if one_against_all else None)
         order = numbers.permutation(count)
-        epochs.append(EpochSamples(values.astype(np.float32), labels, order, seed, epoch))
+        epochs.append(EpochSamples(values, labels, order, seed, epoch))
     scale = (build.model_bits - 1) if wild else rng.randint(1, build.model_frac)
     gamma = 2.0 ** rng.uniform(-3, -0.01) if wild else 2.0 ** rng.uniform(-14, -4)
     ball = build.ball == 1 and heads == 1 and kind.get("ball", "yes") == "yes"
@@ -257,11 +284,16 @@ def random_run(
         one_against_all,
         polynomial,
         refetch,
+        _random_diagonal(numbers, features) if grows else None,
     )
+    growths = [_random_growth(rng, wild) if grows else NO_GROWTH for _ in epochs]
     return RandomRun(
         config,
         seed,
         numbers.integers(-(1 << scale), 1 << scale, config.model_shape()),
         epochs,
-        [Step.nearest(gamma, proxes[0]), Step.nearest(gamma / 2, proxes[1])],
+        [
+            replace(Step.nearest(gamma / part, prox), growth=growth)
+            for part, prox, growth in zip((1, 2), proxes, growths, strict=True)
+        ],
     )

@@ -48,5 +48,7 @@ def run_word(build: Build, config: RunConfig, step: Step) -> int:
         "one_against_all": int(config.one_against_all),
         "final_chunk": config.heads * build.chunks(config.features) - 1,
         **step_registers(step),
+        "growth_shift": step.growth.shift,
+        "growth_range": step.growth.range,
     }
     return sum(values[str(name)] << field.offset for name, field in run_layout(build))

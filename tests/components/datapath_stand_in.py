@@ -25,6 +25,7 @@ BUILD = Build(
     refetch=64,
     prox=1,
     ball=1,
+    diagonal=1,
     heads=3,
     clock_hz=60_000_000,
 )
@@ -81,8 +82,8 @@ class StandIn(wiring.Component):
     * ``samples_done``: bytes that are still expected; the component is busy until it is 0
     * ``cycles_low``, ``cycles_high``: sum of the received bytes, and number of resets
     * ``plane_cycles_low``: :func:`digest` of all settings
-    * ``plane_cycles_high``: exclusive or of the words and offsets of the level window, and of 16 times the words of the
-      coefficient window
+    * ``plane_cycles_high``: exclusive or of the words and offsets of the level window, of 16 times the words of the
+      coefficient window, and of 256 times the words and offsets of the variance window
     * all others: constants
 
     Parameters
@@ -153,6 +154,10 @@ class StandIn(wiring.Component):
         if "coefficient_window" in self._windows:
             with m.If(self.coefficient_window.valid):
                 m.d.sync += levels.eq(levels ^ Cat(C(0, 4), self.coefficient_window.payload.data))
+        if "variance_window" in self._windows:
+            with m.If(self.variance_window.valid):
+                word = self.variance_window.payload
+                m.d.sync += levels.eq(levels ^ Cat(C(0, 8), word.data ^ word.offset))
         if "doubt_window" in self._windows:
             m.d.sync += self.doubt_window.word.eq(~self.doubt_window.offset)
         with m.If(self.samples.valid):

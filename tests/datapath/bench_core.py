@@ -53,6 +53,9 @@ class CoreBoard(Board):
         dut = self.dut
         dut.run.value = run_word(self.build, run.config, run.steps[0])
         await self.pulse("clear")
+        if run.config.diagonal is not None:
+            for offset, word in enumerate(run.config.diagonal.words.tolist()):
+                await self.strobe("variance_window", offset | word << 16)
         await self.write_model(run.model)
 
     async def epoch(self, run: RandomRun, number: int) -> int:

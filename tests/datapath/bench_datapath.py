@@ -143,6 +143,9 @@ class Board:
         if levels is not None:
             for offset, word in enumerate(table_words(levels, self.build)):
                 await self.strobe("level_window", offset | word << 16)
+        if run.config.diagonal is not None:
+            for offset, word in enumerate(run.config.diagonal.words.tolist()):
+                await self.strobe("variance_window", offset | word << 16)
         if run.config.polynomial is not None:
             for offset, word in enumerate(run.config.polynomial.window_words(self.build)):
                 await self.strobe("coefficient_window", offset | (word & 0xFFFF_FFFF) << 16)

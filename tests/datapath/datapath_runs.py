@@ -30,6 +30,7 @@ FULL = Build(
     polynomial=3,
     refetch=1024,
     prox=1,
+    diagonal=1,
     level_bits=5,
     level_p_max=2,
 )

@@ -39,7 +39,9 @@ pytestmark = pytest.mark.timeout(3600)
 def _name(build: Build) -> str:
     levels = f"-levels{build.level_bits}.{build.level_p_max}" if build.level_bits else ""
     more = "".join(
-        f"-{name}" for name in ("hinge", "polynomial", "refetch", "prox", "ball", "heads") if build.has(name)
+        f"-{name}"
+        for name in ("hinge", "polynomial", "refetch", "prox", "ball", "diagonal", "heads")
+        if build.has(name)
     )
     return f"L{build.lanes}-U{build.update_lanes}{levels}{more}"
 

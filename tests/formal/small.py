@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from amaranth.hdl import Signal, Value
+from amaranth.hdl import Mux, Signal, Value
 from harness import Harness
 
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.config import run_layout
 
-__all__ = ["free_epochs", "legal_run", "one_run", "small_build"]
+__all__ = ["free_epochs", "legal_run", "near_rows", "one_run", "small_build"]
 
 _SMALL = {
     "lanes": 4,
@@ -87,3 +87,25 @@ def free_epochs(harness: Harness, dut: Any, counter: Any) -> None:
         m.d.sync += [active.eq(1), first.eq(1), last.eq(ends_batch)]
     with m.Elif(counter.advance):
         m.d.sync += [active.eq(~(last & ends_epoch)), first.eq(last), last.eq(ends_batch)]
+
+
+def near_rows(harness: Harness, build: Build, dut: Any, parts: Any) -> Value:
+    """Lets rows come to an update unit in the gradient unit's order, as near to each other as it can send them, and regardless
+    of credits. Returns whether the last row of a mini-batch is addressed."""
+    m, run, address = harness.m, dut.run, parts.address
+    steps = build.lanes // build.update_lanes
+    following, since_end = Signal.like(dut.gradient.chunk), Signal(range(steps + 1), init=steps)
+    with m.If(dut.gradient.ends):
+        m.d.sync += [following.eq(Mux(following == run.final_chunk, 0, following + 1)), since_end.eq(1)]
+    with m.Elif(since_end != steps):
+        m.d.sync += since_end.eq(since_end + 1)
+    under_way = address.valid
+    for row in parts.at:
+        under_way |= row.valid
+    harness.assume("chunks in order", ~dut.gradient.ends | (dut.gradient.chunk == following))
+    harness.assume("no faster than they are updated", ~dut.gradient.ends | (since_end == steps))
+    harness.assume(
+        "a load by itself", ~dut.load | ~(under_way | dut.loading | dut.gradient.ends | (following != 0))
+    )
+    harness.assume("and nothing meanwhile", ~(dut.loading & dut.gradient.ends))
+    return address.valid & ~address.zero & address.step.all() & (address.chunk == run.final_chunk)

@@ -10,6 +10,7 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.loss import Step
 from zipsgd.golden.polynomial import Polynomial
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import RANGE_BITS
 from zipsgd.protocol.plain import make_plain
 from zipsgd.protocol.run import Loss, Refetch
 from zipsgd.protocol.samples import sample_bytes
@@ -319,8 +320,7 @@ def step_registers(step: Step) -> dict[str, int]:
         "bound": prox.bound,
         "spare_last": int(prox.spare_last),
         "ball_square": prox.ball_square,
-        "growth_shift": growth.shift,
-        "growth_range": growth.range,
+        "growth": growth.shift << RANGE_BITS | growth.range,
         "growth_stride": growth.stride,
         "growth_start": growth.start,
         "step_mantissa": step.mantissa,

@@ -16,7 +16,7 @@ address, width or meaning, when a window moves, when the frames or the layout of
 _IDENTIFIED = (
     "lanes", "update_lanes", "max_features", "max_batch", "p_max", "model_bits", "q3_bits", "delta_bits",
     "gradient_bits", "replay_words", "rx_bytes", "level_bits", "level_p_max", "hinge", "polynomial", "refetch", "prox", "ball",
-    "heads", "clock_hz",
+    "diagonal", "heads", "clock_hz",
 )  # fmt: skip
 
 

@@ -203,17 +203,11 @@ _CONFIGURATION: tuple[_Row, ...] = (
         "ball",
     ),
     (
-        "growth_shift",
+        "growth",
         "rw",
-        4,
-        "a mini-batch adds 2^-growth_shift of itself to each weight whose turn it is; 0: none",
-        "diagonal",
-    ),
-    (
-        "growth_range",
-        "rw",
-        RANGE_BITS,
-        "the number that selects the weights is below it, 1 or more",
+        RANGE_BITS + 4,
+        f"bits {RANGE_BITS} to {RANGE_BITS + 3}: k, a mini-batch adds 2^-k of itself to each weight whose turn it is; 0: none; "
+        f"bits 0 to {RANGE_BITS - 1}: the range, 1 or more, below which the number is that selects the weights",
         "diagonal",
     ),
     (

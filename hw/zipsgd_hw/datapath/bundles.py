@@ -16,12 +16,36 @@ __all__ = [
     "gradient_signature",
     "plane_flags_layout",
     "q3_signature",
+    "sample_marks_layout",
     "score_bounds_layout",
     "scores_signature",
+    "tells_active",
 ]
 
 BATCH_MARKS = data.StructLayout({"first_of_batch": 1, "last_of_batch": 1})
 """Whether a sample is the first or the last one of its mini-batch."""
+
+
+def tells_active(build: Build) -> bool:
+    """Whether the loss unit tells which samples are active, whose derivative is not 0.
+
+    A build with a diagonal needs to know. Without a hinge, all samples are active.
+    """
+    return bool(build.diagonal and build.hinge)
+
+
+def sample_marks_layout(build: Build) -> data.StructLayout:
+    """What the gradient unit needs to know of a sample besides its deltas.
+
+    Members
+    -------
+    first_of_batch, last_of_batch : 1
+        As of :data:`BATCH_MARKS`.
+    active : 1
+        The derivative of the sample's last dot product is not 0; where the build :func:`tells_active`.
+    """
+    return data.StructLayout({**BATCH_MARKS.members, **({"active": 1} if tells_active(build) else {})})
+
 
 EPOCH_COUNTERS = Signature(
     {"cycles": Out(48), "plane_cycles": Out(48), "starved_cycles": Out(48), "samples_done": Out(32)}
@@ -109,6 +133,8 @@ def gradient_signature(build: Build) -> Signature:
         Index of the chunk, with ``ends``.
     last_chunk : Out(1)
         It is its head's last chunk, with ``ends``.
+    active : Out(1)
+        The mini-batch's last sample is active for the chunk's head, with ``ends``; where the build :func:`tells_active`.
     accumulators : Out(ArrayLayout(signed(accumulator_bits), L))
         The exact sums, a lane each.
     """
@@ -117,6 +143,7 @@ def gradient_signature(build: Build) -> Signature:
             "ends": Out(1),
             "chunk": Out(chunk_shape(build)),
             "last_chunk": Out(1),
+            **({"active": Out(1)} if tells_active(build) else {}),
             "accumulators": Out(data.ArrayLayout(signed(build.accumulator_bits), build.lanes)),
         }
     )

@@ -4,7 +4,7 @@ from amaranth.lib import data
 from amaranth.utils import bits_for
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.numbers import PHASE_BITS, STEP_BITS, THRESHOLD_BITS
+from zipsgd.protocol.numbers import PHASE_BITS, RANGE_BITS, STEP_BITS, THRESHOLD_BITS
 
 __all__ = ["run_layout"]
 
@@ -55,6 +55,8 @@ def run_layout(build: Build) -> data.StructLayout:
         Of :class:`zipsgd.golden.prox.Prox`; in builds with a proximal step.
     ball_square : 32
         Of the same; in builds with a ball.
+    growth_shift : 4, growth_range : 24, growth_stride : 24, growth_start : 24
+        Of :class:`zipsgd.golden.diagonal.Growth`; in builds with a diagonal.
     """
     chunk = bits_for(max(1, build.max_chunks - 1))
     return data.StructLayout(
@@ -92,6 +94,16 @@ def run_layout(build: Build) -> data.StructLayout:
                     **({"ball_square": 32} if build.ball else {}),
                 }
                 if build.prox
+                else {}
+            ),
+            **(
+                {
+                    "growth_shift": 4,
+                    "growth_range": RANGE_BITS,
+                    "growth_stride": RANGE_BITS,
+                    "growth_start": RANGE_BITS,
+                }
+                if build.diagonal
                 else {}
             ),
         }

@@ -11,7 +11,7 @@ from zipsgd_hw.memory import Memories
 from zipsgd_hw.windows import ReadWindow, ReadWriteWindow, WriteWindow
 
 from .bit_serial_dot import BitSerialDot
-from .bundles import BATCH_MARKS, EPOCH_COUNTERS, deltas_layout
+from .bundles import BATCH_MARKS, EPOCH_COUNTERS, deltas_layout, tells_active
 from .config import run_layout
 from .doubt_list import DoubtList
 from .gradient_unit import GradientUnit
@@ -77,6 +77,8 @@ class TrainingCore(wiring.Component):
         As of :class:`.LossUnit`; in builds with polynomial losses.
     doubt_window : In(ReadWindow)
         As of :class:`.DoubtList`; in builds with refetching.
+    variance_window : In(WriteWindow)
+        As of :class:`.GrowthTurns`; in builds with a diagonal.
     """
 
     @staticmethod
@@ -115,7 +117,7 @@ class TrainingCore(wiring.Component):
     ) -> int:
         """Cycles from the last plane of a mini-batch to the first of the next one, in a run with one head.
 
-        With p base planes, m = 2 up planes, no proximal step, slow memory and U = L they are::
+        With p base planes, m = 2 up planes, neither proximal step nor diagonal, slow memory and U = L they are::
 
             dot product    5 + tree          z_1, where tree = ceil(log2(L) / 2)
             loss unit      1 + 5             z_2, then delta_2
@@ -178,6 +180,7 @@ class TrainingCore(wiring.Component):
                 "model_window": In(ReadWriteWindow),
                 **({"coefficient_window": In(WriteWindow)} if build.polynomial else {}),
                 **({"doubt_window": In(ReadWindow)} if build.refetch else {}),
+                **({"variance_window": In(WriteWindow)} if build.diagonal else {}),
             }
         )
 
@@ -225,6 +228,8 @@ class TrainingCore(wiring.Component):
             wiring.connect(m, wiring.flipped(self.doubt_window), doubts.doubt_window)
         if build.polynomial:
             wiring.connect(m, wiring.flipped(self.coefficient_window), loss.coefficient_window)
+        if build.diagonal:
+            wiring.connect(m, wiring.flipped(self.variance_window), update.variance_window)
 
         updating = Signal()
         with m.If(gradient.finishing):
@@ -319,7 +324,10 @@ class TrainingCore(wiring.Component):
         depth = self.in_flight(self._build)
         m.submodules.labels = labels = SyncFIFO(width=LABEL_BITS, depth=depth)
         m.submodules.marks = marks = SyncFIFO(width=BATCH_MARKS.size, depth=depth)
-        m.submodules.deltas = deltas = SyncFIFO(width=deltas_layout(self._build).size, depth=depth)
+        active = loss.active if tells_active(self._build) else C(0, 0)
+        words = Cat(loss.deltas.payload, active)
+        m.submodules.deltas = deltas = SyncFIFO(width=len(words), depth=depth)
+        size = deltas_layout(self._build).size
         m.d.comb += [
             labels.w_data.eq(self.labels.payload),
             labels.w_en.eq(last_word),
@@ -327,12 +335,12 @@ class TrainingCore(wiring.Component):
             loss.label.payload.eq(labels.r_data),
             loss.label.valid.eq(labels.r_rdy),
             labels.r_en.eq(loss.label.ready),
-            deltas.w_data.eq(loss.deltas.payload),
+            deltas.w_data.eq(words),
             deltas.w_en.eq(loss.deltas.valid),
             marks.w_data.eq(sample_marks),
             marks.w_en.eq(last_word),
-            gradient.sample.payload.deltas.eq(deltas.r_data),
-            gradient.sample.payload.marks.eq(marks.r_data),
+            gradient.sample.payload.deltas.eq(deltas.r_data[:size]),
+            gradient.sample.payload.marks.eq(Cat(marks.r_data, deltas.r_data[size:])),
             gradient.sample.valid.eq(deltas.r_rdy),
             deltas.r_en.eq(gradient.sample.ready),
             marks.r_en.eq(begins),

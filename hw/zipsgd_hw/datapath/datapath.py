@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.numbers import REACH_MAX
+from zipsgd.protocol.numbers import RANGE_BITS, REACH_MAX
 from zipsgd.protocol.registers import REGISTERS, Control, Register, Status, registers_of, windows_of
 from zipsgd.protocol.run import Loss
 from zipsgd_hw.memory import Memories
@@ -164,6 +164,14 @@ class Datapath(wiring.Component):
             names = ["shrink_shift", "shrink_rate", "threshold", "bound", "spare_last"]
             names += ["ball_square"] if build.ball else []
             m.d.sync += [run[name].eq(getattr(self, name)) for name in names]
+        if build.diagonal:
+            # The number that selects features has time; its registers need no second copy
+            m.d.sync += run.growth_shift.eq(self.growth[RANGE_BITS:])
+            m.d.comb += [
+                run.growth_range.eq(self.growth[:RANGE_BITS]),
+                run.growth_stride.eq(self.growth_stride),
+                run.growth_start.eq(self.growth_start),
+            ]
         if build.heads > 1:
             chunks = Signal(range(build.max_chunks + 1))
             heads = Signal(range(build.heads + 1))

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.memory import Memories, block_ram
 
-from .bundles import BATCH_MARKS, deltas_layout, gradient_signature
+from .bundles import deltas_layout, gradient_signature, sample_marks_layout, tells_active
 from .config import run_layout
 from .position import PlanePosition
 
@@ -45,7 +45,7 @@ class GradientUnit(wiring.Component):
     run : In(run_layout(build))
         Configuration of the run.
     sample : In(stream.Signature(StructLayout({"deltas", "marks"})))
-        Deltas of a sample, and whether it is the first or last one of its mini-batch.
+        Deltas of a sample, and its :func:`.sample_marks_layout`.
     word : In(L)
         The oldest word of the replay buffer.
     next : Out(1)
@@ -92,7 +92,7 @@ class GradientUnit(wiring.Component):
     def __init__(self, build: Build, *, fast_memory: bool = False):
         self._build = build
         self._fast_memory = fast_memory
-        sample = data.StructLayout({"deltas": deltas_layout(build), "marks": BATCH_MARKS})
+        sample = data.StructLayout({"deltas": deltas_layout(build), "marks": sample_marks_layout(build)})
         super().__init__(
             {
                 "run": In(run_layout(build)),
@@ -117,7 +117,7 @@ class GradientUnit(wiring.Component):
 
         # The sample at hand
         under_way = Signal()
-        marks_at_hand, marks = Signal(BATCH_MARKS), Signal(BATCH_MARKS)
+        marks_at_hand, marks = Signal(sample_marks_layout(build)), Signal(sample_marks_layout(build))
         opens = Signal()
         m.d.comb += [
             opens.eq(flags.first_plane & flags.first_chunk),
@@ -152,6 +152,7 @@ class GradientUnit(wiring.Component):
                 "ends": 1,
                 "last_chunk": 1,
                 "chunk": position.chunk.shape(),
+                **({"active": 1} if tells_active(build) else {}),
             }
         )
         taken = Signal(stage)
@@ -164,6 +165,8 @@ class GradientUnit(wiring.Component):
             taken.last_chunk.eq(flags.last_chunk),
             taken.chunk.eq(position.chunk),
         ]
+        if tells_active(build):
+            m.d.sync += taken.active.eq(marks.active)
         summed = Signal(stage)
         m.d.sync += summed.eq(taken)
         sums = self._sum_chunk(m, taken, weight)
@@ -180,7 +183,7 @@ class GradientUnit(wiring.Component):
         shape = signed(build.delta_bits + 1)
         base = Signal(shape, reset_less=True)
         up = [Signal(shape, reset_less=True, name=f"up{i + 1}") for i in range(2)]
-        next_marks = Signal(BATCH_MARKS, reset_less=True)
+        next_marks = Signal(sample_marks_layout(build), reset_less=True)
         delta1, delta2 = self.sample.payload.deltas
         other = Signal.like(delta1)
         m.d.comb += [
@@ -291,6 +294,7 @@ class GradientUnit(wiring.Component):
             self.gradient.ends.eq(summed.ends),
             self.gradient.chunk.eq(summed.chunk),
             self.gradient.last_chunk.eq(summed.last_chunk),
+            *([self.gradient.active.eq(summed.active)] if tells_active(self._build) else []),
             write.addr.eq(rest_chunk),
             write.data.eq(accumulators),
             write.en.eq(rest),

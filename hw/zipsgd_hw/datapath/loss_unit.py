@@ -11,8 +11,8 @@ from zipsgd.protocol.numbers import LABEL_BITS, LABEL_FRAC, LFSR_BITS, STEP_BITS
 from zipsgd.protocol.run import Flag, Loss, Refetch
 from zipsgd_hw.windows import WriteWindow
 
-from .arithmetic import align_draw, fits, saturated
-from .bundles import deltas_layout, score_bounds_layout, scores_signature
+from .arithmetic import align_draw, fits, later, saturated
+from .bundles import deltas_layout, score_bounds_layout, scores_signature, tells_active
 from .config import run_layout
 from .lfsr import Lfsr
 from .polynomial_evaluator import PolynomialEvaluator
@@ -28,7 +28,7 @@ class _Residual:
     """A residual in its cycle.
 
     ``valid``, ``last``: as of the scores; ``within``: the saturated residual; ``derivative``: l' of it; ``over``: it was
-    saturated.
+    saturated; ``active``: no hinge makes the derivative 0.
     """
 
     valid: Value
@@ -36,6 +36,7 @@ class _Residual:
     within: Value
     derivative: Value
     over: Value
+    active: Value
 
 
 @dataclass
@@ -77,6 +78,9 @@ class LossUnit(wiring.Component):
         Whether a sample is left out; in builds with refetching, three cycles after the first z.
     deltas : Out(stream.Signature(deltas_layout(build), always_ready=True))
         delta_1 and delta_2 of a sample, alike with m < 2.
+    active : Out(1)
+        With ``deltas``: the derivative of the sample's last z is not 0, where the loss has a hinge; else 1. In builds that
+        have :func:`.tells_active`.
     clear : In(1)
         Clear loss and flags.
     loss : Out(signed(64))
@@ -125,6 +129,7 @@ class LossUnit(wiring.Component):
                 "bounds": In(score_bounds_layout(build)),
                 "doubt": Out(stream.Signature(1, always_ready=True)),
                 "deltas": Out(stream.Signature(deltas_layout(build), always_ready=True)),
+                **({"active": Out(1)} if tells_active(build) else {}),
                 "clear": In(1),
                 "loss": Out(signed(64)),
                 "flags": Out(5),
@@ -147,6 +152,8 @@ class LossUnit(wiring.Component):
         product_is = self._multiply(m, a, b, product, products)
         rounded, rounded_delta, rounded_last = self._round(m, product, product_is)
         delta_over = self._emit_deltas(m, rounded, rounded_delta, rounded_last)
+        if tells_active(build):
+            m.d.comb += self.active.eq(later(m, residual.active, 3))  # factors, product, rounding
 
         # Both flags may be raised in one cycle
         raised = Mux(residual.valid & residual.over, Flag.RESIDUAL, 0)
@@ -193,16 +200,18 @@ class LossUnit(wiring.Component):
         within = Signal(signed(width))
         derivative = Signal(signed(width))
         m.d.comb += [within.eq(saturated(reached, width)), derivative.eq(within)]
+        passive: Value = C(0)
         if build.hinge:
             negative = Signal()  # the label
             m.d.sync += negative.eq(self.label.payload < 0)
             hinge = (self.run.loss == Loss.HINGE) | (self.run.loss == Loss.SQUARED_HINGE)
-            with m.If(hinge & ((difference == 0) | (difference[-1] == negative))):
+            passive = hinge & ((difference == 0) | (difference[-1] == negative))
+            with m.If(passive):
                 m.d.comb += [within.eq(0), derivative.eq(0)]
             with m.Elif(self.run.loss == Loss.HINGE):
                 one = 1 << build.residual_frac
                 m.d.comb += derivative.eq(Mux(negative, one, -one))
-        return _Residual(valid, last, within, derivative, ~fits(reached, width))
+        return _Residual(valid, last, within, derivative, ~fits(reached, width), ~passive)
 
     def _leave_out_doubtful(
         self, m: Module, residual: _Residual, shifted: Signal, difference: Signal, label: Value
@@ -239,9 +248,17 @@ class LossUnit(wiring.Component):
                     near_below.eq(reference2 <= below),
                     near_above.eq(reference2 >= minus_above),
                 ]
+        active3 = later(m, residual.active, 1) if tells_active(build) else residual.active
         doubtful = (self.run.refetch != Refetch.NEVER) & near_below & near_above
         m.d.comb += [self.doubt.valid.eq(valid3 & opens3), self.doubt.payload.eq(doubtful)]
-        return _Residual(valid3, last3, Mux(doubtful, 0, within3), Mux(doubtful, 0, derivative3), over3)
+        return _Residual(
+            valid3,
+            last3,
+            Mux(doubtful, 0, within3),
+            Mux(doubtful, 0, derivative3),
+            over3,
+            active3 & ~doubtful,
+        )
 
     def _choose_factors(self, m: Module, residual: _Residual) -> tuple[Signal, Signal, _Products]:
         """A derivative and the step, or behind the last one r_1 and the last derivative."""

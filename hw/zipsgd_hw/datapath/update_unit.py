@@ -9,11 +9,13 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LFSR_BITS, SHRINK_SHIFT_MAX
 from zipsgd.protocol.run import Flag
 from zipsgd_hw.memory import Memories, block_ram
-from zipsgd_hw.windows import ReadWriteWindow
+from zipsgd_hw.windows import ReadWriteWindow, WriteWindow
 
 from .arithmetic import align_draw, fits, later, saturated
-from .bundles import chunk_shape, gradient_signature, q3_signature
+from .bundles import chunk_shape, gradient_signature, q3_signature, tells_active
 from .config import run_layout
+from .growth_step import GrowthStep
+from .growth_turns import GrowthTurns
 from .lfsr import Lfsr
 from .model_window import ModelWindow
 from .proximal_step import ProximalPhases, ProximalStep
@@ -25,10 +27,10 @@ _STAGES = 4
 
 
 class UpdateUnit(wiring.Component):
-    """x <- prox(x - Q4(G)), and Q3(x) anew, U features a cycle (golden model: :mod:`zipsgd.golden.update`).
+    """x <- prox(x + grown(x) - Q4(G)), and Q3(x) anew, U features a cycle (golden model: :mod:`zipsgd.golden.update`).
 
     A chunk takes L / U cycles. A row of U features passes four stages: add Q4's random bits; subtract; saturate and add Q3's;
-    write. In a build with a proximal step, its stages stand before Q3's.
+    write. In a build with a proximal step, its stages stand before Q3's; in one with a diagonal, the growth is added first.
 
     Latency: :meth:`latency` cycles from ``gradient.ends`` to ``q3.done``. Throughput: a chunk every L / U cycles.
 
@@ -61,23 +63,31 @@ class UpdateUnit(wiring.Component):
         The last lane's former state.
     model_window : In(ReadWriteWindow)
         The master model by feature, see :class:`.ModelWindow`. Not while updates or a load are under way.
+    variance_window : In(WriteWindow)
+        As of :class:`.GrowthTurns`; in builds with a diagonal.
     """
 
     @staticmethod
     def latency(build: Build) -> int:
-        """Cycles from a chunk's ``gradient.ends`` to its ``q3.done``: L / U + 3, and seven more with a proximal step."""
+        """Cycles from a chunk's ``gradient.ends`` to its ``q3.done``: L / U + 3, seven more with a proximal step, and two more
+        with a diagonal."""
         prox = ProximalStep.latency if build.prox else 0
-        return build.lanes // build.update_lanes - 1 + _STAGES + prox
+        growth = GrowthStep.latency if build.diagonal else 0
+        return build.lanes // build.update_lanes - 1 + _STAGES + prox + growth
 
     @staticmethod
     def memories(build: Build) -> Memories:
         """Block RAMs of the component."""
-        return {"model": (build.update_lanes * build.model_bits, build.max_features // build.update_lanes)}
+        return {
+            "model": (build.update_lanes * build.model_bits, build.max_features // build.update_lanes),
+            **(GrowthTurns.memories(build) if build.diagonal else {}),
+        }
 
     def __init__(self, build: Build):
         self._build = build
         self._steps = build.lanes // build.update_lanes
-        self._prox_stages = ProximalStep.latency if build.prox else 0
+        self._growth_stages = GrowthStep.latency if build.diagonal else 0
+        self._more_stages = self._growth_stages + (ProximalStep.latency if build.prox else 0)
         self._row = data.StructLayout(
             {
                 "valid": 1,
@@ -85,6 +95,7 @@ class UpdateUnit(wiring.Component):
                 "last_chunk": 1,
                 "step": exact_log2(self._steps),
                 "chunk": chunk_shape(build),
+                **({"active": 1} if tells_active(build) else {}),
             }
         )
         seed = stream.Signature(LFSR_BITS, always_ready=True)
@@ -101,6 +112,7 @@ class UpdateUnit(wiring.Component):
                 "seed": In(seed),
                 "seed_next": Out(seed),
                 "model_window": In(ReadWriteWindow),
+                **({"variance_window": In(WriteWindow)} if build.diagonal else {}),
             }
         )
 
@@ -111,7 +123,7 @@ class UpdateUnit(wiring.Component):
         final_chunk = self.run.final_chunk if build.heads > 1 else self.run.last_chunk
 
         address = self._address_rows(m, final_chunk)
-        at = [Signal(self._row, name=f"at{i}") for i in range(_STAGES + self._prox_stages)]
+        at = [Signal(self._row, name=f"at{i}") for i in range(_STAGES + self._more_stages)]
         m.d.sync += [behind.eq(before) for before, behind in zip([address, *at], at, strict=False)]
 
         master_row = data.ArrayLayout(signed(build.model_bits), lanes)
@@ -124,7 +136,8 @@ class UpdateUnit(wiring.Component):
         m.d.sync += fetched.eq(read.data)
         self._connect_window(m, address, at[-1], read, write, fetched, updated)
 
-        phases = self._share_phases(m, at[0], final_chunk) if build.prox else None
+        turns = self._take_turns(m, address, at[0], final_chunk) if build.diagonal else None
+        phases = self._share_phases(m, at[self._growth_stages], final_chunk) if build.prox else None
         marks = self._mark_heads(m, address, final_chunk) if build.heads > 1 else None
         accumulators = self.gradient.accumulators.as_value()
         accumulators = accumulators.word_select(at[0].step, len(accumulators) // self._steps)
@@ -142,9 +155,11 @@ class UpdateUnit(wiring.Component):
                 m.d.comb += [lfsr.mark.eq(marks[0]), lfsr.back.eq(marks[1])]
             seed = lfsr.state
             stepped, gradient_over = self._step(m, lane, at[0], row[lane], lfsr, fetched[lane])
+            if turns is not None:
+                stepped = self._grow(m, lane, stepped, lfsr, fetched[lane], turns)
             kept = Signal(signed(build.model_bits), name=f"kept{lane}")
             m.d.comb += kept.eq(saturated(stepped, build.model_bits))
-            shrunk = kept if phases is None else self._shrink(m, lane, at[2], kept, lfsr, phases)
+            shrunk = kept if phases is None else self._shrink(m, lane, at, kept, lfsr, phases)
             q3_over = self._round_to_q3(m, lane, shrunk, lfsr, updated[lane])
             saturates.append((gradient_over, ~fits(stepped, build.model_bits), q3_over))
         m.d.comb += [self.seed_next.valid.eq(self.seed.valid), self.seed_next.payload.eq(seed)]
@@ -197,6 +212,8 @@ class UpdateUnit(wiring.Component):
                 address.last_chunk.eq(Mux(walking, walk_ends_head, gradient.last_chunk)),
                 address.chunk.eq(Mux(walking, walk, gradient.chunk)),
             ]
+            if tells_active(self._build):
+                m.d.comb += address.active.eq(gradient.active)
         m.d.sync += held.eq(address)
         if self._steps > 1:
             with m.If(address.valid):
@@ -223,9 +240,32 @@ class UpdateUnit(wiring.Component):
             phases.run.eq(self.run),
             phases.restart.eq(self.load),
             phases.inward.eq(self.inward),
-            phases.next.eq(row.valid & ~row.zero & row.step.all() & (row.chunk == final_chunk)),
+            phases.next.eq(self._ends_batch(row, final_chunk)),
         ]
         return phases
+
+    def _ends_batch(self, row, final_chunk: Value) -> Value:
+        """Whether the row is a mini-batch's last one, for all heads."""
+        return row.valid & ~row.zero & row.step.all() & (row.chunk == final_chunk)
+
+    def _take_turns(self, m: Module, address, row, final_chunk: Value) -> GrowthTurns:
+        """Which features grow. Variances stand by the chunk in the head, since all heads have the same."""
+        build = self._build
+        chunk = address.chunk
+        if build.heads > 1:
+            chunk = Signal.like(address.chunk, name="chunk_in_head")
+            with m.If(address.valid & address.step.all()):
+                m.d.sync += chunk.eq(Mux(address.last_chunk, 0, chunk + 1))
+        m.submodules.turns = turns = GrowthTurns(build)
+        wiring.connect(m, wiring.flipped(self.variance_window), turns.variance_window)
+        m.d.comb += [
+            turns.run.eq(self.run),
+            turns.restart.eq(self.load),
+            turns.row.eq(Cat(address.step, chunk)),
+            turns.grows.eq(~row.zero & (row.active if tells_active(build) else 1)),
+            turns.next.eq(self._ends_batch(row, final_chunk)),
+        ]
+        return turns
 
     def _mark_heads(self, m: Module, address, final_chunk: Value) -> tuple[Signal, Signal]:
         """Each head draws what the first one did; known in registers, since all random generators wait for it."""
@@ -253,15 +293,31 @@ class UpdateUnit(wiring.Component):
         m.d.sync += stepped.eq(before - (saturated(whole, build.gradient_bits) << build.gradient_shift))
         return stepped, ~fits(whole, build.gradient_bits)
 
-    def _shrink(self, m: Module, lane: int, row, kept: Signal, lfsr: Lfsr, phases: ProximalPhases) -> Value:
+    def _grow(
+        self, m: Module, lane: int, stepped: Value, lfsr: Lfsr, before: Value, turns: GrowthTurns
+    ) -> Value:
+        """The growth, added to the model less its gradient."""
+        m.submodules[f"growth{lane}"] = growth = GrowthStep(self._build)
+        m.d.comb += [
+            growth.run.eq(self.run),
+            growth.mask.eq(turns.mask),
+            growth.bits.eq(lfsr.state),
+            growth.x.eq(before),
+            growth.stepped.eq(stepped),
+            growth.in_turn.eq(turns.in_turn[lane]),
+        ]
+        return growth.y
+
+    def _shrink(self, m: Module, lane: int, at, kept: Signal, lfsr: Lfsr, phases: ProximalPhases) -> Value:
         """The proximal step."""
+        row = at[2 + self._growth_stages]
         m.submodules[f"prox{lane}"] = prox = ProximalStep(self._build)
         wiring.connect(m, phases.constants, prox.constants)
         place = Cat(C(lane, exact_log2(self._build.update_lanes)), row.step)
         spared = self.run.spare_last & (self.run.last_lane == place)
         m.d.comb += [
             prox.x.eq(kept),
-            prox.bits.eq(later(m, lfsr.state[LFSR_BITS - SHRINK_SHIFT_MAX :], 2)),
+            prox.bits.eq(later(m, lfsr.state[LFSR_BITS - SHRINK_SHIFT_MAX :], 2 + self._growth_stages)),
             prox.skip.eq(row.zero | (row.last_chunk & spared)),
         ]
         return prox.y
@@ -270,7 +326,7 @@ class UpdateUnit(wiring.Component):
         """Q3 of the new word; returns whether it was saturated."""
         build = self._build
         rounded = Signal(signed(build.q3_bits + 1), reset_less=True, name=f"rounded{lane}")
-        q3_bits = later(m, lfsr.state[build.q4_drop :][: build.q3_drop], 2 + self._prox_stages)
+        q3_bits = later(m, lfsr.state[build.q4_drop :][: build.q3_drop], 2 + self._more_stages)
         m.d.sync += [updated.eq(kept), rounded.eq((kept + q3_bits) >> build.q3_drop)]
         m.d.comb += self.q3.words[lane].eq(saturated(rounded, build.q3_bits))
         return ~fits(rounded, build.q3_bits)
@@ -281,7 +337,7 @@ class UpdateUnit(wiring.Component):
         gradient_over, model_over = Signal(), Signal()
         m.d.sync += [
             gradient_over.eq(at[1].valid & gradient_flag.any()),
-            model_over.eq(at[2].valid & model_flag.any()),
+            model_over.eq(at[2 + self._growth_stages].valid & model_flag.any()),
         ]
         with m.If(self.clear):
             m.d.sync += self.flags.eq(0)

@@ -13,6 +13,7 @@ from plane_runs import PlaneRun, Ports, Position, plane_words, random_parts, ran
 from zipsgd.golden.gradient import gradient, transcoded_gradient
 from zipsgd.golden.quantise import Codes
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.datapath.bundles import tells_active
 from zipsgd_hw.datapath.gradient_unit import GradientUnit
 from zipsgd_sim.stream_bench import StreamBench
 
@@ -24,7 +25,16 @@ _SHAPES = {
     ),
     "fast-heads-levels": (
         Build(
-            **_SMALL, lanes=4, update_lanes=4, max_features=24, max_batch=2, p_max=4, heads=3, level_bits=4
+            **_SMALL,
+            lanes=4,
+            update_lanes=4,
+            max_features=24,
+            max_batch=2,
+            p_max=4,
+            heads=3,
+            level_bits=4,
+            hinge=1,
+            diagonal=1,
         ),
         True,
     ),
@@ -57,6 +67,7 @@ class Sample:
 
     first: bool
     last: bool
+    active: bool
     deltas: tuple[int, int]
     words: list[tuple[int, Position]]
     gradients: list[list[int]]
@@ -98,7 +109,14 @@ def random_samples(run: PlaneRun, count: int, extreme: int = 0) -> list[Sample]:
             totals[head] = sample_gradient(run, parts, deltas) + (0 if first else totals[head])
             of_head = positions[head * words_of_head : (head + 1) * words_of_head]
             samples.append(
-                Sample(first, last, deltas, list(zip(words, of_head, strict=True)), totals[head].tolist())
+                Sample(
+                    first,
+                    last,
+                    random.random() < 0.5,
+                    deltas,
+                    list(zip(words, of_head, strict=True)),
+                    totals[head].tolist(),
+                )
             )
     return samples
 
@@ -113,7 +131,8 @@ class Bench:
         self.bench = StreamBench(dut)
         self.source = self.bench.source("sample", junk=True)
         self.ports = Ports(dut, *_OUTPUTS, "sample__valid", "sample__ready")
-        self.gradient = Ports(dut, *_GRADIENT, prefix="gradient__")
+        self.active = ("active",) if tells_active(self.build) else ()
+        self.gradient = Ports(dut, *_GRADIENT, *self.active, prefix="gradient__")
         self.pair = False
         self.forget()
 
@@ -126,7 +145,7 @@ class Bench:
         self.at_hand: Sample | None = None
         self.may_end = 0  # a chunk, from this cycle on
         self.may_end_first = 0  # a sample's first chunk
-        self.ends: deque[tuple[int, int, int]] = deque()
+        self.ends: deque[tuple[int, int, int, bool]] = deque()
         self.sums: deque[tuple[int, int]] = deque()
         self.written: dict[int, int] = {}  # when the memory is written, by chunk
         self.accumulators: int | None = None
@@ -137,7 +156,11 @@ class Bench:
         first, second = (delta & mask for delta in sample.deltas)
         self.offered.append(sample)
         self.source.queue.append(
-            first | second << bits | sample.first << (2 * bits) | sample.last << (2 * bits + 1)
+            first
+            | second << bits
+            | sample.first << (2 * bits)
+            | sample.last << (2 * bits + 1)
+            | tells_active(self.build) * sample.active << (2 * bits + 2)
         )
 
     def _packed(self, gradients: list[int]) -> int:
@@ -165,7 +188,8 @@ class Bench:
         ending = self.ends.popleft() if self.ends and self.ends[0][0] == now else None
         assert self.gradient.ends == (ending is not None), where
         if ending is not None:
-            assert (self.gradient.chunk, self.gradient.last_chunk) == ending[1:], where
+            assert (self.gradient.chunk, self.gradient.last_chunk) == ending[1:3], where
+            assert not self.active or self.gradient.active == ending[3], where
         if self.sums and self.sums[0][0] == now:
             self.accumulators = self.sums.popleft()[1]
         assert self.accumulators in (None, self.gradient.accumulators), where
@@ -189,7 +213,7 @@ class Bench:
             if position.first_chunk:
                 self.may_end_first = now + self.turn
             if sample.last:
-                self.ends.append((now + 2, position.chunk, position.last_chunk))
+                self.ends.append((now + 2, position.chunk, position.last_chunk, sample.active))
                 self.may_end = now + self.build.lanes // self.build.update_lanes
         if position.last_word:
             self.at_hand = None

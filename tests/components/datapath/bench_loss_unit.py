@@ -25,6 +25,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_FRAC, LABEL_ONE, LFSR_BITS, REACH_MAX, STEP_EXP_MAX
 from zipsgd.protocol.registers import LOSS_WORDS
 from zipsgd.protocol.run import Loss, Refetch
+from zipsgd_hw.datapath.bundles import tells_active
 from zipsgd_hw.datapath.loss_unit import LossUnit
 from zipsgd_sim.stream_bench import StreamBench
 
@@ -44,6 +45,7 @@ BENCH = ComponentBench(
             gradient_bits=12,
         ),
         build_case("hinge-heads", LossUnit, lanes=4, update_lanes=4, max_features=16, hinge=1, heads=4),
+        build_case("hinge-diagonal", LossUnit, lanes=4, update_lanes=4, max_features=16, hinge=1, diagonal=1),
         build_case(
             "refetch",
             LossUnit,
@@ -77,6 +79,7 @@ BENCH = ComponentBench(
             polynomial=3,
             hinge=1,
             refetch=32,
+            diagonal=1,
             heads=2,
         ),
     ),
@@ -233,6 +236,10 @@ class Samples:
                 self._raise(end + last_rounded - (count - 1 - i) + 1, flag)
             words = pack([pair[0], pair[-1]], self._build.delta_bits)
             self._timeline.due(end + last_rounded, deltas__valid=1, deltas__payload=words)
+            if tells_active(self._build) and not self._run.loss.polynomial:
+                # Of losses without a hinge, all samples are
+                active = not self._run.loss.hinge or bool(derivative[-1])
+                self._timeline.due(end + last_rounded, active=int(active))
 
     def _raise(self, cycle: int, flag: int) -> None:
         if flag:

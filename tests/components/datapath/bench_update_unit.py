@@ -1,21 +1,25 @@
 """cocotb: updates as near to each other as the gradient unit sends them, and the model's window, against the golden model."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cocotb
 import numpy as np
-from builds import build_case, case_build, pack, run_bits
+from builds import build_case, case_build, pack
 from component_bench import ComponentBench
 from timeline import Timeline
+from update_runs import Batch, OneDraw, UpdateRun, draw_gradient, draw_run
 
+from zipsgd.golden.diagonal import NO_GROWTH, Turns, grown
 from zipsgd.golden.lfsr import Lfsr
-from zipsgd.golden.prox import NO_PROX, Phases, Prox, apply_prox
+from zipsgd.golden.prox import NO_PROX, Phases, apply_prox
 from zipsgd.golden.update import update
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.numbers import LFSR_BITS, SHRINK_SHIFT_MAX
+from zipsgd.protocol.numbers import LFSR_BITS, SHRINK_SHIFT_MAX, VARIANCE_BITS
 from zipsgd.protocol.registers import WINDOW_OFFSET_BITS
 from zipsgd.protocol.run import Flag
+from zipsgd_hw.datapath.bundles import tells_active
+from zipsgd_hw.datapath.growth_step import GrowthStep
 from zipsgd_hw.datapath.model_norms import ModelNorms
 from zipsgd_hw.datapath.model_window import ModelWindow
 from zipsgd_hw.datapath.proximal_step import ProximalStep
@@ -24,7 +28,7 @@ from zipsgd_sim.stream_bench import StreamBench
 
 BENCH = ComponentBench(
     (UpdateUnit, ModelWindow),
-    "zipsgd.golden.update.update, with zipsgd.golden.prox",
+    "zipsgd.golden.update.update, with zipsgd.golden.prox and zipsgd.golden.diagonal",
     (
         # Rounding takes a mini-batch's largest sum beyond the accumulators' range
         build_case(
@@ -32,6 +36,7 @@ BENCH = ComponentBench(
         ),
         build_case("heads", UpdateUnit, lanes=4, update_lanes=4, max_features=20, max_batch=4, heads=3),
         build_case("ball", UpdateUnit, lanes=4, update_lanes=4, max_features=12, max_batch=4, prox=1, ball=1),
+        build_case("diagonal", UpdateUnit, lanes=4, update_lanes=2, max_features=12, max_batch=4, diagonal=1),
         # With eight heads, a mini-batch's first update comes right behind the last one of the mini-batch before
         build_case(
             "prox-heads",
@@ -46,6 +51,18 @@ BENCH = ComponentBench(
             model_bits=20,
             gradient_bits=16,
         ),
+        build_case(
+            "all-heads",
+            UpdateUnit,
+            lanes=4,
+            update_lanes=2,
+            max_features=64,
+            max_batch=4,
+            heads=8,
+            hinge=1,
+            prox=1,
+            diagonal=1,
+        ),
     ),
 )
 
@@ -54,74 +71,29 @@ _TURN = 15
 plane, the loss unit and the gradient unit."""
 
 
-class OneDraw(Lfsr):
-    """The draw of one row, as often as the golden model asks for it."""
-
-    def __init__(self, bits: np.ndarray) -> None:
-        self._bits = bits
-
-    def draw(self) -> np.ndarray:
-        return self._bits
-
-
-@dataclass(frozen=True)
-class Run:
-    features: int
-    heads: int
-    prox: Prox
-
-    def bits(self, build: Build) -> int:
-        chunks = build.chunks(self.features)
-        return run_bits(
-            build,
-            last_chunk=chunks - 1,
-            last_lane=(self.features - 1) % build.lanes,
-            final_chunk=self.heads * chunks - 1,
-            shrink_shift=self.prox.shrink_shift,
-            shrink_rate=self.prox.shrink_rate,
-            threshold=self.prox.threshold,
-            bound=self.prox.bound,
-            spare_last=int(self.prox.spare_last),
-        )
-
-
-def draw_run(build: Build, number: int) -> Run:
-    """The largest models among others. Each part of the proximal step is left out at times, and at its edge at others."""
-    heads = build.heads if number % 3 == 0 else random.randint(1, build.heads)
-    most = build.max_chunks // heads * build.lanes
-    features = most - random.choice([0, 1, 2]) if number % 3 == 0 else random.randint(1, most)
-    top = (1 << (build.model_bits - 1)) - 1
-    prox = NO_PROX
-    if build.prox:
-        prox = Prox(
-            shrink_shift=random.choice([0, 1, 2, SHRINK_SHIFT_MAX, random.randint(1, SHRINK_SHIFT_MAX)]),
-            shrink_rate=random.choice([0x8000, 0xFFFF, random.getrandbits(16)]),
-            threshold=random.choice([0, 0x8000, (1 << 32) - 1, random.getrandbits(random.randint(1, 32))]),
-            bound=random.choice([0, 1, top, random.randint(1, top)]),
-            spare_last=random.random() < 0.5,
-        )
-    return Run(features, heads, prox)
-
-
 class Model:
     """What the unit does, row by row, written down in a timeline."""
 
     def __init__(self, build: Build, bench: StreamBench, timeline: Timeline) -> None:
         self.build = build
         self.timeline = timeline
-        self.run = Run(1, 1, NO_PROX)
+        self.run = UpdateRun(1, 1, NO_PROX, NO_GROWTH)
         self._latency = UpdateUnit.latency(build)
         self._norms_latency = ModelNorms.latency(build)
         self._steps = build.lanes // build.update_lanes
-        self._stages = ProximalStep.latency if build.prox else 0
+        self._growth_stages = GrowthStep.latency if build.diagonal else 0
+        self._stages = self._growth_stages + (ProximalStep.latency if build.prox else 0)
+        self._words = np.zeros(build.max_features, dtype=np.int64)
         self._memory = np.zeros(build.max_features, dtype=np.int64)
         self._written: list[tuple[int, int, np.ndarray]] = []
         self._chain: list[int] = []
         self._lfsr = Lfsr([1])
         self._phases = Phases()
+        self._turns = Turns(NO_GROWTH)
         self._inward = 0
         self._requests = bench.source("model_window__read")
         self._answers = bench.sink("model_window__data")
+        self.grew = 0
 
     # The window
 
@@ -159,6 +131,17 @@ class Model:
         await timeline.run(at - random.choice([0, 1]))
         await self._read_word(rows[-1][0] + random.randrange(lanes))
 
+    async def write_variances(self) -> None:
+        timeline, top = self.timeline, (1 << VARIANCE_BITS) - 1
+        at = timeline.now
+        for place in random.sample(range(self.build.max_features), self.build.max_features):
+            word = self._words[place] = random.choice([0, top, random.randint(0, top)])
+            timeline.drive(
+                at, variance_window__valid=1, variance_window__payload=place | word << WINDOW_OFFSET_BITS
+            )
+            at += random.choice([1, 1, 2])
+        await timeline.run(at)
+
     async def read(self) -> None:
         """All words in any order, and as fast as they come where the reader is."""
         self._answers.stall = random.choice([0.0, 0.0, 0.5])
@@ -183,6 +166,7 @@ class Model:
         await self.timeline.run(self.timeline.now + random.randint(1, 6))
         self._requests.queue.clear()
         await self.reset()
+        self._answers.got.clear()  # a word may come in the very cycle of the reset
 
     # Updates
 
@@ -208,9 +192,10 @@ class Model:
         timeline.drive(at, load=1)
         timeline.change(at + 1, "loading", lambda _: 1)
         self._phases = Phases()
+        self._turns = Turns(self.run.growth)
         count = self.run.heads * self.build.chunks(self.run.features)
         ends = [at + 1 + place * self._steps for place in range(count)]
-        done = self._mini_batch(ends, None, 0, 0)
+        done = self._mini_batch(ends, None)
         timeline.change(done[-1] + 1, "loading", lambda _: 0)
         return done
 
@@ -220,20 +205,22 @@ class Model:
         chunks = build.chunks(run.features)
         shape = (run.heads, run.features)
         accumulated = np.array([draw_gradient(build) for _ in range(run.heads * run.features)]).reshape(shape)
+        # All samples are active for losses without a hinge
+        active = [not tells_active(build) or random.random() < 0.7 for _ in range(run.heads)]
         shift, threshold = self._phases.next(run.prox, self._inward)
         for place, cycle in enumerate(ends):
             head, chunk = divmod(place, chunks)
             timeline.drive(
                 cycle, gradient__ends=1, gradient__chunk=place, gradient__last_chunk=int(chunk == chunks - 1)
             )
+            if tells_active(build):
+                timeline.drive(cycle, gradient__active=int(active[head]))
             words = accumulated[head, chunk * build.lanes :][: build.lanes]
             for held in range(cycle + 1, cycle + 1 + self._steps):
                 timeline.drive(held, gradient__accumulators=pack(words, build.accumulator_bits))
-        return self._mini_batch(ends, accumulated, shift, threshold)
+        return self._mini_batch(ends, Batch(accumulated, shift, threshold, self._turns.next(), active))
 
-    def _mini_batch(
-        self, ends: list[int], accumulated: np.ndarray | None, shift: int, threshold: int
-    ) -> list[int]:
+    def _mini_batch(self, ends: list[int], batch: Batch | None) -> list[int]:
         chunks = self.build.chunks(self.run.features)
         start = self._lfsr.state
         done = []
@@ -241,9 +228,8 @@ class Model:
             head, chunk = divmod(place, chunks)
             if chunk == 0:
                 self._lfsr.state = start  # all heads draw the same
-            gradient = None if accumulated is None else accumulated[head]
             for step in range(self._steps):
-                self._row(cycle, place, chunk, step, gradient, shift, threshold)
+                self._row(cycle, place, head, chunk, step, batch)
             completed = cycle + self._latency
             self.timeline.due(completed, q3__done=1, q3__last=int(place == len(ends) - 1))
             if chunk == chunks - 1:
@@ -257,11 +243,10 @@ class Model:
         self,
         ends: int,
         place: int,
+        head: int,
         chunk: int,
         step: int,
-        gradient: np.ndarray | None,
-        shift: int,
-        threshold: int,
+        batch: Batch | None,
     ) -> None:
         build, timeline, features = self.build, self.timeline, self.run.features
         lanes = build.update_lanes
@@ -276,18 +261,26 @@ class Model:
             address = place * build.lanes + step * lanes
             row = slice(address, address + stop - begin)
             before = self._latest(row)
-            if gradient is None:
+            if batch is None:
                 master, q3, flags = update(before, np.zeros_like(before), OneDraw(bits), build)
             else:
+                shift = self.run.growth.shift
+                in_turn = (self._words[begin:stop] > batch.number) & batch.active[head] & (shift > 0)
+                self.grew += int(in_turn.sum())
                 master, q3, flags = update(
                     before,
-                    gradient[begin:stop],
+                    batch.gradients[head, begin:stop],
                     OneDraw(bits),
                     build,
-                    lambda x, draw: apply_prox(x, draw, shift, threshold, prox),
+                    lambda x, draw: apply_prox(x, draw, batch.shift, batch.threshold, prox),
+                    lambda x, draw: grown(x, draw, in_turn, shift),
                 )
             self._written.append((written, address, master))
-            shown = {Flag.GRADIENT: ends + step + 4, Flag.MODEL: ends + step + 5, Flag.Q3: written + 1}
+            shown = {
+                Flag.GRADIENT: ends + step + 4,
+                Flag.MODEL: ends + step + 5 + self._growth_stages,
+                Flag.Q3: written + 1,
+            }
             for flag, cycle in shown.items():
                 if flags & flag:
                     timeline.change(cycle, "flags", lambda word, flag=flag: word | flag)
@@ -319,30 +312,28 @@ class Model:
         self._chain = []
 
 
-def draw_gradient(build: Build) -> int:
-    """As large as it comes, at the end of what a step holds, or small."""
-    most = build.max_batch * 2 * ((1 << (build.delta_bits - 1)) - 1) << (build.p_max - 1)
-    end = random.choice([-1, 1]) << (build.gradient_bits - 1 + build.q4_drop)
-    near = end + random.choice(
-        [0, 1, -1, -random.getrandbits(build.q4_drop), random.getrandbits(build.q4_drop)]
-    )
-    edge = random.choice([most, -most, near, near, 0])
-    value = random.choice([edge, random.randint(-most, most), random.getrandbits(20) - (1 << 19)])
-    return max(-most, min(most, value))
-
-
 @cocotb.test()
 async def runs(dut):
     """Models written, trained and read; clears at times that know nothing of the work; some runs are broken off by a reset."""
     build = case_build()
     bench = StreamBench(dut)
+    variances = ("variance_window__valid", "variance_window__payload") if build.diagonal else ()
     timeline = Timeline(
         bench,
-        pulses=("gradient__ends", "load", "clear", "seed__valid", "model_window__write__valid"),
+        pulses=(
+            "gradient__ends",
+            "load",
+            "clear",
+            "seed__valid",
+            "model_window__write__valid",
+            *variances[:1],
+        ),
         noise=(
             *("gradient__chunk", "gradient__last_chunk", "gradient__accumulators"),
             *("seed__payload", "model_window__write__payload"),
             *(() if build.ball else ("inward",)),
+            *variances[1:],
+            *(("gradient__active",) if tells_active(build) else ()),
         ),
         strobes=("q3__write", "q3__done"),
         levels=("loading", "flags"),
@@ -353,6 +344,8 @@ async def runs(dut):
         run = model.run = draw_run(build, number)
         timeline.drive(timeline.now, run=run.bits(build))
         await model.write()
+        if build.diagonal:
+            await model.write_variances()
         if number % 4 == 1:
             await model.read()
             await model.break_off_reading()
@@ -384,3 +377,4 @@ async def runs(dut):
             await timeline.run(at)
             model.settle()
         await model.read()
+    assert not build.diagonal or model.grew > 100

@@ -13,7 +13,9 @@ from zipsgd_hw.top import Accelerator
 from zipsgd_sim.link_host import LinkHost, read_payload, words_payload
 from zipsgd_sim.stream_bench import StreamBench
 
-MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, DOUBT_WINDOW = (window.address for window in WINDOWS.values())
+MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW, DOUBT_WINDOW = (
+    window.address for window in WINDOWS.values()
+)
 
 
 def accelerator():
@@ -70,7 +72,6 @@ async def registers(dut):
         for stray in (
             REGISTERS["status"].address,
             len(REGISTERS),
-            63,
             64,
             64 + REGISTERS["batch"].address,
             0xFFFF,
@@ -100,7 +101,12 @@ async def window_and_samples(dut):
     assert await host.read(REGISTERS["plane_cycles_high"].address) == [
         0x1234_5678 ^ 0x1133_0000 ^ 1 ^ 2 ^ 0xF000
     ]
+    await host.write(VARIANCE_WINDOW + 5, [0xFFFF_0030])
+    assert await host.read(REGISTERS["plane_cycles_high"].address) == [
+        0x1234_5678 ^ 0x1133_0000 ^ 1 ^ 2 ^ 0xF000 ^ 0xFF00_3500
+    ]
     assert await host.read(LEVEL_WINDOW) == [0]
+    assert await host.read(VARIANCE_WINDOW) == [0]
     assert await host.read(COEFFICIENT_WINDOW) == [0]
     assert await host.read(DOUBT_WINDOW + 7, 2) == [0xFFF8, 0xFFF7]
     payload = random.randbytes(700)

@@ -26,6 +26,7 @@ BUILDS = {
         refetch=64,
         prox=1,
         ball=1,
+        diagonal=1,
         heads=3,
     ),
 }
@@ -42,7 +43,9 @@ BENCH = ComponentBench(
 )
 
 CYCLES = 4000
-MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, DOUBT_WINDOW = (window.address for window in WINDOWS.values())
+MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW, DOUBT_WINDOW = (
+    window.address for window in WINDOWS.values()
+)
 _OFFSETS = (1 << WINDOW_OFFSET_BITS) - 1
 
 
@@ -90,6 +93,7 @@ def random_address(registers):
             MODEL_WINDOW + random.randrange(64),
             LEVEL_WINDOW + random.choice([random.randrange(64), random.randrange(_OFFSETS)]),
             COEFFICIENT_WINDOW + random.choice([random.randrange(64), random.randrange(_OFFSETS)]),
+            VARIANCE_WINDOW + random.choice([random.randrange(64), random.randrange(_OFFSETS)]),
             DOUBT_WINDOW + random.choice([0, _OFFSETS, random.randrange(64), random.randrange(_OFFSETS)]),
         ]
     )
@@ -245,7 +249,7 @@ async def every_address(dut):
     for address in (
         *range(64),
         *(1 << bit for bit in range(6, WINDOW_OFFSET_BITS)),
-        *(LEVEL_WINDOW, COEFFICIENT_WINDOW),
+        *(LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW),
     ):
         words.got.clear()
         requests.queue.append(address)

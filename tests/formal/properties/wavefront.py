@@ -5,7 +5,7 @@ from typing import Any
 from amaranth.hdl import Mux, Signal, Value
 from checker import Method, Mutation, Property
 from harness import Harness, inside
-from small import free_epochs, one_run, small_build
+from small import free_epochs, near_rows, one_run, small_build
 
 from zipsgd.protocol.numbers import PHASE_BITS
 from zipsgd_hw.datapath.core import TrainingCore
@@ -56,10 +56,7 @@ def _hazard(
 
 
 def _constants(*, update_lanes: int, chunks: int) -> Harness:
-    """Rows arrive in the order of the gradient unit, as close together as it can send them, and regardless of credits.
-
-    Every second mini-batch shrinks the model and has the larger threshold, so that consecutive mini-batches differ in both.
-    """
+    """Every second mini-batch shrinks the model and has the larger threshold: each differs from the next one in both."""
     build = small_build(update_lanes=update_lanes, heads=2, prox=1)
     dut: Any = UpdateUnit(build)
     parts = inside(dut)
@@ -70,25 +67,10 @@ def _constants(*, update_lanes: int, chunks: int) -> Harness:
     one_run(harness, build, dut.run, chunks=chunks, bits=1, ups=1, heads=2)
     half = 1 << (PHASE_BITS - 1)
     m.d.comb += [dut.run.shrink_shift.eq(6), dut.run.shrink_rate.eq(half), dut.run.threshold.eq(7 * half)]
-    run, address, at = dut.run, parts.address, parts.at
-    steps = build.lanes // update_lanes
-    following, since_end = Signal.like(dut.gradient.chunk), Signal(range(steps + 1), init=steps)
-    with m.If(dut.gradient.ends):
-        m.d.sync += [following.eq(Mux(following == run.final_chunk, 0, following + 1)), since_end.eq(1)]
-    with m.Elif(since_end != steps):
-        m.d.sync += since_end.eq(since_end + 1)
-    under_way = address.valid
-    for row in at:
-        under_way |= row.valid
-    harness.assume("chunks in order", ~dut.gradient.ends | (dut.gradient.chunk == following))
-    harness.assume("no faster than they are updated", ~dut.gradient.ends | (since_end == steps))
-    harness.assume(
-        "a load by itself", ~dut.load | ~(under_way | dut.loading | dut.gradient.ends | (following != 0))
-    )
-    harness.assume("and nothing meanwhile", ~(dut.loading & dut.gradient.ends))
+    run, at = dut.run, parts.at
+    ends = near_rows(harness, build, dut, parts)
 
     # Shift and threshold of the mini-batch that the current row belongs to
-    ends = address.valid & ~address.zero & address.step.all() & (address.chunk == run.final_chunk)
     totals = []
     for rate in (run.shrink_rate, run.threshold):
         phase = Signal(PHASE_BITS)
