@@ -150,12 +150,12 @@ def test_cycles(more: int, met: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_unbiased(monkeypatch: pytest.MonkeyPatch) -> None:
     means = {"within 4": True}
-    for name in ("samples", "gradients", "model_roundings"):
+    for name in ("samples", "gradients", "model_roundings", "corrected_steps"):
         monkeypatch.setattr(unbiased, name, lambda draws: [means])
     trained = [{"near its own": True}]
     monkeypatch.setattr(unbiased, "solutions", lambda epochs: trained)
     result = unbiased.run()
-    assert (result["met"], len(result["rows"]), result["solutions"]) == (True, 3, trained)
+    assert (result["met"], len(result["rows"]), result["solutions"]) == (True, 4, trained)
     trained[0]["near its own"] = False
     assert not unbiased.run()["met"]
     trained[0]["near its own"], means["within 4"] = True, False
