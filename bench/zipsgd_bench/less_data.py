@@ -177,7 +177,9 @@ def by_level_bits(trials: Trials) -> list[_Row]:
     rows = []
     for m, p in NARROW:
         ratios = {
-            f"v={v}": trials.losses(base_bits=p, estimator=ESTIMATORS[m], levels="optimal", level_bits=v)["ratio"]
+            f"v={v}": trials.losses(base_bits=p, estimator=ESTIMATORS[m], levels="optimal", level_bits=v)[
+                "ratio"
+            ]
             for v in LEVEL_BITS
         }
         rows.append({"m": m, "p": p, **ratios})

@@ -47,7 +47,8 @@ class Options:
         with few, and takes one more whenever the loss no longer falls. None: 4, or 2 more than a polynomial loss has
         quantisations, or as ``base_bits`` says.
     base_bits : int or None
-        Base planes p of a value, in place of ``bits``: 1 to 8; with optimal levels 0 to 4 (0: two levels).
+        Base planes p of a value, in place of ``bits``: 1 to 8; with optimal levels 0 to 4 (0: two levels). With bits="auto",
+        those of the first epoch.
     estimator : str
         How the gradient is estimated from quantised values. "double": by two independent quantisations of a value, without bias
         (ZipML); a loss whose derivative is a polynomial of degree d takes d + 1. "one-draw": by one, whose known bias the
@@ -218,7 +219,7 @@ class Options:
     def _check_bits(self) -> None:
         numbers = self.bits if isinstance(self.bits, tuple) else (self.bits,)
         if self.bits not in (None, "auto"):
-            if not numbers:
+            if not self.bits:
                 raise ValueError("bits must be a number, or one for each epoch, not an empty list")
             if not all(isinstance(number, int) for number in numbers):
                 raise ValueError(
@@ -266,28 +267,33 @@ class Options:
             levels=self.levels,
         )
 
-    def resolved(self, *, diagonal: bool) -> "Options":
+    def resolved(self, *, diagonal: bool, level_planes: int = 8) -> "Options":
         """The same options, with an estimator and base planes that are not left open.
 
         Parameters
         ----------
         diagonal : bool
             Whether the device can correct the bias of one draw.
+        level_planes : int
+            Most base planes of optimal levels on the device. Where one draw would need more, double sampling is chosen.
 
         Returns
         -------
         Options
             The options. ``base_bits`` is that of the first epoch.
         """
-        if diagonal not in self._resolved:
+        key = diagonal, level_planes
+        if key not in self._resolved:
             found = self.precision(diagonal=diagonal)
+            if self.levels == "optimal" and self.estimator == "auto" and found.planes[0] > level_planes >= 0:
+                found = self.precision(diagonal=False)
             same = (self.estimator, self.base_bits) == (found.estimator, found.planes[0])
             changed = replace(self, estimator=found.estimator, base_bits=found.planes[0])
-            self._resolved[diagonal] = self if same else changed
-        return self._resolved[diagonal]
+            self._resolved[key] = self if same else changed
+        return self._resolved[key]
 
     @cached_property
-    def _resolved(self) -> dict[bool, "Options"]:
+    def _resolved(self) -> dict[tuple[bool, int], "Options"]:
         """What :meth:`resolved` has found, so that streams get the same object for each part."""
         return {}
 
@@ -331,6 +337,11 @@ class Options:
     def calibrates(self) -> bool:
         """bool: Whether models of several classes are calibrated."""
         return not (self.l1 or self.bound or self.radius) if self.calibrate is None else self.calibrate
+
+    @property
+    def scheduled(self) -> bool:
+        """bool: Whether the precision changes from epoch to epoch."""
+        return not isinstance(self.bits, int | None)
 
     @property
     def quantisations(self) -> int:
