@@ -1,9 +1,10 @@
 """Find how many bits per value training needs to come close to float64 SGD, with evenly spaced and with optimal levels.
 
-As in ZipML, the same estimator is compared on both kinds of levels. A run with p base planes and m up planes transfers p + m
-bits per value. Evenly spaced levels need at least p = 1. Optimal levels are also possible with p = 0, which are two levels. So
-if double sampling comes close with p = 1 on evenly spaced levels, optimal levels can save at most one of three bits. Truncation
-(m = 0) is measured only on evenly spaced levels, because optimal levels are placed for stochastic rounding.
+As in ZipML, the same estimator is compared on both kinds of levels. A run with p base planes transfers p + 2 bits per value
+with double sampling, p + 1 with one draw and with naive quantisation, and p with truncation. Evenly spaced levels need at least
+p = 1. Optimal levels are also possible with p = 0, which are two levels. So if double sampling comes close with p = 1 on evenly
+spaced levels, optimal levels can save at most one of three bits. Truncation is measured only on evenly spaced levels, because
+optimal levels are placed for stochastic rounding.
 """
 
 import statistics
@@ -25,7 +26,7 @@ from zipsgd.training.options import Options
 from zipsgd.training.preparation import prepare
 from zipsgd.training.task import Task
 
-from .convergence import ESTIMATORS, METHODS
+from .convergence import DRAWS, METHODS
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -41,15 +42,22 @@ KINDS: dict[str, dict[str, Any]] = {
     "optimal": {"levels": "optimal"},
     "shared": {"levels": "optimal", "shared_levels": True},
 }
-PLANES = {2: tuple(KINDS), 1: tuple(KINDS), 0: ("uniform",)}
-"""Kinds of levels that are measured for each m."""
+PLANES = {
+    "double": tuple(KINDS),
+    "one-draw": ("uniform", "optimal"),
+    "naive": tuple(KINDS),
+    "truncated": ("uniform",),
+}
+"""Kinds of levels that are measured for each estimator."""
+COMPARED = ("double", "one-draw", "naive")
+"""Estimators whose bits are compared between kinds of levels."""
 NEAR = 1.02
 """Largest ratio of losses that counts as close."""
 DONE = 1.005
 """Ratio of losses at which no more base planes are tried."""
 LEVEL_BITS = (2, 3, 4, 5, 6, 8)
-NARROW = ((2, 0), (2, 1), (1, 2))
-"""m and p for which levels of fewer bits are tried, on the real sets."""
+NARROW = (("double", 0), ("double", 1), ("one-draw", 0), ("one-draw", 1), ("naive", 2))
+"""Estimators and base planes p for which levels of fewer bits are tried, on the real sets."""
 GOAL = 1.7
 GOAL_SETS = 2
 
@@ -135,27 +143,28 @@ class Trials:
 
 
 def measure(trials: Trials, begin: Callable[[str], None] = lambda what: None) -> list[_Row]:
-    """Measure all m, kinds of levels and p, up to the p for which the ratio is at most :data:`DONE`.
+    """Measure all estimators, kinds of levels and p, up to the p for which the ratio is at most :data:`DONE`.
 
     Parameters
     ----------
     trials : Trials
         Training runs on one set.
     begin : Callable[[str], None]
-        Called before each m.
+        Called before each estimator.
 
     Returns
     -------
     list[dict[str, Any]]
-        A row for each m, kind of levels and p.
+        A row for each estimator, kind of levels and p.
     """
     rows: list[_Row] = []
-    for m, kinds in PLANES.items():
-        begin(METHODS[m])
+    for estimator, kinds in PLANES.items():
+        begin(METHODS[estimator])
         for kind in kinds:
             for p in _base_planes(kind):
-                found = trials.losses(base_bits=p, estimator=ESTIMATORS[m], **KINDS[kind])
-                rows.append({"m": m, "levels": kind, "p": p, "bits a value": p + m, **found})
+                found = trials.losses(base_bits=p, estimator=estimator, **KINDS[kind])
+                bits = p + DRAWS[estimator]
+                rows.append({"estimator": estimator, "levels": kind, "p": p, "bits a value": bits, **found})
                 if found["ratio"] <= DONE:
                     break
     return rows
@@ -172,17 +181,15 @@ def by_level_bits(trials: Trials) -> list[_Row]:
     Returns
     -------
     list[dict[str, Any]]
-        A row for each m and p, with the ratio for each width of a level.
+        A row for each estimator and p, with the ratio for each width of a level.
     """
     rows = []
-    for m, p in NARROW:
+    for estimator, p in NARROW:
         ratios = {
-            f"v={v}": trials.losses(base_bits=p, estimator=ESTIMATORS[m], levels="optimal", level_bits=v)[
-                "ratio"
-            ]
+            f"v={v}": trials.losses(base_bits=p, estimator=estimator, levels="optimal", level_bits=v)["ratio"]
             for v in LEVEL_BITS
         }
-        rows.append({"m": m, "p": p, **ratios})
+        rows.append({"estimator": estimator, "p": p, **ratios})
     return rows
 
 
@@ -232,8 +239,9 @@ def run() -> Result:
             steps.next(f"{name}: float64 SGD")
             trials = Trials(table)
             rows = measure(trials, _begins(steps, name))
-            for m in (2, 1):
-                by_estimator.append({"set": name, "m": m, **needed([row for row in rows if row["m"] == m])})
+            for estimator in COMPARED:
+                part = [row for row in rows if row["estimator"] == estimator]
+                by_estimator.append({"set": name, "estimator": estimator, **needed(part)})
             by_set.append({"set": name, **needed(rows)})
             spread += [{"set": name, **row} for row in variances(table)]
             if name in REAL:
@@ -245,13 +253,13 @@ def run() -> Result:
     return {
         "goal": f"to reach {NEAR} times float64 SGD's final full-precision training loss ({OPTIONS.epochs} epochs, median of "
         f"{len(SEEDS)} seeds), training needs {GOAL} times fewer bits per value with optimal levels for each column than with "
-        f"evenly spaced levels and the same estimator (m = 2 or m = 1), on at least {GOAL_SETS} of the {len(REAL)} real sets; "
-        f"reached on: {', '.join(name for name in REAL if name in reached) or 'none'}",
+        f"evenly spaced levels and the same estimator ({', '.join(COMPARED)}), on at least {GOAL_SETS} of the "
+        f"{len(REAL)} real sets; reached on: {', '.join(name for name in REAL if name in reached) or 'none'}",
         "met": len(reached) >= GOAL_SETS,
         "seeds": list(SEEDS),
         "options": {key: value for key, value in asdict(OPTIONS).items() if key not in varied},
         "rows": by_estimator,
-        "any m": by_set,
+        "any estimator": by_set,
         "variances": spread,
         "level bits": narrow,
         "sweep": sweep,
@@ -259,7 +267,7 @@ def run() -> Result:
 
 
 def plot(result: Result, path: Path) -> None:
-    """Plot the loss relative to float64 SGD against bits per value. Colours are kinds of levels, dashed lines are m = 1.
+    """Plot the loss relative to float64 SGD against bits per value. Colours are kinds of levels, line styles are estimators.
 
     Parameters
     ----------
@@ -276,26 +284,28 @@ def plot(result: Result, path: Path) -> None:
     figure = Figure(figsize=(12, 3.4 * lines), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
     for axis, (name, rows) in zip(axes, sweep.items()):
-        for m, style in ((2, "o-"), (1, "s--")):
+        for estimator, style in zip(COMPARED, ("o-", "^-.", "s--"), strict=True):
             for kind, colour, size in (("uniform", "C0", 9), ("shared", "C2", 6), ("optimal", "C1", 3)):
-                points = [row for row in rows if row["m"] == m and row["levels"] == kind]
+                if kind not in PLANES[estimator]:
+                    continue
+                points = [row for row in rows if (row["estimator"], row["levels"]) == (estimator, kind)]
                 axis.plot(
                     [row["bits a value"] for row in points],
                     [100 * max(row["ratio"] - 1, 1e-4) for row in points],
                     style,
                     color=colour,
                     markersize=size,
-                    label=f"{kind}, {METHODS[m]}",
+                    label=f"{kind}, {METHODS[estimator]}",
                 )
         axis.axhline(100 * (NEAR - 1), color="k", linestyle=":", label=f"within {NEAR}")
         axis.set(title=name, yscale="log", xticks=range(1, 11))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.grid(alpha=0.3)
     for axis in axes[-columns:]:
-        axis.set_xlabel("bits a value, p + m")
+        axis.set_xlabel("bits a value")
     for axis in axes[::columns]:
         axis.set_ylabel("loss above float64 SGD, %")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     save_figure(figure, path)
 
 

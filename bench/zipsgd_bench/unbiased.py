@@ -1,16 +1,18 @@
-"""Compare the means of all roundings with exact values, and find the solutions of naive SGD and of double sampling.
+"""Compare the means of all roundings with exact values, and find the solutions that the estimators converge to.
 
 ZipML (section 2.1): the naive gradient Q(a)(Q(a)^T x - b) has the mean (a a^T + D) x - a b, where D is the diagonal matrix of
-the variances (a - l)(u - a). So naive SGD converges to (A^T A + sum D) x = A^T b, and double sampling to the least squares
-solution.
+the variances (a - l)(u - a). So naive SGD converges to (A^T A + sum D) x = A^T b. Double sampling converges to the least
+squares solution, and so does one draw, where the device takes sum D x away.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.emulator import Emulator
+from zipsgd.golden.diagonal import Diagonal, Growth
 from zipsgd.golden.dot import dot
 from zipsgd.golden.gradient import gradient
 from zipsgd.golden.lfsr import Lfsr, seed_words
@@ -21,6 +23,8 @@ from zipsgd.golden.update import update
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_FRAC
 
+from .convergence import DRAWS, METHODS
+from .corrected_step import block_means, cases
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -51,7 +55,7 @@ def _row(
         "what": what,
         "against": against,
         "values": means.shape[1],
-        "draws of each": draws,
+        "draws": draws,
         "worst deviation (standard errors)": float(deviation.max()),
         "within 4": bool(deviation.max() <= LIMIT),
     }
@@ -185,6 +189,28 @@ def model_roundings(draws: int) -> list[dict[str, object]]:
     return [_row("Q3", "x", done, q3_blocks, exact3), _row("Q4", "G", done, q4_blocks, exact4)]
 
 
+def corrected_steps(draws: int) -> list[dict[str, object]]:
+    """Check the mean of the whole step with one draw: minus the gradient of the unquantised rows.
+
+    Parameters
+    ----------
+    draws : int
+        Number of quantised samples.
+
+    Returns
+    -------
+    list[dict[str, object]]
+        A row for each case, also with the deviation from the mean that the step would have without the diagonal.
+    """
+    table = []
+    for case in cases():
+        blocks = block_means(case, draws, BLOCKS)
+        biased = _row("", "", draws, blocks, -case.gradient - case.bias)["worst deviation (standard errors)"]
+        row = _row(f"step of one draw, {case.what}", "- A^T (A x - b) / rows", draws, blocks, -case.gradient)
+        table.append({**row, "deviation from the biased mean": biased})
+    return table
+
+
 def solutions(epochs: int) -> list[dict[str, object]]:
     """Train with p = 1 and a constant step until convergence, and compare the mean of the late models with both solutions.
 
@@ -206,36 +232,40 @@ def solutions(epochs: int) -> list[dict[str, object]]:
     labels = np.clip(np.round(target * 2**LABEL_FRAC), -(1 << 15), (1 << 15) - 1).astype(np.int16)
     b = labels * 2.0**-LABEL_FRAC
     low = np.floor(values)
-    variance = np.diag(((values - low) * (low + 1 - values)).sum(axis=0))
+    variances = ((values - low) * (low + 1 - values)).mean(axis=0)
     normal = values.T @ values
     exact = {
         "least squares": np.linalg.solve(normal, values.T @ b),
-        "naive": np.linalg.solve(normal + variance, values.T @ b),
+        "naive": np.linalg.solve(normal + rows * np.diag(variances), values.T @ b),
     }
     gap = float(np.linalg.norm(exact["naive"] - exact["least squares"]))
-    build = Build()
+    build = Build(diagonal=1)
+    diagonal = Diagonal.nearest(variances)
     step = Step.nearest(0.02 / batch)
     inputs = values.astype(np.float32)
     table = []
-    for what, m, one_sided, own in (
-        ("double sampling, symmetric", 2, False, "least squares"),
-        ("double sampling, one-sided", 2, True, "least squares"),
-        ("naive", 1, False, "naive"),
+    for estimator, one_sided, own in (
+        ("double", False, "least squares"),
+        ("double", True, "least squares"),
+        ("one-draw", False, "least squares"),
+        ("naive", False, "naive"),
     ):
-        config = RunConfig(features, 1, m, batch, one_sided)
+        corrected = diagonal if estimator == "one-draw" else None
+        config = RunConfig(features, 1, DRAWS[estimator], batch, one_sided, diagonal=corrected)
         emulator = Emulator(build, np.zeros(features), config, seed=SEED)
         late = np.zeros(features)
         for epoch in range(epochs):
             order = np.random.default_rng((SEED, epoch)).permutation(rows)
-            emulator.epoch_rows(inputs, labels, order, seed=SEED, epoch=epoch, step=step)
+            growth = Growth.nearest(step.value * batch * diagonal.unit, epoch * rows // batch)
+            own_step = step if corrected is None else replace(step, growth=growth)
+            emulator.epoch_rows(inputs, labels, order, seed=SEED, epoch=epoch, step=own_step)
             if epoch >= epochs // 5:
                 late += emulator.master * 2.0**-build.model_frac
         late /= epochs - epochs // 5
         distance = {name: float(np.linalg.norm(late - solution)) / gap for name, solution in exact.items()}
         table.append(
             {
-                "what": what,
-                "m": m,
+                "what": METHODS[estimator] + ", one-sided" * one_sided,
                 "converges to": own,
                 "distance to least squares / gap": distance["least squares"],
                 "distance to (A^T A + sum D) x = A^T b / gap": distance["naive"],
@@ -246,8 +276,8 @@ def solutions(epochs: int) -> list[dict[str, object]]:
     return table
 
 
-def run(draws: int = 1 << 20, epochs: int = 4000) -> Result:
-    """Check all means, and train three times.
+def run(draws: int = 1 << 20, epochs: int = 4000, samples_of_steps: int = 10_000_000) -> Result:
+    """Check all means, and train with each estimator.
 
     Parameters
     ----------
@@ -255,25 +285,29 @@ def run(draws: int = 1 << 20, epochs: int = 4000) -> Result:
         Number of draws of each value.
     epochs : int
         Epochs of each training.
+    samples_of_steps : int
+        Quantised samples of each check of whole steps.
 
     Returns
     -------
     Result
         The result of the bench.
     """
-    with Steps(4) as steps:
+    with Steps(5) as steps:
         steps.next("means of quantised samples")
         means = samples(draws)
         steps.next("means of gradients")
         means += gradients(draws)
         steps.next("means of Q3 and Q4")
         means += model_roundings(draws)
+        steps.next("means of steps with one draw")
+        means += corrected_steps(samples_of_steps)
         steps.next("solutions that SGD converges to")
         trained = solutions(epochs)
     return {
-        "goal": f"with at least 10^6 draws, every mean is within {LIMIT:g} standard errors of the exact value; naive SGD "
-        f"converges to (A^T A + sum D) x = A^T b and double sampling to least squares, both within {NEAR:.0%} of the distance "
-        f"between the two solutions",
+        "goal": f"with at least 10^6 draws (10^7 for steps with one draw), every mean is within {LIMIT:g} standard errors of "
+        f"the exact value; naive SGD converges to (A^T A + sum D) x = A^T b, and double sampling and one draw to least "
+        f"squares, all within {NEAR:.0%} of the distance between the two solutions",
         "met": all(row["within 4"] for row in means) and all(row["near its own"] for row in trained),
         "seeds": [SEED],
         "rows": means,

@@ -6,6 +6,7 @@ import pytest
 
 from zipsgd.data import Table
 from zipsgd_bench import less_data
+from zipsgd_bench.convergence import DRAWS
 
 
 def test_small_run(small_table: Table, tmp_path: Path) -> None:
@@ -13,12 +14,12 @@ def test_small_run(small_table: Table, tmp_path: Path) -> None:
     trials = less_data.Trials(small_table, seeds=(1,), epochs=3)
     rows = less_data.measure(trials, begun.append)
     assert len(begun) == len(less_data.PLANES)
-    for m, kinds in less_data.PLANES.items():
+    for estimator, kinds in less_data.PLANES.items():
         for kind in kinds:
-            part = [row for row in rows if (row["m"], row["levels"]) == (m, kind)]
+            part = [row for row in rows if (row["estimator"], row["levels"]) == (estimator, kind)]
             first = 1 if kind == "uniform" else 0
             assert [row["p"] for row in part] == list(range(first, first + len(part)))
-            assert all(row["bits a value"] == row["p"] + m for row in part)
+            assert all(row["bits a value"] == row["p"] + DRAWS[estimator] for row in part)
             assert all(row["ratio"] > less_data.DONE for row in part[:-1])
     less_data.plot({"sweep": {"small": rows, "again": rows}}, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 1000
@@ -35,7 +36,7 @@ def test_trials_have_the_same_steps(small_table: Table) -> None:
 
 def test_levels_of_fewer_bits(small_table: Table) -> None:
     rows = less_data.by_level_bits(less_data.Trials(small_table, seeds=(1,), epochs=2))
-    assert [(row["m"], row["p"]) for row in rows] == list(less_data.NARROW)
+    assert [(row["estimator"], row["p"]) for row in rows] == list(less_data.NARROW)
     assert all(row[f"v={v}"] > 0 for row in rows for v in less_data.LEVEL_BITS)
 
 

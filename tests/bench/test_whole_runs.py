@@ -38,10 +38,14 @@ def test_convergence(small_table: Table, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(convergence, "load_set", lambda name: small_table)
     monkeypatch.setattr(convergence, "compare", partial(convergence.compare, options=short, seeds=(1, 2)))
     result = convergence.run()
-    assert len(result["rows"]) == 2 * len(convergence.PLANES) * len(convergence.GOALS)
+    assert len(result["rows"]) == 2 * len(convergence.DRAWS) * len(convergence.PLANES)
     for row in result["rows"]:
         assert row["lowest"] <= row["ratio"] <= row["highest"]
-        assert row["met"] == (None if row["m"] != 2 else row["ratio"] <= convergence.GOALS[row["p"]])
+        assert row["bits a value"] == row["p"] + convergence.DRAWS[row["estimator"]]
+        goal = (
+            convergence.GOALS.get(row["bits a value"]) if row["estimator"] in convergence.UNBIASED else None
+        )
+        assert row["met"] == (None if goal is None else row["ratio"] <= goal)
     assert {len(curve) for curves in result["curves"].values() for curve in curves.values()} == {3}
     convergence.plot(result, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 1000
@@ -53,8 +57,8 @@ def test_less_data(small_table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     def measure(trials: object, begin: Callable[[str], None]) -> list[Row]:
         begin("all")
         return [
-            {"m": m, "levels": kind, "bits a value": bits, "ratio": 1.0}
-            for m in (2, 1)
+            {"estimator": estimator, "levels": kind, "bits a value": bits, "ratio": 1.0}
+            for estimator in less_data.COMPARED
             for kind, bits in (("uniform", 6), ("optimal", 3), ("shared", 4))
         ]
 
@@ -64,7 +68,7 @@ def test_less_data(small_table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     result = less_data.run()
     assert result["met"]
     assert {row["set"] for row in result["rows"]} == set(less_data.SETS)
-    assert {row["times less"] for row in result["any m"]} == {2}
+    assert {row["times less"] for row in result["any estimator"]} == {2}
     assert {row["set"] for row in result["level bits"]} == set(less_data.REAL)
     monkeypatch.setattr(less_data, "GOAL", 2.5)
     assert not less_data.run()["met"]
@@ -148,12 +152,12 @@ def test_cycles(more: int, met: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_unbiased(monkeypatch: pytest.MonkeyPatch) -> None:
     means = {"within 4": True}
-    for name in ("samples", "gradients", "model_roundings"):
+    for name in ("samples", "gradients", "model_roundings", "corrected_steps"):
         monkeypatch.setattr(unbiased, name, lambda draws: [means])
     trained = [{"near its own": True}]
     monkeypatch.setattr(unbiased, "solutions", lambda epochs: trained)
     result = unbiased.run()
-    assert (result["met"], len(result["rows"]), result["solutions"]) == (True, 3, trained)
+    assert (result["met"], len(result["rows"]), result["solutions"]) == (True, 4, trained)
     trained[0]["near its own"] = False
     assert not unbiased.run()["met"]
     trained[0]["near its own"], means["within 4"] = True, False

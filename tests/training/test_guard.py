@@ -248,7 +248,7 @@ def test_widths_that_are_too_narrow_are_noticed(narrow):
     build = replace(build_for(5, lanes=4, diagonal=True), **narrow)
     result = trained(X, Y, backend=BackendOptions("emulator", build))
     reference = trained(X, Y)
-    assert kinds(result) or result.final_loss < 2 * reference.final_loss
+    assert kinds(result) or result.train_score > reference.train_score - 0.01
 
 
 # Which model is kept

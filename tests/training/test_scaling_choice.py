@@ -133,7 +133,7 @@ def test_the_choice_does_not_depend_on_units(factor: float, offset: float, glitc
 def test_classes_and_several_outputs(glitch: Table) -> None:
     sides = (glitch.labels > 0).astype(float)
     with pytest.warns(ConvergenceWarning, match="end of the range"):
-        classifier = train(glitch.features, sides, classify=True)
+        classifier = train(glitch.features, sides, classify=True, base_bits=2)
     assert classifier.at_end == ["column 1"]
     assert classifier.scaling != "range"
     assert classifier.clipped_labels == [0]
