@@ -46,6 +46,17 @@ class Precision:
     climbs: bool = False
 
 
+def _check_bits(bits: Bits) -> None:
+    """Raise ValueError unless the bits are whole numbers, or "auto", or left open."""
+    if bits is None or bits == "auto":
+        return
+    if not isinstance(bits, int | str) and not bits:
+        raise ValueError("bits must be a number, or one for each epoch, not an empty list")
+    numbers = (bits,) if isinstance(bits, int | str) or not isinstance(bits, Sequence) else bits
+    if not all(isinstance(number, int) for number in numbers):
+        raise ValueError(f"bits must be a whole number, one for each epoch, or 'auto', not {bits!r}")
+
+
 def find_precision(
     estimator: str,
     bits: Bits,
@@ -85,6 +96,9 @@ def find_precision(
     ValueError
         There are too few or too many bits, or the two numbers contradict each other.
     """
+    if estimator not in ESTIMATORS:
+        raise ValueError(f"estimator must be one of {', '.join(ESTIMATORS)}, not {estimator!r}")
+    _check_bits(bits)
     if estimator == "auto":
         one = diagonal and (base_bits is None or bits is not None) and objective.polynomial is None
         estimator = "one-draw" if one else "double"
