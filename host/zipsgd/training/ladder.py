@@ -14,8 +14,8 @@ from .task import Task
 __all__ = ["Ladder", "rung_of"]
 
 _FALLS = 0.02
-"""Share by which the loss must fall below the least one so far, or training takes one bit more; and by which that bit must
-lower it, or no more bits are taken."""
+"""Share by which the loss must fall below the least one at the same precision, or training takes one bit more; and by which
+that bit must lower it, or no more bits are taken."""
 _EPOCHS = 2
 """Epochs at a precision before it is left."""
 
@@ -36,16 +36,17 @@ def rung_of(reports: Sequence[EpochReport]) -> int:
     int
         The rung of the next epoch, from 0.
     """
-    rung, epochs, entry, least = 0, 0, float("inf"), float("inf")
+    rung, entry = 0, float("inf")  # the loss with which this rung was entered
+    losses: list[float] = []  # on this rung
     for report in reports:
         assert report.merit_loss is not None
-        falls = report.merit_loss <= (1 - _FALLS) * least
-        least, epochs = min(least, report.merit_loss), epochs + 1
-        if falls or epochs < _EPOCHS:
+        falls = not losses or report.merit_loss <= (1 - _FALLS) * min(losses)
+        losses.append(report.merit_loss)
+        if falls or len(losses) < _EPOCHS:
             continue
-        if least > (1 - _FALLS) * entry:
+        if min(losses) > (1 - _FALLS) * entry:
             break
-        rung, epochs, entry = rung + 1, 0, least
+        rung, entry, losses = rung + 1, report.merit_loss, []
     return rung
 
 
