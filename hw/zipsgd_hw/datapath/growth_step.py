@@ -16,7 +16,8 @@ class GrowthStep(wiring.Component):
     """Adds 2^-k of a value to it, stochastically rounded, where it is the value's turn (golden model:
     :func:`zipsgd.golden.diagonal.grown`).
 
-    Stages: add random bits to those that the shift drops; shift; add.
+    Stages: shift by fours; by ones; add. The bits that the shift drops are added to as many random bits. Only their carry
+    counts, and it enters the adder of the last stage.
 
     Latency: :attr:`latency` cycles from ``stepped`` to ``y``. Throughput: a value a cycle.
 
@@ -71,14 +72,20 @@ class GrowthStep(wiring.Component):
         m = Module()
         shift = self.run.growth_shift
         noise = Signal(SHRINK_SHIFT_MAX, reset_less=True)
-        noisy = Signal(signed(max(self._build.model_bits, SHRINK_SHIFT_MAX + 1) + 1), reset_less=True)
-        share = Signal(signed(self._build.model_bits), reset_less=True)  # the shift is at least 1
+        dropped = Signal(SHRINK_SHIFT_MAX)
+        carries, carry = Signal(reset_less=True), Signal(reset_less=True)
+        coarse = Signal(self.x.shape(), reset_less=True)
+        share = Signal(signed(self._build.model_bits - 1), reset_less=True)  # the shift is at least 1
         stepped = Signal(self.stepped.shape(), reset_less=True)
+        m.d.comb += dropped.eq(self.x | ~self.mask)  # ones above them take their carry to the top
         m.d.sync += [
             noise.eq(self.bits & self.mask),
-            noisy.eq(self.x + noise),
-            share.eq(Mux(self.in_turn, noisy >> shift, 0)),
+            carries.eq((dropped + noise)[-1]),
+            coarse.eq(self.x >> Cat(C(0, 2), shift[2:])),
+            share.eq(Mux(self.in_turn, coarse >> shift[:2], 0)),
+            carry.eq(self.in_turn & carries),
             stepped.eq(self.stepped),
-            self.y.eq(stepped + share),
+            # The carry stands below both, so that one adder takes it in
+            self.y.eq((Cat(carry, stepped).as_signed() + Cat(carry, share).as_signed()) >> 1),
         ]
         return m

@@ -181,18 +181,20 @@ PROPERTIES = [
         "model of 12 bits, any shift, any draw",
         _growth,
         (
-            Mutation(GrowthStep, "a one too much", "self.x + noise", "self.x + noise + 1"),
             Mutation(
-                GrowthStep,
-                "a value with its random bits is too narrow",
-                "SHRINK_SHIFT_MAX + 1) + 1)",
-                "SHRINK_SHIFT_MAX))",
+                GrowthStep, "a one too much", "carry.eq(self.in_turn & carries)", "carry.eq(self.in_turn)"
             ),
             Mutation(
                 GrowthStep,
-                "random bits above those that are dropped",
-                "self.bits & self.mask",
-                "self.bits",
+                "a share is too narrow",
+                "signed(self._build.model_bits - 1)",
+                "signed(self._build.model_bits - 2)",
+            ),
+            Mutation(
+                GrowthStep,
+                "ones above the dropped bits are missing",
+                "dropped.eq(self.x | ~self.mask)",
+                "dropped.eq(self.x & self.mask)",
             ),
         ),
         method=Method.BMC,
