@@ -2,21 +2,22 @@
 
 import logging
 import statistics
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from zipsgd.data import Table, load_set
-from zipsgd.training.api import train
+from zipsgd.training.api import train_task
 from zipsgd.training.full_precision import float_sgd
 from zipsgd.training.options import Options
 from zipsgd.training.preparation import prepare
+from zipsgd.training.result import Result
+from zipsgd.training.task import Task
 
 from .hard_sets import departures
 
-__all__ = ["Trials", "load", "quiet"]
+__all__ = ["Trials", "load", "quiet", "seeded"]
 
 _Row = dict[str, Any]
 
@@ -44,15 +45,31 @@ def load(name: str) -> Table:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the warnings of runs on too few bits, which are what is measured."""
+    """Without the warnings before runs on too few bits, which are what is measured."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
         logging.disable(before)
+
+
+def seeded(task: Task, seeds: Sequence[int]) -> list[Task]:
+    """A task for each seed, with the same scaling, levels and steps, which do not depend on it.
+
+    Parameters
+    ----------
+    task : Task
+        The task of any seed.
+    seeds : Sequence[int]
+        The seeds.
+
+    Returns
+    -------
+    list of Task
+        The tasks.
+    """
+    return [replace(task, options=replace(task.options, seed=seed)) for seed in seeds]
 
 
 class Trials:
@@ -81,14 +98,10 @@ class Trials:
         self._options = options
         self._found: dict[tuple[float, Options], _Row] = {}
         self.epochs = options.epochs
-        exact = self._with_step(replace(options, bits=_FLOAT_BITS, estimator="double"))
-        runs = [float_sgd(prepare(table, options=replace(exact, seed=seed))) for seed in seeds]
+        exact = prepare(table, options=replace(options, bits=_FLOAT_BITS, estimator="double"))
+        runs = [float_sgd(task) for task in seeded(exact, seeds)]
         self._exact = [run.losses[-1] for run in runs]
         self.exact_score = statistics.median(run.scores[-1] or 0.0 for run in runs)
-
-    def _with_step(self, options: Options, size: float = 1.0) -> Options:
-        """The options with ``size`` times their automatic step, which is the same for all seeds."""
-        return replace(options, step_size=size * prepare(self._table, options=options).step_sizes[0])
 
     def measure(self, size: float = 1.0, **changes: Any) -> _Row:
         """Train with changed options, unless that has been done before.
@@ -108,19 +121,21 @@ class Trials:
         """
         options = replace(self._options, **changes)
         if (size, options) not in self._found:
-            self._found[size, options] = self._trained(self._with_step(options, size))
+            task = prepare(self._table, options=options)
+            steps = [size * step for step in task.step_sizes]
+            self._found[size, options] = self._trained(replace(task, step_sizes=steps))
         return self._found[size, options]
 
-    def _trained(self, options: Options) -> _Row:
-        runs = [train(self._table, options=replace(options, seed=seed)) for seed in self._seeds]
+    def _trained(self, task: Task) -> _Row:
+        runs: list[Result] = [train_task(each) for each in seeded(task, self._seeds)]
         ratios = [run.final_loss / exact for run, exact in zip(runs, self._exact, strict=True)]
-        moved = runs[0].sample_bytes / (runs[0].rows * options.epochs)
+        moved = runs[0].sample_bytes / (runs[0].rows * self.epochs)
         return {
             "ratio": statistics.median(ratios),
             "lowest": min(ratios),
             "highest": max(ratios),
             "score": statistics.median(run.train_score or 0.0 for run in runs),
-            "step": options.step_size,
+            "step": task.step_sizes[0],
             "bytes a row": moved,
             "less than float32": 4 * (self._table.features.shape[1] + 1) / moved,
         }

@@ -20,13 +20,14 @@ from zipsgd.data import Scaling, Table, load_set
 from zipsgd.levels import variance
 from zipsgd.output import save_figure
 from zipsgd.rows import in_memory
-from zipsgd.training.api import train
+from zipsgd.training.api import train_task
 from zipsgd.training.full_precision import float_sgd
 from zipsgd.training.options import Options
 from zipsgd.training.preparation import prepare
 from zipsgd.training.task import Task
 
 from .convergence import DRAWS, METHODS
+from .few_bits import seeded
 from .progress import Steps
 from .registry import Bench, Result
 
@@ -125,14 +126,18 @@ class Trials:
 
     def __init__(self, table: Table, seeds: Sequence[int] = SEEDS, epochs: int = OPTIONS.epochs) -> None:
         step = _cautious_step(Scaling.fit(table).features(table.features))
-        options = replace(OPTIONS, step_size=step, epochs=epochs)
         self._table = table
-        self._options = [replace(options, seed=seed) for seed in seeds]
-        self._exact = [float_sgd(prepare(table, options=each)).losses[-1] for each in self._options]
+        self._seeds = seeds
+        self._options = replace(OPTIONS, step_size=step, epochs=epochs)
+        self._exact = [float_sgd(task).losses[-1] for task in self._tasks()]
+
+    def _tasks(self, **changes: Any) -> list[Task]:
+        """A task for each seed, with these options changed."""
+        return seeded(prepare(self._table, options=replace(self._options, **changes)), self._seeds)
 
     def losses(self, **changes: Any) -> _Row:
         """Median of the final loss of runs with these options; median, least and greatest of its ratio to float64 SGD's."""
-        losses = [train(self._table, options=replace(each, **changes)).final_loss for each in self._options]
+        losses = [train_task(task).final_loss for task in self._tasks(**changes)]
         ratios = [loss / exact for loss, exact in zip(losses, self._exact, strict=True)]
         return {
             "loss": statistics.median(losses),

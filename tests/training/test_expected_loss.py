@@ -11,7 +11,7 @@ from zipsgd.golden.quantise import quantise
 from zipsgd.training import automatic_step
 from zipsgd.training.expected_loss import NoisyLeastSquares
 from zipsgd.training.rounding_noise import rounding_variance
-from zipsgd.training.steps import largest_step, step_sizes
+from zipsgd.training.steps import largest_step, spread_of, step_sizes
 from zipsgd_bench.hard_sets import departures
 
 ROWS, COLUMNS = 4000, 6
@@ -46,6 +46,34 @@ def test_it_is_the_mean_of_many_runs(collinear, bits, one_sided):
     (expected,) = noisy.unexplained(np.array([task.step_sizes]), ROWS / 16, 16)
     runs = [train(X, y, options=options, seed=seed) for seed in range(12)]
     assert np.mean([unexplained(run, X, y) for run in runs]) == pytest.approx(expected, rel=0.08)
+
+
+@pytest.mark.parametrize("collinear", [False, True])
+@pytest.mark.parametrize(("bits", "levels", "least"), [(2, "uniform", 0.9), (1, "optimal", 0.7)])
+def test_it_is_the_mean_of_many_runs_of_one_draw(collinear, bits, levels, least):
+    """On two levels it is too high: there the square of the error of a draw varies little, and so adds less noise."""
+    X, y = data(collinear)
+    options = Options(bits=bits, estimator="one-draw", levels=levels, epochs=4, step_size=0.1)
+    task = prepare(X, y, options)
+    values, found = measured(task)
+    noisy = NoisyLeastSquares.fit(values, task.labels / 2.0**15, found, both_orders=False)
+    (expected,) = noisy.unexplained(np.array([task.step_sizes]), ROWS / 16, 16)
+    runs = [train(X, y, options=options, seed=seed) for seed in range(6)]
+    assert least < np.mean([unexplained(run, X, y) for run in runs]) / expected < 1.1
+
+
+def test_one_draw_on_optimal_levels_takes_the_step_that_their_variance_allows(monkeypatch):
+    """With a long tail, two even levels would have much more."""
+    monkeypatch.setattr(automatic_step, "_NEAR_SHARE", 1e9)  # whatever noise costs
+    rng = np.random.default_rng(4)
+    X = rng.exponential(size=(2000, 40))
+    y = X @ rng.normal(size=40) + rng.normal(size=2000)
+    task = prepare(X, y, Options(bits=1, estimator="one-draw", levels="optimal", scaling="range"))
+    values, found = measured(task)
+    slope = spread_of(values, 1, 1).largest + 2 * (np.square(values).sum(axis=1).mean() + found.sum()) / 16
+    assert task.step_sizes[0] == pytest.approx(0.5 / slope, rel=0.05)
+    double = prepare(X, y, Options(bits=2, estimator="double", levels="optimal", scaling="range"))
+    assert task.step_sizes[0] > 2 * double.step_sizes[0]
 
 
 def test_some_directions_stand_for_all(monkeypatch):

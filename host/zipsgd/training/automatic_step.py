@@ -12,7 +12,7 @@ from zipsgd.rows import evenly_spaced
 
 from .expected_loss import NoisyLeastSquares
 from .rounding_noise import rounding_variance
-from .steps import largest_step, step_sizes
+from .steps import safe_step, spread_of, step_sizes
 from .task import Task
 from .two_values import two_valued
 
@@ -70,9 +70,12 @@ def automatic_steps(task: Task) -> list[float]:
     values = task.values if task.scale == 1 else task.scalings[0].rows(task.table.features)
     # Rounding adds no noise where all values are levels
     samples = 0 if config.levels is not None and two_valued(values) else config.m
-    largest = largest_step(
-        values, config.batch, config.p, samples, objective.curvature, penalty.l2, penalty.l1
-    )
+    spread = spread_of(values, config.p, samples)
+    if config.diagonal is not None and config.levels is not None:
+        # Less than that of even levels, which is assumed otherwise
+        variance = float(config.diagonal.words.sum()) * config.diagonal.unit / task.scale**2
+        spread = spread._replace(variance=variance / 4.0 ** (1 - config.p))
+    largest = safe_step(spread, config.batch, config.p, objective.curvature, penalty.l2, penalty.l1)
     rows, features = values.shape
     chosen = evenly_spaced(rows, 1 + _SAMPLED_VALUES // features)
     sample = values[chosen].astype(np.float64)
