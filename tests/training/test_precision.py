@@ -53,7 +53,7 @@ def test_bits_are_split(
     ("given", "says"),
     [
         ({"bits": 1}, r"bits must be in 2..9 with estimator='one-draw' and uniform levels, not 1"),
-        ({"bits": 2, "estimator": "double"}, r"bits must be in 3..10 .*: 2 of them are quantisations, and 1..8 base bits"),
+        ({"bits": 2, "estimator": "double"}, r"bits must be in 3..10 .*: 2 of them are for draws, .*; with optimal"),
         ({"bits": 4, "base_bits": 4, "estimator": "double"}, "contradict each other"),
         ({"bits": "auto", "base_bits": 9}, r"base_bits must be in 1\.\.8, not 9"),
         ({"bits": 6, "loss": "huber"}, r"bits must be in 7..14"),

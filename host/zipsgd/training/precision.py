@@ -127,7 +127,9 @@ def find_precision(
                 kinds = f"{levels} levels" if levels != "auto" else "these levels"
                 raise ValueError(
                     f"bits must be in {least + draws}..{most + draws} with estimator={estimator!r} and {kinds}, not {total}: "
-                    f"{draws} of them are quantisations, and {least}..{most} base bits"
+                    f"{draws} of them are for draws, and {least}..{most} are base bits"
+                    + "; with optimal levels there may be 0 of these"
+                    * (levels == "uniform" and plane == 0)
                 )
         if base_bits is not None and base_bits != planes[0]:
             raise ValueError(
