@@ -106,7 +106,6 @@ def goals(equal: Iterable[_Row], few: Iterable[_Row]) -> list[_Row]:
     key = f"bits within {NEAR[1]}"
     for most, sets in FEW.items():
         near = sum(row["set"] in REAL and (row[key] or most + 1) <= most for row in ones)
-        counts.append(
-            (f"real sets within {NEAR[1]} of float64 SGD with one draw on {most} bits or fewer", near, sets)
-        )
+        allowed = f"{most} bits or fewer" if most > 1 else "1 bit"
+        counts.append((f"real sets within {NEAR[1]} of float64 SGD with one draw on {allowed}", near, sets))
     return [{"goal": what, "is": is_, "at least": least, "met": is_ >= least} for what, is_, least in counts]
