@@ -9,6 +9,7 @@ from zipsgd import Options, train
 from zipsgd.backends import BackendOptions
 from zipsgd.golden.run import LimitError
 from zipsgd.protocol.formats import Build
+from zipsgd.training.preparation import prepare
 
 RNG = np.random.default_rng(2)
 X = RNG.uniform(-1, 1, (120, 4))
@@ -109,3 +110,19 @@ def test_one_draw_has_no_bias_where_naive_quantisation_has() -> None:
     least = np.linalg.lstsq(np.column_stack([values, np.ones(4000)]), labels, rcond=None)[0][:6]
     assert np.abs(naive.coef - least).max() > 0.2
     assert np.abs(one.coef - least).max() < 0.05
+
+
+def test_the_diagonal_counts_rows_by_their_weights() -> None:
+    weights = RNG.uniform(0.2, 3.0, 120)
+    task = prepare(X, Y, Options(bits=3, scaling="range"), weights=weights)
+    assert task.config.diagonal is not None
+    assert task.shares is not None
+    values = np.asarray(task.values, dtype=np.float64)
+    distance = (values + 1) * 2 % 1  # to the level below, in steps of 1/2
+    variances = task.shares @ (distance * (1 - distance) / 4) / task.shares.sum()
+    found = task.config.diagonal.words * task.config.diagonal.unit
+    np.testing.assert_allclose(found, variances, atol=1e-5)
+    one, other = (
+        train(X, Y, bits=3, epochs=3, weights=weights, backend=name) for name in ("golden", "emulator")
+    )
+    assert one.model_words == other.model_words
