@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-SMALL = Build(lanes=4, update_lanes=4, max_features=32, max_batch=32, clock_hz=24_000_000)
+SMALL = Build(lanes=4, update_lanes=4, max_features=32, max_batch=32, diagonal=1, clock_hz=24_000_000)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,7 +64,7 @@ def board() -> Iterator[VirtualBoard]:
 @pytest.fixture(scope="session")
 def level_board() -> Iterator[VirtualBoard]:
     """A virtual board with a transcoder, as ``zipsgd sim --lanes 4 --max-features 32 --level-planes 2`` starts one."""
-    with VirtualBoard(build_for(1, lanes=4, max_features=32, level_planes=2)) as served:
+    with VirtualBoard(build_for(1, lanes=4, max_features=32, level_planes=2, diagonal=True)) as served:
         yield served
 
 

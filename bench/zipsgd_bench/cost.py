@@ -25,6 +25,7 @@ PARTS: dict[str, dict[str, int]] = {
     "polynomial of degree 7": {"polynomial": 7},
     "proximal step": {"prox": 1},
     "proximal step with a ball": {"prox": 1, "ball": 1},
+    "diagonal": {"diagonal": 1},
     "16 heads": {"heads": 16},
     "transcoder for levels": {"level_bits": 8, "level_p_max": 2},
 }

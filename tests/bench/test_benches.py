@@ -181,13 +181,14 @@ def test_identity_sees_a_difference(small_build: Build) -> None:
     assert {difference["differs"] for difference in differences} == {"other"}
 
 
-def test_the_bubble_is_the_sum_of_its_stages() -> None:
-    build = Build(lanes=4, update_lanes=4, max_features=64)
+@pytest.mark.parametrize("diagonal", [0, 1])
+def test_the_bubble_is_the_sum_of_its_stages(diagonal: int) -> None:
+    build = Build(lanes=4, update_lanes=4, max_features=64, diagonal=diagonal)
     rows = cycles.sweep(build, (3, 41), ((1, 2), (3, 1), (4, 0)), (1, 5))
     assert len(rows) == 12
     for row in rows:
         if row["batch"] == 1 or row["n"] == 41:
-            assert row["lost"] == sum(cycles.stages(build.lanes, row["p"], row["m"]).values()), row
+            assert row["lost"] == sum(cycles.stages(build.lanes, row["p"], row["m"], diagonal).values()), row
             assert row["lost"] <= cycles.BUBBLE + row["p"] + row["m"]
 
 

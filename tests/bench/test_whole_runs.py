@@ -133,7 +133,9 @@ def test_cycles(more: int, met: bool, monkeypatch: pytest.MonkeyPatch) -> None:
             for p, m in planes:
                 for batch in batches:
                     limit = build.chunks(n) * (p + m) * batch
-                    lost = sum(cycles.stages(build.lanes, p, m).values()) + (more if n > 1000 else 0)
+                    lost = sum(cycles.stages(build.lanes, p, m, build.diagonal).values()) + (
+                        more if n > 1000 else 0
+                    )
                     shape = {"n": n, "p": p, "m": m, "batch": batch, "planes": limit}
                     rows.append({**shape, "cycles": limit + lost, "lost": lost, "ratio": 1 + lost / limit})
         return rows
@@ -141,7 +143,7 @@ def test_cycles(more: int, met: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cycles, "sweep", sweep)
     result = cycles.run()
     assert result["met"] is met
-    assert len(result["rows"]) == len(cycles.LANES) * len(cycles.PLANES)
+    assert len(result["rows"]) == len(cycles.LANES) * len((*cycles.PLANES, *cycles.ONE_DRAW))
     assert {row["same for all n"] for row in result["rows"]} == {met}
     assert {row["bubble"] - row["sum of stages"] for row in result["rows"]} == {more}
     assert len(result["narrow"]) == 3 * len(cycles.NARROW)

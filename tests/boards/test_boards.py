@@ -52,8 +52,8 @@ _PLAIN_SHAPES = [Shape(200, 2, 2, 16, 3), Shape(100, 1, 1, 8, 3), Shape(256, 8, 
 PREDICTED = {
     "plain": (Build(lanes=8, update_lanes=8, max_features=256), False, _PLAIN_SHAPES),
     "slow update": (Build(lanes=8, update_lanes=2, max_features=256), False, _PLAIN_SHAPES),
-    "fast memory, proximal step, short samples, full replay buffer": (
-        Build(lanes=16, update_lanes=4, max_features=128, replay_words=32, prox=1),
+    "fast memory, proximal step, diagonal, short samples, full replay buffer": (
+        Build(lanes=16, update_lanes=4, max_features=128, replay_words=32, prox=1, diagonal=1),
         True,
         [Shape(100, 2, 2, 6, 3), Shape(16, 1, 1, 16, 3), Shape(16, 1, 0, 16, 3), Shape(128, 2, 2, 4, 3)],
     ),

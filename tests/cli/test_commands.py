@@ -258,7 +258,7 @@ def test_verify_tells_a_difference(run, csv, monkeypatch):
     status, text, _ = run("verify", csv, "--label", "price", "--epochs", 1)
     assert status == 1
     assert text.splitlines() == [
-        "emulator against golden: 0 of 1 losses, 1 of 7 model words differ",
+        "emulator against golden: 1 of 1 losses, 1 of 7 model words differ",
         "NOT identical",
     ]
 

@@ -43,6 +43,7 @@ _REASONS: list[tuple[str, int | frozenset[int], str]] = [
     (r"dut\.core\.update(\.phases|\.prox\d+)?\.constants__thresholds", 34, _SIGN),
     (r"dut\.core\.update(\.phases|\.prox\d+)?\.constants__bounds", 23, _SIGN),
     (r".*\.coefficient_window__payload", 5, _WINDOW),
+    (r".*\.variance_window__payload", 9, _WINDOW),
     (r"dut(\.core(\.doubts)?)?\.doubt_window__offset", 1, _SHORT),
     (r"dut\.core\.doubts\.(place|read__addr)", 1, _SHORT),
     (r"dut\.core\.doubts\.gathered", 31, "the last bit of a word, with which it is written"),

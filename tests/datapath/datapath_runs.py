@@ -50,16 +50,31 @@ class Corner:
 
 
 CORNERS = {
-    # A mini-batch of one sample is updated while the last head of the one before still is, each with its own proximal step:
-    # heads, chunks and planes together are more than the cycles that an update takes.
+    # A mini-batch of one sample is updated while the last head of the one before still is, each with its own proximal step and
+    # its own turns: heads, chunks and planes together are more than the cycles that an update takes.
     "updates follow each other": Corner(
-        Build(lanes=4, update_lanes=4, max_features=80, max_batch=8, heads=10, prox=1),
+        Build(lanes=4, update_lanes=4, max_features=80, max_batch=8, heads=10, hinge=1, prox=1, diagonal=1),
         tuple(
             {
                 **{"batch": batch, "last batch": last, "heads used": "all", "chunks": "2", "ups": "2"},
                 **{"prox": "all", "labels": labels},
             }
             for batch, last in (("1", "full"), ("2", "one"), ("most", "one"))
+            for labels in ("classes", "plain")
+        )
+        + tuple(
+            {
+                **{
+                    "batch": "1",
+                    "last batch": "full",
+                    "heads used": "all",
+                    "chunks": "2",
+                    "ups": "1",
+                    "p": "most",
+                },
+                **{"growth": "grow", "loss": loss, "labels": labels},
+            }
+            for loss in ("squared", "squared_hinge")
             for labels in ("classes", "plain")
         ),
     ),

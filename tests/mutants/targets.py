@@ -79,7 +79,9 @@ def _above() -> list[Target]:
     made = []
     for file, component, build, runs in _ABOVE:
         parameters = {"build": format_build(build), "seed": build.lanes + build.update_lanes, "runs": runs}
-        options = "".join(f" {name}" for name in ("hinge", "heads", "prox", "ball") if build.has(name))
+        options = "".join(
+            f" {name}" for name in ("hinge", "heads", "prox", "ball", "diagonal") if build.has(name)
+        )
         case = Case(f"L{build.lanes}-U{build.update_lanes}{options}", partial(component, build), parameters)
         name = f"{file.removeprefix('bench_').removesuffix('.py')} {case.name}"
         made.append(Target(name, search_path.ROOT / "tests" / "datapath" / file, case, frozenset()))

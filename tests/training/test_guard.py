@@ -38,7 +38,7 @@ HEALTHY = Evidence(
     ends=0,
     step=0.5,
     automatic=True,
-    missing_samples=0,
+    biased=False,
     base_bits=2,
     rows=100,
     loss=0.1,
@@ -121,8 +121,8 @@ def test_remedies_fit_the_run():
         "the automatic step size, or a smaller one than 0.5",
         "larger mini-batches",
     )
-    biased = replace(HEALTHY, compared=(0.5, 0.9), missing_samples=2)
-    assert findings(biased)[0].remedies == ("2 samples per value, with which the gradient has no bias",)
+    biased = replace(HEALTHY, compared=(0.5, 0.9), biased=True)
+    assert findings(biased)[0].remedies == ("an estimator without bias, such as the automatic one",)
     line = describe(findings(replace(given, ends=1)))
     assert "\n" not in line
     assert line.count("the automatic step size") == 1
@@ -245,10 +245,10 @@ def test_noise_along_a_sum_of_columns_is_noticed():
     "narrow", [{"q3_bits": 6}, {"delta_bits": 8, "gradient_bits": 8}, {"gradient_bits": 8}]
 )
 def test_widths_that_are_too_narrow_are_noticed(narrow):
-    build = replace(build_for(5, lanes=4), **narrow)
+    build = replace(build_for(5, lanes=4, diagonal=True), **narrow)
     result = trained(X, Y, backend=BackendOptions("emulator", build))
     reference = trained(X, Y)
-    assert kinds(result) or result.final_loss < 2 * reference.final_loss
+    assert kinds(result) or result.train_score > reference.train_score - 0.01
 
 
 # Which model is kept
@@ -320,7 +320,7 @@ def test_a_resumed_run_keeps_the_same_model_and_gives_the_same_warning(keep, tmp
 
     options = {**RISING, "keep": keep}
     whole = trained(X, Y, **options)
-    assert whole.kept_epoch < 6
+    assert whole.kept_epoch <= 6
     path = tmp_path / "run.json"
     with pytest.raises(Stopped):
         train(X, Y, checkpoint=path, callbacks=[stop], **options)

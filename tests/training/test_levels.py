@@ -148,7 +148,8 @@ def test_golden_emulator_and_virtual_board_give_the_same_bits(options, level_boa
     emulator = train(small_table, options=options, backend=BackendOptions(build=level_board.build))
     device = train(small_table, options=options, backend=level_board.url)
     assert bits(golden) == bits(emulator) == bits(device)
-    p, m = options.base_bits, options.quantisations
+    settled = options.resolved(diagonal=True, level_planes=2)
+    p, m = settled.planes, settled.quantisations
     assert golden.bits_per_value == device.bits_per_value == p + m
     assert device.sample_bytes == 3 * 210 * (2 + -(-2 * (p + m) * 4 // 8))  # 7 features on 4 lanes
     assert device.plane_cycles == 3 * 210 * 2 * options.level_bits * max(1, m)

@@ -9,6 +9,7 @@ from zipsgd import Options, train
 from zipsgd.backends import BackendOptions
 from zipsgd.golden.run import LimitError
 from zipsgd.protocol.formats import Build
+from zipsgd.training.preparation import prepare
 
 RNG = np.random.default_rng(2)
 X = RNG.uniform(-1, 1, (120, 4))
@@ -28,6 +29,8 @@ Y = X @ [1.0, -2.0, 0.5, 0.1] + 0.1 * RNG.normal(size=120)
         ({"bits": 3, "estimator": "truncated"}, True, "truncated", 0, (3,)),
         ({"bits": 1, "levels": "optimal"}, True, "one-draw", 1, (0,)),
         ({"bits": (2, 3, 5)}, True, "one-draw", 1, (1, 2, 4)),
+        ({"bits": "auto"}, True, "one-draw", 1, (1, 2, 3, 4, 5, 6, 7, 8)),
+        ({"bits": "auto", "base_bits": 3, "levels": "optimal"}, False, "double", 2, (3, 4)),
         ({"loss": "huber"}, True, "double", 6, (2,)),
         ({"loss": "huber", "bits": 9}, True, "double", 6, (3,)),
         ({"classify": True}, True, "one-draw", 1, (3,)),
@@ -51,9 +54,9 @@ def test_bits_are_split(
     ("given", "says"),
     [
         ({"bits": 1}, r"bits must be in 2..9 with estimator='one-draw' and uniform levels, not 1"),
-        ({"bits": 2, "estimator": "double"}, r"bits must be in 3..10 .*: 2 of them are quantisations, and 1..8 base bits"),
+        ({"bits": 2, "estimator": "double"}, r"bits must be in 3..10 .*: 2 of them are for draws, .*; with optimal"),
         ({"bits": 4, "base_bits": 4, "estimator": "double"}, "contradict each other"),
-        ({"bits": "auto", "base_bits": 2}, "leave out base_bits"),
+        ({"bits": "auto", "base_bits": 9}, r"base_bits must be in 1\.\.8, not 9"),
         ({"bits": 6, "loss": "huber"}, r"bits must be in 7..14"),
         ({"estimator": "one-draw", "loss": "huber"}, "does not work with the loss 'huber', only with squared losses"),
         ({"estimator": "one-draw", "one_sided": True}, "does not work with one_sided"),
@@ -107,3 +110,19 @@ def test_one_draw_has_no_bias_where_naive_quantisation_has() -> None:
     least = np.linalg.lstsq(np.column_stack([values, np.ones(4000)]), labels, rcond=None)[0][:6]
     assert np.abs(naive.coef - least).max() > 0.2
     assert np.abs(one.coef - least).max() < 0.05
+
+
+def test_the_diagonal_counts_rows_by_their_weights() -> None:
+    weights = RNG.uniform(0.2, 3.0, 120)
+    task = prepare(X, Y, Options(bits=3, scaling="range"), weights=weights)
+    assert task.config.diagonal is not None
+    assert task.shares is not None
+    values = np.asarray(task.values, dtype=np.float64)
+    distance = (values + 1) * 2 % 1  # to the level below, in steps of 1/2
+    variances = task.shares @ (distance * (1 - distance) / 4) / task.shares.sum()
+    found = task.config.diagonal.words * task.config.diagonal.unit
+    np.testing.assert_allclose(found, variances, atol=1e-5)
+    one, other = (
+        train(X, Y, bits=3, epochs=3, weights=weights, backend=name) for name in ("golden", "emulator")
+    )
+    assert one.model_words == other.model_words

@@ -17,10 +17,11 @@ from zipsgd.training.api import _at_end
 from zipsgd.training.comparison import summary
 from zipsgd.training.forecast import descend
 from zipsgd.training.guard import ConvergenceWarning
-from zipsgd.training.opening import has_levels
+from zipsgd.training.parts import Parts, connected, parts_of
 from zipsgd.training.preparation import prepare
 from zipsgd_bench.hard_sets import departures, far_row
 from zipsgd_bench.scaling import Trial
+from zipsgd_sim.board import VirtualBoard
 
 ROWS = 4000
 
@@ -132,7 +133,7 @@ def test_the_choice_does_not_depend_on_units(factor: float, offset: float, glitc
 def test_classes_and_several_outputs(glitch: Table) -> None:
     sides = (glitch.labels > 0).astype(float)
     with pytest.warns(ConvergenceWarning, match="end of the range"):
-        classifier = train(glitch.features, sides, classify=True)
+        classifier = train(glitch.features, sides, classify=True, base_bits=2)
     assert classifier.at_end == ["column 1"]
     assert classifier.scaling != "range"
     assert classifier.clipped_labels == [0]
@@ -270,18 +271,26 @@ def test_levels_of_a_build_without_them_are_even(tail: Table, caplog: pytest.Log
 
 
 @pytest.mark.parametrize(
-    ("backend", "base_bits", "there"),
+    ("backend", "parts"),
     [
-        ("emulator", 2, True),
-        (BackendOptions("sim", {"lanes": 16}), 2, True),
-        ("/dev/ttyUSB7", 2, False),
-        (BackendOptions("emulator", Build()), 2, False),
-        (BackendOptions("/dev/ttyUSB7", build_for(9, level_planes=2)), 2, True),
-        (BackendOptions("emulator", build_for(9, level_planes=2)), 3, False),
+        ("emulator", Parts(8, True)),
+        (BackendOptions("sim", {"lanes": 16}), Parts(8, True)),
+        (BackendOptions("sim", {"diagonal": False}), Parts(8, False)),
+        (BackendOptions("emulator", Build()), Parts(-1, False)),
+        (BackendOptions("/dev/ttyUSB7", build_for(9, level_planes=2)), Parts(2, False)),
+        (BackendOptions("emulator", build_for(9, level_planes=0, diagonal=True)), Parts(0, True)),
     ],
 )
-def test_which_backends_have_levels(backend: str | BackendOptions, base_bits: int, there: bool) -> None:
-    assert has_levels(backend, base_bits) == there
+def test_which_parts_a_backend_has(backend: str | BackendOptions, parts: Parts) -> None:
+    assert parts_of(backend) == parts
+
+
+def test_a_board_tells_its_parts(board: VirtualBoard, level_board: VirtualBoard) -> None:
+    for each, parts in ((board, Parts(-1, True)), (level_board, Parts(2, True))):
+        with connected(each.url) as found:
+            assert parts_of(found) == parts
+    with connected("emulator") as found:
+        assert found == "emulator"
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ def test_golden_emulator_and_virtual_board_give_the_same_bits(options, small_bui
     assert bits(golden) == bits(emulator) == bits(device)
     assert (golden.backend, emulator.backend, device.backend) == ("golden", "emulator", board.url)
     assert golden.cycles is emulator.cycles is golden.link_bytes is None
-    planes = 2 * (options.base_bits + options.quantisations)  # 7 features on 4 lanes
+    settled = options.resolved(diagonal=True)
+    planes = 2 * (settled.planes + settled.quantisations)  # 7 features on 4 lanes
     assert device.plane_cycles == 3 * 210 * planes
     assert device.plane_cycles + device.starved_cycles <= device.cycles
     assert device.sample_bytes == 3 * 210 * (2 + -(-planes * 4 // 8))

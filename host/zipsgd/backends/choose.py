@@ -91,12 +91,12 @@ class BackendOptions:
                 f"baud {baud}: the backend {name} has {'no link' if baud > 0 else 'no such rate'}"
             )
 
-    def with_build(self, build: Build | None) -> "BackendOptions":
+    def with_build(self, build: Build | Mapping[str, Any] | None) -> "BackendOptions":
         """The same options with another build.
 
         Parameters
         ----------
-        build : Build or None
+        build : Build, mapping or None
             The build.
 
         Returns

@@ -19,6 +19,7 @@ _DESCRIBED = {
     "refetching": "--refetching",
     "prox": "--prox",
     "ball": "--ball",
+    "diagonal": "--diagonal",
 }
 """Arguments that describe a build."""
 
@@ -80,6 +81,12 @@ def add_build(command: argparse.ArgumentParser) -> None:
         help="include the limit on the length of the model, --radius (default: if the training needs it)",
     )
     group.add_argument(
+        "--diagonal",
+        action=argparse.BooleanOptionalAction,
+        help="include the correction of one draw's bias, which --estimator one-draw needs (default: if the training needs it; "
+        "for 'zipsgd sim' yes)",
+    )
+    group.add_argument(
         "--build",
         type=Path,
         metavar="FILE",
@@ -122,7 +129,9 @@ def _described(arguments: argparse.Namespace) -> dict[str, Any]:
     """The parameters of the build that were given, as arguments of :func:`zipsgd.backends.build_for`."""
     said = {name: getattr(arguments, name) for name in _DESCRIBED}
     said["refetch"] = said.pop("refetching")
-    return {name: value for name, value in said.items() if value is not None and value is not False}
+    diagonal = said.pop("diagonal")
+    asked = {name: value for name, value in said.items() if value is not None and value is not False}
+    return asked if diagonal is None else {**asked, "diagonal": diagonal}
 
 
 def _check_described(arguments: argparse.Namespace, has_one: str) -> None:
@@ -189,6 +198,6 @@ def simulated_build(arguments: argparse.Namespace) -> Build:
         The arguments contradict each other.
     """
     if arguments.build is None:
-        return build_for(1, **_described(arguments))
+        return build_for(1, **{"diagonal": True, **_described(arguments)})
     _check_described(arguments, "--build names")
     return load_build(arguments.build)

@@ -163,9 +163,9 @@ class Emulator:
             fixed[start : start + block] = (
                 fixed_point(part, p) if levels is None else levels.fixed_point(part)
             )
-        # Values of another array are dropped. The same values at another p belong to samples that are fetched again
-        same = {other: kept for other, kept in self._prepared.items() if kept[0] is values}
-        self._prepared = {**same, p: (values, fixed)}
+        # The values at another p, which samples that are fetched again have, are kept; those of a third p are dropped
+        same = [(other, kept) for other, kept in self._prepared.items() if kept[0] is values]
+        self._prepared = {**dict(same[-1:]), p: (values, fixed)}
 
     def adopt(self, other: "Emulator") -> None:
         """Take over what ``other`` keeps of its values, where both have the same levels."""

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from functools import reduce
 from operator import add
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -233,6 +234,13 @@ def _at_end(words: npt.NDArray[np.int64], names: Sequence[str], build: Build) ->
     return [name for name, end in zip((*names, "the intercept"), ends, strict=True) if end]
 
 
+def _bits_per_value(run: Run) -> float:
+    """The bits of a value: a whole number, or the mean over the epochs where it changes."""
+    config = run.task.config
+    bits = [config.p + config.m if report.bits is None else report.bits for report in run.reports]
+    return bits[0] if min(bits) == max(bits) else mean(bits)
+
+
 def _result(run: Run, backend: Backend) -> Result:
     """The result of a finished run."""
     task, reports, state = run.task, run.reports, run.state
@@ -248,7 +256,7 @@ def _result(run: Run, backend: Backend) -> Result:
         "final_loss": found.loss,
         "train_score": found.score,
         "loss_name": task.options.objective.name,
-        "bits_per_value": task.config.p + task.config.m,
+        "bits_per_value": _bits_per_value(run),
         "flags": [name for name in Flag.NAMES.values() if name in flags],
         "last_flags": reports[-1].flags,
         "kept_epoch": run.kept,

@@ -144,8 +144,8 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
             f"{comparison.over_float:.4f} times the loss of float64 SGD with the same steps and order; naive quantisation ends "
             f"at {comparison.naive_over_float:.4f} times"
         )
-    bits: float = result.bits_per_value
-    told = f"{bits} bit{'s' * (bits != 1)} a value"
+    bits = result.bits_per_value
+    told = f"{bits:.3g} bit{'s' * (bits != 1)} a value{'' if bits % 1 == 0 else ' in the mean'}"
     if result.refetched:
         share = mean(result.refetched)
         more = result.build["p_max"] + result.bits_per_value - result.options["base_bits"]

@@ -68,6 +68,8 @@ class EpochReport:
         How good the model is on a fixed sample of the validation rows, or of the training rows if there are none, by which
         :mod:`zipsgd.training.guard` notices that a run goes wrong. The merit is the accuracy, or for regression the share of a
         constant's loss that the model removes, R2 for least squares. The loss is what training minimises, with penalties.
+    bits : int or None
+        Bits of a value.
     """
 
     number: int
@@ -85,6 +87,7 @@ class EpochReport:
     validation_score: float | None = None
     merit: float | None = None
     merit_loss: float | None = None
+    bits: int | None = None
 
     @property
     def flags(self) -> list[str]:

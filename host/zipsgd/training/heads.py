@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from zipsgd.backends import Backend, EpochResult
 from zipsgd.golden.run import RunConfig
+from zipsgd.protocol.formats import Build
 from zipsgd.protocol.samples import heads_of_passes
 
 from .refetching import epoch_with_refetching
+from .rounding_loss import rounding_loss
 from .task import Task
 
 __all__ = ["HeadEpoch", "Heads"]
@@ -80,27 +82,39 @@ class Heads:
     """
 
     def __init__(self, task: Task, backend: Backend) -> None:
-        self._task, self._backend = task, backend
+        self._backend = backend
         self.refetches = bool(task.config.refetch)
         sizes = heads_of_passes(backend.build, task.config.features, task.heads)
         if self.refetches or task.config.ball:
             sizes = [1] * task.heads
         ends = list(accumulate(sizes))
-        parts = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
-        self._passes = [_Pass(part, _config(task, part)) for part in parts]
+        self._parts = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+        self._begin(task)
+
+    def _begin(self, task: Task) -> None:
+        self._task = task
+        self._passes = [_Pass(part, _config(task, part)) for part in self._parts]
         # The model that the backend holds, and the epoch that it begins next
         self._held: tuple[_Int, int] | None = None
 
+    @property
+    def build(self) -> Build:
+        """Build: The build of the backend."""
+        return self._backend.build
+
     def go_on(self, task: Task) -> None:
-        """Go on with other rows, such as the next ones of a stream. The backend is not told its configuration anew.
+        """Go on with other rows, such as the next ones of a stream, or with another precision.
 
         Parameters
         ----------
         task : Task
-            Rows and steps. Its configuration and its number of heads must be those of the task before.
+            Rows, steps and configuration. The numbers of heads and of features must be those of the task before. If the
+            configuration is the same object, the backend is not told anew.
         """
-        assert task.config is self._task.config
-        self._task = task
+        if task.config is self._task.config:
+            self._task = task
+        else:
+            self._begin(task)
 
     def epoch(
         self, number: int, words: _Int, step: int, progress: Callable[[int], None] = lambda samples: None
@@ -127,7 +141,7 @@ class Heads:
         size = task.step(step, backend.build, number)
         count = again = 0
         total = EpochResult(0, 0, 0, 0, 0, 0, 0)
-        words = words.copy()
+        before, words = words, words.copy()
         for turn, part in enumerate(self._passes):
             config = part.config
             samples = task.samples(number, _labels(task, part))
@@ -150,6 +164,7 @@ class Heads:
         if len(self._passes) == 1 and not self.refetches:
             self._held = words.copy(), number + 1
         loss = total.loss_sum * task.config.loss_unit(backend.build) / (count * len(words))
+        loss -= rounding_loss(task, before, words, backend.build)
         return HeadEpoch(loss, count, total, again), words
 
     def _holds(self, words: _Int, number: int) -> bool:

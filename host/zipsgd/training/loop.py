@@ -12,6 +12,7 @@ from .callbacks import Callbacks
 from .epochs import EpochModel, EpochReport
 from .guard import Track
 from .heads import Heads
+from .ladder import Ladder
 from .measuring import Validation, measure_task, measure_validation
 from .probe import Probe
 from .state import State
@@ -61,6 +62,8 @@ class Run:
         Whether models are judged on the rows of ``probe``. Otherwise the last model is kept.
     last : State
         The model after the last epoch, once the run is over.
+    trained : Task
+        The task at the precision of the latest epoch.
     kept : int
         The epoch of this run whose model is kept, counted from 1, once the run is over.
     """
@@ -73,10 +76,11 @@ class Run:
     best: Best = field(default_factory=Best)
     judged: bool = True
     last: State = field(init=False)
+    trained: Task = field(init=False)
     kept: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self.last = self.state
+        self.last, self.trained = self.state, self.task
 
     @property
     def over(self) -> bool:
@@ -153,9 +157,9 @@ class Run:
         return self.validation is not None and (bool(options.patience) or options.keep == "best")
 
     def _epochs(self, heads: Heads, callbacks: Callbacks) -> Iterator[EpochReport]:
-        task, options = self.task, self.task.options
-        words = self.state.words
+        options, words = self.task.options, self.state.words
         while not self.over:
+            task = self._next_task(heads)
             number, step = self.state.epochs, self.first_step + len(self.reports)
             start = time.perf_counter()
             done, words = heads.epoch(number, words, step, partial(callbacks.samples, number + 1))
@@ -172,10 +176,23 @@ class Run:
                 8 * done.result.sample_bytes,
                 done.again / done.samples / len(models) if heads.refetches else None,
                 EpochModel(models[:, :-1].copy(), models[:, -1].copy(), words),
+                bits=task.config.p + task.config.m,
             )
             report = self._measured(report)
             self.reports.append(report)
             yield report
+
+    def _next_task(self, heads: Heads) -> Task:
+        """The task at the precision of the next epoch, which the heads go on with."""
+        if not self.task.options.scheduled:
+            return self.task
+        self.trained = self._ladder.task(self.reports, heads.build)
+        heads.go_on(self.trained)
+        return self.trained
+
+    @cached_property
+    def _ladder(self) -> Ladder:
+        return Ladder(self.task)
 
     def _measured(self, report: EpochReport) -> EpochReport:
         """Add the merit and the measurements that the options ask for to the report, and remember the best model."""

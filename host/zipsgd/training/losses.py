@@ -11,7 +11,7 @@ possible one.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,22 @@ class CompiledLoss:
     error: float
     exact: tuple[float, ...] = field(repr=False)
     odds: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The loss, ready for JSON.
+
+        Returns
+        -------
+        dict[str, Any]
+            Its name, kind, scale and coefficients.
+        """
+        plain = {
+            "name": self.name,
+            "kind": self.loss.name.lower(),
+            "scale": self.scale,
+            **asdict(self.polynomial),
+        }
+        return {**plain, "derivative": list(self.polynomial.derivative)}
 
     @property
     def radius(self) -> float:

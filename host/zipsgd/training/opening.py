@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from zipsgd.backends import BACKENDS, Backend, BackendOptions, open_backend
+from zipsgd.golden.run import LimitError
 from zipsgd.protocol.formats import Build
 
 from .refetching import samples_at_once
@@ -52,7 +54,19 @@ def check_build(task: Task, build: Build) -> None:
     LimitError
         The build does not support the task.
     """
-    task.config.check(build, samples_at_once(task.config, build, task.rows))
+    config, samples = task.config, samples_at_once(task.config, build, task.rows)
+    config.check(build, samples)
+    precision = task.options.precision(diagonal=True)
+    if precision.climbs:
+        return  # as far as the build goes
+    most = max(precision.planes)
+    if config.levels is None:
+        replace(config, p=max(config.p, most)).check(build, samples)
+    elif build.level_p_max < most:
+        raise LimitError(
+            f"bits of up to {most + precision.draws} take {most} base planes of optimal levels, and this build has up to "
+            f"{build.level_p_max}: use fewer bits, or take a build with level_p_max={most}"
+        )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Options of training: everything besides the data that determines the bits of a run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from zipsgd.protocol.run import Loss, Refetch
 from .class_weights import check_class_weight
 from .losses import CompiledLoss
 from .objective import Objective, find_objective
-from .precision import ESTIMATORS, Bits, Precision, find_precision
+from .precision import Bits, Precision, find_precision
 from .regulariser import Regulariser
 from .scores import Score, find_score
 from .steps import check_schedule
@@ -47,13 +47,13 @@ class Options:
         with few, and takes one more whenever the loss no longer falls. None: 4, or 2 more than a polynomial loss has
         quantisations, or as ``base_bits`` says.
     base_bits : int or None
-        Base planes p of a value, in place of ``bits``: 1 to 8; with optimal levels 0 to 4 (0: two levels).
+        Base planes p of a value, in place of ``bits``: 1 to 8; with optimal levels 0 to 4 (0: two levels). With bits="auto",
+        those of the first epoch.
     estimator : str
         How the gradient is estimated from quantised values. "double": by two independent quantisations of a value, without bias
-        (ZipML); a loss whose derivative is a polynomial of degree d takes d + 1. "one-draw": by one, whose known bias the
-        device takes away; for squared losses, on a device with ``diagonal=1``. "naive": by one, with its bias. "truncated": by
-        the base planes alone. "auto": what does best at the given number of bits, see
-        :func:`zipsgd.training.precision.find_precision`.
+        (ZipML); of a polynomial loss of degree d, by d + 1. "one-draw": by one, whose known bias the device takes away; for
+        squared losses. "naive": by one, with its bias. "truncated": by the base planes alone. "auto": what does best at the
+        given bits, see :func:`zipsgd.training.precision.find_precision`.
     batch_size : int
         Samples of a mini-batch, 1 to 4096.
     step_size : float or None
@@ -179,8 +179,6 @@ class Options:
             raise ValueError(
                 "refetch is for hinges, on classes: set classify=True (on the command line: --classify), or leave it out"
             )
-        if self.estimator not in ESTIMATORS:
-            raise ValueError(f"estimator must be one of {', '.join(ESTIMATORS)}, not {self.estimator!r}")
         ranges = {
             "base_bits": {"uniform": (1, 8), "optimal": (0, 4), "auto": (0, 8)}[self.levels],
             "level_bits": (2, 8),
@@ -203,7 +201,11 @@ class Options:
         check_schedule(self.schedule)
         if isinstance(self.bits, Sequence) and not isinstance(self.bits, str):
             object.__setattr__(self, "bits", tuple(self.bits))
-        self._check_bits()
+        if self.estimator == "one-draw" and self._not_for_one_draw:
+            raise ValueError(
+                f"estimator='one-draw' does not work with {self._not_for_one_draw}: choose estimator='double', or change that"
+            )
+        self.precision(diagonal=True)  # checks the numbers
         if self.step_size is not None and not 0 < self.step_size < float("inf"):
             raise ValueError(f"step_size must be positive, not {self.step_size}")
         if self.class_weight is not None:
@@ -214,21 +216,6 @@ class Options:
         """The options that differ from the defaults."""
         other = [f for f in fields(self) if getattr(self, f.name) != f.default]
         return f"Options({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in other)})"
-
-    def _check_bits(self) -> None:
-        numbers = self.bits if isinstance(self.bits, tuple) else (self.bits,)
-        if self.bits not in (None, "auto"):
-            if not numbers:
-                raise ValueError("bits must be a number, or one for each epoch, not an empty list")
-            if not all(isinstance(number, int) for number in numbers):
-                raise ValueError(
-                    f"bits must be a whole number, one for each epoch, or 'auto', not {self.bits!r}"
-                )
-        if self.estimator == "one-draw" and self._not_for_one_draw:
-            raise ValueError(
-                f"estimator='one-draw' does not work with {self._not_for_one_draw}: choose estimator='double', or change that"
-            )
-        self.precision(diagonal=True)  # checks the numbers
 
     @property
     def _not_for_one_draw(self) -> str:
@@ -251,11 +238,6 @@ class Options:
         -------
         Precision
             The precision.
-
-        Raises
-        ------
-        ValueError
-            There are too few or too many bits.
         """
         return find_precision(
             self.estimator,
@@ -266,28 +248,33 @@ class Options:
             levels=self.levels,
         )
 
-    def resolved(self, *, diagonal: bool) -> "Options":
+    def resolved(self, *, diagonal: bool, level_planes: int = 8) -> "Options":
         """The same options, with an estimator and base planes that are not left open.
 
         Parameters
         ----------
         diagonal : bool
             Whether the device can correct the bias of one draw.
+        level_planes : int
+            Most base planes of optimal levels on the device. Where one draw would need more, double sampling is chosen.
 
         Returns
         -------
         Options
             The options. ``base_bits`` is that of the first epoch.
         """
-        if diagonal not in self._resolved:
+        key = diagonal, level_planes
+        if key not in self._resolved:
             found = self.precision(diagonal=diagonal)
+            if self.levels == "optimal" and self.estimator == "auto" and found.planes[0] > level_planes >= 0:
+                found = self.precision(diagonal=False)
             same = (self.estimator, self.base_bits) == (found.estimator, found.planes[0])
             changed = replace(self, estimator=found.estimator, base_bits=found.planes[0])
-            self._resolved[diagonal] = self if same else changed
-        return self._resolved[diagonal]
+            self._resolved[key] = self if same else changed
+        return self._resolved[key]
 
     @cached_property
-    def _resolved(self) -> dict[bool, "Options"]:
+    def _resolved(self) -> dict[tuple[bool, int], "Options"]:
         """What :meth:`resolved` has found, so that streams get the same object for each part."""
         return {}
 
@@ -333,6 +320,11 @@ class Options:
         return not (self.l1 or self.bound or self.radius) if self.calibrate is None else self.calibrate
 
     @property
+    def scheduled(self) -> bool:
+        """bool: Whether the precision changes from epoch to epoch."""
+        return not isinstance(self.bits, int | None)
+
+    @property
     def quantisations(self) -> int:
         """int: Quantisations m of a value, of options that leave nothing open."""
         return self.precision(diagonal=True).draws
@@ -373,13 +365,7 @@ class Options:
         """
         plain = {name: value for name, value in vars(self).items() if name in self.__dataclass_fields__}
         if isinstance(self.loss, CompiledLoss):
-            plain["loss"] = {
-                "name": self.loss.name,
-                "kind": self.loss.loss.name.lower(),
-                "scale": self.loss.scale,
-                **asdict(self.loss.polynomial),
-            }
-            plain["loss"]["derivative"] = list(self.loss.polynomial.derivative)
+            plain["loss"] = self.loss.as_dict()
         for name in ("schedule", "bits"):
             if isinstance(plain[name], tuple):
                 plain[name] = list(plain[name])

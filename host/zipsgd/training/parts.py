@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zipsgd.backends import BACKENDS, Backend, BackendOptions, open_backend
 from zipsgd.protocol.formats import Build
@@ -57,10 +57,12 @@ def parts_of(backend: str | BackendOptions | Backend) -> Parts:
     Returns
     -------
     Parts
-        Those of its build, or all parts where a build will be made for the task.
+        Those of its build. Where a build will be made for the task, all parts but those that the user leaves out.
     """
     build = None if isinstance(backend, str) else backend.build
-    return Parts.of_build(build) if isinstance(build, Build) else ALL_PARTS
+    if isinstance(build, Build):
+        return Parts.of_build(build)
+    return replace(ALL_PARTS, diagonal=bool((build or {}).get("diagonal", True)))
 
 
 @contextmanager

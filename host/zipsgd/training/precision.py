@@ -46,6 +46,17 @@ class Precision:
     climbs: bool = False
 
 
+def _check_bits(bits: Bits) -> None:
+    """Raise ValueError unless the bits are whole numbers, or "auto", or left open."""
+    if bits is None or bits == "auto":
+        return
+    if not isinstance(bits, int | str) and not bits:
+        raise ValueError("bits must be a number, or one for each epoch, not an empty list")
+    numbers = (bits,) if isinstance(bits, int | str) or not isinstance(bits, Sequence) else bits
+    if not all(isinstance(number, int) for number in numbers):
+        raise ValueError(f"bits must be a whole number, one for each epoch, or 'auto', not {bits!r}")
+
+
 def find_precision(
     estimator: str,
     bits: Bits,
@@ -67,7 +78,7 @@ def find_precision(
     bits : Bits
         Bits of a value; None to follow ``base_bits``.
     base_bits : int or None
-        Base planes; None to follow ``bits``.
+        Base planes, or those to begin with where ``bits`` is "auto"; None to follow ``bits``.
     objective : Objective
         The loss.
     diagonal : bool
@@ -85,22 +96,28 @@ def find_precision(
     ValueError
         There are too few or too many bits, or the two numbers contradict each other.
     """
+    if estimator not in ESTIMATORS:
+        raise ValueError(f"estimator must be one of {', '.join(ESTIMATORS)}, not {estimator!r}")
+    _check_bits(bits)
     if estimator == "auto":
-        one = diagonal and base_bits is None and objective.polynomial is None
+        one = diagonal and (base_bits is None or bits is not None) and objective.polynomial is None
         estimator = "one-draw" if one else "double"
+    planes: tuple[int, ...]
     needed = objective.samples_per_value
     draws = {"double": needed, "one-draw": 1, "naive": 1, "truncated": 0}[estimator]
     least, most = (int(levels == "uniform"), _MOST_PLANES if levels != "optimal" else _MOST_LEVEL_PLANES)
     least = max(least, int(draws == 0))
     if bits == "auto":
-        if base_bits is not None:
-            raise ValueError("bits='auto' chooses the base bits: leave out base_bits")
-        return Precision(estimator, draws, tuple(range(max(1, least), most + 1)), climbs=True)
+        first = max(1, least) if base_bits is None else base_bits
+        planes = tuple(range(first, most + 1))
+        if first < least or not planes:
+            raise ValueError(f"base_bits must be in {least}..{most}, not {first}")
+        return Precision(estimator, draws, planes, climbs=True)
     if bits is None and base_bits is None:
         bits = _USUAL if objective.polynomial is None else _USUAL_PLANES + draws
     if bits is None:
         assert base_bits is not None
-        planes: tuple[int, ...] = (base_bits,)
+        planes = (base_bits,)
     else:
         assert not isinstance(bits, str)
         totals = (bits,) if isinstance(bits, int) else tuple(bits)
@@ -110,7 +127,9 @@ def find_precision(
                 kinds = f"{levels} levels" if levels != "auto" else "these levels"
                 raise ValueError(
                     f"bits must be in {least + draws}..{most + draws} with estimator={estimator!r} and {kinds}, not {total}: "
-                    f"{draws} of them are quantisations, and {least}..{most} base bits"
+                    f"{draws} of them are for draws, and {least}..{most} are base bits"
+                    + "; with optimal levels there may be 0 of these"
+                    * (levels == "uniform" and plane == 0)
                 )
         if base_bits is not None and base_bits != planes[0]:
             raise ValueError(

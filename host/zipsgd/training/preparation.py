@@ -26,7 +26,7 @@ from .task import Task, fit_in_memory
 from .units import check_units
 from .weights import copies
 
-__all__ = ["arranged", "make_task", "prepare", "scaled_task"]
+__all__ = ["arranged", "configuration", "make_task", "prepare", "scaled_task"]
 
 _Float = npt.NDArray[np.float64]
 _Int = npt.NDArray[np.int64]
@@ -126,7 +126,7 @@ def make_task(
         The prepared data set.
     """
     memory = default_memory() if memory is None else memory
-    options = options.resolved(diagonal=parts.diagonal)
+    options = options.resolved(diagonal=parts.diagonal, level_planes=parts.level_planes)
     table, labels, shares = arranged(table, labels, options, weights)
     fitted = fit_scaling(table, labels, options, parts)
     sizes = (
@@ -227,7 +227,7 @@ def scaled_task(
     if former is not None and former.options is options and not _depends_on_rows(former.config):
         config = former.config
     else:
-        config = _configuration(options, values, fitted.optimal, shares)
+        config = configuration(options, options.planes, values, fitted.optimal, shares)
     targets = fitted.targets
     labels = np.empty(targets.labels.values.shape, dtype=np.int16)
     for head, scaling in enumerate(scalings):
@@ -254,18 +254,39 @@ def _depends_on_rows(config: RunConfig) -> bool:
     return config.levels is not None or config.diagonal is not None
 
 
-def _configuration(options: Options, values: Rows, optimal: bool, shares: _Float | None) -> RunConfig:
-    """The configuration of a run on scaled ``values``, with their levels and their diagonal."""
+def configuration(
+    options: Options, planes: int, values: Rows, optimal: bool, shares: _Float | None
+) -> RunConfig:
+    """The configuration of a run.
+
+    Parameters
+    ----------
+    options : Options
+        How to train.
+    planes : int
+        Base planes of a value.
+    values : Rows of shape (rows, features)
+        Scaled values, from which levels and diagonal follow.
+    optimal : bool
+        Whether levels are optimal ones.
+    shares : _Float of shape (rows,) or None
+        Shares of the rows in an epoch.
+
+    Returns
+    -------
+    RunConfig
+        The configuration.
+    """
     levels, diagonal, objective = None, None, options.objective
     if optimal:
         from zipsgd.levels.placement import level_table  # numba takes a second to import
 
-        levels = level_table(values, options.planes, options.level_bits, shared=options.shared_levels)
+        levels = level_table(values, planes, options.level_bits, shared=options.shared_levels)
     if options.estimator == "one-draw":
-        diagonal = Diagonal.nearest(rounding_variance(values, options.planes, levels, weights=shares))
+        diagonal = Diagonal.nearest(rounding_variance(values, planes, levels, weights=shares))
     return RunConfig(
         values.shape[1],
-        options.planes,
+        planes,
         options.quantisations,
         options.batch_size,
         options.one_sided,

@@ -41,8 +41,8 @@ class Result(ScalingRecord, ABC):
         Score of the final model on the training rows, by default R2 or accuracy; None if it is not defined for them.
     loss_name : str
         Name of the loss that was minimised.
-    bits_per_value : int
-        Bits sent for each value, p + m.
+    bits_per_value : float
+        Bits sent for each value, p + m: a whole number, or the mean over the epochs where it changes.
     flags, last_flags : list of str
         Names of the places where values were saturated: in any epoch, and in the last epoch.
     sample_bytes : int
@@ -86,7 +86,7 @@ class Result(ScalingRecord, ABC):
     final_loss: float
     train_score: float | None
     loss_name: str
-    bits_per_value: int
+    bits_per_value: float
     flags: list[str]
     last_flags: list[str]
     cycles: int | None

@@ -86,7 +86,11 @@ def next_task(
         There is no model yet, and its scaling is to clip.
     """
     table, labels, shares = arranged(_clipped(table, state, options), labels, options, weights)
-    options = options.resolved(diagonal=parts.diagonal)
+    if options.scheduled:
+        raise ValueError(
+            f"partial_fit trains on parts, whose epochs have no schedule: give one number of bits, not bits={options.bits!r}"
+        )
+    options = options.resolved(diagonal=parts.diagonal, level_planes=parts.level_planes)
     objective = options.objective
     if seen is None:
         seen = Seen.of_model(state) if state.scalings else Seen.none(table.features.shape[1], labels.heads)

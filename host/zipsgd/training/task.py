@@ -216,7 +216,7 @@ class Task:
             described["heads"] = max(1, min(self.heads, MOST_HEADS, room))
         needed = {
             "batch": config.batch,
-            "level_planes": None if config.levels is None else config.p,
+            "level_planes": None if config.levels is None else self._most_planes,
             "hinge": config.loss.hinge,
             "polynomial": config.degree,
             "refetch": bool(config.refetch),
@@ -225,6 +225,11 @@ class Task:
             "diagonal": config.diagonal is not None,
         }
         return build_for(config.features, **{**needed, **described})
+
+    @property
+    def _most_planes(self) -> int:
+        """Most base planes of any epoch."""
+        return max(self.config.p, *self.options.precision(diagonal=True).planes)
 
     def new_state(self) -> State:
         """The state before the first epoch, with all weights 0."""

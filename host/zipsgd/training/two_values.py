@@ -9,7 +9,7 @@ from .task import Task
 
 __all__ = ["one_bit_hint", "two_valued"]
 
-_BITS = ("bits", "levels")
+_BITS = ("bits", "base_bits", "levels")
 """Options that determine the bits of a value."""
 
 
@@ -49,8 +49,9 @@ def one_bit_hint(task: Task) -> str | None:
     str or None
         The hint; None if there is nothing to say.
     """
-    options, usual = task.options, Options()
-    if any(getattr(options, name) != getattr(usual, name) for name in _BITS):
+    options, usual = task.options, Options(classify=task.options.classify, loss=task.options.loss)
+    chosen = usual.resolved(diagonal=options.estimator == "one-draw")
+    if any(getattr(options, name) != getattr(chosen, name) for name in _BITS):
         return None
     if not two_valued(task.table.features):
         return None

@@ -17,7 +17,7 @@ from .api import train_task
 from .guard import ConvergenceWarning, describe
 from .opening import opened
 from .options import Options
-from .parts import ALL_PARTS, Parts
+from .parts import parts_of
 from .preparation import prepare
 from .result import Result
 
@@ -123,7 +123,7 @@ def verify(
                 known = build if isinstance(build, Build) else None
                 used[place] = stack.enter_context(closing(open_backend(choice.with_build(known))))
                 build = used[place].build
-        parts = Parts.of_build(build) if isinstance(build, Build) else ALL_PARTS
+        parts = parts_of(wanted[0].with_build(build))
         task = prepare(X, y, options, **prepared, parts=parts)
         chosen = build if isinstance(build, Build) else task.build(build)
         for place, choice in enumerate(wanted):

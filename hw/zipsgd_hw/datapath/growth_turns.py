@@ -75,15 +75,16 @@ class GrowthTurns(wiring.Component):
         words = self._fetch(m)
         number = self._count(m)
         may_grow = Signal()
-        below = Signal(VARIANCE_BITS)
+        rest = Signal(VARIANCE_BITS)
         m.d.sync += [
             self.mask.eq((1 << self.run.growth_shift) - 1),
             may_grow.eq(self.grows & (self.run.growth_shift != 0)),
         ]
         beyond = number[VARIANCE_BITS:].any()  # every word
-        m.d.comb += below.eq(number)
+        m.d.comb += rest.eq(~number)
         for lane, word in enumerate(words):
-            m.d.sync += self.in_turn[lane].eq(may_grow & ~beyond & (word > below))
+            # A sum carries where the word is above the number; a comparison would turn every lane's word, bit by bit
+            m.d.sync += self.in_turn[lane].eq(may_grow & ~beyond & (word + rest)[VARIANCE_BITS])
         return m
 
     def _fetch(self, m: Module):
