@@ -100,9 +100,10 @@ def test_precision_sweep(tmp_path: Path) -> None:
     optimal = numbers(after(lines, "double sampling, optimal levels"))
     assert naive == sorted(naive, reverse=True)
     assert naive[0] > 2
-    assert max(double + optimal) < 1.1
+    one_draw = numbers(after(lines, "one draw, uniform levels"))
+    assert max(double + optimal + one_draw) < 1.1
     assert all(one < other for one, other in zip(double, naive, strict=True))
-    picture(tmp_path / after(lines, "wrote "), 1800, 540)
+    picture(tmp_path / after(lines, "wrote "), 2280, 540)
 
 
 def test_sparse_model(tmp_path: Path) -> None:
