@@ -82,7 +82,6 @@ _BOARDS = (
             replay_words=2048,
             rx_bytes=4096,
             hinge=1,
-            diagonal=1,
             clock_hz=100_000_000,
         ),
         link=Uart(baud=3_000_000),
