@@ -16,6 +16,7 @@ import numpy as np
 from zipsgd.data import load_set
 from zipsgd.extras import extra
 from zipsgd.training.objective import CLASS_LOSSES
+from zipsgd.training.options import Options
 from zipsgd.training.scores import CLASS_SCORES
 from zipsgd.training.two_values import two_valued
 
@@ -63,11 +64,13 @@ def _models(classes: int, binary: bool) -> Iterator[tuple[str, int, Callable[[],
     yield "LinearSVC", 32, lambda: make_pipeline(StandardScaler(), LinearSVC(dual=False, random_state=0))
     for step in (1, 16) if classes > 2 else ():
         yield f"joint softmax, step x {step}", 64, partial(JointSoftmax, step)
-    ours = partial(ZipClassifier, bits=BITS, random_state=0)
+    ours = partial(ZipClassifier, random_state=0)  # BITS a value, and more for polynomial losses
     for loss in CLASS_LOSSES:
-        yield f"zipsgd, {loss}", BITS, partial(ours, loss=loss)
+        found = Options(classify=True, loss=loss).precision(diagonal=True)
+        bits = found.planes[0] + found.draws
+        yield f"zipsgd, {loss}", bits, partial(ours, loss=loss)
         if classes > 2:
-            yield f"zipsgd, {loss}, one against all", BITS, partial(ours, loss=loss, calibrate=False)
+            yield f"zipsgd, {loss}, one against all", bits, partial(ours, loss=loss, calibrate=False)
     if classes > 2:
         yield f"{DEFAULT}, one against one", BITS, lambda: OneVsOneClassifier(ours())
     yield f"{DEFAULT}, balanced weights", BITS, partial(ours, class_weight="balanced")

@@ -169,7 +169,7 @@ def test_fuzz(small_build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     result = fuzz.run({small_build: 300})
     (row,) = result["rows"]
     assert row["frames"] >= 300
-    assert (row["build"], row["findings"], result["found"]) == ("L4 U4", 0, [])
+    assert (row["build"], row["findings"], result["found"]) == ("L4 U4 diagonal", 0, [])
     assert not result["met"], "300 frames are not enough"
 
 

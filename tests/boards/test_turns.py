@@ -18,9 +18,9 @@ NAMES = tuple(f"x{i}" for i in range(COLUMNS))
 @pytest.mark.parametrize("name", BOARDS)
 def test_stock_builds_train_what_is_the_default(name):
     for classify, loss in ((False, Loss.SQUARED), (True, Loss.SQUARED_HINGE)):
-        options = Options(classify=classify)
+        options = Options(classify=classify).resolved(diagonal=bool(BOARDS[name].build.diagonal))
         assert options.objective.loss == loss
-        config = RunConfig(785, options.base_bits, options.quantisations, options.batch_size, loss=loss)
+        config = RunConfig(785, options.planes, options.quantisations, options.batch_size, loss=loss)
         config.check(BOARDS[name].build, 60_000)
 
 
@@ -29,12 +29,13 @@ def test_the_board_takes_the_predicted_cycles_and_bytes(board, classes):
     """Three models on a build with one head: three passes."""
     labels = RNG.integers(0, 3, ROWS).astype(float) if classes else RNG.normal(size=(ROWS, 3))
     options = Options(classify=classes, loss="squared_error", epochs=1, batch_size=BATCH)
+    options = options.resolved(diagonal=True)
     counted = train(Table(FEATURES, labels, NAMES, "t"), options=options, backend=board.url)
     predicted = predict_epoch(
         board.build,
         samples=ROWS,
         features=COLUMNS + 1,
-        base_planes=options.base_bits,
+        base_planes=options.planes,
         up_planes=options.quantisations,
         batch=BATCH,
         heads=3,
