@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["EQUAL_BITS", "FEW", "GOAL_SETS", "NEAR", "REAL", "TOLERANCE", "equal_bits", "fewest", "goals"]
+__all__ = ["EQUAL_BITS", "FEW", "GOAL_SETS", "NEAR", "REAL", "equal_bits", "fewest", "goals"]
 
 REAL = ("cadata", "cpusmall", "mnist49")
 EQUAL_BITS = (3, 4, 5)
-TOLERANCE = 0.001
-"""Part of the loss of float64 SGD by which one draw may be above double sampling at equal bits: seeds differ by more."""
 GOAL_SETS = 4
 NEAR = (1.02, 1.05)
 """Largest ratios of losses that count as close."""
@@ -43,7 +41,7 @@ def equal_bits(rows: Iterable[_Row]) -> list[_Row]:
             "bits": bits,
             "double": double,
             "one-draw": one,
-            "at most as high": one <= double + TOLERANCE,
+            "at most as high": one <= double,
         }
         for (name, levels, bits, estimator), double in ratios.items()
         if estimator == "double" and (one := ratios.get((name, levels, bits, "one-draw"))) is not None

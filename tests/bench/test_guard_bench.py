@@ -50,6 +50,8 @@ def test_the_named_columns_of_departures() -> None:
 
 def test_many_classes_have_the_same_loss_on_every_interface(monkeypatch: pytest.MonkeyPatch) -> None:
     """A calibration mixes the models, whose loss is not that of the mixtures."""
-    monkeypatch.setattr(guard, "RECIPES", {"step x 10, constant": guard.RECIPES["step x 10, constant"]})
+    recipe = {**guard.RECIPES["step x 10, constant"], "base_bits": 2}
+    monkeypatch.setattr(guard, "RECIPES", {"step x 10, constant": recipe})
     (row,) = guard.provoked("digits")
+    assert row["met"]
     assert row["train: loss"] == row["command: loss"] == pytest.approx(row["estimator: loss"], rel=0.2)

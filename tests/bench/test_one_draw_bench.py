@@ -62,11 +62,11 @@ def _row(estimator: str, bits: int, ratio: float, **changes: Any) -> dict[str, A
 def test_equal_bits_are_of_new_draws() -> None:
     rows = [
         _row("double", 3, 1.01),
-        _row("one-draw", 3, 1.0109),
+        _row("one-draw", 3, 1.01),
         _row("one-draw", 2, 1.0),
         _row("naive", 3, 0.5),
     ]
-    rows += [_row("double", 4, 1.01), _row("one-draw", 4, 1.0111), _row("double", 5, 1.0, draws="once")]
+    rows += [_row("double", 4, 1.01), _row("one-draw", 4, 1.0101), _row("double", 5, 1.0, draws="once")]
     assert [(row["bits"], row["at most as high"]) for row in equal_bits(rows)] == [(3, True), (4, False)]
 
 

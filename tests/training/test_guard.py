@@ -245,10 +245,10 @@ def test_noise_along_a_sum_of_columns_is_noticed():
     "narrow", [{"q3_bits": 6}, {"delta_bits": 8, "gradient_bits": 8}, {"gradient_bits": 8}]
 )
 def test_widths_that_are_too_narrow_are_noticed(narrow):
-    build = replace(build_for(5, lanes=4, diagonal=True), **narrow)
-    result = trained(X, Y, backend=BackendOptions("emulator", build))
-    reference = trained(X, Y)
-    assert kinds(result) or result.train_score > reference.train_score - 0.01
+    build = replace(build_for(5, lanes=4), **narrow)
+    result = trained(X, Y, base_bits=2, backend=BackendOptions("emulator", build))
+    reference = trained(X, Y, base_bits=2)
+    assert kinds(result) or result.final_loss < 2 * reference.final_loss
 
 
 # Which model is kept
@@ -318,9 +318,9 @@ def test_a_resumed_run_keeps_the_same_model_and_gives_the_same_warning(keep, tmp
         if report.number == 6:
             raise Stopped
 
-    options = {**RISING, "keep": keep}
+    options = {**RISING, "base_bits": 2, "keep": keep}
     whole = trained(X, Y, **options)
-    assert whole.kept_epoch <= 6
+    assert whole.kept_epoch < 6
     path = tmp_path / "run.json"
     with pytest.raises(Stopped):
         train(X, Y, checkpoint=path, callbacks=[stop], **options)

@@ -69,9 +69,10 @@ def test_bits_that_do_not_fit_are_named(given: dict[str, Any], says: str) -> Non
 
 
 def test_bits_are_whole_numbers() -> None:
-    for wrong in (2.5, "many", (3, 2.5)):
+    wrong_ones: tuple[Any, ...] = (2.5, "many", (3, 2.5))
+    for wrong in wrong_ones:
         with pytest.raises(ValueError, match="bits must be a whole number, one for each epoch, or 'auto'"):
-            Options(bits=wrong)  # type: ignore[arg-type]
+            Options(bits=wrong)
 
 
 def test_one_draw_follows_the_device() -> None:
