@@ -46,6 +46,9 @@ def test_build_and_report(run, tmp_path):
     )
     assert status == 0
     assert "samples            10000" in other
+    status, _, error = run("report", tmp_path / "b", "--data", "synthetic10", "--bits", "2,3")
+    assert status == 2
+    assert "an epoch is predicted for one number of bits" in error
     # A build of a board is emulated as it is.
     assert (
         run("train", "diabetes", "--build", tmp_path / "b", "--epochs", 1, "--json", tmp_path / "o.json")[0]

@@ -165,6 +165,8 @@ def _epoch(arguments: argparse.Namespace, build: Build) -> dict[str, Any] | None
     asked = Options(
         classify=classify, bits=arguments.bits, base_bits=arguments.base_bits, estimator=arguments.estimator
     )
+    if asked.scheduled:
+        raise ValueError("an epoch is predicted for one number of bits: give --bits one number, such as 3")
     options = asked.resolved(diagonal=bool(build.diagonal))
     config = RunConfig(
         table.features.shape[1] + 1,

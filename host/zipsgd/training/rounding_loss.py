@@ -59,5 +59,5 @@ def _active(task: Task, models: _Float) -> _Float:
     """The share of samples within the margin of each model, shape (heads,)."""
     rows = evenly_spaced(task.rows, _SAMPLED)
     outputs = task.values[rows].astype(np.float64) @ models.T
-    margins = np.sign(task.labels[rows] * 2.0**-LABEL_FRAC) * outputs
-    return np.asarray((margins < 1).mean(axis=0))
+    slopes = task.options.objective.derivatives(outputs, task.labels[rows] * np.float64(2.0**-LABEL_FRAC))
+    return np.asarray((slopes != 0).mean(axis=0))
