@@ -1,0 +1,1 @@
+"""Gateware of the store: memories that keep the samples on the device."""
