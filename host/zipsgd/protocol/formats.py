@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .numbers import (
+    BURST_WORDS,
     LABEL_FRAC,
     LFSR_BITS,
     MODEL_INT,
@@ -26,8 +27,9 @@ __all__ = ["LEVEL_WINDOW_WORDS", "Build", "BuildError"]
 
 LEVEL_WINDOW_WORDS = 1 << 16
 """Words of the window through which the transcoder's table is written."""
-_POWERS_OF_TWO = ("lanes", "update_lanes", "max_batch", "replay_words", "rx_bytes")
+_POWERS_OF_TWO = ("lanes", "update_lanes", "max_batch", "replay_words", "rx_bytes", "word_bytes")
 _REASONS = {
+    "schedule_words": "a schedule runs epochs from a store, so store_words comes first",
     "update_lanes": "there may not be more update lanes than lanes",
     "rx_bytes": "ACKs count freed bytes modulo 65536, where a whole larger buffer may read as none",
 }
@@ -66,6 +68,13 @@ class Build:
         Plane words in the replay buffer, a power of two, 32 to 65536. A sample has ceil(n / lanes) * (p + m) of them.
     rx_bytes : int
         Bytes of the link's receive buffer, a power of two, 1024 to 32768.
+    word_bytes : int
+        Bytes of a store's word, which go to the unpacker at once: 1, 2, 4 or 8.
+    store_words : int
+        Words of the store that keeps samples on the device, a power of two, 64 to 2^26; 0 for a build without a store.
+    schedule_words : int
+        Register writes of the schedule by which a build with a store runs several epochs on its own, a power of two, 32 to
+        4096; 0 for a build that runs one epoch at a time.
     level_bits : int
         Most bits of a level's value in the transcoder's table, 2 to ``p_max``; 0 for a build without a transcoder.
     level_p_max : int
@@ -106,6 +115,9 @@ class Build:
     gradient_bits: int = 18
     replay_words: int = 2048
     rx_bytes: int = 2048
+    word_bytes: int = 1
+    store_words: int = 0
+    schedule_words: int = 0
     level_bits: int = 0
     level_p_max: int = 0
     hinge: int = 0
@@ -136,6 +148,9 @@ class Build:
             "gradient_bits": (8, 24),
             "replay_words": (32, 1 << 16),
             "rx_bytes": (1024, 1 << 15),
+            "word_bytes": (1, 8),
+            "store_words": (0, 1 << 26),
+            "schedule_words": (0, 1 << 12 if self.store_words else 0),
             "max_features": (self.lanes, MOST_FEATURES),
             "level_bits": (0, self.p_max),
             "level_p_max": (0, 4 if self.level_bits else 0),
@@ -175,6 +190,10 @@ class Build:
             )
         if self.refetch and (self.refetch < 32 or self.refetch.bit_count() != 1):
             raise BuildError(f"refetch must be 0 or a power of two from 32 on, not {self.refetch}")
+        for name, least in (("store_words", 64), ("schedule_words", 32)):
+            words = getattr(self, name)
+            if words and (words < least or words.bit_count() != 1):
+                raise BuildError(f"{name} must be 0 or a power of two from {least} on, not {words}")
         if self.level_bits == 1:
             raise BuildError("level_bits must be 0 or at least 2, not 1")
         if self.level_bits and self.level_words > LEVEL_WINDOW_WORDS:
@@ -249,6 +268,18 @@ class Build:
     def max_chunks(self) -> int:
         """Chunks of the largest sample."""
         return self.max_features // self.lanes
+
+    # Store
+
+    @property
+    def store_bursts(self) -> int:
+        """Bursts of the store."""
+        return self.store_words // BURST_WORDS
+
+    @property
+    def store_bytes(self) -> int:
+        """Bytes of the store."""
+        return self.store_words * self.word_bytes
 
     # Transcoder
 

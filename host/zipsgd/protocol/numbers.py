@@ -1,6 +1,8 @@
 """Numbers that are the same in every build: widths and binary points of labels, draws and steps, and upper limits."""
 
 __all__ = [
+    "BURST_BITS",
+    "BURST_WORDS",
     "LABEL_BITS",
     "LABEL_FRAC",
     "LABEL_ONE",
@@ -22,6 +24,10 @@ __all__ = [
     "VARIANCE_BITS",
 ]
 
+BURST_BITS = 24
+"""Width in bits of a burst's number in any store, and of a distance of bursts."""
+BURST_WORDS = 8
+"""Words of a store's burst."""
 LABEL_BITS = 16
 """Width of a label in bits, signed."""
 LABEL_FRAC = 15

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
 from .formats import Build
-from .numbers import PHASE_BITS, RANGE_BITS, THRESHOLD_BITS, VARIANCE_BITS
+from .numbers import BURST_BITS, PHASE_BITS, RANGE_BITS, THRESHOLD_BITS, VARIANCE_BITS
 
 __all__ = [
     "COEFFICIENT_WORDS",
     "LOSS_WORDS",
+    "MOST_EPOCHS",
     "REGISTERS",
+    "RESULT_WORDS",
     "WINDOWS",
     "WINDOW_OFFSET_BITS",
     "Control",
@@ -28,6 +30,10 @@ WINDOW_OFFSET_BITS = 16
 """Bits of a word's place in its window: every window has addresses for 2^16 words."""
 LOSS_WORDS = 16
 """Place of the loss's coefficients in the coefficient window; those of the derivative begin at place 0."""
+RESULT_WORDS = 16
+"""Places of an epoch in the window of results."""
+MOST_EPOCHS = 64
+"""Most epochs of a schedule."""
 COEFFICIENT_WORDS = 32
 """Words of the coefficient window that a device keeps."""
 
@@ -135,6 +141,9 @@ _IDENTIFICATION: tuple[_Row, ...] = (
     ("gradient_bits", "r", 8, "bits of Q4's gradient"),
     ("replay_words", "r", 32, "plane words in the replay buffer"),
     ("rx_bytes", "r", 32, "bytes in the link's receive buffer"),
+    ("word_bytes", "r", 8, "bytes of a store's word"),
+    ("store_words", "r", 32, "words of the store, 0 without one"),
+    ("schedule_words", "r", 16, "register writes of the schedule, 0 without one"),
     ("level_bits", "r", 8, "most bits of a level's value, 0 without a transcoder"),
     ("level_p_max", "r", 8, "most base planes of a transcoded value"),
     ("hinge", "r", 1, "1: with both hinge losses"),
@@ -224,6 +233,25 @@ _CONFIGURATION: tuple[_Row, ...] = (
         "the number of the first mini-batch after LOAD, below the range",
         "diagonal",
     ),
+    ("fill_start", "rw", BURST_BITS, "the burst that the first byte of a fill goes to", "store_words"),
+    ("block_bursts", "rw", BURST_BITS, "bursts from a block to the next one in the store", "store_words"),
+    ("block_bytes", "rw", BURST_BITS, "bytes of a block's samples, 1 or more", "store_words"),
+    ("last_block_bytes", "rw", BURST_BITS, "the same of the last block", "store_words"),
+    (
+        "order_range",
+        "rw",
+        BURST_BITS,
+        "bursts from the first block to the end of the last one",
+        "store_words",
+    ),
+    ("order_first", "rw", BURST_BITS, "first burst of the block that an epoch begins with", "store_words"),
+    (
+        "order_stride",
+        "rw",
+        BURST_BITS,
+        "bursts from a block to the next one of the epoch, modulo order_range; 0 for a single block",
+        "store_words",
+    ),
     ("step_mantissa", "rw", 16, "step / batch = mantissa * 2^-(16 + 4 * exponent)"),
     ("step_exponent", "rw", 2, "0 to 3"),
 )
@@ -232,7 +260,16 @@ _CONFIGURATION: tuple[_Row, ...] = (
 _COMMANDS: tuple[_Row, ...] = (
     ("seed", "w", 31, "shift one word into the LFSR chain: update lanes 0 to U - 1, then the loss unit"),
     ("control", "w", 3, "bits of Control"),
-    ("samples", "w", 32, "start an epoch of so many samples"),
+    ("samples", "w", 32, "start an epoch of so many samples, which come over the link"),
+    (
+        "resident_samples",
+        "w",
+        32,
+        "start an epoch of so many samples from the store; 0: read all blocks for their check alone",
+        "store_words",
+    ),
+    ("fill", "w", 32, "the next so many bytes of SAMPLES, in whole bursts, go to the store", "store_words"),
+    ("play", "w", 8, "play the schedule until so many epochs are over", "schedule_words"),
 )
 """Commands."""
 
@@ -258,8 +295,24 @@ _RESULTS: tuple[_Row, ...] = (
         "of these, cycles in which it could have taken one and none had come",
     ),
     ("starved_cycles_high", "r", 32, "high word"),
+    (
+        "store_check",
+        "r",
+        32,
+        "the check of the blocks that were read since the last epoch from the store, or check, began",
+        "store_words",
+    ),
+    ("epochs_done", "r", 8, "epochs of the schedule that are over", "schedule_words"),
     ("frames_bad", "r", 16, "frames dropped for a bad CRC, length or coding"),
     ("frames_skipped", "r", 16, "valid frames dropped because they arrived out of order"),
+    ("store_tag", "rw", 32, "a word of the host's that names the store's content; as session", "store_words"),
+    (
+        "run_tag",
+        "rw",
+        32,
+        "a word of the host's that names the run of the schedule; as session",
+        "schedule_words",
+    ),
     ("session", "rw", 32, "a word of the host's; 0 after a reset of the device, kept by SYNC"),
 )
 """Results, and the host's session."""
@@ -308,6 +361,23 @@ WINDOWS: dict[str, Window] = {
             "the variance of each column's quantisation, a word for each feature of a head; a feature has its turn to grow in "
             "the mini-batches whose number is below its word",
             "diagonal",
+        ),
+        Window(
+            "schedule_window",
+            0x20_0000,
+            "w",
+            32,
+            "the schedule: each register write takes two places, the address and then the word; bit 31 of an address says that "
+            "the write starts an epoch, which ends before the next write",
+            "schedule_words",
+        ),
+        Window(
+            "result_window",
+            0x40_0000,
+            "r",
+            32,
+            f"the results of the schedule's epochs: {RESULT_WORDS} places for each, the registers from ``status`` on",
+            "schedule_words",
         ),
         Window(
             "doubt_window",

@@ -14,7 +14,7 @@ from zipsgd_sim.link_host import LinkHost, read_payload, words_payload
 from zipsgd_sim.stream_bench import StreamBench
 
 MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW, DOUBT_WINDOW = (
-    window.address for window in WINDOWS.values()
+    WINDOWS[f"{name}_window"].address for name in ("model", "level", "coefficient", "variance", "doubt")
 )
 
 
@@ -45,7 +45,7 @@ async def registers(dut):
     """Every register of the table, by its access; addresses of none."""
     host = await new_host(dut)
     await identify(host)
-    expected = dict.fromkeys(range(64), 0)
+    expected = dict.fromkeys(range(len(REGISTERS)), 0)
     expected |= {REGISTERS[name].address: value for name, value in identification(BUILD).items()}
     expected |= {
         REGISTERS["plane_cycles_high"].address: 0x1234_5678,

@@ -44,7 +44,7 @@ BENCH = ComponentBench(
 
 CYCLES = 4000
 MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW, DOUBT_WINDOW = (
-    window.address for window in WINDOWS.values()
+    WINDOWS[f"{name}_window"].address for name in ("model", "level", "coefficient", "variance", "doubt")
 )
 _OFFSETS = (1 << WINDOW_OFFSET_BITS) - 1
 

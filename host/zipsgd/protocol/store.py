@@ -1,0 +1,137 @@
+"""How a set of samples lies in a device's store, and the check of its content.
+
+The rows of a set are cut into *blocks* of equally many samples; the last block may have fewer. In the store, a block begins
+with a burst. So a device can read the blocks of an epoch in any order, one after the other (:mod:`zipsgd.golden.order`).
+"""
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .numbers import BURST_WORDS
+
+__all__ = ["StoreLayout"]
+
+
+@dataclass(frozen=True)
+class StoreLayout:
+    """The places of a set's samples in the store.
+
+    A block has as many samples as a burst has bytes, so a block of whole samples fills its bursts.
+
+    Parameters
+    ----------
+    rows : int
+        Samples of the set, 1 or more.
+    sample_bytes : int
+        Bytes of a sample, 1 or more.
+    word_bytes : int
+        Bytes of a word of the store: 1, 2, 4 or 8.
+    """
+
+    rows: int
+    sample_bytes: int
+    word_bytes: int
+
+    @property
+    def burst_bytes(self) -> int:
+        """int: Bytes of a burst."""
+        return BURST_WORDS * self.word_bytes
+
+    @property
+    def block_rows(self) -> int:
+        """int: Samples of a block."""
+        return self.burst_bytes
+
+    @property
+    def blocks(self) -> int:
+        """int: Blocks of the set."""
+        return -(-self.rows // self.block_rows)
+
+    @property
+    def block_bytes(self) -> int:
+        """int: Bytes of a block's samples."""
+        return self.block_rows * self.sample_bytes
+
+    @property
+    def last_block_bytes(self) -> int:
+        """int: Bytes of the last block's samples."""
+        return (self.rows - (self.blocks - 1) * self.block_rows) * self.sample_bytes
+
+    @property
+    def block_bursts(self) -> int:
+        """int: Bursts of a block, and the distance of two blocks in the store."""
+        return self.block_bytes // self.burst_bytes
+
+    @property
+    def bursts(self) -> int:
+        """int: Bursts of the set."""
+        return (self.blocks - 1) * self.block_bursts + -(-self.last_block_bytes // self.burst_bytes)
+
+    def registers(self) -> dict[str, int]:
+        """The registers that tell a device where the blocks are.
+
+        Returns
+        -------
+        dict of str to int
+            Values by register name.
+        """
+        return {
+            "block_bursts": self.block_bursts,
+            "block_bytes": self.block_bytes,
+            "last_block_bytes": self.last_block_bytes,
+            "order_range": self.blocks * self.block_bursts,
+        }
+
+    def images(self, parts: Iterable[bytes]) -> Iterable[bytes]:
+        """The store's content from its first burst on, in parts, from the samples' bytes in parts.
+
+        Parameters
+        ----------
+        parts : iterable of bytes
+            The samples, without gaps.
+
+        Yields
+        ------
+        bytes
+            The same bytes, one block or more at a time; zeros behind the last block complete its last burst.
+        """
+        waiting = bytearray()
+        for part in parts:
+            waiting += part
+            whole = len(waiting) // self.block_bytes * self.block_bytes
+            if whole:
+                yield bytes(waiting[:whole])
+                del waiting[:whole]
+        if waiting:
+            yield bytes(waiting) + bytes(-len(waiting) % self.burst_bytes)
+
+    def check(self, images: Iterable[bytes]) -> int:
+        """The check word that a device computes whenever it reads all blocks, in whatever order.
+
+        It is the exclusive or of a CRC-32 (that of zlib) for each block: of the number of the block's first burst, in four
+        bytes or a word if that is longer, and of the words that hold the block's samples.
+
+        Parameters
+        ----------
+        images : iterable of bytes
+            Parts of the content, from :meth:`images`.
+
+        Returns
+        -------
+        int
+            32 bits.
+        """
+        result = burst = 0
+        for image in images:
+            for start in range(0, len(image), self.block_bytes):
+                result ^= self._block_check(burst, image[start : start + self.block_bytes])
+                burst += self.block_bursts
+        return result
+
+    def _block_check(self, burst: int, block: bytes) -> int:
+        last = burst + self.block_bursts == self.blocks * self.block_bursts
+        held = self.last_block_bytes if last else self.block_bytes
+        words = -(-held // self.word_bytes) * self.word_bytes
+        head = burst.to_bytes(max(4, self.word_bytes), "little")
+        return zlib.crc32(block[:words], zlib.crc32(head))

@@ -1,0 +1,70 @@
+"""The blocks of an epoch, in its order."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from zipsgd.protocol.numbers import BURST_BITS
+
+__all__ = ["BlockOrder", "Placed", "order_layout"]
+
+Placed = data.StructLayout({"address": BURST_BITS, "last": 1})
+"""A block: the number of its first burst, and whether it is the last block of the set, which may be shorter."""
+
+order_layout = data.StructLayout(
+    dict.fromkeys(("order_first", "order_stride", "order_range", "block_bursts"), BURST_BITS)
+)
+"""The registers of the same names; constant while blocks are read."""
+
+
+class BlockOrder(wiring.Component):
+    """Each block of the set once (golden model: :class:`zipsgd.golden.order.Order`).
+
+    It counts in bursts, so that it needs no multiplier.
+
+    Latency: three cycles from ``start`` to the first block. Throughput: a block in three cycles.
+
+    Members
+    -------
+    order : In(order_layout)
+        First block, stride, range and distance of blocks.
+    start : In(1)
+        Strobe: begin anew, with the first block.
+    stop : In(1)
+        Strobe: no more blocks.
+    blocks : Out(stream.Signature(Placed))
+        The blocks. ``start`` and ``stop`` may take back a block that is offered.
+    busy : Out(1)
+        More blocks will come.
+    """
+
+    order: In(order_layout)
+    start: In(1)
+    stop: In(1)
+    blocks: Out(stream.Signature(Placed))
+    busy: Out(1)
+
+    def elaborate(self, platform):
+        m = Module()
+        order, address = self.order, self.blocks.payload.address
+        after = Signal(BURST_BITS + 1)
+        following = Signal(BURST_BITS)
+        end = Signal(BURST_BITS + 1)
+        settling = Signal(2)
+        within = Signal(BURST_BITS + 2)
+        m.d.comb += [within.eq(after - order.order_range), self.blocks.valid.eq(self.busy & (settling == 0))]
+        m.d.sync += [
+            after.eq(address + order.order_stride),
+            end.eq(address + order.block_bursts),
+            following.eq(Mux(within[-1], after, within)),
+            self.blocks.payload.last.eq(end == order.order_range),
+        ]
+        with m.If(settling != 0):
+            m.d.sync += settling.eq(settling - 1)
+        with m.If(self.blocks.valid & self.blocks.ready):
+            m.d.sync += [address.eq(following), self.busy.eq(following != order.order_first), settling.eq(2)]
+        with m.If(self.start):
+            m.d.sync += [address.eq(order.order_first), self.busy.eq(1), settling.eq(2)]
+        with m.Elif(self.stop):
+            m.d.sync += self.busy.eq(0)
+        return m
