@@ -1,0 +1,165 @@
+"""Every store is a plain array: what is read is what was last written there, in the order of the commands."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+from checker import Mutation, Property
+from harness import Harness, steady
+
+from zipsgd_hw.store.block_ram import BlockRamStore
+from zipsgd_hw.store.burst_walk import BurstWalk, memory_signature
+from zipsgd_hw.store.spram import SpramStore
+
+__all__ = ["PROPERTIES", "show_array"]
+
+
+def _moves(stream: Any) -> Value:
+    return stream.valid & stream.ready
+
+
+def show_array(harness: Harness, port: Any, burst_words: int, most: int) -> None:
+    """States that the store behind ``port`` is a plain array.
+
+    Words are numbered by counting: of each kind, the words that are due are those that commands have asked for and that have
+    not moved yet. One burst that is written is marked, with one of its words, and one later burst that is read from the same
+    place with no other write to it in between. Its word must be the marked one. As any write, word and read may be the marked
+    ones, no word is lost, repeated, changed or out of its place.
+
+    Parameters
+    ----------
+    harness : Harness
+        Its component has the port, whose inputs are free.
+    port : store_signature
+        The store, from its user's side or its own.
+    burst_words : int
+        Words of a burst.
+    most : int
+        Words of a kind that the store may owe; more are an error.
+    """
+    m = harness.m
+    command = port.command.payload
+    taken = Signal()
+    place = harness.constant(range(burst_words), "place")
+    m.d.comb += taken.eq(_moves(port.command))
+    due: dict[str, Signal] = {}
+    for name, stream, kind in (("write", port.write, command.write), ("read", port.read, ~command.write)):
+        due[name] = count = Signal(range(most + 2 * burst_words), name=f"{name}_due")
+        asked = Mux(taken & kind, burst_words, 0)
+        m.d.sync += count.eq(count + asked - _moves(stream))
+        harness.show(f"no {name} word that nobody asked for", ~_moves(stream) | (count != 0))
+        harness.show(f"{name} commands are taken only as far as promised", count <= most)
+    harness.show("a read word waits unchanged", steady(harness, port.read))
+
+    written, read = Signal(), Signal()  # the marked bursts have been asked for
+    lost = Signal()  # another write to the place
+    ahead = {name: Signal.like(due[name], name=f"{name}_ahead") for name in due}
+    known, word = Signal(), Signal.like(port.write.payload)
+    address = Signal.like(command.address)
+    marks = harness.free(1, "marks")
+    here = taken & (command.address == address)
+    with m.If(~written & taken & command.write & marks):
+        m.d.sync += [written.eq(1), address.eq(command.address)]
+        m.d.sync += ahead["write"].eq(due["write"] - _moves(port.write) + place)
+    with m.Elif(written):
+        with m.If(here & command.write):
+            m.d.sync += lost.eq(1)
+        with m.If(here & ~command.write & marks & ~lost & ~read):
+            m.d.sync += [read.eq(1), ahead["read"].eq(due["read"] - _moves(port.read) + place)]
+        with m.If(_moves(port.write) & ~known):
+            m.d.sync += ahead["write"].eq(ahead["write"] - 1)
+            with m.If(ahead["write"] == 0):
+                m.d.sync += [known.eq(1), word.eq(port.write.payload)]
+    done = Signal()
+    with m.If(read & _moves(port.read)):
+        m.d.sync += [ahead["read"].eq(ahead["read"] - 1), done.eq(done | (ahead["read"] == 0))]
+    now = read & ~done & (ahead["read"] == 0) & port.read.valid
+    harness.show("the word that was written", ~now | (known & (port.read.payload == word)))
+
+
+class _TinyCell(wiring.Component):
+    """An SPRAM with one of its words, whose output is lost by a write."""
+
+    port: In(memory_signature(16, 14))
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        port = self.port
+        word, shown = Signal(16), Signal(16)
+        m.d.comb += port.word.eq(shown)
+        with m.If(port.write):
+            m.d.sync += [word.eq(port.written), shown.eq(~shown)]
+        with m.Elif(port.read):
+            m.d.sync += shown.eq(word)
+        return m
+
+
+def _memory_store(store: Any) -> Harness:
+    harness = Harness()
+    harness.m.submodules.dut = store
+    harness.drive(store)
+    harness.assume("an offered word waits", steady(harness, store.port.write))
+    harness.assume("an offered command waits", steady(harness, store.port.command))
+    show_array(harness, store.port, store.burst_words, 2 * store.burst_words)
+    return harness
+
+
+def _block_ram() -> Harness:
+    return _memory_store(BlockRamStore(2, 8, 2))
+
+
+def _spram() -> Harness:
+    store = SpramStore(_TinyCell, 16, 1)
+    harness = _memory_store(store)
+    harness.assume("the word of each cell", store.port.command.payload.address[:-2] == 0)
+    return harness
+
+
+_WALK_MUTATIONS = (
+    Mutation(
+        BurstWalk,
+        "a word is read over the one that waits",
+        "memory.read.eq(active & ~write & free)",
+        "memory.read.eq(active & ~write)",
+    ),
+    Mutation(BurstWalk, "a burst ends a word early", "address[: self._place_bits].all()", "address[0] == 0"),
+    Mutation(
+        BurstWalk,
+        "a write goes on without its word",
+        "memory.write.eq(port.write.ready & port.write.valid)",
+        "memory.write.eq(port.write.ready)",
+    ),
+)
+
+PROPERTIES = [
+    Property(
+        "block RAM store",
+        "it is a plain array: no word is lost, repeated, changed or out of its place, whatever stalls",
+        "BlockRamStore, BurstWalk",
+        "4 bursts of 2 words of 2 bits",
+        _block_ram,
+        _WALK_MUTATIONS,
+    ),
+    Property(
+        "SPRAM store",
+        "it is a plain array, also where a write loses a cell's output",
+        "SpramStore, BurstWalk",
+        "bursts of a word of 16 bits, cells with one of their words",
+        _spram,
+        (
+            Mutation(
+                BurstWalk,
+                "a word is written while one waits",
+                "port.write.ready.eq(active & write & free)",
+                "port.write.ready.eq(active & write)",
+            ),
+            Mutation(
+                SpramStore,
+                "the next word's cell is shown",
+                "with m.If(memory.read):",
+                "with m.If(1):",
+            ),
+        ),
+    ),
+]
