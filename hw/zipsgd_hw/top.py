@@ -1,23 +1,28 @@
 """The accelerator: link, registers and datapath."""
 
-from amaranth import Module
+from amaranth import C, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.identification import identification
-from zipsgd.protocol.registers import Status, registers_of, windows_of
+from zipsgd.protocol.registers import Control, Status, registers_of
 
+from .datapath.datapath import Datapath, datapath_windows
 from .link.link import Link
 from .link.physical import Uart, uart_divisor
 from .link.register_bank import RegisterBank
+from .link.schedule import Schedule
 from .link.uart import UartReceiver, UartTransmitter
+from .store.block_ram import BlockRamStore
 
 __all__ = ["Accelerator", "UartAccelerator"]
 
 _OF_LINK = ("frames_bad", "frames_skipped")
 """Registers that the link drives."""
-_OF_HOST = ("session",)
+_OF_SCHEDULE = ("epochs_done", "play")
+"""Registers of the schedule."""
+_OF_HOST = ("run_tag", "session")
 """Registers that are kept for the host and have no effect."""
 
 
@@ -30,6 +35,8 @@ class Accelerator(wiring.Component):
         The parameters.
     datapath : Component or None
         The datapath, with the ports of ``Datapath(build)``, which is the default.
+    store : Component or None
+        The store of a build with one: its member ``port`` is In(store_port(build)). Block RAM is the default.
 
     Members
     -------
@@ -37,18 +44,21 @@ class Accelerator(wiring.Component):
         Bytes from the host, at most one per cycle.
     tx : Out(stream.Signature(8))
         Bytes to the host, at most one per cycle.
+    unattended : Out(1)
+        The device has work for which it needs no host: samples of its store, or epochs of its schedule.
     """
 
     rx: In(stream.Signature(8, always_ready=True))
     tx: Out(stream.Signature(8))
+    unattended: Out(1)
 
-    def __init__(self, build: Build, datapath: Component | None = None):
+    def __init__(self, build: Build, datapath: Component | None = None, store: Component | None = None):
         self._build = build
         if datapath is None:
-            from .datapath.datapath import Datapath
-
             datapath = Datapath(build)
-        self._datapath = datapath
+        if store is None and build.store_words:
+            store = BlockRamStore(8 * build.word_bytes, build.store_words)
+        self._datapath, self._store = datapath, store
         super().__init__()
 
     def elaborate(self, platform):
@@ -60,18 +70,54 @@ class Accelerator(wiring.Component):
 
         connect(m, flipped(self.rx), link.rx)
         connect(m, link.tx, flipped(self.tx))
-        connect(m, link.write, bank.write)
-        connect(m, link.read, bank.read)
-        connect(m, bank.read_data, link.read_data)
         connect(m, link.bytes, datapath.bytes)
-        for name in windows_of(self._build):
+        idle = Signal()
+        m.d.comb += idle.eq((datapath.status & Status.BUSY) == 0)
+        plays: Value = C(0)
+        if self._build.schedule_words:
+            plays = self._connect_schedule(m, link, bank, idle)
+        else:
+            connect(m, link.write, bank.write)
+            connect(m, link.read, bank.read)
+            connect(m, bank.read_data, link.read_data)
+            m.d.comb += datapath.bytes_reset.eq(link.bytes_reset)
+            m.d.sync += link.idle.eq(idle)
+        if self._store is not None:
+            m.submodules.store = store = self._store
+            connect(m, datapath.store, store.port)
+            m.d.sync += self.unattended.eq(datapath.store_busy | plays)
+        for name in datapath_windows(self._build):
             connect(m, getattr(bank, name), getattr(datapath, name))
-        m.d.comb += datapath.bytes_reset.eq(link.bytes_reset)
-        m.d.sync += link.idle.eq((datapath.status & Status.BUSY) == 0)
+        self._connect_registers(m, link, bank)
+        return m
 
+    def _connect_schedule(self, m: Module, link: Link, bank: RegisterBank, idle: Signal) -> Signal:
+        """The schedule between link and register bank; returns whether it plays. SYNC leaves it alone, ABORT ends it."""
+        m.submodules.schedule = schedule = Schedule(self._build)
+        connect(m, link.write, schedule.link_write)
+        connect(m, link.read, schedule.link_read)
+        connect(m, schedule.link_data, link.read_data)
+        connect(m, schedule.write, bank.write)
+        connect(m, schedule.read, bank.read)
+        connect(m, bank.read_data, schedule.read_data)
+        connect(m, bank.schedule_window, schedule.schedule_window)
+        connect(m, bank.result_window, schedule.result_window)
+        connect(m, bank.play, schedule.play)
+        m.d.comb += [
+            schedule.idle.eq(idle),
+            schedule.stop.eq(bank.control.valid & ((bank.control.payload & Control.ABORT) != 0)),
+            bank.epochs_done.eq(schedule.epochs_done),
+            self._datapath.bytes_reset.eq(link.bytes_reset & ~schedule.busy),
+        ]
+        m.d.sync += link.idle.eq(idle & ~schedule.busy)
+        return schedule.busy
+
+    def _connect_registers(self, m: Module, link: Link, bank: RegisterBank) -> None:
+        """Registers to link and datapath, by their access."""
+        datapath = self._datapath
         constants = identification(self._build)
         for name, register in registers_of(self._build).items():
-            if name in constants or name in _OF_HOST:
+            if name in constants or name in _OF_HOST or name in _OF_SCHEDULE:
                 continue
             port = getattr(bank, name)
             if register.access == "r":
@@ -80,8 +126,6 @@ class Accelerator(wiring.Component):
                 m.d.comb += getattr(datapath, name).eq(port)
             else:
                 connect(m, port, getattr(datapath, name))
-
-        return m
 
 
 class UartAccelerator(wiring.Component):
@@ -93,7 +137,7 @@ class UartAccelerator(wiring.Component):
         The parameters.
     uart : Uart
         The line; ``build.clock_hz`` must be able to make its rate.
-    datapath : Component or None
+    datapath, store : Component or None
         As for :class:`Accelerator`.
 
     Members
@@ -102,6 +146,8 @@ class UartAccelerator(wiring.Component):
         The pin from the host, asynchronous.
     tx : Out(1)
         The pin to the host.
+    unattended : Out(1)
+        As of :class:`Accelerator`.
 
     Raises
     ------
@@ -111,10 +157,13 @@ class UartAccelerator(wiring.Component):
 
     rx: In(1, init=1)
     tx: Out(1, init=1)
+    unattended: Out(1)
 
-    def __init__(self, build: Build, uart: Uart, datapath: Component | None = None):
+    def __init__(
+        self, build: Build, uart: Uart, datapath: Component | None = None, store: Component | None = None
+    ):
         self._divisor = uart_divisor(build.clock_hz, uart.baud)
-        self._accelerator = Accelerator(build, datapath)
+        self._accelerator = Accelerator(build, datapath, store)
         super().__init__()
 
     def elaborate(self, platform):
@@ -123,7 +172,11 @@ class UartAccelerator(wiring.Component):
         m.submodules.accelerator = accelerator = self._accelerator
         m.submodules.receiver = receiver = UartReceiver(self._divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(self._divisor)
-        m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]
+        m.d.comb += [
+            receiver.rx.eq(self.rx),
+            self.tx.eq(transmitter.tx),
+            self.unattended.eq(accelerator.unattended),
+        ]
         connect(m, receiver.data, accelerator.rx)
         connect(m, accelerator.tx, transmitter.data)
 

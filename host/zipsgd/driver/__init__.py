@@ -2,15 +2,18 @@
 
 from .device import Device
 from .epoch_counts import EpochCounts
-from .errors import DeviceError, DeviceReset, LinkLost, NoDevice, WrongBuild, WrongDevice
+from .epoch_plan import EpochPlan
+from .errors import DeviceError, DeviceReset, LinkLost, NoDevice, StoreFault, WrongBuild, WrongDevice
 
 __all__ = [
     "Device",
     "DeviceError",
     "DeviceReset",
     "EpochCounts",
+    "EpochPlan",
     "LinkLost",
     "NoDevice",
+    "StoreFault",
     "WrongBuild",
     "WrongDevice",
 ]

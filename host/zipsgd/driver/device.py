@@ -1,228 +1,51 @@
-"""A zipsgd device: its build, its registers, its model, and training epochs on it."""
+"""A zipsgd device: its model, and training epochs on it."""
 
-import secrets
-import struct
-from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.levels import table_words
 from zipsgd.golden.loss import Step
-from zipsgd.golden.run import RunConfig, model_words, step_registers
-from zipsgd.protocol.formats import Build
+from zipsgd.golden.order import Order
+from zipsgd.golden.run import LimitError, RunConfig, model_words, step_registers
 from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
-from zipsgd.protocol.identification import parse_identification
-from zipsgd.protocol.registers import REGISTERS, WINDOWS, Control, registers_of
+from zipsgd.protocol.registers import MOST_EPOCHS, REGISTERS, RESULT_WORDS, WINDOWS, Control, Status
 from zipsgd.protocol.run import Refetch
+from zipsgd.protocol.store import StoreLayout
 
+from .device_registers import RESULTS, DeviceRegisters
 from .epoch_counts import EpochCounts
-from .errors import DeviceReset, LinkLost, WrongBuild, WrongDevice
-from .host_link import PATIENCE, Link
+from .epoch_plan import EpochPlan, schedules, window_words
+from .errors import DeviceError, StoreFault
 
 __all__ = ["Device"]
 
-_IDENTIFICATION = [name for name in REGISTERS if REGISTERS[name].address < REGISTERS["features"].address]
-_RESULTS = [name for name in REGISTERS if REGISTERS[name].address >= REGISTERS["status"].address]
-"""Results of an epoch. The session word is read last: if it is right, the device was not reset before."""
-assert _RESULTS[-1] == "session"
-_GREETINGS = 3
-"""Attempts to identify a device that answers out of step."""
+_NAPS = (0.001, 0.05)
+"""Shortest and longest time in seconds between two looks at a device that works on its own."""
 
 
-class Device:
-    """An open device. A context manager.
+def _counts(value: Mapping[str, int], doubts: npt.NDArray[np.bool_] | None = None) -> EpochCounts:
+    """Result registers as counts."""
+    loss = value["loss_high"] << 32 | value["loss_low"]
+    return EpochCounts(
+        loss=loss - (loss >> 63 << 64),
+        flags=value["flags"],
+        samples=value["samples_done"],
+        cycles=value["cycles_high"] << 32 | value["cycles_low"],
+        plane_cycles=value["plane_cycles_high"] << 32 | value["plane_cycles_low"],
+        starved_cycles=value["starved_cycles_high"] << 32 | value["starved_cycles_low"],
+        doubts=doubts,
+        check=value["store_check"],
+    )
 
-    The device stores a random word of the host, its session. A reset clears this word, and SYNC does not. So the driver detects
-    a reset before it uses wrong results (:class:`.DeviceReset`), and it detects another host.
 
-    Parameters
-    ----------
-    url : str
-        A serial port, or any URL of :func:`serial.serial_for_url` (``socket://...`` for a virtual board).
-    expect : Build | None
-        The build that the device must have; None for any.
-    baud : int
-        Baud rate of a serial port.
-    patience : float
-        Seconds that the device may be silent before it is considered lost.
-    progress : Callable[[str], None]
-        Called with a message when the port disappears.
+class Device(DeviceRegisters):
+    """An open device that trains: on samples that come over the link, or on those of its store. A context manager.
 
-    Attributes
-    ----------
-    build : Build
-        The build of the device.
-    link : Link
-        The link to the device.
-
-    Raises
-    ------
-    NoDevice
-        The port cannot be opened or is in use, or nothing answers.
-    WrongDevice
-        Something else answers.
-    WrongBuild
-        The device has another build than ``expect``.
+    See :class:`.DeviceRegisters` for its parameters.
     """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        expect: Build | None = None,
-        baud: int = 3_000_000,
-        patience: float = PATIENCE,
-        progress: Callable[[str], None] = lambda message: None,
-    ) -> None:
-        self.link = Link(url, baud, patience=patience, progress=progress)
-        try:
-            self.build = self._greet(expect)
-        except BaseException:
-            self.link.close()
-            raise
-
-    def _greet(self, expect: Build | None) -> Build:
-        """Identify the device, and begin a session."""
-        for left in reversed(range(_GREETINGS)):
-            try:
-                return self._identify(expect)
-            except DeviceReset:  # the answer to SYNC was meant for another host
-                if not left:
-                    raise
-                self.link.synchronise()
-        raise AssertionError
-
-    def _identify(self, expect: Build | None) -> Build:
-        url = self.link.url
-        try:
-            build = parse_identification(
-                dict(zip(_IDENTIFICATION, self.read_words(0, len(_IDENTIFICATION)), strict=True))
-            )
-        except ValueError as error:
-            raise WrongDevice(f"{url}: {error}") from None
-        if expect is not None and expect != build:
-            wanted, found = expect.as_dict(), build.as_dict()
-            differing = [
-                f"{name} {found[name]} (wanted {wanted[name]})"
-                for name in wanted
-                if wanted[name] != found[name]
-            ]
-            raise WrongBuild(
-                f"the board on {url} holds another build: {', '.join(differing)}. Program the wanted build, or use the board "
-                f"as it is without naming a build"
-            )
-        self.link.window.buffer_bytes = build.rx_bytes
-        self._session = 1 + secrets.randbelow(0xFFFF_FFFF)
-        self.write("session", self._session)
-        self._check_session(self.read("session"))
-        return build
-
-    def _check_session(self, word: int) -> None:
-        if word != self._session:
-            raise DeviceReset(f"the board on {self.link.url} was reset")
-
-    def restart(self) -> None:
-        """Use the device again after :class:`.DeviceReset`. Afterwards the run must be started again.
-
-        Raises
-        ------
-        LinkLost
-            Another host has taken over the device.
-        NoDevice, WrongDevice, WrongBuild
-            The device or its build has changed.
-        """
-        self.link.synchronise()
-        if self.read("session") not in (0, self._session):
-            raise LinkLost(
-                f"another program has taken over the board on {self.link.url}: end one of the two programs, and repeat"
-            )
-        self._greet(self.build)
-
-    # Words
-
-    def read_words(self, address: int, count: int, *, fence: bool = False) -> list[int]:
-        """Read 32-bit words from consecutive addresses.
-
-        Parameters
-        ----------
-        address : int
-            Address of the first word.
-        count : int
-            Number of words.
-        fence : bool
-            Read when the datapath is idle.
-
-        Returns
-        -------
-        list[int]
-            The words.
-        """
-        return self.link.read([(address, count)], fence=fence)
-
-    def write_words(self, address: int, words: Sequence[int]) -> None:
-        """Write 32-bit words to consecutive addresses.
-
-        Parameters
-        ----------
-        address : int
-            Address of the first word.
-        words : Sequence[int]
-            The words; only their lowest 32 bits are written.
-        """
-        if words:
-            data = np.array([word & 0xFFFF_FFFF for word in words], dtype="<u4").tobytes()
-            self.link.send(Kind.WRITE, struct.pack("<I", address) + data)
-
-    def read(self, name: str) -> int:
-        """Read a register.
-
-        Parameters
-        ----------
-        name : str
-            Name of the register.
-
-        Returns
-        -------
-        int
-            Its value.
-        """
-        return self.read_words(REGISTERS[name].address, 1)[0]
-
-    def write(self, name: str, value: int) -> None:
-        """Write a register.
-
-        Parameters
-        ----------
-        name : str
-            Name of the register.
-        value : int
-            Its new value.
-        """
-        self.write_words(REGISTERS[name].address, [value])
-
-    def write_window(self, name: str, words: Sequence[int]) -> None:
-        """Write words to a window by name, from its first place on.
-
-        Parameters
-        ----------
-        name : str
-            Name of the window, see :data:`zipsgd.protocol.registers.WINDOWS`.
-        words : sequence of int
-            The words, of 32 bits each.
-        """
-        self.write_words(WINDOWS[name].address, words)
-
-    def _write_registers(self, values: dict[str, int]) -> None:
-        """Write the registers that the build has, in as few frames as their addresses allow."""
-        there = registers_of(self.build)
-        words = {there[name].address: value for name, value in values.items() if name in there}
-        for first in [address for address in words if address - 1 not in words]:
-            part = [words[first]]
-            while first + len(part) in words:
-                part.append(words[first + len(part)])
-            self.write_words(first, part)
 
     # Model
 
@@ -242,23 +65,14 @@ class Device:
         heads = shape[0] if len(shape) > 1 else 1
         room = self.build.chunks(features) * self.build.lanes
         parts = [(WINDOWS["model_window"].address + head * room, features) for head in range(heads)]
-        results = REGISTERS[_RESULTS[0]].address
+        results = REGISTERS[RESULTS[0]].address
         lists = [(WINDOWS["doubt_window"].address, -(-listed // 32))] if listed else []
-        words = self.link.read([*parts, (results, len(_RESULTS)), *lists], fence=True)
-        end = heads * features + len(_RESULTS)
-        value = dict(zip(_RESULTS, words[heads * features : end], strict=True))
+        words = self.link.read([*parts, (results, len(RESULTS)), *lists], fence=True)
+        end = heads * features + len(RESULTS)
+        value = dict(zip(RESULTS, words[heads * features : end], strict=True))
         self._check_session(value["session"])
-        loss = value["loss_high"] << 32 | value["loss_low"]
         doubts = np.unpackbits(np.array(words[end:], dtype="<u4").view(np.uint8), bitorder="little")
-        counts = EpochCounts(
-            loss=loss - (loss >> 63 << 64),
-            flags=value["flags"],
-            samples=value["samples_done"],
-            cycles=value["cycles_high"] << 32 | value["cycles_low"],
-            plane_cycles=value["plane_cycles_high"] << 32 | value["plane_cycles_low"],
-            starved_cycles=value["starved_cycles_high"] << 32 | value["starved_cycles_low"],
-            doubts=doubts[:listed].astype(np.bool_) if listed else None,
-        )
+        counts = _counts(value, doubts[:listed].astype(np.bool_) if listed else None)
         model = np.array(words[: heads * features], dtype=np.uint32).view(np.int32).astype(np.int64)
         return counts, model.reshape(shape)
 
@@ -285,7 +99,7 @@ class Device:
         """
         config.check(self.build)
         self.write("control", Control.ABORT)
-        self._write_registers(config.registers())
+        self.write_registers(config.registers())
         if config.levels is not None:
             self.write_window("level_window", table_words(config.levels, self.build))
         if config.polynomial is not None:
@@ -327,22 +141,13 @@ class Device:
         model : npt.NDArray[np.int64] of shape (features,) or (heads, features)
             The master model after the epoch.
         """
-        self._write_registers(step_registers(step))
+        self.write_registers(step_registers(step))
         # Each written word enters update lane 0 and shifts the others: the last lane's word moves to the loss unit
         for word in reversed(seeds):
             self.write("seed", word)
         self.write("control", Control.CLEAR | Control.LOAD)
         self.write("samples", count)
-        pending = bytearray()
-        sent = 0
-        for part in parts:
-            pending += part
-            full = len(pending) - len(pending) % MAX_PAYLOAD
-            self.link.send(Kind.SAMPLES, bytes(pending[:full]))
-            del pending[:full]
-            sent += len(part)
-            progress(sent)
-        self.link.send(Kind.SAMPLES, bytes(pending))
+        self._send(parts, progress)
         return self._results(self._shape, count if self._lists else 0)
 
     def counts(self) -> EpochCounts:
@@ -355,14 +160,210 @@ class Device:
         """
         return self._results((0,))[0]
 
-    def close(self) -> None:
-        """Close the port."""
-        self.link.close()
+    def _send(self, parts: Iterable[bytes], progress: Callable[[int], None]) -> None:
+        """Send sample bytes in full frames."""
+        pending = bytearray()
+        sent = 0
+        for part in parts:
+            pending += part
+            full = len(pending) - len(pending) % MAX_PAYLOAD
+            self.link.send(Kind.SAMPLES, bytes(pending[:full]))
+            del pending[:full]
+            sent += len(part)
+            progress(sent)
+        self.link.send(Kind.SAMPLES, bytes(pending))
 
-    def __enter__(self) -> "Device":
-        return self
+    # The store
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+    def load(
+        self,
+        layout: StoreLayout,
+        images: Iterable[bytes],
+        *,
+        progress: Callable[[int], None] = lambda sent: None,
+    ) -> int:
+        """Fill the store with a set of samples, and check what arrived there.
+
+        Parameters
+        ----------
+        layout : StoreLayout
+            Places of the samples.
+        images : iterable of bytes
+            The store's content, from :meth:`.StoreLayout.images`.
+        progress : Callable[[int], None]
+            Called with the number of bytes that have been sent.
+
+        Returns
+        -------
+        int
+            The check of the content, which :meth:`run` takes.
+
+        Raises
+        ------
+        LimitError
+            The device has no store, or the set does not fit into it.
+        StoreFault
+            The store does not hold what was sent.
+        """
+        self._check_room(layout)
+        check = burst = 0
+
+        def parts() -> Iterable[bytes]:
+            nonlocal check, burst
+            for image in images:
+                check ^= layout.check([image], burst)
+                burst += len(image) // layout.burst_bytes
+                yield image
+
+        self.write("control", Control.ABORT)
+        self.write_registers({"fill_start": 0, "fill": layout.bursts * layout.burst_bytes})
+        self._send(parts(), progress)
+        found = self.store_check(layout)
+        if found != check:
+            raise StoreFault(
+                f"the memory of the board on {self.link.url} does not hold what was sent (check {found:#010x}, not "
+                f"{check:#010x}): try again; if this happens often, the memory or its clock is faulty"
+            )
+        return check
+
+    def _check_room(self, layout: StoreLayout) -> None:
+        """Raise LimitError if a set does not fit into the store."""
+        build = self.build
+        if not build.store_words:
+            raise LimitError("this build has no store: stream the samples, or take a build with store_words")
+        if layout.word_bytes != build.word_bytes:
+            raise ValueError(f"the layout is for words of {layout.word_bytes} bytes, not {build.word_bytes}")
+        if layout.bursts > build.store_bursts:
+            rows = layout.rows_within(build.store_bursts)
+            raise LimitError(
+                f"{rows:,} of {layout.rows:,} rows fit into the board's store of {build.store_bytes:,} bytes, at "
+                f"{layout.sample_bytes} bytes a row: use fewer bits or rows, or stream the samples"
+            )
+
+    def store_check(self, layout: StoreLayout) -> int:
+        """Let the device read its store.
+
+        Parameters
+        ----------
+        layout : StoreLayout
+            Places of the samples.
+
+        Returns
+        -------
+        int
+            The check of what it read, see :meth:`.StoreLayout.check`.
+        """
+        self.write_registers(
+            {
+                **layout.registers(),
+                **Order(layout.blocks, 0, min(1, layout.blocks - 1)).registers(layout.block_bursts),
+            }
+        )
+        self.write("resident_samples", 0)
+        return self._wait()["store_check"]
+
+    def run(
+        self,
+        layout: StoreLayout,
+        check: int,
+        plans: Sequence[EpochPlan],
+        *,
+        progress: Callable[[int], None] = lambda samples: None,
+    ) -> tuple[list[EpochCounts], npt.NDArray[np.int64]]:
+        """Train epochs on the samples of the store, after :meth:`begin`.
+
+        A device with a schedule runs up to 64 epochs back to back, without the host.
+
+        Parameters
+        ----------
+        layout : StoreLayout
+            Places of the samples.
+        check : int
+            The check of the store's content, from :meth:`load`.
+        plans : sequence of EpochPlan
+            The epochs.
+        progress : Callable[[int], None]
+            Called with the number of samples that have been trained on.
+
+        Returns
+        -------
+        counts : list of EpochCounts
+            Counts of each epoch.
+        model : npt.NDArray[np.int64] of shape (features,) or (heads, features)
+            The master model after the last epoch.
+
+        Raises
+        ------
+        StoreFault
+            The samples that the device read are not those that were loaded.
+        """
+        self._check_room(layout)
+        self.write_registers(layout.registers())
+        counts: list[EpochCounts] = []
+
+        def told(samples: int) -> None:
+            progress(len(counts) * layout.rows + samples)
+
+        if self.build.schedule_words and len(plans) > 1:
+            for epochs, writes in schedules(plans, layout.rows, layout.block_bursts, self.build):
+                self.write_window("schedule_window", window_words(writes))
+                self.write("play", epochs)
+                self._wait(told)
+                counts += self.results(epochs)
+        else:
+            for plan in plans:
+                self.write_registers(plan.settings(layout.block_bursts))
+                for name, word in plan.starts(layout.rows):
+                    self.write(name, word)
+                counts.append(_counts(self._wait(told)))
+        for number, one in enumerate(counts, 1):
+            if one.check != check or one.samples != layout.rows:
+                raise StoreFault(
+                    f"the memory of the board on {self.link.url} has changed: in epoch {number} of {len(counts)} the samples "
+                    f"were not those that were loaded; begin again, and if this happens often, lower the memory's clock"
+                )
+        return counts, self._results(self._shape)[1]
+
+    def results(self, epochs: int) -> list[EpochCounts]:
+        """Results of the schedule that has been played, also by an earlier host.
+
+        Parameters
+        ----------
+        epochs : int
+            Number of epochs, 1 to 64.
+
+        Returns
+        -------
+        list of EpochCounts
+            Counts of each epoch.
+        """
+        if not 1 <= epochs <= MOST_EPOCHS:
+            raise ValueError(f"a schedule has 1 to {MOST_EPOCHS} epochs, not {epochs}")
+        size = RESULTS.index("store_check") + 1
+        first = WINDOWS["result_window"].address
+        words = self.link.read([(first + RESULT_WORDS * epoch, size) for epoch in range(epochs)], fence=True)
+        return [
+            _counts(dict(zip(RESULTS, words[start : start + size], strict=False)))
+            for start in range(0, len(words), size)
+        ]
+
+    def _wait(self, progress: Callable[[int], None] = lambda samples: None) -> dict[str, int]:
+        """Wait until the device is idle; returns its result registers."""
+        nap, seen, since = _NAPS[0], None, time.monotonic()
+        while True:
+            words = self.read_words(REGISTERS["status"].address, len(RESULTS))
+            value = dict(zip(RESULTS, words, strict=True))
+            self._check_session(value["session"])
+            moved = [value[name] for name in ("epochs_done", "samples_done", "store_check")]
+            if moved != seen:
+                seen, since = moved, time.monotonic()
+            if not value["status"] & Status.BUSY:
+                return value
+            if time.monotonic() - since > self._patience:
+                raise DeviceError(
+                    f"the board on {self.link.url} has taken no sample of its store for {self._patience:g} seconds: reset it, "
+                    f"and begin again"
+                )
+            progress(value["samples_done"])
+            time.sleep(nap)
+            nap = min(2 * nap, _NAPS[1])

@@ -1,6 +1,6 @@
 """Errors between host and board. Each message names the cause and a remedy."""
 
-__all__ = ["DeviceError", "DeviceReset", "LinkLost", "NoDevice", "WrongBuild", "WrongDevice"]
+__all__ = ["DeviceError", "DeviceReset", "LinkLost", "NoDevice", "StoreFault", "WrongBuild", "WrongDevice"]
 
 
 class DeviceError(Exception):
@@ -25,3 +25,7 @@ class LinkLost(DeviceError):
 
 class DeviceReset(LinkLost):
     """The device answers, but has lost its state: it was reset, or another host uses it."""
+
+
+class StoreFault(DeviceError):
+    """The device's store does not hold what was loaded into it."""

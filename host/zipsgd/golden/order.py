@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.protocol.numbers import BLOCK_ROWS
+
 __all__ = ["Order", "row_order"]
 
 _Int = npt.NDArray[np.int64]
@@ -97,7 +99,7 @@ class Order:
         return {"order_first": self.first * block_bursts, "order_stride": self.stride * block_bursts}
 
 
-def row_order(order: Order, rows: int, block_rows: int) -> _Int:
+def row_order(order: Order, rows: int) -> _Int:
     """The order of the rows in an epoch.
 
     Parameters
@@ -105,14 +107,12 @@ def row_order(order: Order, rows: int, block_rows: int) -> _Int:
     order : Order
         Order of the blocks.
     rows : int
-        Rows of the set.
-    block_rows : int
-        Rows of a block; the last block may have fewer.
+        Rows of the set; the last block may have fewer than the others.
 
     Returns
     -------
     npt.NDArray[np.int64] of shape (rows,)
         Numbers of rows, as they lie in the store.
     """
-    places = order.positions()[:, None] * block_rows + np.arange(block_rows)
+    places = order.positions()[:, None] * BLOCK_ROWS + np.arange(BLOCK_ROWS)
     return places[places < rows]

@@ -1,6 +1,7 @@
 """Numbers that are the same in every build: widths and binary points of labels, draws and steps, and upper limits."""
 
 __all__ = [
+    "BLOCK_ROWS",
     "BURST_BITS",
     "BURST_WORDS",
     "LABEL_BITS",
@@ -24,6 +25,8 @@ __all__ = [
     "VARIANCE_BITS",
 ]
 
+BLOCK_ROWS = 16
+"""Samples of a block in a store; the last block may have fewer."""
 BURST_BITS = 24
 """Width in bits of a burst's number in any store, and of a distance of bursts."""
 BURST_WORDS = 8

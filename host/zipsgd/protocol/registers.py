@@ -305,7 +305,6 @@ _RESULTS: tuple[_Row, ...] = (
     ("epochs_done", "r", 8, "epochs of the schedule that are over", "schedule_words"),
     ("frames_bad", "r", 16, "frames dropped for a bad CRC, length or coding"),
     ("frames_skipped", "r", 16, "valid frames dropped because they arrived out of order"),
-    ("store_tag", "rw", 32, "a word of the host's that names the store's content; as session", "store_words"),
     (
         "run_tag",
         "rw",

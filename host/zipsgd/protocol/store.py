@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .numbers import BURST_WORDS
+from .numbers import BLOCK_ROWS, BURST_WORDS
 
 __all__ = ["StoreLayout"]
 
@@ -17,7 +17,8 @@ __all__ = ["StoreLayout"]
 class StoreLayout:
     """The places of a set's samples in the store.
 
-    A block has as many samples as a burst has bytes, so a block of whole samples fills its bursts.
+    Blocks have the same number of samples in every store, so that a run's bits do not depend on the store. If a burst has no
+    more bytes than a block has samples, the bursts of a block are full.
 
     Parameters
     ----------
@@ -39,34 +40,45 @@ class StoreLayout:
         return BURST_WORDS * self.word_bytes
 
     @property
-    def block_rows(self) -> int:
-        """int: Samples of a block."""
-        return self.burst_bytes
-
-    @property
     def blocks(self) -> int:
         """int: Blocks of the set."""
-        return -(-self.rows // self.block_rows)
+        return -(-self.rows // BLOCK_ROWS)
 
     @property
     def block_bytes(self) -> int:
         """int: Bytes of a block's samples."""
-        return self.block_rows * self.sample_bytes
+        return BLOCK_ROWS * self.sample_bytes
 
     @property
     def last_block_bytes(self) -> int:
         """int: Bytes of the last block's samples."""
-        return (self.rows - (self.blocks - 1) * self.block_rows) * self.sample_bytes
+        return (self.rows - (self.blocks - 1) * BLOCK_ROWS) * self.sample_bytes
 
     @property
     def block_bursts(self) -> int:
         """int: Bursts of a block, and the distance of two blocks in the store."""
-        return self.block_bytes // self.burst_bytes
+        return -(-self.block_bytes // self.burst_bytes)
 
     @property
     def bursts(self) -> int:
         """int: Bursts of the set."""
         return (self.blocks - 1) * self.block_bursts + -(-self.last_block_bytes // self.burst_bytes)
+
+    def rows_within(self, bursts: int) -> int:
+        """How many rows of such samples fit into a store.
+
+        Parameters
+        ----------
+        bursts : int
+            Bursts of the store.
+
+        Returns
+        -------
+        int
+            Rows of whole blocks, and of the bursts behind them.
+        """
+        blocks, left = divmod(bursts, self.block_bursts)
+        return blocks * BLOCK_ROWS + left * self.burst_bytes // self.sample_bytes
 
     def registers(self) -> dict[str, int]:
         """The registers that tell a device where the blocks are.
@@ -94,19 +106,23 @@ class StoreLayout:
         Yields
         ------
         bytes
-            The same bytes, one block or more at a time; zeros behind the last block complete its last burst.
+            The bursts of one block or more; zeros behind a block's samples complete its last burst.
         """
         waiting = bytearray()
+        gap = bytes(-self.block_bytes % self.burst_bytes)
         for part in parts:
             waiting += part
             whole = len(waiting) // self.block_bytes * self.block_bytes
             if whole:
-                yield bytes(waiting[:whole])
+                blocks = range(0, whole, self.block_bytes) if gap else ()
+                yield b"".join(waiting[i : i + self.block_bytes] + gap for i in blocks) or bytes(
+                    waiting[:whole]
+                )
                 del waiting[:whole]
         if waiting:
             yield bytes(waiting) + bytes(-len(waiting) % self.burst_bytes)
 
-    def check(self, images: Iterable[bytes]) -> int:
+    def check(self, images: Iterable[bytes], first: int = 0) -> int:
         """The check word that a device computes whenever it reads all blocks, in whatever order.
 
         It is the exclusive or of a CRC-32 (that of zlib) for each block: of the number of the block's first burst, in four
@@ -116,16 +132,19 @@ class StoreLayout:
         ----------
         images : iterable of bytes
             Parts of the content, from :meth:`images`.
+        first : int
+            Burst that the first part begins with.
 
         Returns
         -------
         int
-            32 bits.
+            32 bits. The check of several parts is the exclusive or of their checks.
         """
-        result = burst = 0
+        result, burst = 0, first
         for image in images:
-            for start in range(0, len(image), self.block_bytes):
-                result ^= self._block_check(burst, image[start : start + self.block_bytes])
+            size = self.block_bursts * self.burst_bytes
+            for start in range(0, len(image), size):
+                result ^= self._block_check(burst, image[start : start + size])
                 burst += self.block_bursts
         return result
 

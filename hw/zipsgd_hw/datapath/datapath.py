@@ -7,9 +7,11 @@ from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import RANGE_BITS, REACH_MAX
-from zipsgd.protocol.registers import REGISTERS, Control, Register, Status, registers_of, windows_of
+from zipsgd.protocol.registers import REGISTERS, Control, Register, Status, Window, registers_of, windows_of
 from zipsgd.protocol.run import Loss
 from zipsgd_hw.memory import Memories
+from zipsgd_hw.store.port import store_port
+from zipsgd_hw.store.sample_source import SETTINGS, SampleSource
 from zipsgd_hw.stream_register import StreamRegister
 from zipsgd_hw.windows import window_signature
 
@@ -21,21 +23,27 @@ from .sample_repeater import SampleRepeater
 from .sample_unpacker import SampleUnpacker
 from .transcoder import Transcoder
 
-__all__ = ["Datapath", "datapath_registers"]
+__all__ = ["Datapath", "datapath_registers", "datapath_windows"]
 
-_OTHERS = ("frames_bad", "frames_skipped", "session")
+_OTHERS = ("frames_bad", "frames_skipped", "play", "epochs_done", "run_tag", "session")
 _FIRST = REGISTERS["features"].address
 _COUNTERS = ("cycles", "plane_cycles", "starved_cycles")
 """Counters of two registers each."""
+_WINDOWS_OF_OTHERS = ("schedule_window", "result_window")
 
 
 def datapath_registers(build: Build) -> list[Register]:
-    """Registers that the datapath takes or drives: all but the identification block, the link's and the host's."""
+    """Registers that the datapath takes or drives: not those of the identification block, link, schedule and host."""
     return [
         register
         for register in registers_of(build).values()
         if register.address >= _FIRST and register.name not in _OTHERS
     ]
+
+
+def datapath_windows(build: Build) -> dict[str, Window]:
+    """Windows that lead to the datapath: all but the schedule's."""
+    return {name: window for name, window in windows_of(build).items() if name not in _WINDOWS_OF_OTHERS}
 
 
 def _member(register: Register):
@@ -49,7 +57,8 @@ def _member(register: Register):
 
 
 class Datapath(wiring.Component):
-    """Training core, sample unpacker, transcoder and repeater if the build has them, and what the registers mean for them.
+    """Training core and sample unpacker; source of samples, transcoder and repeater if the build has them; and what the
+    registers mean for them.
 
     Latency: commands and words of the windows come to the core one cycle late. Throughput: a byte of samples in every cycle,
     unless the core waits.
@@ -65,10 +74,14 @@ class Datapath(wiring.Component):
     -------
     one for each of :func:`datapath_registers`, by its name
         "rw": In(width); "w": In(stream.Signature(width, always_ready=True)); "r": Out(width).
-    one for each of :func:`zipsgd.protocol.registers.windows_of`, by its name
+    one for each of :func:`datapath_windows`, by its name
         In(:func:`.window_signature` of the window).
     bytes : In(stream.Signature(8))
         Bytes of samples.
+    store : Out(store_signature(...))
+        The store, in builds with one.
+    store_busy : Out(1)
+        The store is being filled, or its samples are read; in builds with one.
     bytes_reset : In(1)
         Drop what is under way, as Control.ABORT does. The model is kept; seeds, Q3, flags, loss and counters are not, so that
         a seed and a load have to follow.
@@ -89,8 +102,9 @@ class Datapath(wiring.Component):
         super().__init__(
             {
                 **{register.name: _member(register) for register in datapath_registers(build)},
-                **{name: In(window_signature(window)) for name, window in windows_of(build).items()},
+                **{name: In(window_signature(window)) for name, window in datapath_windows(build).items()},
                 "bytes": In(stream.Signature(8)),
+                **({"store": Out(store_port(build)), "store_busy": Out(1)} if build.store_words else {}),
                 "bytes_reset": In(1),
             }
         )
@@ -105,8 +119,9 @@ class Datapath(wiring.Component):
         wire_last_plane = self._derive_planes(m, run)
         self._derive_run(m, run)
         self._connect_commands(m, core, reset)
-        self._connect_results(m, core)
-        serves = self._connect_samples(m, core, run, wire_last_plane, reset)
+        words, source_busy = self._connect_source(m, reset)
+        self._connect_results(m, core, source_busy)
+        serves = self._connect_samples(m, core, run, wire_last_plane, reset, words)
         self._connect_windows(m, core, serves)
         return m
 
@@ -194,12 +209,39 @@ class Datapath(wiring.Component):
             core.start.eq(self.samples.valid & (self.samples.payload != 0)),
             core.samples.eq(self.samples.payload),
         ]
+        if self._build.store_words:
+            with m.If(self.resident_samples.valid):
+                m.d.comb += [
+                    core.start.eq(self.resident_samples.payload != 0),
+                    core.samples.eq(self.resident_samples.payload),
+                ]
         wiring.connect(m, wiring.flipped(self.seed), core.seed)
         m.d.sync += reset.eq(self.bytes_reset | ((control & Control.ABORT) != 0))
 
-    def _connect_results(self, m: Module, core: TrainingCore) -> None:
+    def _connect_source(self, m: Module, reset: Signal):
+        """The link's bytes or the store's samples as words for the unpacker; returns them, and whether the store is busy."""
+        build = self._build
+        if not build.store_words:
+            byte_register = StreamRegister(8)
+            m.submodules.byte_register = ResetInserter(reset)(byte_register)
+            wiring.connect(m, wiring.flipped(self.bytes), byte_register.input)
+            return byte_register.output, C(0)
+        m.submodules.source = source = SampleSource(build)
+        wiring.connect(m, wiring.flipped(self.bytes), source.bytes)
+        wiring.connect(m, source.store, wiring.flipped(self.store))
+        for name in ("fill", "resident_samples"):
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(source, name))
         m.d.comb += [
-            self.status.eq(Mux(core.busy, Status.BUSY, 0)),
+            *(getattr(source, name).eq(getattr(self, name)) for name in SETTINGS),
+            source.abort.eq(reset),
+            self.store_check.eq(source.store_check),
+            self.store_busy.eq(source.busy),
+        ]
+        return source.words, source.busy
+
+    def _connect_results(self, m: Module, core: TrainingCore, source_busy: Value) -> None:
+        m.d.comb += [
+            self.status.eq(Mux(core.busy | source_busy, Status.BUSY, 0)),
             self.flags.eq(core.flags),
             self.loss_low.eq(core.loss[:32]),
             self.loss_high.eq(core.loss[32:]),
@@ -213,18 +255,22 @@ class Datapath(wiring.Component):
             ]
 
     def _connect_samples(
-        self, m: Module, core: TrainingCore, run, wire_last_plane: Signal, reset: Signal
+        self, m: Module, core: TrainingCore, run, wire_last_plane: Signal, reset: Signal, words
     ) -> dict[str, wiring.Component]:
-        """Bytes of samples to the core's planes and labels; returns the units on the way that have a window, by its name."""
+        """Words of samples to the core's planes and labels; returns the units on the way that have a window, by its name."""
         build = self._build
         serves: dict[str, wiring.Component] = {}
-        byte_register = StreamRegister(8)
         unpacker = SampleUnpacker(build)
-        m.submodules.byte_register = ResetInserter(reset)(byte_register)
         m.submodules.unpacker = ResetInserter(reset)(unpacker)
         m.d.comb += [unpacker.run.eq(run), unpacker.run.last_plane.eq(wire_last_plane)]
-        wiring.connect(m, wiring.flipped(self.bytes), byte_register.input)
-        wiring.connect(m, byte_register.output, unpacker.bytes)
+        if build.store_words:
+            m.d.comb += [
+                unpacker.bytes.valid.eq(words.valid),
+                unpacker.bytes.payload.eq(words.payload.data),
+                words.ready.eq(unpacker.bytes.ready),
+            ]
+        else:
+            wiring.connect(m, words, unpacker.bytes)
         planes, labels = unpacker.planes, unpacker.labels
         if build.level_bits:
             serves["level_window"] = transcoder = Transcoder(build)
@@ -253,7 +299,7 @@ class Datapath(wiring.Component):
 
     def _connect_windows(self, m: Module, core: TrainingCore, serves: dict[str, wiring.Component]) -> None:
         """Each window to the unit that serves it: one of ``serves``, or the core."""
-        for name, row in windows_of(self._build).items():
+        for name, row in datapath_windows(self._build).items():
             window, served = getattr(self, name), getattr(serves.get(name, core), name)
             if row.access == "rw":
                 # Words are written a cycle late, as commands and words of other windows are: they come from afar

@@ -2,8 +2,11 @@
 
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, Signature
+from amaranth.utils import exact_log2
 
-__all__ = ["burst_command", "store_signature"]
+from zipsgd.protocol.formats import Build
+
+__all__ = ["burst_command", "store_port", "store_signature"]
 
 
 def burst_command(address_bits: int) -> data.StructLayout:
@@ -50,3 +53,19 @@ def store_signature(word_bits: int, address_bits: int) -> Signature:
             "read": In(stream.Signature(word_bits)),
         }
     )
+
+
+def store_port(build: Build) -> Signature:
+    """Port of a build's store.
+
+    Parameters
+    ----------
+    build : Build
+        Build parameters, with a store.
+
+    Returns
+    -------
+    Signature
+        :func:`store_signature` for the build's words and bursts.
+    """
+    return store_signature(8 * build.word_bytes, exact_log2(build.store_bursts))

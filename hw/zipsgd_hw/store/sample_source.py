@@ -3,7 +3,6 @@
 from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
-from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.registers import REGISTERS
@@ -11,7 +10,7 @@ from zipsgd_hw.stream_register import StreamRegister
 
 from .block_order import order_layout
 from .block_reader import BlockReader
-from .port import store_signature
+from .port import store_port
 from .sample_word import sample_word
 from .store_loader import StoreLoader
 
@@ -53,7 +52,7 @@ class SampleSource(wiring.Component):
         Bytes from the link.
     words : Out(stream.Signature(sample_word(build.word_bytes)))
         Words of samples; none in the cycle after ``abort``.
-    store : Out(store_signature(...))
+    store : Out(store_port(build))
         The store.
     """
 
@@ -69,7 +68,7 @@ class SampleSource(wiring.Component):
                 "busy": Out(1),
                 "bytes": In(stream.Signature(8)),
                 "words": Out(stream.Signature(sample_word(build.word_bytes))),
-                "store": Out(store_signature(8 * build.word_bytes, exact_log2(build.store_bursts))),
+                "store": Out(store_port(build)),
             }
         )
 

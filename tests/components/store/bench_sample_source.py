@@ -9,6 +9,7 @@ from memory_model import MemoryModel
 
 from zipsgd.golden.order import Order, row_order
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import BLOCK_ROWS
 from zipsgd.protocol.store import StoreLayout
 from zipsgd_hw.store.block_order import BlockOrder
 from zipsgd_hw.store.block_reader import BlockReader
@@ -89,10 +90,8 @@ class Bench:
 
 
 def _random_set(width: int) -> tuple[StoreLayout, bytes]:
-    burst = 8 * width
     size = random.choice([1, 2, 3, random.randint(4, 20)])
-    most = _WORDS * width // size // burst * burst
-    rows = random.choice([1, burst, random.randint(1, 3 * burst), min(most, random.randint(1, 6 * burst))])
+    rows = random.choice([1, BLOCK_ROWS, random.randint(1, 50), random.randint(1, 20 * BLOCK_ROWS)])
     layout = StoreLayout(rows, size, width)
     return layout, random.randbytes(rows * size)
 
@@ -112,7 +111,7 @@ async def _load(bench: Bench) -> tuple[StoreLayout, bytes, int]:
 
 def _ordered(layout: StoreLayout, samples: bytes, order: Order) -> bytes:
     size = layout.sample_bytes
-    rows = row_order(order, layout.rows, layout.block_rows)
+    rows = row_order(order, layout.rows)
     return b"".join(samples[row * size : (row + 1) * size] for row in rows)
 
 
