@@ -2,7 +2,7 @@
 
 from zipsgd.golden.run import LimitError, RunConfig
 
-from .base import Backend, EpochResult, EpochSamples
+from .base import Backend, EpochResult, EpochSamples, Stored
 from .builds import build_for, load_build
 from .choose import BACKENDS, BackendOptions, is_port, open_backend
 
@@ -14,6 +14,7 @@ __all__ = [
     "EpochSamples",
     "LimitError",
     "RunConfig",
+    "Stored",
     "build_for",
     "is_port",
     "load_build",

@@ -2,25 +2,42 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.loss import Step
+from zipsgd.golden.order import Order
 from zipsgd.golden.quantise import Codes, fixed_point, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.rows import Rows
 
-__all__ = ["Backend", "EpochResult", "EpochSamples", "Progress"]
+__all__ = ["Backend", "EpochResult", "EpochSamples", "Progress", "Stored"]
 
 Progress = Callable[[int], None]
 """A function that is called with the number of samples of the epoch that have been taken so far."""
 
 _THREADS = min(2, os.cpu_count() or 1)
 """Threads that read, scale and pack rows that are not in memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """How samples may lie in a device's store.
+
+    Parameters
+    ----------
+    rows : npt.NDArray[np.int64] of shape (samples,)
+        Row numbers in the order of the store, the same array in all epochs of a run.
+    order : Order
+        Order of the blocks in this epoch.
+    """
+
+    rows: npt.NDArray[np.int64]
+    order: Order
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,8 @@ class EpochSamples:
         Number of the epoch that the up bits are drawn for, counted from 0.
     memory : int
         Bytes for packed samples that wait to be sent. It matters only if ``values`` is not an array.
+    stored : Stored or None
+        The places of the samples in a store, from which ``order`` follows; None for samples that are streamed in each epoch.
     """
 
     values: Rows
@@ -49,6 +68,41 @@ class EpochSamples:
     seed: int
     epoch: int
     memory: int = 1 << 28
+    stored: Stored | None = None
+
+    def sent_bytes(self, config: RunConfig, build: Build, epoch: int) -> int:
+        """Bytes of packed samples that a device receives in an epoch.
+
+        Parameters
+        ----------
+        config : RunConfig
+            Numbers of planes and labels.
+        build : Build
+            Lanes of the device.
+        epoch : int
+            Number of the epoch in the run. Stored samples are received before the first one.
+
+        Returns
+        -------
+        int
+            The bytes.
+        """
+        return 0 if self.stored is not None and epoch else self.order.size * config.sample_bytes(build)
+
+    def in_order(self, rows: npt.NDArray[np.int64]) -> "EpochSamples":
+        """The same samples in another order.
+
+        Parameters
+        ----------
+        rows : npt.NDArray[np.int64] of shape (samples,)
+            Row numbers.
+
+        Returns
+        -------
+        EpochSamples
+            The samples.
+        """
+        return replace(self, order=rows)
 
     def blocks(self, config: RunConfig, size: int = 512) -> Iterator[Codes]:
         """The quantised samples in the order of training, as codes.

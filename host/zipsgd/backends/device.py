@@ -3,19 +3,21 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain, islice
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.driver import Device, DeviceReset, EpochCounts
+from zipsgd.driver import Device, DeviceReset, EpochCounts, EpochPlan, StoreFault
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 
-from .base import EpochResult, EpochSamples, Progress
+from .base import EpochResult, EpochSamples, Progress, Stored
+from .store_contents import StoreContents
 
 __all__ = ["DeviceBackend"]
 
@@ -30,10 +32,10 @@ _BLOCK_VALUES = 1 << 15
 
 
 class DeviceBackend:
-    """Streams quantised samples to a device.
+    """Streams quantised samples to a device, or keeps them in its store.
 
-    If the device is reset during an epoch, it gets the model from the beginning of the epoch, and the epoch is repeated. The
-    result has the same bits as without the reset.
+    If the device is reset during an epoch, or its store does not give back what was loaded, the device gets the model from the
+    beginning of the epoch, and the epoch is repeated. The result has the same bits as without that.
 
     Parameters
     ----------
@@ -58,6 +60,7 @@ class DeviceBackend:
         self._progress = progress
         self.name = name or device.link.url
         self._resources = resources or ExitStack()
+        self._contents = StoreContents(device, progress)
 
     @property
     def build(self) -> Build:
@@ -72,6 +75,39 @@ class DeviceBackend:
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         """Train on one epoch, see :meth:`zipsgd.backends.Backend.epoch`."""
+        stored = samples.stored
+        before = self.device.link.counts.sent
+        _log.debug("%s: epoch %d, %d samples", self.name, self._epoch + 1, samples.order.size)
+        bytes_before = self.device.link.counts.samples
+        run = self._streaming(samples, step, progress)
+        if stored is not None and self._contents.fits(samples, self._config):
+            run = partial(self._resident, samples, stored, step, progress)
+        counts, self._model = self._with_restarts(run)
+        self._epoch += 1
+        return EpochResult(
+            loss_sum=counts.loss,
+            flags=counts.flags,
+            cycles=counts.cycles,
+            plane_cycles=counts.plane_cycles,
+            sample_bytes=self.device.link.counts.samples - bytes_before,
+            link_bytes=self.device.link.counts.sent - before,
+            starved_cycles=counts.starved_cycles,
+            doubts=counts.doubts,
+        )
+
+    def _resident(
+        self, samples: EpochSamples, stored: Stored, step: Step, progress: Progress
+    ) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
+        """Train on the samples of the store, after they have been loaded if they are not there."""
+        layout, check = self._contents.ensure(samples, stored, self._config)
+        plan = EpochPlan(step, seed_words(self._seed, self._epoch, self.build.update_lanes), stored.order)
+        counts, model = self.device.run(layout, check, [plan], progress=progress)
+        return counts[0], model
+
+    def _streaming(
+        self, samples: EpochSamples, step: Step, progress: Progress
+    ) -> Callable[[], tuple[EpochCounts, npt.NDArray[np.int64]]]:
+        """A function that trains on the samples as they come over the link."""
         size = max(16, min(512, _BLOCK_VALUES // self._config.features))
 
         def run() -> tuple[EpochCounts, npt.NDArray[np.int64]]:
@@ -93,37 +129,27 @@ class DeviceBackend:
                 seeds=seed_words(self._seed, self._epoch, self.build.update_lanes),
             )
 
-        before = self.device.link.counts.sent
-        _log.debug("%s: epoch %d, %d samples", self.name, self._epoch + 1, samples.order.size)
-        bytes_before = self.device.link.counts.samples
-        counts, self._model = self._with_restarts(run)
-        self._epoch += 1
-        return EpochResult(
-            loss_sum=counts.loss,
-            flags=counts.flags,
-            cycles=counts.cycles,
-            plane_cycles=counts.plane_cycles,
-            sample_bytes=self.device.link.counts.samples - bytes_before,
-            link_bytes=self.device.link.counts.sent - before,
-            starved_cycles=counts.starved_cycles,
-            doubts=counts.doubts,
-        )
+        return run
 
     def _begin(self) -> EpochCounts:
         self.device.begin(self._model, self._config)
         return self.device.counts()
 
     def _with_restarts(self, work: Callable[[], _T]) -> _T:
-        """Do ``work``; after a reset of the device, repeat it from the beginning of the epoch."""
+        """Do ``work``; after a reset of the device, or a fault of its store, repeat it from the beginning of the epoch."""
+        reset = False
         for attempt in range(_MOST_RESTARTS + 1):
             try:
                 if attempt:
-                    self.device.restart()
+                    self._contents.forget()
+                    if reset:
+                        self.device.restart()
                     self._begin()
                 return work()
-            except DeviceReset as error:
+            except (DeviceReset, StoreFault) as error:
                 if attempt == _MOST_RESTARTS:
                     raise
+                reset = isinstance(error, DeviceReset)
                 self._progress(f"{error}; beginning epoch {self._epoch + 1} again")
         raise AssertionError
 

@@ -63,9 +63,9 @@ class EmulatorBackend:
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         """Train on one epoch, see :meth:`zipsgd.backends.Backend.epoch`."""
         self._emulator.start_epoch(self._epoch)
+        sent = samples.sent_bytes(self._config, self.build, self._epoch)
         self._epoch += 1
         loss = done = 0
-        sent = samples.order.size * self._config.sample_bytes(self.build)
         if not isinstance(samples.values, np.ndarray):
             features = samples.values.shape[1]
             for part in samples.packed(self._config, _LANES, self._whole_batches(_CODES, features)):

@@ -40,6 +40,7 @@ class GoldenBackend:
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         """Train on one epoch, see :meth:`zipsgd.backends.Backend.epoch`."""
         self._trainer.start_epoch(self._epoch)
+        sent = samples.sent_bytes(self._config, self.build, self._epoch)
         self._epoch += 1
         loss = done = 0
         batch = self._config.batch
@@ -48,7 +49,6 @@ class GoldenBackend:
             done += len(codes.labels)
             progress(done)
         doubts = np.array(self._trainer.doubts, dtype=np.bool_) if self._config.refetch else None
-        sent = samples.order.size * self._config.sample_bytes(self.build)
         return EpochResult(loss, self._trainer.flags, sent, doubts=doubts)
 
     def model(self) -> npt.NDArray[np.int64]:

@@ -179,6 +179,12 @@ def _add_steps(command: argparse.ArgumentParser, epochs: int) -> None:
         dest="fresh",
         help="quantise only once, instead of again in each epoch",
     )
+    group.add_argument(
+        "--resident",
+        action="store_true",
+        help="keep the samples in the board's store, so that they come over the link only once; they are then quantised only "
+        "once. A set that does not fit is streamed in each epoch, with the same result",
+    )
 
 
 def add_bits(group: argparse._ArgumentGroup) -> None:

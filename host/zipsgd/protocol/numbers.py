@@ -14,6 +14,7 @@ __all__ = [
     "MOST_DEGREE",
     "MOST_FEATURES",
     "MOST_HEADS",
+    "MOST_STORE_WORDS",
     "PHASE_BITS",
     "RANGE_BITS",
     "REACH_MAX",
@@ -52,6 +53,8 @@ MOST_FEATURES = 1 << 16
 """Most features of all heads' models together, in any build."""
 MOST_HEADS = 64
 """Most heads in any build."""
+MOST_STORE_WORDS = 1 << 26
+"""Most words of a store, in any build."""
 PHASE_BITS = 16
 """Fraction bits of the rate at which mini-batches shrink the model, and of a threshold: both are spread over mini-batches."""
 RANGE_BITS = 24

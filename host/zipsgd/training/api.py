@@ -31,7 +31,8 @@ from .lock import locked
 from .loop import Run
 from .measuring import Validation, measure_task
 from .opening import opened
-from .options import Options, options_with
+from .option_words import options_with
+from .options import Options
 from .parts import connected, parts_of
 from .preparation import prepare
 from .result import ClassifierResult, RegressionResult, Result

@@ -144,7 +144,7 @@ class Heads:
         before, words = words, words.copy()
         for turn, part in enumerate(self._passes):
             config = part.config
-            samples = task.samples(number, _labels(task, part))
+            samples = task.samples(number, _labels(task, part), passes=len(self._passes))
             count = samples.order.size
             model = words[part.heads].reshape(config.model_shape())
             seed, told = task.options.seed, partial(self._progress, progress, turn, count)

@@ -18,7 +18,7 @@ from .regulariser import Regulariser
 from .scores import Score, find_score
 from .steps import check_schedule
 
-__all__ = ["KEEP", "LEVELS", "REFETCH", "SCALINGS", "Options", "options_with"]
+__all__ = ["KEEP", "LEVELS", "REFETCH", "SCALINGS", "Options"]
 
 LEVELS = ("uniform", "optimal", "auto")
 """Values of ``Options.levels``."""
@@ -70,6 +70,10 @@ class Options:
         Use the gradient Q1 l'(z2) instead of the mean of both orders.
     fresh : bool
         Draw new up bits in each epoch instead of once for all epochs.
+    resident : bool
+        Keep the samples in the device's store, if it has one with enough room, so that only one epoch comes over the link. The
+        up bits are then drawn once, as with ``fresh=False``, and epochs differ in the order of blocks of 16 rows
+        (:mod:`zipsgd.golden.order`).
     levels : str
         "uniform", or "optimal" for the levels of least variance (ZipML, section 3), which need a device with a transcoder.
         "auto": optimal ones where rounding to uniform ones would drown the gradients in noise, and the device has a
@@ -142,6 +146,7 @@ class Options:
     seed: int = 0
     one_sided: bool = False
     fresh: bool = True
+    resident: bool = False
     levels: str = "uniform"
     scaling: str = "auto"
     clip: float = 0.001
@@ -175,6 +180,10 @@ class Options:
             raise ValueError(f"clip must be a share above 0 and below 0.5, not {self.clip}")
         if self.refetch not in REFETCH:
             raise ValueError(f"refetch must be one of {', '.join(REFETCH)}, not {self.refetch!r}")
+        if self.resident and (self.scheduled or self.refetch != "never"):
+            raise ValueError(
+                "resident samples have the same bits in all epochs: give one number of bits and no refetch, or stream them"
+            )
         if self.refetch != "never" and not self.classify:
             raise ValueError(
                 "refetch is for hinges, on classes: set classify=True (on the command line: --classify), or leave it out"
@@ -370,30 +379,3 @@ class Options:
             if isinstance(plain[name], tuple):
                 plain[name] = list(plain[name])
         return plain
-
-
-def options_with(options: Options | None, words: dict[str, Any]) -> Options:
-    """Replace some fields of the options.
-
-    Parameters
-    ----------
-    options : Options or None
-        Options to start from; None for the defaults.
-    words : dict[str, Any]
-        New values by field name.
-
-    Returns
-    -------
-    Options
-        The changed copy.
-
-    Raises
-    ------
-    TypeError
-        There is no field of that name; the message lists the fields.
-    """
-    names = [field.name for field in fields(Options)]
-    for word in words:
-        if word not in names:
-            raise TypeError(f"there is no option {word!r}; options: {', '.join(names)}")
-    return replace(options or Options(), **words)

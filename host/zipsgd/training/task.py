@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.backends import EpochSamples, build_for
+from zipsgd.backends import EpochSamples, Stored, build_for
 from zipsgd.data import Scaling, Table
 from zipsgd.golden.diagonal import NO_GROWTH, Growth
 from zipsgd.golden.loss import Step
+from zipsgd.golden.order import Order, row_order
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.numbers import MOST_FEATURES, MOST_HEADS
+from zipsgd.protocol.numbers import BLOCK_ROWS, BURST_WORDS, MOST_FEATURES, MOST_HEADS, MOST_STORE_WORDS
+from zipsgd.protocol.store import StoreLayout
 from zipsgd.rows import Rows, in_memory
 
 from .options import Options
@@ -155,6 +157,11 @@ class Task:
         """The size of one of the steps for features in [-1, 1], as rounded for the device."""
         return step.value * self.options.batch_size * self.scale**2
 
+    @cached_property
+    def _stored_rows(self) -> _Int:
+        """Row numbers in the order of a device's store."""
+        return self._drawn(0)
+
     def order(self, epoch: int) -> _Int:
         """The order of training, which the seed determines.
 
@@ -168,22 +175,49 @@ class Task:
         npt.NDArray[np.int64] of shape (samples,)
             Row numbers.
         """
+        if not self.options.resident:
+            return self._drawn(epoch)
+        rows = self._stored_rows
+        return rows[row_order(self._blocks(epoch), rows.size)]
+
+    def _blocks(self, epoch: int) -> Order:
+        return Order.draw(-(-self._stored_rows.size // BLOCK_ROWS), self.options.seed, epoch)
+
+    def _drawn(self, epoch: int) -> _Int:
+        """All rows in a random order or, with weights that are no copies, as many random rows."""
         if self.shares is not None:
             return draw(self.shares, self.options.seed, epoch)
         if self.rows == 1:
             return np.zeros(1, dtype=np.int64)
         return np.random.default_rng((self.options.seed, epoch)).permutation(self.rows)
 
-    def samples(self, epoch: int, labels: npt.NDArray[np.int16]) -> EpochSamples:
-        """The samples of an epoch, counted from 0, with the ``labels`` of the heads that are trained in this pass."""
+    def samples(self, epoch: int, labels: npt.NDArray[np.int16], *, passes: int = 1) -> EpochSamples:
+        """The samples of an epoch, counted from 0.
+
+        Parameters
+        ----------
+        epoch : int
+            The epoch.
+        labels : npt.NDArray[np.int16] of shape (rows,) or (rows, heads)
+            Labels of the heads that are trained in this pass.
+        passes : int
+            Passes over the rows in the epoch. Samples of several passes have different labels, and cannot stay in a store.
+
+        Returns
+        -------
+        EpochSamples
+            The samples.
+        """
         options = self.options
+        stays = options.resident and passes == 1
         return EpochSamples(
             self.values,
             labels,
             self.order(epoch),
             options.seed,
-            epoch if options.fresh else 0,
+            epoch if options.fresh and not options.resident else 0,
             self.memory,
+            Stored(self._stored_rows, self._blocks(epoch)) if stays else None,
         )
 
     def exact_values(self) -> Rows:
@@ -224,7 +258,22 @@ class Task:
             "ball": config.ball,
             "diagonal": config.diagonal is not None,
         }
-        return build_for(config.features, **{**needed, **described})
+        build = build_for(config.features, **{**needed, **described})
+        return self._with_store(build) if self.options.resident else build
+
+    def _with_store(self, build: Build) -> Build:
+        """The build with a store that holds the samples, if any store does. Its words feed the lanes as fast as they can."""
+        heads = (
+            self.config
+            if self.numbers is None
+            else replace(self.config, heads=self.heads, one_against_all=self.heads > 1)
+        )
+        word_bytes = min(8, max(1, build.lanes // 8))
+        layout = StoreLayout(self._stored_rows.size, heads.sample_bytes(build), word_bytes)
+        words = max(64, 1 << (layout.bursts * BURST_WORDS - 1).bit_length())
+        if words > MOST_STORE_WORDS:
+            return build
+        return replace(build, word_bytes=word_bytes, store_words=words, schedule_words=2048)
 
     @property
     def _most_planes(self) -> int:

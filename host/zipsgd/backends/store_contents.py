@@ -1,0 +1,154 @@
+"""What is in a device's store."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.driver import Device
+from zipsgd.golden.run import RunConfig
+from zipsgd.protocol.store import StoreLayout
+from zipsgd.rows import Rows
+
+from .base import EpochSamples, Stored
+
+__all__ = ["StoreContents"]
+
+_log = logging.getLogger(__name__)
+
+_SECONDS = 2.0
+"""Seconds between two messages while samples are loaded."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A set that has been loaded, and the check of its content."""
+
+    values: Rows
+    labels: npt.NDArray[np.int16]
+    rows: npt.NDArray[np.int64]
+    config: RunConfig
+    layout: StoreLayout
+    check: int
+
+
+class StoreContents:
+    """Loads sets of samples into a device's store, unless they are there.
+
+    The device is asked for that, and reads its store. So a set stays loaded from one run to the next, also for another
+    process.
+
+    Parameters
+    ----------
+    device : Device
+        The device.
+    progress : callable
+        Called with a message before and while samples are loaded.
+    """
+
+    def __init__(self, device: Device, progress: Callable[[str], None]) -> None:
+        self._device = device
+        self._progress = progress
+        self._loaded: _Loaded | None = None
+        self._refused: StoreLayout | None = None
+
+    def forget(self) -> None:
+        """Ask the device again, as it was reset, or its memory is in doubt."""
+        self._loaded = None
+
+    def _layout(self, samples: EpochSamples, config: RunConfig) -> StoreLayout:
+        build = self._device.build
+        return StoreLayout(samples.order.size, config.sample_bytes(build), build.word_bytes)
+
+    def fits(self, samples: EpochSamples, config: RunConfig) -> bool:
+        """Whether the device has a store with room for a set. If not, a message says how much of it would fit.
+
+        Parameters
+        ----------
+        samples : EpochSamples
+            The samples.
+        config : RunConfig
+            Configuration of the run.
+
+        Returns
+        -------
+        bool
+            Whether the samples can be loaded.
+        """
+        build, layout = self._device.build, self._layout(samples, config)
+        if layout.bursts <= build.store_bursts:
+            return True
+        if layout != self._refused:
+            self._refused = layout
+            rows = layout.rows_within(build.store_bursts)
+            room = f"{rows:,} of {layout.rows:,} rows fit into its store" if rows else "it has no store"
+            self._progress(
+                f"the samples are streamed in each epoch: at {layout.sample_bytes} bytes a row, {room}"
+            )
+        return False
+
+    def ensure(self, samples: EpochSamples, stored: Stored, config: RunConfig) -> tuple[StoreLayout, int]:
+        """Load a set unless it is in the store.
+
+        Parameters
+        ----------
+        samples : EpochSamples
+            The samples.
+        stored : Stored
+            Their order in the store.
+        config : RunConfig
+            Configuration of the run.
+
+        Returns
+        -------
+        layout : StoreLayout
+            Places of the samples.
+        check : int
+            Check of the content.
+
+        Raises
+        ------
+        StoreFault
+            The store does not hold what was sent.
+        """
+        held = self._loaded
+        if held is not None and _same(held, samples, stored, config):
+            return held.layout, held.check
+        layout = self._layout(samples, config)
+        packed = samples.in_order(stored.rows).packed(config, self._device.build.lanes)
+        images = list(layout.images(part.tobytes() for part in packed))
+        check = layout.check(images)
+        if self._device.store_check(layout) == check:
+            self._progress(f"the board already holds the {layout.rows:,} rows")
+        else:
+            self._load(layout, images)
+        self._loaded = _Loaded(samples.values, samples.labels, stored.rows, config, layout, check)
+        return layout, check
+
+    def _load(self, layout: StoreLayout, images: list[bytes]) -> None:
+        total = layout.bursts * layout.burst_bytes
+        since = time.monotonic()
+
+        def progress(sent: int) -> None:
+            nonlocal since
+            if time.monotonic() - since > _SECONDS:
+                since = time.monotonic()
+                self._progress(f"loading: {sent / total:.0%} of {total:,} bytes")
+
+        _log.debug("loading %d rows, %d bytes", layout.rows, total)
+        self._device.load(layout, images, progress=progress)
+        # A load ends what the device was doing
+        self._progress(f"loaded {layout.rows:,} rows into the board's store: {total:,} bytes")
+
+
+def _same(held: _Loaded, samples: EpochSamples, stored: Stored, config: RunConfig) -> bool:
+    """Whether a set is the one that is held: the same values and order, and equal labels in the same form."""
+    return (
+        held.values is samples.values
+        and held.rows is stored.rows
+        and held.config is config
+        and np.array_equal(held.labels, samples.labels)
+    )
