@@ -30,6 +30,8 @@ def test_windows_are_where_they_always_were() -> None:
         "coefficient_window": 0x4_0000,
         "doubt_window": 0x8_0000,
         "variance_window": 0x10_0000,
+        "schedule_window": 0x20_0000,
+        "result_window": 0x40_0000,
     }
     assert len({window.select_bit for window in WINDOWS.values()}) == len(WINDOWS)
     assert len(REGISTERS) <= 1 << WINDOW_OFFSET_BITS <= min(addresses.values())
@@ -39,7 +41,9 @@ def test_windows_are_where_they_always_were() -> None:
 def test_a_window_is_there_with_its_option() -> None:
     build = Build(lanes=4, update_lanes=4, max_features=64)
     assert set(windows_of(build)) == {"model_window"}
-    whole = replace(build, level_bits=4, hinge=1, polynomial=3, refetch=64, diagonal=1)
+    whole = replace(
+        build, level_bits=4, hinge=1, polynomial=3, refetch=64, diagonal=1, store_words=64, schedule_words=32
+    )
     assert windows_of(whole) == WINDOWS
     assert {"value_bits", "degree", "refetching"} <= set(registers_of(whole)) - set(registers_of(build))
     for window in WINDOWS.values():

@@ -20,6 +20,8 @@ BENCH = ComponentBench(
     (CommandUnit,), "zipsgd.protocol.frames: what each kind does", (Case("commands", CommandUnit),)
 )
 
+ABOVE = 0xFFFF_FFFF ^ (1 << ADDRESS_BITS) - 1
+"""Bits of an address that mean nothing."""
 WINDOWS = [1 << bit for bit in range(WINDOW_OFFSET_BITS, ADDRESS_BITS)]
 
 
@@ -289,8 +291,8 @@ async def at_full_rate(dut):
         both.put(Kind.FENCE, read_payload(3, count))
     await both.rest()
     both.idle = 0.0
-    both.put(Kind.WRITE, words_payload(0xABC0F00A, [1, 2, 3]))
-    both.put(Kind.READ, read_payload(0xFFE0FFFD, 3))
+    both.put(Kind.WRITE, words_payload(ABOVE & 0xABCD0000 | 0xF00A, [1, 2, 3]))
+    both.put(Kind.READ, read_payload(ABOVE | 0xFFFD, 3))
     await both.rest()
     assert both.model.finished == 13
 

@@ -28,6 +28,8 @@ BUILDS = {
         ball=1,
         diagonal=1,
         heads=3,
+        store_words=64,
+        schedule_words=32,
     ),
 }
 
@@ -43,9 +45,10 @@ BENCH = ComponentBench(
 )
 
 CYCLES = 4000
-MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW, DOUBT_WINDOW = (
-    WINDOWS[f"{name}_window"].address for name in ("model", "level", "coefficient", "variance", "doubt")
-)
+MODEL_WINDOW = WINDOWS["model_window"].address
+LISTS = {window.name: window.address for window in WINDOWS.values() if window.access == "r"}
+WRITTEN = [window.address for window in WINDOWS.values() if window.access == "w"]
+REGISTER_BITS = (len(REGISTERS) - 1).bit_length()
 _OFFSETS = (1 << WINDOW_OFFSET_BITS) - 1
 
 
@@ -59,11 +62,13 @@ class Reads:
         self.window = None  # "waits" for a word
         self.late = False  # a word of the window is under way that nobody waits for
 
-    def step(self, taken, address, data, doubt, ready):
-        """A cycle: a request for ``address`` is taken or not, the window gives ``data`` or None, ``doubt`` is the list's."""
+    def step(self, taken, address, data, listed, ready):
+        """A cycle: a request for ``address`` is taken or not; the window gives ``data`` or None, and the lists ``listed``."""
         word = None if ready else self.word
         if self._asked is not None:
-            word = doubt if self._asked & DOUBT_WINDOW else self._values.get(self._asked, 0)
+            word = self._values.get(self._asked, 0)
+            for name, shown in listed.items():
+                word = shown if self._asked & LISTS[name] else word
         self._asked = None
         if taken:
             word = None
@@ -85,16 +90,15 @@ def random_address(registers):
     return random.choice(
         [
             *[random.choice(registers).address] * 6,
-            random.randrange(64),
-            1 << random.randrange(6, WINDOW_OFFSET_BITS),
-            random.choice(registers).address | 1 << random.randrange(6, WINDOW_OFFSET_BITS),
+            random.randrange(1 << REGISTER_BITS),
+            1 << random.randrange(REGISTER_BITS, WINDOW_OFFSET_BITS),
+            random.choice(registers).address | 1 << random.randrange(REGISTER_BITS, WINDOW_OFFSET_BITS),
             _OFFSETS,
             MODEL_WINDOW + random.choice([0, _OFFSETS, random.randrange(_OFFSETS)]),
             MODEL_WINDOW + random.randrange(64),
-            LEVEL_WINDOW + random.choice([random.randrange(64), random.randrange(_OFFSETS)]),
-            COEFFICIENT_WINDOW + random.choice([random.randrange(64), random.randrange(_OFFSETS)]),
-            VARIANCE_WINDOW + random.choice([random.randrange(64), random.randrange(_OFFSETS)]),
-            DOUBT_WINDOW + random.choice([0, _OFFSETS, random.randrange(64), random.randrange(_OFFSETS)]),
+            random.choice(WRITTEN) + random.choice([random.randrange(64), random.randrange(_OFFSETS)]),
+            random.choice(WRITTEN) + random.randrange(64),
+            random.choice(list(LISTS.values())) + random.choice([0, _OFFSETS, random.randrange(_OFFSETS)]),
         ]
     )
 
@@ -167,7 +171,7 @@ async def every_cycle(dut):
             asks = taken = False
         answers = (taken and address & MODEL_WINDOW) or (owed and not taken)
         data = random.getrandbits(32) if answers and random.random() < 0.4 else None
-        doubt = random.getrandbits(32) if "doubt_window" in windows else 0
+        listed = {name: random.getrandbits(32) for name in LISTS if name in windows}
         place, word = write or (random_address(registers), random.getrandbits(32))
         bench.pins |= {
             "rst": int(reset),
@@ -180,7 +184,7 @@ async def every_cycle(dut):
             "model_window__read__ready": int(window_takes),
             "model_window__data__valid": int(data is not None),
             "model_window__data__payload": random.getrandbits(32) if data is None else data,
-            **({"doubt_window__word": doubt} if "doubt_window" in windows else {}),
+            **{f"{name}__word": word for name, word in listed.items()},
         }
         drive(registers, build, bench, held, values, anew=cycle % 8 == 0)
         await bench.cycle()
@@ -215,9 +219,10 @@ async def every_cycle(dut):
                 write = None
 
         check_reads(dut, reads, asks, address, window_takes, when)
-        if asks and address & DOUBT_WINDOW and "doubt_window" in windows:
-            assert int(dut.doubt_window__offset.value) == address & _OFFSETS, when
-        reads.step(taken, address, data, doubt, ready)
+        for name in listed:
+            if asks and address & LISTS[name]:
+                assert int(getattr(dut, f"{name}__offset").value) == address & _OFFSETS, when
+        reads.step(taken, address, data, listed, ready)
         if reset:
             held = dict.fromkeys(held, 0)
             late, strobes = {}, {}
@@ -234,7 +239,7 @@ async def every_address(dut):
     requests = bench.source("read")
     words = bench.sink("read_data")
     await bench.reset()
-    expected = dict.fromkeys(range(64), 0)
+    expected = dict.fromkeys(range(1 << REGISTER_BITS), 0)
     for register in registers_of(build).values():
         if register.name in constants:
             expected[register.address] = constants[register.name]
@@ -247,12 +252,11 @@ async def every_address(dut):
             expected[register.address] = word & ((1 << register.width) - 1)
     bench.pins["write__valid"] = 0
     for address in (
-        *range(64),
-        *(1 << bit for bit in range(6, WINDOW_OFFSET_BITS)),
-        *(LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW),
+        *range(1 << REGISTER_BITS),
+        *(1 << bit for bit in range(REGISTER_BITS, WINDOW_OFFSET_BITS)),
+        *WRITTEN,
     ):
         words.got.clear()
         requests.queue.append(address)
         await bench.cycle(3)
         assert words.got == [expected.get(address, 0)], address
-    assert len(REGISTERS) <= 64
