@@ -4,7 +4,8 @@
 // output is JSON: the URL to open, or an error. Lines on standard input are commands. "statistics" answers with a line of JSON;
 // so does "reset", after the reset pin has been high for four cycles. End of file, SIGTERM and SIGINT end the process.
 //
-// Virtual time stands still while the board has nothing to do and no byte to take: see QUIET.
+// Virtual time stands still while the board has nothing to do and no byte to take: see QUIET. It goes on while the board works
+// on its own, on the samples of its store.
 
 #include <cerrno>
 #include <csignal>
@@ -193,7 +194,7 @@ private:
 #ifndef UART_PINS
 bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
     const uint64_t now = statistics.cycles++;
-    bool moved = false;
+    bool moved = board_->unattended;
     const bool line_free = now >= rx_free_;
     const bool give = line_free && !in.empty() && !stalls();
     board_->PORT(rx, valid) = give;
@@ -225,7 +226,7 @@ bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
 bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
     const uint64_t now = statistics.cycles++;
     const uint64_t bit = byte_cycles_ / 10;
-    bool moved = false;
+    bool moved = board_->unattended;
     if (now >= rx_free_) {
         if (!in.empty()) {
             rx_shift_ = (uint32_t(in.front()) << 1) | (1u << 9);
