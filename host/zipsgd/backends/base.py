@@ -1,13 +1,15 @@
 """The interface of a backend: what a run hands to it, and what it returns."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.driver import count_on
 from zipsgd.golden.loss import Step
 from zipsgd.golden.order import Order
 from zipsgd.golden.quantise import Codes, fixed_point, quantise_fixed_point
@@ -15,7 +17,7 @@ from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.rows import Rows
 
-__all__ = ["Backend", "EpochResult", "EpochSamples", "Progress", "Stored"]
+__all__ = ["Backend", "EpochByEpoch", "EpochResult", "EpochSamples", "Progress", "Stored"]
 
 Progress = Callable[[int], None]
 """A function that is called with the number of samples of the epoch that have been taken so far."""
@@ -236,6 +238,21 @@ class EpochResult:
         return EpochResult(self.loss_sum + other.loss_sum, self.flags | other.flags, **counted)
 
 
+class EpochByEpoch:
+    """Backends that train one epoch after the other."""
+
+    def epochs(
+        self: "Backend", samples: Sequence[EpochSamples], steps: Sequence[Step], progress: Progress
+    ) -> list[EpochResult]:
+        """Train on several epochs, see :meth:`Backend.epochs`."""
+        results: list[EpochResult] = []
+        done = 0
+        for part, step in zip(samples, steps, strict=True):
+            results.append(self.epoch(part, step, partial(count_on, progress, done)))
+            done += part.order.size
+        return results
+
+
 class Backend(Protocol):
     """Trains on one build: the emulator, the golden model or a device."""
 
@@ -283,6 +300,26 @@ class Backend(Protocol):
         -------
         EpochResult
             Loss, flags and counts of the epoch.
+        """
+
+    def epochs(
+        self, samples: Sequence[EpochSamples], steps: Sequence[Step], progress: Progress
+    ) -> list[EpochResult]:
+        """Train on several epochs, on the device's own if it can, so that the host may be gone meanwhile.
+
+        Parameters
+        ----------
+        samples : sequence of EpochSamples
+            The samples of each epoch.
+        steps : sequence of Step
+            The step of each epoch.
+        progress : Progress
+            Called with the number of samples of all epochs that have been taken so far.
+
+        Returns
+        -------
+        list of EpochResult
+            The result of each epoch.
         """
 
     def model(self) -> npt.NDArray[np.int64]:

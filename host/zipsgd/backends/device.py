@@ -1,7 +1,7 @@
 """The backend for devices: a board on a port, or the virtual board."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain, islice
@@ -10,13 +10,14 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.driver import Device, DeviceReset, EpochCounts, EpochPlan, StoreFault
+from zipsgd.driver import Device, DeviceReset, EpochCounts, EpochPlan, StoreFault, Write, count_on, schedules
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 
-from .base import EpochResult, EpochSamples, Progress, Stored
+from .base import EpochByEpoch, EpochResult, EpochSamples, Progress, Stored
+from .run_tag import run_tag
 from .store_contents import StoreContents
 
 __all__ = ["DeviceBackend"]
@@ -31,7 +32,21 @@ _BLOCK_VALUES = 1 << 15
 """Values that are packed at a time: few enough that the device's receive buffer does not run empty meanwhile."""
 
 
-class DeviceBackend:
+def _result(counts: EpochCounts, sample_bytes: int, link_bytes: int) -> EpochResult:
+    """What a device has counted, and what was sent to it."""
+    return EpochResult(
+        loss_sum=counts.loss,
+        flags=counts.flags,
+        cycles=counts.cycles,
+        plane_cycles=counts.plane_cycles,
+        sample_bytes=sample_bytes,
+        link_bytes=link_bytes,
+        starved_cycles=counts.starved_cycles,
+        doubts=counts.doubts,
+    )
+
+
+class DeviceBackend(EpochByEpoch):
     """Streams quantised samples to a device, or keeps them in its store.
 
     If the device is reset during an epoch, or its store does not give back what was loaded, the device gets the model from the
@@ -71,7 +86,8 @@ class DeviceBackend:
         """Begin a run, see :meth:`zipsgd.backends.Backend.begin`."""
         self._config, self._model = config, model.copy()
         self._seed, self._epoch = seed, epoch
-        self._with_restarts(self._begin)
+        config.check(self.build)
+        self._begun = False  # only once it is clear that the device has not done the work already
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         """Train on one epoch, see :meth:`zipsgd.backends.Backend.epoch`."""
@@ -84,21 +100,14 @@ class DeviceBackend:
             run = partial(self._resident, samples, stored, step, progress)
         counts, self._model = self._with_restarts(run)
         self._epoch += 1
-        return EpochResult(
-            loss_sum=counts.loss,
-            flags=counts.flags,
-            cycles=counts.cycles,
-            plane_cycles=counts.plane_cycles,
-            sample_bytes=self.device.link.counts.samples - bytes_before,
-            link_bytes=self.device.link.counts.sent - before,
-            starved_cycles=counts.starved_cycles,
-            doubts=counts.doubts,
-        )
+        sent = (self.device.link.counts.samples - bytes_before, self.device.link.counts.sent - before)
+        return _result(counts, *sent)
 
     def _resident(
         self, samples: EpochSamples, stored: Stored, step: Step, progress: Progress
     ) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
         """Train on the samples of the store, after they have been loaded if they are not there."""
+        self._ensure_begun()
         layout, check = self._contents.ensure(samples, stored, self._config)
         plan = EpochPlan(step, seed_words(self._seed, self._epoch, self.build.update_lanes), stored.order)
         counts, model = self.device.run(layout, check, [plan], progress=progress)
@@ -111,6 +120,7 @@ class DeviceBackend:
         size = max(16, min(512, _BLOCK_VALUES // self._config.features))
 
         def run() -> tuple[EpochCounts, npt.NDArray[np.int64]]:
+            self._ensure_begun()
             packed = samples.packed(self._config, self.build.lanes, size)
             # Prepare the first block before the epoch begins, because compiling or a slow disk may take a while
             first = list(islice(packed, 1))
@@ -131,9 +141,63 @@ class DeviceBackend:
 
         return run
 
-    def _begin(self) -> EpochCounts:
+    def epochs(
+        self, samples: Sequence[EpochSamples], steps: Sequence[Step], progress: Progress
+    ) -> list[EpochResult]:
+        """Train on several epochs, see :meth:`zipsgd.backends.Backend.epochs`."""
+        stored = [part.stored for part in samples if part.stored is not None]
+        if len(stored) < len(samples) or not self._contents.fits(samples[0], self._config):
+            return super().epochs(samples, steps, progress)
+        plans = [
+            EpochPlan(step, seed_words(self._seed, self._epoch + i, self.build.update_lanes), part.order)
+            for i, (step, part) in enumerate(zip(steps, stored, strict=True))
+        ]
+        bytes_before, before = self.device.link.counts.samples, self.device.link.counts.sent
+        layout, _ = self._contents.prepare(samples[0], stored[0], self._config)
+        counts: list[EpochCounts] = []
+        for epochs, writes in schedules(plans, layout.rows, layout.block_bursts, self.build):
+            done = len(counts) * layout.rows
+            run = partial(
+                self._play, samples[0], stored[0], epochs, writes, partial(count_on, progress, done)
+            )
+            more, self._model = self._with_restarts(run)
+            counts += more
+            self._epoch += epochs
+        sent = (self.device.link.counts.samples - bytes_before, self.device.link.counts.sent - before)
+        return [_result(one, *(sent if one is counts[0] else (0, 0))) for one in counts]
+
+    def _play(
+        self,
+        samples: EpochSamples,
+        stored: Stored,
+        epochs: int,
+        writes: Sequence[Write],
+        progress: Progress,
+    ) -> tuple[list[EpochCounts], npt.NDArray[np.int64]]:
+        """Let the device run epochs on its own, or fetch their results if it has begun the same run before."""
+        layout, check = self._contents.prepare(samples, stored, self._config)
+        tag = run_tag(self._config, self._model, layout, check, writes)
+        if self.device.tag == tag:
+            self._progress("the board has begun this run before: fetching its results")
+            self.device.expect(self._config)
+        else:
+            self._ensure_begun()
+            self._contents.ensure(samples, stored, self._config)
+            self.device.start(layout, epochs, writes, tag)
+        counts = self.device.collect(layout, check, epochs, progress)
+        model = self.device.model()
+        self.device.write_registers({"run_tag": 0})
+        self._begun = True
+        return counts, model
+
+    def _ensure_begun(self) -> None:
+        if not self._begun:
+            self._begin()
+
+    def _begin(self) -> None:
         self.device.begin(self._model, self._config)
-        return self.device.counts()
+        self.device.counts()  # when it has arrived
+        self._begun = True
 
     def _with_restarts(self, work: Callable[[], _T]) -> _T:
         """Do ``work``; after a reset of the device, or a fault of its store, repeat it from the beginning of the epoch."""

@@ -13,7 +13,7 @@ from zipsgd.golden.run import RunConfig
 from zipsgd.packing import unpack
 from zipsgd.protocol.formats import Build
 
-from .base import EpochResult, EpochSamples, Progress
+from .base import EpochByEpoch, EpochResult, EpochSamples, Progress
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _LANES = 64
 """Lanes of samples that are packed for the emulator."""
 
 
-class EmulatorBackend:
+class EmulatorBackend(EpochByEpoch):
     """The compiled emulator, which gives the device's bits much faster than the simulated gateware.
 
     Parameters

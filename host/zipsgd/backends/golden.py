@@ -8,7 +8,7 @@ from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.protocol.formats import Build
 
-from .base import EpochResult, EpochSamples, Progress
+from .base import EpochByEpoch, EpochResult, EpochSamples, Progress
 
 __all__ = ["GoldenBackend"]
 
@@ -16,7 +16,7 @@ _BLOCK = 512
 """Least number of samples between two reports of progress."""
 
 
-class GoldenBackend:
+class GoldenBackend(EpochByEpoch):
     """The golden model in NumPy, see :mod:`zipsgd.golden`.
 
     Parameters

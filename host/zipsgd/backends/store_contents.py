@@ -24,14 +24,15 @@ _SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class _Loaded:
-    """A set that has been loaded, and the check of its content."""
+class _Set:
+    """A set that is packed for the store, and the check of its content."""
 
     values: Rows
     labels: npt.NDArray[np.int16]
     rows: npt.NDArray[np.int64]
     config: RunConfig
     layout: StoreLayout
+    images: list[bytes]
     check: int
 
 
@@ -52,12 +53,13 @@ class StoreContents:
     def __init__(self, device: Device, progress: Callable[[str], None]) -> None:
         self._device = device
         self._progress = progress
-        self._loaded: _Loaded | None = None
+        self._set: _Set | None = None
+        self._sure = False  # the device holds it
         self._refused: StoreLayout | None = None
 
     def forget(self) -> None:
         """Ask the device again, as it was reset, or its memory is in doubt."""
-        self._loaded = None
+        self._sure = False
 
     def _layout(self, samples: EpochSamples, config: RunConfig) -> StoreLayout:
         build = self._device.build
@@ -114,19 +116,45 @@ class StoreContents:
         StoreFault
             The store does not hold what was sent.
         """
-        held = self._loaded
-        if held is not None and _same(held, samples, stored, config):
-            return held.layout, held.check
-        layout = self._layout(samples, config)
-        packed = samples.in_order(stored.rows).packed(config, self._device.build.lanes)
-        images = list(layout.images(part.tobytes() for part in packed))
-        check = layout.check(images)
-        if self._device.store_check(layout) == check:
-            self._progress(f"the board already holds the {layout.rows:,} rows")
-        else:
-            self._load(layout, images)
-        self._loaded = _Loaded(samples.values, samples.labels, stored.rows, config, layout, check)
+        layout, check = self.prepare(samples, stored, config)
+        if not self._sure:
+            assert self._set is not None
+            if self._device.store_check(layout) == check:
+                self._progress(f"the board already holds the {layout.rows:,} rows")
+            else:
+                self._load(layout, self._set.images)
+            self._sure = True
         return layout, check
+
+    def prepare(self, samples: EpochSamples, stored: Stored, config: RunConfig) -> tuple[StoreLayout, int]:
+        """Pack a set for the store, without asking the device.
+
+        Parameters
+        ----------
+        samples : EpochSamples
+            The samples.
+        stored : Stored
+            Their order in the store.
+        config : RunConfig
+            Configuration of the run.
+
+        Returns
+        -------
+        layout : StoreLayout
+            Places of the samples.
+        check : int
+            Check of the content.
+        """
+        held = self._set
+        if held is None or not _same(held, samples, stored, config):
+            layout = self._layout(samples, config)
+            packed = samples.in_order(stored.rows).packed(config, self._device.build.lanes)
+            images = list(layout.images(part.tobytes() for part in packed))
+            held = _Set(
+                samples.values, samples.labels, stored.rows, config, layout, images, layout.check(images)
+            )
+            self._set, self._sure = held, False
+        return held.layout, held.check
 
     def _load(self, layout: StoreLayout, images: list[bytes]) -> None:
         total = layout.bursts * layout.burst_bytes
@@ -144,7 +172,7 @@ class StoreContents:
         self._progress(f"loaded {layout.rows:,} rows into the board's store: {total:,} bytes")
 
 
-def _same(held: _Loaded, samples: EpochSamples, stored: Stored, config: RunConfig) -> bool:
+def _same(held: _Set, samples: EpochSamples, stored: Stored, config: RunConfig) -> bool:
     """Whether a set is the one that is held: the same values and order, and equal labels in the same form."""
     return (
         held.values is samples.values

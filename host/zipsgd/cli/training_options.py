@@ -180,6 +180,14 @@ def _add_steps(command: argparse.ArgumentParser, epochs: int) -> None:
         help="quantise only once, instead of again in each epoch",
     )
     group.add_argument(
+        "--unattended",
+        type=int,
+        default=1,
+        metavar="N",
+        help="with --resident: epochs that the board runs on its own before it says how it goes, up to 64. The computer may "
+        "leave meanwhile; the same command, given again, fetches the results (default %(default)s)",
+    )
+    group.add_argument(
         "--resident",
         action="store_true",
         help="keep the samples in the board's store, so that they come over the link only once; they are then quantised only "

@@ -1,8 +1,8 @@
 """The driver of a board: the link, and the device at its other end."""
 
-from .device import Device
+from .device import Device, count_on
 from .epoch_counts import EpochCounts
-from .epoch_plan import EpochPlan
+from .epoch_plan import EpochPlan, Write, schedules
 from .errors import DeviceError, DeviceReset, LinkLost, NoDevice, StoreFault, WrongBuild, WrongDevice
 
 __all__ = [
@@ -14,6 +14,9 @@ __all__ = [
     "LinkLost",
     "NoDevice",
     "StoreFault",
+    "Write",
     "WrongBuild",
     "WrongDevice",
+    "count_on",
+    "schedules",
 ]

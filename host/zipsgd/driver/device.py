@@ -1,179 +1,49 @@
-"""A zipsgd device: its model, and training epochs on it."""
+"""A zipsgd device: training on samples from the link, or on those of its store."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.golden.levels import table_words
-from zipsgd.golden.loss import Step
 from zipsgd.golden.order import Order
-from zipsgd.golden.run import LimitError, RunConfig, model_words, step_registers
-from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
+from zipsgd.golden.run import LimitError
 from zipsgd.protocol.registers import MOST_EPOCHS, REGISTERS, RESULT_WORDS, WINDOWS, Control, Status
-from zipsgd.protocol.run import Refetch
 from zipsgd.protocol.store import StoreLayout
 
-from .device_registers import RESULTS, DeviceRegisters
+from .device_registers import RESULTS
 from .epoch_counts import EpochCounts
-from .epoch_plan import EpochPlan, schedules, window_words
+from .epoch_plan import EpochPlan, Write, schedules, window_words
 from .errors import DeviceError, StoreFault
+from .training_device import TrainingDevice, counts_of
 
-__all__ = ["Device"]
+__all__ = ["Device", "count_on"]
 
 _NAPS = (0.001, 0.05)
 """Shortest and longest time in seconds between two looks at a device that works on its own."""
 
 
-def _counts(value: Mapping[str, int], doubts: npt.NDArray[np.bool_] | None = None) -> EpochCounts:
-    """Result registers as counts."""
-    loss = value["loss_high"] << 32 | value["loss_low"]
-    return EpochCounts(
-        loss=loss - (loss >> 63 << 64),
-        flags=value["flags"],
-        samples=value["samples_done"],
-        cycles=value["cycles_high"] << 32 | value["cycles_low"],
-        plane_cycles=value["plane_cycles_high"] << 32 | value["plane_cycles_low"],
-        starved_cycles=value["starved_cycles_high"] << 32 | value["starved_cycles_low"],
-        doubts=doubts,
-        check=value["store_check"],
-    )
+def count_on(progress: Callable[[int], None], before: int, count: int) -> None:
+    """Report progress that is counted from a later beginning on.
+
+    Parameters
+    ----------
+    progress : Callable[[int], None]
+        Called with the sum of the two counts.
+    before : int
+        What was done before.
+    count : int
+        What has been done since.
+    """
+    progress(before + count)
 
 
-class Device(DeviceRegisters):
+class Device(TrainingDevice):
     """An open device that trains: on samples that come over the link, or on those of its store. A context manager.
 
     See :class:`.DeviceRegisters` for its parameters.
     """
-
-    # Model
-
-    def write_model(self, model: npt.NDArray[np.int64]) -> None:
-        """Write the master model. The rest of each head's last chunk becomes zero.
-
-        Parameters
-        ----------
-        model : npt.NDArray[np.int64] of shape (features,) or (heads, features)
-            The master model.
-        """
-        self.write_window("model_window", model_words(model, self.build).tolist())
-
-    def _results(self, shape: tuple[int, ...], listed: int = 0) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-        """Read result registers, the model of the given ``shape``, and doubts of ``listed`` samples from the idle datapath."""
-        features = shape[-1]
-        heads = shape[0] if len(shape) > 1 else 1
-        room = self.build.chunks(features) * self.build.lanes
-        parts = [(WINDOWS["model_window"].address + head * room, features) for head in range(heads)]
-        results = REGISTERS[RESULTS[0]].address
-        lists = [(WINDOWS["doubt_window"].address, -(-listed // 32))] if listed else []
-        words = self.link.read([*parts, (results, len(RESULTS)), *lists], fence=True)
-        end = heads * features + len(RESULTS)
-        value = dict(zip(RESULTS, words[heads * features : end], strict=True))
-        self._check_session(value["session"])
-        doubts = np.unpackbits(np.array(words[end:], dtype="<u4").view(np.uint8), bitorder="little")
-        counts = _counts(value, doubts[:listed].astype(np.bool_) if listed else None)
-        model = np.array(words[: heads * features], dtype=np.uint32).view(np.int32).astype(np.int64)
-        return counts, model.reshape(shape)
-
-    # Training
-
-    def begin(
-        self,
-        model: npt.NDArray[np.int64],
-        config: RunConfig,
-    ) -> None:
-        """Set up a run: check its limits, and write configuration, levels, coefficients and model.
-
-        Parameters
-        ----------
-        model : npt.NDArray[np.int64] of shape (features,) or (heads, features)
-            Initial master model.
-        config : RunConfig
-            Configuration of the run.
-
-        Raises
-        ------
-        LimitError
-            The build does not support the run.
-        """
-        config.check(self.build)
-        self.write("control", Control.ABORT)
-        self.write_registers(config.registers())
-        if config.levels is not None:
-            self.write_window("level_window", table_words(config.levels, self.build))
-        if config.polynomial is not None:
-            self.write_window("coefficient_window", config.polynomial.window_words(self.build))
-        if config.diagonal is not None:
-            self.write_window("variance_window", config.diagonal.words.tolist())
-        self.write_model(model)
-        self._shape = config.model_shape()
-        self._lists = config.refetch != Refetch.NEVER
-
-    def run_epoch(
-        self,
-        count: int,
-        parts: Iterable[bytes],
-        *,
-        step: Step,
-        seeds: Sequence[int],
-        progress: Callable[[int], None] = lambda sent: None,
-    ) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-        """Train one epoch.
-
-        Parameters
-        ----------
-        count : int
-            Number of samples.
-        parts : Iterable[bytes]
-            Blocks of the samples' bytes.
-        step : Step
-            Step size over mini-batch size, and proximal step.
-        seeds : Sequence[int]
-            LFSR seeds: one for each update lane, then the loss unit's.
-        progress : Callable[[int], None]
-            Called with the number of sample bytes that have been sent.
-
-        Returns
-        -------
-        counts : EpochCounts
-            Counts of this epoch.
-        model : npt.NDArray[np.int64] of shape (features,) or (heads, features)
-            The master model after the epoch.
-        """
-        self.write_registers(step_registers(step))
-        # Each written word enters update lane 0 and shifts the others: the last lane's word moves to the loss unit
-        for word in reversed(seeds):
-            self.write("seed", word)
-        self.write("control", Control.CLEAR | Control.LOAD)
-        self.write("samples", count)
-        self._send(parts, progress)
-        return self._results(self._shape, count if self._lists else 0)
-
-    def counts(self) -> EpochCounts:
-        """Read the result registers when the datapath is idle.
-
-        Returns
-        -------
-        EpochCounts
-            Counts since the counters were last cleared.
-        """
-        return self._results((0,))[0]
-
-    def _send(self, parts: Iterable[bytes], progress: Callable[[int], None]) -> None:
-        """Send sample bytes in full frames."""
-        pending = bytearray()
-        sent = 0
-        for part in parts:
-            pending += part
-            full = len(pending) - len(pending) % MAX_PAYLOAD
-            self.link.send(Kind.SAMPLES, bytes(pending[:full]))
-            del pending[:full]
-            sent += len(part)
-            progress(sent)
-        self.link.send(Kind.SAMPLES, bytes(pending))
-
-    # The store
 
     def load(
         self,
@@ -217,7 +87,7 @@ class Device(DeviceRegisters):
 
         self.write("control", Control.ABORT)
         self.write_registers({"fill_start": 0, "fill": layout.bursts * layout.burst_bytes})
-        self._send(parts(), progress)
+        self.send_samples(parts(), progress)
         found = self.store_check(layout)
         if found != check:
             raise StoreFault(
@@ -297,32 +167,82 @@ class Device(DeviceRegisters):
         StoreFault
             The samples that the device read are not those that were loaded.
         """
+        counts: list[EpochCounts] = []
+        for epochs, writes in schedules(plans, layout.rows, layout.block_bursts, self.build):
+            self.start(layout, epochs, writes)
+            counts += self.collect(
+                layout, check, epochs, partial(count_on, progress, len(counts) * layout.rows)
+            )
+        return counts, self.model()
+
+    def start(self, layout: StoreLayout, epochs: int, writes: Sequence[Write], tag: int = 0) -> None:
+        """Let the device run a schedule on the samples of its store. It needs no host until it is over.
+
+        Parameters
+        ----------
+        layout : StoreLayout
+            Places of the samples.
+        epochs : int
+            Epochs of the schedule.
+        writes : sequence of Write
+            The schedule, see :func:`.schedules`.
+        tag : int
+            A word by which a later host recognises the run, see :attr:`tag`; 0 for none.
+        """
         self._check_room(layout)
         self.write_registers(layout.registers())
-        counts: list[EpochCounts] = []
-
-        def told(samples: int) -> None:
-            progress(len(counts) * layout.rows + samples)
-
-        if self.build.schedule_words and len(plans) > 1:
-            for epochs, writes in schedules(plans, layout.rows, layout.block_bursts, self.build):
-                self.write_window("schedule_window", window_words(writes))
-                self.write("play", epochs)
-                self._wait(told)
-                counts += self.results(epochs)
+        if self.build.schedule_words:
+            self.write_window("schedule_window", window_words(writes))
+            self.write("run_tag", tag)
+            self.write("play", epochs)
         else:
-            for plan in plans:
-                self.write_registers(plan.settings(layout.block_bursts))
-                for name, word in plan.starts(layout.rows):
-                    self.write(name, word)
-                counts.append(_counts(self._wait(told)))
+            for name, word in writes:
+                self.write(name, word)
+
+    @property
+    def tag(self) -> int:
+        """int: The tag of the run that the device has begun; 0 if there is none."""
+        return self.read("run_tag") if self.build.schedule_words else 0
+
+    def collect(
+        self,
+        layout: StoreLayout,
+        check: int,
+        epochs: int,
+        progress: Callable[[int], None] = lambda samples: None,
+    ) -> list[EpochCounts]:
+        """Wait for a run to end, and read its results. The run may be one that another host has begun.
+
+        Parameters
+        ----------
+        layout : StoreLayout
+            Places of the samples.
+        check : int
+            The check of the store's content.
+        epochs : int
+            Epochs of the run.
+        progress : Callable[[int], None]
+            Called with the number of samples that have been trained on.
+
+        Returns
+        -------
+        list of EpochCounts
+            Counts of each epoch.
+
+        Raises
+        ------
+        StoreFault
+            The samples that the device read are not those that were loaded.
+        """
+        last = self._wait(progress, layout.rows)
+        counts = self.results(epochs) if self.build.schedule_words else [counts_of(last)]
         for number, one in enumerate(counts, 1):
             if one.check != check or one.samples != layout.rows:
                 raise StoreFault(
                     f"the memory of the board on {self.link.url} has changed: in epoch {number} of {len(counts)} the samples "
                     f"were not those that were loaded; begin again, and if this happens often, lower the memory's clock"
                 )
-        return counts, self._results(self._shape)[1]
+        return counts
 
     def results(self, epochs: int) -> list[EpochCounts]:
         """Results of the schedule that has been played, also by an earlier host.
@@ -343,12 +263,12 @@ class Device(DeviceRegisters):
         first = WINDOWS["result_window"].address
         words = self.link.read([(first + RESULT_WORDS * epoch, size) for epoch in range(epochs)], fence=True)
         return [
-            _counts(dict(zip(RESULTS, words[start : start + size], strict=False)))
+            counts_of(dict(zip(RESULTS, words[start : start + size], strict=False)))
             for start in range(0, len(words), size)
         ]
 
-    def _wait(self, progress: Callable[[int], None] = lambda samples: None) -> dict[str, int]:
-        """Wait until the device is idle; returns its result registers."""
+    def _wait(self, progress: Callable[[int], None] = lambda samples: None, rows: int = 0) -> dict[str, int]:
+        """Wait until the device is idle; returns its result registers. ``rows``: samples of each epoch of a schedule."""
         nap, seen, since = _NAPS[0], None, time.monotonic()
         while True:
             words = self.read_words(REGISTERS["status"].address, len(RESULTS))
@@ -364,6 +284,6 @@ class Device(DeviceRegisters):
                     f"the board on {self.link.url} has taken no sample of its store for {self._patience:g} seconds: reset it, "
                     f"and begin again"
                 )
-            progress(value["samples_done"])
+            progress(value["epochs_done"] * rows + value["samples_done"])
             time.sleep(nap)
             nap = min(2 * nap, _NAPS[1])

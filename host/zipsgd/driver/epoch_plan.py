@@ -69,7 +69,7 @@ class EpochPlan:
 def schedules(
     plans: Sequence[EpochPlan], samples: int, block_bursts: int, build: Build
 ) -> Iterator[tuple[int, list[Write]]]:
-    """The writes of consecutive epochs, in schedules that the device has room for.
+    """The writes of consecutive epochs, in schedules that the device has room for; without any room, of an epoch each.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def schedules(
     block_bursts : int
         Bursts of a block.
     build : Build
-        Build of the device, with a schedule.
+        Build of the device.
 
     Yields
     ------

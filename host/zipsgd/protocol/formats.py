@@ -195,6 +195,11 @@ class Build:
             words = getattr(self, name)
             if words and (words < least or words.bit_count() != 1):
                 raise BuildError(f"{name} must be 0 or a power of two from {least} on, not {words}")
+        if self.schedule_words and self.schedule_words < self.update_lanes + 32:
+            raise BuildError(
+                f"schedule_words must be at least {self.update_lanes + 32}, for the seeds of {self.update_lanes} update lanes "
+                f"and the settings of an epoch, not {self.schedule_words}"
+            )
         if self.level_bits == 1:
             raise BuildError("level_bits must be 0 or at least 2, not 1")
         if self.level_bits and self.level_words > LEVEL_WINDOW_WORDS:

@@ -58,7 +58,8 @@ class EpochReport:
     refetched : float or None
         Share of the samples that were sent again; None for a run without refetching.
     model : EpochModel or None
-        The model after the epoch; None for an epoch that was read from a checkpoint.
+        The model after the epoch; None for an epoch that was read from a checkpoint, or behind which the device went on by
+        itself.
     exact_loss, score : float or None
         Loss, and R2 or accuracy, of the model on the unquantised training rows; None unless ``Options.measure`` is set.
     validation_loss, validation_score : float or None

@@ -1,6 +1,6 @@
 """Heads: models that are trained side by side on the same rows, one for each class or output."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
@@ -163,9 +163,57 @@ class Heads:
             again += twice
         if len(self._passes) == 1 and not self.refetches:
             self._held = words.copy(), number + 1
-        loss = total.loss_sum * task.config.loss_unit(backend.build) / (count * len(words))
-        loss -= rounding_loss(task, before, words, backend.build)
-        return HeadEpoch(loss, count, total, again), words
+        return self._epoch(total, count, again, before, words), words
+
+    def epochs(
+        self, number: int, words: _Int, steps: Sequence[int], progress: Callable[[int], None]
+    ) -> tuple[list[HeadEpoch], _Int]:
+        """Train all heads on several epochs, by a backend that goes from one to the next on its own.
+
+        Parameters
+        ----------
+        number : int
+            The first epoch, counted from 0.
+        words : _Int of shape (heads, features)
+            The models to begin with.
+        steps : sequence of int
+            Index of each epoch's step among the steps of the task.
+        progress : callable
+            Called with the number of samples of all epochs that have been taken so far.
+
+        Returns
+        -------
+        tuple of list of HeadEpoch and _Int
+            Loss and counts of each epoch, and the models after the last one. As the models between them are not known, the loss
+            of one draw is corrected by the last model from the second epoch on.
+        """
+        if len(steps) == 1 or len(self._passes) > 1:
+            done: list[HeadEpoch] = []
+            for index, step in enumerate(steps):
+                before = sum(epoch.samples for epoch in done)
+                one, words = self.epoch(number + index, words, step, lambda count: progress(before + count))  # noqa: B023
+                done.append(one)
+            return done, words
+        task, backend, part = self._task, self._backend, self._passes[0]
+        config, seed = part.config, task.options.seed
+        samples = [task.samples(number + i, _labels(task, part)) for i in range(len(steps))]
+        sizes = [task.step(step, backend.build, number + i) for i, step in enumerate(steps)]
+        if not self._holds(words, number):
+            backend.begin(config, words.reshape(config.model_shape()), seed, number)
+        self._held = None
+        results = backend.epochs(samples, sizes, progress)
+        after = backend.model().reshape(words.shape)
+        self._held = after.copy(), number + len(steps)
+        return [
+            self._epoch(result, part.order.size, 0, words if index == 0 else after, after)
+            for index, (result, part) in enumerate(zip(results, samples, strict=True))
+        ], after
+
+    def _epoch(self, result: EpochResult, count: int, again: int, before: _Int, after: _Int) -> HeadEpoch:
+        """The epoch of all heads, from the models before and after it."""
+        task, build = self._task, self._backend.build
+        loss = result.loss_sum * task.config.loss_unit(build) / (count * len(after))
+        return HeadEpoch(loss - rounding_loss(task, before, after, build), count, result, again)
 
     def _holds(self, words: _Int, number: int) -> bool:
         """Whether the backend holds these models, and begins this epoch next."""

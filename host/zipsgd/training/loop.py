@@ -21,6 +21,12 @@ from .task import Task
 __all__ = ["Best", "Run"]
 
 
+def _told(callbacks: Callbacks, epoch: int, task: Task, samples: int) -> None:
+    """Report progress that is counted from the beginning of ``epoch`` on."""
+    more, done = divmod(max(0, samples - 1), task.samples_of_epoch)
+    callbacks.samples(epoch + more, done + min(1, samples))
+
+
 @dataclass(frozen=True)
 class Best:
     """The best epoch so far.
@@ -119,9 +125,12 @@ class Run:
             The heads of the task on this backend; None for new ones.
         """
         self.state = self.last = self.state.rescaled(self.task.scalings, self.task.scale, backend.build)
+        goes_on = True
         for report in self._epochs(heads or Heads(self.task, backend), callbacks):
-            keep(self)
-            if not callbacks.epoch(report):
+            if report.model is not None:
+                keep(self)
+            goes_on &= callbacks.epoch(report)
+            if report.model is not None and not goes_on:
                 break
         self.last, self.kept = self.state, len(self.reports)
         if self.best.state is not None and self._keeps_best():
@@ -160,27 +169,30 @@ class Run:
         options, words = self.task.options, self.state.words
         while not self.over:
             task = self._next_task(heads)
-            number, step = self.state.epochs, self.first_step + len(self.reports)
+            number, first = self.state.epochs, self.first_step + len(self.reports)
+            steps = range(first, min(first + options.unattended, len(task.steps)))
             start = time.perf_counter()
-            done, words = heads.epoch(number, words, step, partial(callbacks.samples, number + 1))
-            seconds = time.perf_counter() - start
-            self.state = self.state.trained(words, options.average)
-            models = self.state.models()
-            report = EpochReport(
-                number + 1,
-                done.loss * options.objective.scale,
-                seconds,
-                done.result,
-                task.rounded_size(task.steps[step]),
-                done.samples,
-                8 * done.result.sample_bytes,
-                done.again / done.samples / len(models) if heads.refetches else None,
-                EpochModel(models[:, :-1].copy(), models[:, -1].copy(), words),
-                bits=task.config.p + task.config.m,
-            )
-            report = self._measured(report)
-            self.reports.append(report)
-            yield report
+            epochs, words = heads.epochs(number, words, steps, partial(_told, callbacks, number + 1, task))
+            seconds = (time.perf_counter() - start) / len(steps)
+            for step, done in zip(steps, epochs, strict=True):
+                self.state = self.state.trained(words, options.average)
+                report = EpochReport(
+                    self.state.epochs,
+                    done.loss * options.objective.scale,
+                    seconds,
+                    done.result,
+                    task.rounded_size(task.steps[step]),
+                    done.samples,
+                    8 * done.result.sample_bytes,
+                    done.again / done.samples / len(words) if heads.refetches else None,
+                    bits=task.config.p + task.config.m,
+                )
+                if step == steps[-1]:
+                    models = self.state.models()
+                    model = EpochModel(models[:, :-1].copy(), models[:, -1].copy(), words)
+                    report = self._measured(replace(report, model=model))
+                self.reports.append(report)
+                yield report
 
     def _next_task(self, heads: Heads) -> Task:
         """The task at the precision of the next epoch, which the heads go on with."""

@@ -8,6 +8,7 @@ from typing import Any
 from zipsgd.data import class_name
 from zipsgd.data.scaling_kinds import KINDS
 from zipsgd.protocol.plain import make_plain
+from zipsgd.protocol.registers import MOST_EPOCHS
 from zipsgd.protocol.run import Loss, Refetch
 
 from .class_weights import check_class_weight
@@ -74,6 +75,9 @@ class Options:
         Keep the samples in the device's store, if it has one with enough room, so that only one epoch comes over the link. The
         up bits are then drawn once, as with ``fresh=False``, and epochs differ in the order of blocks of 16 rows
         (:mod:`zipsgd.golden.order`).
+    unattended : int
+        With ``resident``: epochs that the device runs on its own, 1 to 64. Only after so many is there a model to measure, to
+        judge or to save. If the host is gone meanwhile, the same run begun again fetches the device's results.
     levels : str
         "uniform", or "optimal" for the levels of least variance (ZipML, section 3), which need a device with a transcoder.
         "auto": optimal ones where rounding to uniform ones would drown the gradients in noise, and the device has a
@@ -147,6 +151,7 @@ class Options:
     one_sided: bool = False
     fresh: bool = True
     resident: bool = False
+    unattended: int = 1
     levels: str = "uniform"
     scaling: str = "auto"
     clip: float = 0.001
@@ -194,6 +199,7 @@ class Options:
             "batch_size": (1, 1 << 12),
             "epochs": (1, 1 << 32),
             "seed": (0, (1 << 64) - 1),
+            "unattended": (1, MOST_EPOCHS if self.resident and not self.average else 1),
             "average": (0, 1 << 32),
             "patience": (0, 1 << 32),
         }
@@ -204,7 +210,8 @@ class Options:
             if not isinstance(value, int):
                 raise TypeError(f"{name} must be a whole number, not {value!r}")
             if not low <= value <= high:
-                raise ValueError(f"{name} must be in {low}..{high}, not {value}")
+                why = " without resident, or with average" if (name, high) == ("unattended", 1) else ""
+                raise ValueError(f"{name} must be in {low}..{high}{why}, not {value}")
         if not isinstance(self.schedule, str):
             object.__setattr__(self, "schedule", tuple(map(float, self.schedule)))
         check_schedule(self.schedule)

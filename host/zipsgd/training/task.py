@@ -149,13 +149,18 @@ class Task:
         others, so it is the mean number of samples that counts."""
         if self.config.diagonal is None:
             return NO_GROWTH
-        samples = self.rows if self.shares is None else round(float(self.shares.sum()))
+        samples = self.samples_of_epoch
         batches = -(-samples // self.config.batch)
         return Growth.nearest(step.value * samples / batches * self.config.diagonal.unit, epoch * batches)
 
     def rounded_size(self, step: Step) -> float:
         """The size of one of the steps for features in [-1, 1], as rounded for the device."""
         return step.value * self.options.batch_size * self.scale**2
+
+    @property
+    def samples_of_epoch(self) -> int:
+        """int: Samples of an epoch."""
+        return self.rows if self.shares is None else round(float(self.shares.sum()))
 
     @cached_property
     def _stored_rows(self) -> _Int:
