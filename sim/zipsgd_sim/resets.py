@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import EpochResult, EpochSamples, RunConfig
-from zipsgd.backends.base import Progress
+from zipsgd.backends.base import EpochByEpoch, Progress
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
@@ -14,7 +14,7 @@ from .board import VirtualBoard
 __all__ = ["ResetInEpochs"]
 
 
-class ResetInEpochs:
+class ResetInEpochs(EpochByEpoch):
     """A backend that pulls the board's reset pin once in each epoch, after the first block of its samples.
 
     Parameters

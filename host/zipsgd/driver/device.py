@@ -195,6 +195,7 @@ class Device(TrainingDevice):
             self.write_window("schedule_window", window_words(writes))
             self.write("run_tag", tag)
             self.write("play", epochs)
+            self._check_session(self.read("session"))  # all has arrived: the host may leave
         else:
             for name, word in writes:
                 self.write(name, word)

@@ -155,8 +155,8 @@ class BlockReader(wiring.Component):
             end = Signal(BURST_BITS, name=f"{name}_end")
             m.d.sync += end.eq(getattr(self, name) - 1)
             ends.append(end)
-        end = Mux(last, ends[1], ends[0])
-        return _Sizes(end[byte_log + _BURST_LOG :], end[byte_log:], end[:byte_log])
+        chosen: Value = Mux(last, ends[1], ends[0])
+        return _Sizes(chosen[byte_log + _BURST_LOG :], chosen[byte_log:], chosen[:byte_log])
 
     def _receive(self, m: Module, queue: StreamRegister, drains: Signal, discards: Signal) -> Value:
         """Pass the words of a block on, without those behind its samples; returns whether a block is under way."""

@@ -1,6 +1,6 @@
 """Where samples come from: the link, or a store that the link has filled."""
 
-from amaranth import Module, Mux, ResetInserter, Signal
+from amaranth import Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -91,7 +91,7 @@ class SampleSource(wiring.Component):
         self._choose_words(m, loader, reader)
         return m
 
-    def _start(self, m: Module, loader: StoreLoader, reader: BlockReader) -> Signal:
+    def _start(self, m: Module, loader: StoreLoader, reader: BlockReader) -> Value:
         """Begin a command once nothing is under way; returns whether one waits."""
         fills, reads = Signal(), Signal()
         count = Signal(32)
