@@ -144,7 +144,7 @@ def _put(file: Path, target: Path) -> None:
 
 
 def board_executable(
-    build: Build,
+    build: Build | None,
     *,
     design: Design,
     program: str = "virtual_board",
@@ -157,8 +157,8 @@ def board_executable(
 
     Parameters
     ----------
-    build : Build
-        The design's parameters, for the message.
+    build : Build or None
+        The design's parameters, for the message, if it has any.
     design : Design
         The design. The files that it keeps are in the program's folder.
     program : str
@@ -197,10 +197,8 @@ def board_executable(
     if executable.exists():
         return executable
     _need_tools()
-    progress(
-        f"building the virtual board, once: {design.title}, {build.lanes} lanes, up to {build.max_features} features "
-        f"({design.takes} or so)"
-    )
+    size = f", {build.lanes} lanes, up to {build.max_features} features" if build else ""
+    progress(f"building the virtual board, once: {design.title}{size} ({design.takes} or so)")
     executable.parent.mkdir(parents=True, exist_ok=True)
     work = _plain_folder()
     try:

@@ -15,7 +15,9 @@ class StoreBench(StreamBench):
     Parameters
     ----------
     dut : Any
-        cocotb's handle of a module with a store's ``port``.
+        cocotb's handle of a module with the ports of stores, of which one is used.
+    port : str
+        Name of the store's port.
     word_bits, burst_words, bursts : int
         The store's.
 
@@ -25,14 +27,14 @@ class StoreBench(StreamBench):
         The words of each burst that was written.
     """
 
-    def __init__(self, dut: Any, word_bits: int, burst_words: int, bursts: int) -> None:
+    def __init__(self, dut: Any, port: str, word_bits: int, burst_words: int, bursts: int) -> None:
         super().__init__(dut)
         self.word_bits, self.burst_words, self.bursts = word_bits, burst_words, bursts
         self.array: dict[int, list[int]] = {}
         self._expected: list[int] = []
-        self._commands = self.source("port__command", junk=True)
-        self._write = self.source("port__write", junk=True)
-        self._read = self.sink("port__read")
+        self._commands = self.source(f"{port}__command", junk=True)
+        self._write = self.source(f"{port}__write", junk=True)
+        self._read = self.sink(f"{port}__read")
 
     def stall(self, command: float, write: float, read: float) -> None:
         """Set the chance of a stall in each cycle of the three streams."""

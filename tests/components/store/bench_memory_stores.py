@@ -4,6 +4,9 @@ import re
 from functools import partial
 
 import cocotb
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import connect, flipped
 from component_bench import Case, ComponentBench
 from store_runs import StoreBench
 
@@ -17,51 +20,63 @@ _CELL = re.compile(r"^module SB_SPRAM256KA\b.*?^endmodule\n", re.MULTILINE | re.
 _TIMES = re.compile(r"^\s*specify\b.*?^\s*endspecify\n", re.MULTILINE | re.DOTALL)
 
 
-def with_cells(store):
-    """Verilog of a store with Yosys' model of its cells."""
-    (cell,) = _CELL.findall((yosys_files() / "ice40" / "cells_sim.v").read_text())
-    return to_verilog(store, "dut") + _TIMES.sub("", cell)
-
-
 STORES = {
-    "block-ram-8x64": partial(BlockRamStore, 8, 64),
-    "block-ram-3x7-1": partial(BlockRamStore, 3, 7, 1),
-    "spram-64-2": partial(SpramStore, SpramModel, 64, 2),
-    "spram-cells-16": partial(SpramStore, SpramCell),
+    "block_ram": partial(BlockRamStore, 8, 64),
+    "tiny_block_ram": partial(BlockRamStore, 3, 7, 1),
+    "model": partial(SpramStore, SpramModel, 64, 2),
+    "cells": partial(SpramStore, SpramCell),
 }
+"""Stores by the name of their port."""
 
 
-def simulated(name):
-    """A store, or Verilog where it has cells."""
-    store = STORES[name]()
-    return with_cells(store) if "cells" in name else store
+class Stores(wiring.Component):
+    """All of them: one simulator is quicker made than four."""
+
+    def __init__(self):
+        self._stores = {name: make() for name, make in STORES.items()}
+        super().__init__({name: store.signature.members["port"] for name, store in self._stores.items()})
+
+    def elaborate(self, platform):
+        m = Module()
+        for name, store in self._stores.items():
+            m.submodules[name] = store
+            connect(m, flipped(getattr(self, name)), store.port)
+        return m
+
+
+def with_cells():
+    """Verilog of the stores, with Yosys' model of the cells."""
+    (cell,) = _CELL.findall((yosys_files() / "ice40" / "cells_sim.v").read_text())
+    return to_verilog(Stores(), "dut") + _TIMES.sub("", cell)
 
 
 BENCH = ComponentBench(
     (BlockRamStore, SpramStore, SpramCell, SpramModel, BurstWalk),
     "a plain array",
-    tuple(Case(name, partial(simulated, name), {"case": name}) for name in STORES),
+    (Case("stores", with_cells),),
 )
 
 
-def bench_of(dut):
-    store = STORES[str(cocotb.plusargs["case"])]()
-    return StoreBench(dut, store.word_bits, store.burst_words, store.bursts)
+async def bench_of(dut, name):
+    store = STORES[name]()
+    bench = StoreBench(dut, name, store.word_bits, store.burst_words, store.bursts)
+    await bench.reset()
+    return bench
 
 
 @cocotb.test()
-async def array(dut):
+@cocotb.parametrize(name=list(STORES))
+async def array(dut, name):
     """Random bursts with any stalls of any stream."""
-    bench = bench_of(dut)
-    await bench.reset()
+    bench = await bench_of(dut, name)
     await bench.any_stalls(40)
 
 
 @cocotb.test()
-async def a_word_in_every_cycle(dut):
+@cocotb.parametrize(name=list(STORES))
+async def a_word_in_every_cycle(dut, name):
     """Also from burst to burst, and from writing to reading; a word comes out two cycles after its command."""
-    bench = bench_of(dut)
-    await bench.reset()
+    bench = await bench_of(dut, name)
     places = [place % bench.bursts for place in range(0, 21, 3)]
     for place in places:
         bench.write(place)

@@ -1,0 +1,15 @@
+"""SDR SDRAM: a controller that keeps the bus busy, and the chips that it knows. It can be used alone."""
+
+from .controller import SdramController
+from .geometry import CHIPS, SdramChip, SdramCycles, SdramGeometry, SdramTiming
+from .pins import sdram_pins
+
+__all__ = [
+    "CHIPS",
+    "SdramChip",
+    "SdramController",
+    "SdramCycles",
+    "SdramGeometry",
+    "SdramTiming",
+    "sdram_pins",
+]
