@@ -270,6 +270,7 @@ class TrainingCore(wiring.Component):
         credit = Signal(range(build.max_chunks + 1))
         has_credit = Signal()
         in_flight = Signal(range(most + 1))
+        crowded = Signal()  # a cycle late, which the spacing of samples hides
         last_spacing = self.run.last_spacing if build.polynomial else C(LossUnit.spacing() - 1)
         spacing = Signal.like(last_spacing)
         needs_credit = Signal()
@@ -286,7 +287,7 @@ class TrainingCore(wiring.Component):
                 & ~waits
                 & ~replay.full
                 & ~(needs_credit & ~has_credit)
-                & ~(position.flags.last_word & ((in_flight == most) | (spacing != 0) | ~self.labels.valid))
+                & ~(position.flags.last_word & (crowded | (spacing != 0) | ~self.labels.valid))
             ),
             take.eq(can_take & self.planes.valid),
             last_word.eq(take & position.flags.last_word),
@@ -298,7 +299,10 @@ class TrainingCore(wiring.Component):
             m.d.sync += spacing.eq(last_spacing)
         with m.Elif(spacing != 0):
             m.d.sync += spacing.eq(spacing - 1)
-        m.d.sync += in_flight.eq(in_flight + last_word - begins)
+        m.d.sync += [
+            in_flight.eq(in_flight + last_word - begins),
+            crowded.eq((in_flight == most) & ~begins),
+        ]
         spends = take & needs_credit
         with m.If(self.load):
             m.d.sync += [credit.eq(0), has_credit.eq(0)]

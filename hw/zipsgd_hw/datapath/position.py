@@ -138,8 +138,9 @@ class PlanePosition(wiring.Component):
 class SampleCounter(wiring.Component):
     """Counts the samples of an epoch in mini-batches; the last mini-batch may be smaller.
 
-    ``start`` loads ``samples``. ``advance`` moves to the next sample, which shows in the next cycle; after the epoch's last
-    sample ``active`` falls.
+    ``start`` loads ``samples``. ``advance`` moves to the next sample; after the epoch's last sample ``active`` falls. In the
+    next cycle, ``active`` and the first mark are those of the next sample; the last mark is a cycle later. It follows from
+    counters, whose many bits would make ``advance`` slow if they did not wait for it in a register.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ class SampleCounter(wiring.Component):
     samples : In(32)
         Samples of the epoch, at least 1, with ``start``.
     advance : In(1)
-        Move to the next sample.
+        Move to the next sample; not in two cycles in a row. ``start`` goes first.
     active : Out(1)
         Samples of the epoch are still to come; ``marks`` describe the current one.
     marks : Out(BATCH_MARKS)
@@ -187,14 +188,15 @@ class SampleCounter(wiring.Component):
             self.marks.first_of_batch.eq(first),
             self.marks.last_of_batch.eq(last),
         ]
-        with m.If(self.start | self.advance):
+        counts = Signal()
+        m.d.sync += counts.eq(self.advance & ~self.start)
+        with m.If(self.start | counts):
             m.d.sync += count.eq(Mux(self.start, ~self.samples, count + 1))
         with m.If(self.start):
             m.d.sync += [self.active.eq(1), first.eq(1), in_batch.eq(0)]
-        with m.Elif(self.advance):
-            m.d.sync += [
-                self.active.eq(~final),
-                in_batch.eq(Mux(last, 0, in_batch + 1)),
-                first.eq(last),
-            ]
+        with m.Else():
+            with m.If(self.advance):
+                m.d.sync += [self.active.eq(~final), first.eq(last)]
+            with m.If(counts):
+                m.d.sync += in_batch.eq(Mux(last, 0, in_batch + 1))
         return m

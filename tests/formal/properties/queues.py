@@ -101,7 +101,7 @@ def _replayed(*, fast_memory: bool = False) -> Harness:
 _UNCOUNTED = Mutation(
     TrainingCore,
     "samples in flight are not counted",
-    "(in_flight == most) | (spacing != 0)",
+    "crowded | (spacing != 0)",
     "(spacing != 0)",
 )
 _FILLED = Mutation(TrainingCore, "the replay buffer is filled", "& ~replay.full", "")
