@@ -2,7 +2,7 @@
 
 from amaranth import C, Module, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Member, Out, connect, flipped
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.identification import identification
@@ -26,6 +26,11 @@ _OF_HOST = ("run_tag", "session")
 """Registers that are kept for the host and have no effect."""
 
 
+def _pins(store: Component | None) -> dict[str, Member]:
+    """The pins of a store outside the FPGA."""
+    return {"pins": Out(store.signature.members["pins"].signature)} if hasattr(store, "pins") else {}
+
+
 class Accelerator(wiring.Component):
     """The accelerator behind a byte-stream port.
 
@@ -46,11 +51,9 @@ class Accelerator(wiring.Component):
         Bytes to the host, at most one per cycle.
     unattended : Out(1)
         The device has work for which it needs no host: samples of its store, or epochs of its schedule.
+    pins : Out(...)
+        The pins of ``store``, if it has any.
     """
-
-    rx: In(stream.Signature(8, always_ready=True))
-    tx: Out(stream.Signature(8))
-    unattended: Out(1)
 
     def __init__(self, build: Build, datapath: Component | None = None, store: Component | None = None):
         self._build = build
@@ -59,7 +62,14 @@ class Accelerator(wiring.Component):
         if store is None and build.store_words:
             store = BlockRamStore(8 * build.word_bytes, build.store_words)
         self._datapath, self._store = datapath, store
-        super().__init__()
+        super().__init__(
+            {
+                "rx": In(stream.Signature(8, always_ready=True)),
+                "tx": Out(stream.Signature(8)),
+                "unattended": Out(1),
+                **_pins(store),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -85,6 +95,8 @@ class Accelerator(wiring.Component):
         if self._store is not None:
             m.submodules.store = store = self._store
             connect(m, datapath.store, store.port)
+            if hasattr(store, "pins"):
+                connect(m, store.pins, flipped(self.pins))
             m.d.sync += self.unattended.eq(datapath.store_busy | plays)
         for name in datapath_windows(self._build):
             connect(m, getattr(bank, name), getattr(datapath, name))
@@ -146,7 +158,7 @@ class UartAccelerator(wiring.Component):
         The pin from the host, asynchronous.
     tx : Out(1)
         The pin to the host.
-    unattended : Out(1)
+    unattended : Out(1), pins : Out(...)
         As of :class:`Accelerator`.
 
     Raises
@@ -155,16 +167,12 @@ class UartAccelerator(wiring.Component):
         The clock cannot make the line's rate, see :func:`.uart_divisor`.
     """
 
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-    unattended: Out(1)
-
     def __init__(
         self, build: Build, uart: Uart, datapath: Component | None = None, store: Component | None = None
     ):
         self._divisor = uart_divisor(build.clock_hz, uart.baud)
         self._accelerator = Accelerator(build, datapath, store)
-        super().__init__()
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "unattended": Out(1), **_pins(store)})
 
     def elaborate(self, platform):
         m = Module()
@@ -179,5 +187,7 @@ class UartAccelerator(wiring.Component):
         ]
         connect(m, receiver.data, accelerator.rx)
         connect(m, accelerator.tx, transmitter.data)
+        if hasattr(self, "pins"):
+            connect(m, accelerator.pins, flipped(self.pins))
 
         return m

@@ -42,7 +42,7 @@ def test_a_window_is_there_with_its_option() -> None:
     build = Build(lanes=4, update_lanes=4, max_features=64)
     assert set(windows_of(build)) == {"model_window"}
     whole = replace(
-        build, level_bits=4, hinge=1, polynomial=3, refetch=64, diagonal=1, store_words=64, schedule_words=32
+        build, level_bits=4, hinge=1, polynomial=3, refetch=64, diagonal=1, store_words=64, schedule_words=64
     )
     assert windows_of(whole) == WINDOWS
     assert {"value_bits", "degree", "refetching"} <= set(registers_of(whole)) - set(registers_of(build))

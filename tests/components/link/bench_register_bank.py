@@ -29,7 +29,7 @@ BUILDS = {
         diagonal=1,
         heads=3,
         store_words=64,
-        schedule_words=32,
+        schedule_words=64,
     ),
 }
 
