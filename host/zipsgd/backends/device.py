@@ -75,7 +75,7 @@ class DeviceBackend:
         size = max(16, min(512, _BLOCK_VALUES // self._config.features))
 
         def run() -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-            packed = samples.packed(self._config, self.build.lanes, size)
+            packed = samples.packed(self._config.layout(self.build), self._config.levels, size)
             # Prepare the first block before the epoch begins, because compiling or a slow disk may take a while
             first = list(islice(packed, 1))
 

@@ -48,7 +48,7 @@ class GoldenBackend:
             done += len(codes.labels)
             progress(done)
         doubts = np.array(self._trainer.doubts, dtype=np.bool_) if self._config.refetch else None
-        sent = samples.order.size * self._config.sample_bytes(self.build)
+        sent = samples.order.size * self._config.layout(self.build).size
         return EpochResult(loss, self._trainer.flags, sent, doubts=doubts)
 
     def model(self) -> npt.NDArray[np.int64]:

@@ -26,7 +26,7 @@ __all__ = ["LEVEL_WINDOW_WORDS", "Build", "BuildError"]
 
 LEVEL_WINDOW_WORDS = 1 << 16
 """Words of the window through which the transcoder's table is written."""
-_POWERS_OF_TWO = ("lanes", "update_lanes", "max_batch", "replay_words", "rx_bytes")
+_POWERS_OF_TWO = ("lanes", "update_lanes", "max_batch", "replay_words", "rx_bytes", "word_bytes")
 _REASONS = {
     "update_lanes": "there may not be more update lanes than lanes",
     "rx_bytes": "ACKs count freed bytes modulo 65536, where a whole larger buffer may read as none",
@@ -66,6 +66,8 @@ class Build:
         Plane words in the replay buffer, a power of two, 32 to 65536. A sample has ceil(n / lanes) * (p + m) of them.
     rx_bytes : int
         Bytes of the link's receive buffer, a power of two, 1024 to 32768.
+    word_bytes : int
+        Bytes of a store's word, which go to the unpacker at once: 1, 2, 4 or 8.
     level_bits : int
         Most bits of a level's value in the transcoder's table, 2 to ``p_max``; 0 for a build without a transcoder.
     level_p_max : int
@@ -106,6 +108,7 @@ class Build:
     gradient_bits: int = 18
     replay_words: int = 2048
     rx_bytes: int = 2048
+    word_bytes: int = 1
     level_bits: int = 0
     level_p_max: int = 0
     hinge: int = 0
@@ -136,6 +139,7 @@ class Build:
             "gradient_bits": (8, 24),
             "replay_words": (32, 1 << 16),
             "rx_bytes": (1024, 1 << 15),
+            "word_bytes": (1, 8),
             "max_features": (self.lanes, MOST_FEATURES),
             "level_bits": (0, self.p_max),
             "level_p_max": (0, 4 if self.level_bits else 0),
@@ -359,10 +363,7 @@ class Build:
 
     @property
     def accumulator_frac(self) -> int:
-        """Fraction bits of a gradient accumulator: delta times the last plane at p_max, in halves.
-
-        The symmetric estimator is the mean of two products, which halves hold exactly.
-        """
+        """Fraction bits of a gradient accumulator: delta times the last plane at p_max, in halves, for the mean of two."""
         return self.delta_frac + self.p_max
 
     @property

@@ -135,6 +135,7 @@ _IDENTIFICATION: tuple[_Row, ...] = (
     ("gradient_bits", "r", 8, "bits of Q4's gradient"),
     ("replay_words", "r", 32, "plane words in the replay buffer"),
     ("rx_bytes", "r", 32, "bytes in the link's receive buffer"),
+    ("word_bytes", "r", 8, "bytes of a store's word"),
     ("level_bits", "r", 8, "most bits of a level's value, 0 without a transcoder"),
     ("level_p_max", "r", 8, "most base planes of a transcoded value"),
     ("hinge", "r", 1, "1: with both hinge losses"),
@@ -159,6 +160,18 @@ _CONFIGURATION: tuple[_Row, ...] = (
     ("up_planes", "rw", 4, "m, from 0 on"),
     ("batch", "rw", 13, "samples of a mini-batch, 1 to max_batch"),
     ("one_sided", "rw", 1, "1: g = Q1 l'(z2); 0: the symmetric mean of both orders (m = 2 only)"),
+    (
+        "intercept",
+        "rw",
+        1,
+        "1: the device makes the last feature, always the highest level, which is not in the sample",
+    ),
+    (
+        "label_form",
+        "rw",
+        2,
+        "LabelForm: 0 a word, 1 a byte with a class's number, 2 a byte: 1 for +1, 0 for -1",
+    ),
     (
         "value_bits",
         "rw",

@@ -124,7 +124,7 @@ class Datapath(wiring.Component):
                     bits.eq(self.value_bits),
                     last_plane.eq((self.value_bits << (self.up_planes == 2)) - 1),
                 ]
-            m.d.sync += run.transcoded.eq(self.value_bits != 0)
+            m.d.sync += [run.transcoded.eq(self.value_bits != 0), run.base_sent.eq(self.base_planes != 0)]
         m.d.sync += [
             run.last_base.eq(bits - 1),
             run.last_plane.eq(last_plane),
@@ -146,6 +146,8 @@ class Datapath(wiring.Component):
             run.step_mantissa.eq(self.step_mantissa),
             run.step_exponent.eq(self.step_exponent),
             run.last_in_batch.eq(self.batch - 1),
+            run.intercept.eq(self.intercept),
+            run.label_form.eq(self.label_form),
         ]
         if build.losses:
             m.d.sync += run.loss.eq(self.loss)
@@ -224,7 +226,12 @@ class Datapath(wiring.Component):
         m.submodules.unpacker = ResetInserter(reset)(unpacker)
         m.d.comb += [unpacker.run.eq(run), unpacker.run.last_plane.eq(wire_last_plane)]
         wiring.connect(m, wiring.flipped(self.bytes), byte_register.input)
-        wiring.connect(m, byte_register.output, unpacker.bytes)
+        # Words of one byte; the index of their last byte stays 0
+        m.d.comb += [
+            unpacker.input.valid.eq(byte_register.output.valid),
+            unpacker.input.payload.data.eq(byte_register.output.payload),
+            byte_register.output.ready.eq(unpacker.input.ready),
+        ]
         planes, labels = unpacker.planes, unpacker.labels
         if build.level_bits:
             serves["level_window"] = transcoder = Transcoder(build)
