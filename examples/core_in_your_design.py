@@ -40,7 +40,7 @@ class Design(wiring.Component):
         m = Module()
         m.submodules.core = self.core
         # With 8 lanes a plane word is a byte. On the link a sample is two bytes of label, then its plane words.
-        planes = weave(self.codes, BUILD.lanes)[:, 2:].ravel()
+        planes = weave(self.codes, RUN.layout(BUILD))[:, 2:].ravel()
         for port, words in ((self.core.planes, planes), (self.core.labels, self.codes.labels)):
             rom: Memory = Memory(shape=port.payload.shape(), depth=words.size, init=words.tolist())
             m.submodules += rom

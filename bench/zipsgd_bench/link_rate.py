@@ -14,7 +14,6 @@ import numpy as np
 from zipsgd.backends import EpochSamples, RunConfig
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.samples import sample_bytes
 from zipsgd_hw.link.physical import Uart
 
 from .progress import Steps
@@ -73,11 +72,14 @@ def measure(
     dict[str, Any]
         A row.
     """
-    each = sample_bytes(features, P, M, build.lanes)
+    config = RunConfig(features, P, M, BATCH, intercept=True)
+    each = config.layout(build).size
     count = size // each
     rng = np.random.default_rng(SEED)
+    values = rng.uniform(-1, 1, (count, features)).astype(np.float32)
+    values[:, -1] = 1
     samples = EpochSamples(
-        rng.uniform(-1, 1, (count, features)).astype(np.float32),
+        values,
         rng.integers(-(1 << 15), 1 << 15, count).astype(np.int16),
         np.arange(count),
         SEED,
@@ -85,7 +87,7 @@ def measure(
     )
     line: dict[str, Any] = {"uart": Uart(baud)} if pins else {"baud": baud}
     with simulated(build, **line, note=note) as (board, device):
-        device.begin(RunConfig(features, P, M, BATCH), np.zeros(features, dtype=np.int64), SEED)
+        device.begin(config, np.zeros(features, dtype=np.int64), SEED)
         seen: list[dict[str, int]] = []
 
         def progress(done: int) -> None:

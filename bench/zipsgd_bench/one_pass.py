@@ -15,7 +15,7 @@ from zipsgd.data.sets import mnist_digits
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_ONE
-from zipsgd.protocol.run import Loss
+from zipsgd.protocol.run import LabelForm, Loss
 
 from .progress import Steps
 from .registry import Bench, Result
@@ -52,8 +52,10 @@ def _train(
 def _compare(
     backend: Backend, values: npt.NDArray[np.float32], digits: npt.NDArray[np.int16]
 ) -> dict[str, Any]:
-    alone = RunConfig(FEATURES, P, M, BATCH, loss=Loss.SQUARED_HINGE)
-    together = replace(alone, heads=CLASSES, one_against_all=True)
+    alone = RunConfig(
+        FEATURES, P, M, BATCH, loss=Loss.SQUARED_HINGE, intercept=True, label_form=LabelForm.SIGN
+    )
+    together = replace(alone, heads=CLASSES, one_against_all=True, label_form=LabelForm.BYTE)
     models, moved, cycles = _train(backend, together, values, digits)
     runs = [
         _train(backend, alone, values, np.where(digits == digit, LABEL_ONE, -LABEL_ONE).astype(np.int16))

@@ -17,7 +17,7 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.quantise import fixed_point, quantise_fixed_point
 from zipsgd.golden.weave import weave
 from zipsgd.packing import ScaledRows, pack, stream, unpack
-from zipsgd.protocol.samples import sample_bytes
+from zipsgd.protocol.samples import SampleLayout
 from zipsgd.rows import ColumnSelection
 from zipsgd.training.api import train
 from zipsgd.training.options import Options
@@ -116,15 +116,14 @@ class _Work:
             self.samples = self.samples * case.kind(127 / 128)
         self.rows, self.labels = np.arange(count), np.resize(labels, count)
         self.few = slice(max(1, min(count, GOLDEN_VALUES // case.features)))
-        self.out = np.empty((count, sample_bytes(case.features, case.p, case.m, case.lanes)), dtype=np.uint8)
+        self.layout = SampleLayout(case.features, case.p, case.m, case.lanes)
+        self.out = np.empty((count, self.layout.size), dtype=np.uint8)
 
     def pack(self) -> None:
         pack(
             self.samples,
             self.labels,
-            self.case.p,
-            self.case.m,
-            self.case.lanes,
+            self.layout,
             seed=SEED,
             epoch=0,
             rows=self.rows,
@@ -140,10 +139,10 @@ class _Work:
         codes = quantise_fixed_point(
             fixed, self.labels[self.few], p, m, seed=SEED, epoch=0, rows=self.rows[self.few]
         )
-        weave(codes, self.case.lanes)
+        weave(codes, self.layout)
 
     def unpack(self) -> None:
-        unpack(self.out, self.case.features, self.case.p, self.case.m, self.case.lanes)
+        unpack(self.out, self.layout)
 
 
 def _in_memory(
@@ -190,13 +189,14 @@ def _from_disk(path: Path, labels: _Labels, repeats: int) -> list[dict[str, Any]
     features = ColumnSelection(np.load(path, mmap_mode="r"), range(FEATURES - 1))
     scaled = ScaledRows(features, np.zeros(FEATURES - 1), np.ones(FEATURES - 1))
     order = np.random.default_rng(SEED).permutation(labels.size)
-    total = order.size * sample_bytes(FEATURES, P, M, LANES)
+    layout = SampleLayout(FEATURES, P, M, LANES, intercept=True)
+    total = order.size * layout.size
     rows = []
     for threads, memory in ((1, 2 * total), (2, 2 * total), (1, total // 4), (2, total // 4)):
 
         def epoch(threads: int = threads, memory: int = memory) -> None:
             for _ in stream(
-                scaled, labels, order, P, M, LANES, seed=SEED, epoch=0, threads=threads, memory=memory
+                scaled, labels, order, layout, seed=SEED, epoch=0, threads=threads, memory=memory
             ):
                 pass
 

@@ -28,7 +28,9 @@ _OF_HOST = ("run_tag", "session")
 
 def _pins(store: Component | None) -> dict[str, Member]:
     """The pins of a store outside the FPGA."""
-    return {"pins": Out(store.signature.members["pins"].signature)} if hasattr(store, "pins") else {}
+    if store is None or "pins" not in store.signature.members:
+        return {}
+    return {"pins": Out(store.signature.members["pins"].signature)}
 
 
 class Accelerator(wiring.Component):

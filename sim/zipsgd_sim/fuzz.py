@@ -115,7 +115,7 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
         loss = 0
         for codes in samples.blocks(config, samples.order.size):
             loss += golden.epoch(codes, step)
-            data = weave(codes, build.lanes).tobytes()
+            data = weave(codes, config.layout(build)).tobytes()
             for start in range(0, len(data), MAX_PAYLOAD):
                 yield _send(Kind.SAMPLES, data[start : start + MAX_PAYLOAD])
         results = {

@@ -35,6 +35,7 @@ BUILD_FACTORS = {
     "polynomials": ("no", "yes"),
     "proximal": ("no", "box", "ball"),
     "diagonal": ("no", "yes"),
+    "word bytes": ("1", "2", "8"),
 }
 """Factors of a build. ``update lanes``: as many as lanes, fewer, or one; ``memory``: ``fast_memory`` of
 :class:`zipsgd_hw.datapath.gradient_unit.GradientUnit`."""
@@ -47,6 +48,8 @@ RUN_FACTORS = {
     "last batch": ("full", "one", "part"),
     "heads used": ("one", "two", "all"),
     "labels": ("plain", "classes"),
+    "label form": ("word", "byte", "sign"),
+    "intercept": ("sent", "made"),
     "levels": ("no", "yes"),
     "loss": ("squared", "hinge", "squared_hinge", "polynomial_margin", "polynomial_residual"),
     "refetch": ("never", "certain", "likely"),
@@ -110,6 +113,9 @@ _RUN_RULES = (
     _implies("heads used", "two", "heads", "4"),
     _implies("heads used", "all", "heads", "4"),
     _implies("labels", "classes", "heads", "4"),
+    _implies("label form", "byte", "labels", "classes"),
+    _implies("label form", "sign", "labels", "plain"),
+    _implies("label form", "sign", "heads used", "one"),
     _implies("batch", "1", "last batch", "full"),
     _implies("batch", "2", "last batch", "full", "one"),
     *(
@@ -239,5 +245,6 @@ def build_of(configuration: Mapping[str, str]) -> Build:
         prox=int(configuration["proximal"] != "no"),
         ball=int(configuration["proximal"] == "ball"),
         diagonal=int(configuration["diagonal"] == "yes"),
+        word_bytes=int(configuration["word bytes"]),
         **widths,
     )

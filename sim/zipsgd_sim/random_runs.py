@@ -15,7 +15,7 @@ from zipsgd.golden.polynomial import Polynomial
 from zipsgd.golden.prox import NO_PROX, Prox
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_ONE, RANGE_BITS, REACH_MAX, SHRINK_SHIFT_MAX, VARIANCE_BITS
-from zipsgd.protocol.run import Loss, Refetch
+from zipsgd.protocol.run import LabelForm, Loss, Refetch
 
 __all__ = ["RandomRun", "random_run"]
 
@@ -170,16 +170,44 @@ def _random_refetch(build: Build, rng: random.Random, possible: bool, kind: str 
     return refetch if kind is None else Refetch[kind.upper()]
 
 
+def _random_form(rng: random.Random, one_against_all: bool, heads: int, kind: str | None) -> LabelForm:
+    if kind is not None:
+        return LabelForm[kind.upper()]
+    if one_against_all:
+        return rng.choice([LabelForm.WORD, LabelForm.BYTE])
+    return rng.choice([LabelForm.WORD, LabelForm.SIGN]) if heads == 1 else LabelForm.WORD
+
+
 def _random_values(
-    numbers: np.random.Generator, rng: random.Random, shape: tuple[int, int], levels: LevelTable | None
+    numbers: np.random.Generator,
+    rng: random.Random,
+    shape: tuple[int, int],
+    levels: LevelTable | None,
+    intercept: bool,
 ) -> npt.NDArray[np.float32]:
-    """Values in [-1, 1], or within the range of the levels; some lie at an end, or at 0."""
+    """Values in [-1, 1], or within the range of the levels; some lie at an end or at 0, those of the intercept at the top."""
     values = numbers.uniform(-1, 1, shape) ** rng.choice([1, 3])
     values[numbers.random(shape) < 0.05] = rng.choice([-1, 0, 1])
+    if intercept:
+        values[:, -1] = 1
     if levels is not None:
         limit = 1 << (levels.bits - 1)
         values = np.clip(values, levels.values[:, 0] / limit, levels.values[:, -1] / limit)
     return values.astype(np.float32)
+
+
+def _random_proxes(
+    build: Build, rng: random.Random, heads: int, kind: Mapping[str, str], epochs: int
+) -> list[Prox]:
+    """The proximal step of each epoch."""
+    ball = build.ball == 1 and heads == 1 and kind.get("ball", "yes") == "yes"
+    spared = rng.random() < 0.5 if "spared" not in kind else kind["spared"] == "yes"
+    return [
+        _random_prox(build, rng, kind.get("prox"), spared, ball and ("ball" in kind or rng.random() < 0.5))
+        if build.prox
+        else NO_PROX
+        for _ in range(epochs)
+    ]
 
 
 def _random_labels(
@@ -189,11 +217,12 @@ def _random_labels(
     outputs: int,
     loss: Loss,
     classes: int | None,
+    form: LabelForm,
 ) -> npt.NDArray[np.int16]:
     """Labels of ``count`` samples: numbers of classes, labels of all sizes, or those of two classes."""
     if classes is not None:
         wide = numbers.integers(0, classes + 1, count)
-    elif loss == Loss.SQUARED or rng.random() < 0.2:
+    elif form != LabelForm.SIGN and (loss == Loss.SQUARED or rng.random() < 0.2):
         wide = numbers.integers(-(1 << 15), 1 << 15, (count, outputs))
     else:
         wide = numbers.choice([-LABEL_ONE, LABEL_ONE], (count, outputs))
@@ -253,23 +282,18 @@ def random_run(
     sample = 2 * outputs + planes * -(-features // 8)
     most = max(1, min(build.refetch if refetch else 200, 200, bytes_limit // 2 // heads // sample))
     levels = _random_table(numbers, features, p, bits) if bits else None
+    intercept = rng.random() < 0.7 if "intercept" not in kind else kind["intercept"] == "made"
+    form = _random_form(rng, one_against_all, heads, kind.get("label form"))
     epochs = []
     for epoch in range(2):
         count = _random_count(rng, batch, most, kind.get("last batch"))
-        values = _random_values(numbers, rng, (count, features), levels)
-        labels = _random_labels(numbers, rng, count, outputs, loss, heads if one_against_all else None)
+        values = _random_values(numbers, rng, (count, features), levels, intercept)
+        labels = _random_labels(numbers, rng, count, outputs, loss, heads if one_against_all else None, form)
         order = numbers.permutation(count)
         epochs.append(EpochSamples(values, labels, order, seed, epoch))
     scale = (build.model_bits - 1) if wild else rng.randint(1, build.model_frac)
     gamma = 2.0 ** rng.uniform(-3, -0.01) if wild else 2.0 ** rng.uniform(-14, -4)
-    ball = build.ball == 1 and heads == 1 and kind.get("ball", "yes") == "yes"
-    spared = rng.random() < 0.5 if "spared" not in kind else kind["spared"] == "yes"
-    proxes = [
-        _random_prox(build, rng, kind.get("prox"), spared, ball and ("ball" in kind or rng.random() < 0.5))
-        if build.prox
-        else NO_PROX
-        for _ in epochs
-    ]
+    proxes = _random_proxes(build, rng, heads, kind, len(epochs))
     config = RunConfig(
         features,
         p,
@@ -285,6 +309,8 @@ def random_run(
         polynomial,
         refetch,
         _random_diagonal(numbers, features) if grows else None,
+        intercept,
+        form,
     )
     growths = [_random_growth(rng, wild) if grows else NO_GROWTH for _ in epochs]
     return RandomRun(

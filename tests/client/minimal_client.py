@@ -16,7 +16,7 @@ import zlib
 
 SYNC, WRITE, READ, FENCE, SAMPLES, ACK, DATA = 0x01, 0x02, 0x03, 0x04, 0x05, 0x81, 0x82
 MAGIC, VERSION, LANES, UPDATE_LANES, P_MAX, MODEL_BITS, Q3_BITS, RX_BYTES = 0, 1, 3, 4, 7, 8, 9, 13
-FEATURES, STEP, SEED, CONTROL, SAMPLES_COUNT, STATUS, SESSION = 0x18, 0x2D, 0x2F, 0x30, 0x31, 0x32, 0x3F
+FEATURES, STEP, SEED, CONTROL, SAMPLES_COUNT, STATUS, SESSION = 0x19, 0x30, 0x32, 0x33, 0x34, 0x35, 0x42
 MODEL, LOAD, CLEAR, ABORT = 0x10000, 1, 2, 4
 SILENCE, PATIENCE = 0.2, 10.0  # seconds after which frames are sent again, and the board is given up
 
@@ -158,13 +158,13 @@ def main(host, port):
     truth = [rng.uniform(-0.2, 0.2) for _ in range(features)]
     link = Link(host, port)
     build = link.read(0, FEATURES)
-    if (build[MAGIC], build[VERSION]) != (0x4453475A, 7):
-        sys.exit(f"no device of version 7: {build}")
+    if (build[MAGIC], build[VERSION]) != (0x4453475A, 8):
+        sys.exit(f"no device of version 8: {build}")
     link.room += build[RX_BYTES] - 1024
     session = rng.randrange(1, 1 << 32)
     link.write(SESSION, session)
     link.write(CONTROL, ABORT)
-    link.write(FEATURES, features, p, m, batch, 0, 0)
+    link.write(FEATURES, features, p, m, batch, 0, 1, 0, 0)  # the device makes the last feature, always 1
     padded = -(-features // build[LANES]) * build[LANES]
     for at in range(0, padded, 64):
         link.write(MODEL + at, *[0] * min(64, padded - at))
@@ -180,7 +180,7 @@ def main(host, port):
             link.write(SEED, word)
         link.write(CONTROL, CLEAR | LOAD)
         link.write(SAMPLES_COUNT, rows)
-        stream = b"".join(packed(label, row, p, build[LANES]) for label, row in zip(labels, codes))
+        stream = b"".join(packed(label, row[:-1], p, build[LANES]) for label, row in zip(labels, codes))
         for at in range(0, len(stream), 500):
             link.send(SAMPLES, stream[at : at + 500])
         _, flags, low, high, samples, *_, last = link.read(STATUS, SESSION - STATUS + 1, FENCE)

@@ -170,7 +170,7 @@ class Board:
         return self.loss() - before
 
     def epoch_bytes(self, run: RandomRun, number: int) -> bytes:
-        return weave(quantise_fixed_point(run, number), self.build.lanes).tobytes()
+        return weave(quantise_fixed_point(run, number), run.config.layout(self.build)).tobytes()
 
     async def broken_epoch(self, run: RandomRun, number: int) -> None:
         """Comes to a reset, somewhere behind its samples' first byte; the model is what it was."""

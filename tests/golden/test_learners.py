@@ -12,7 +12,7 @@ from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_ONE, LFSR_BITS, SHRINK_SHIFT_MAX
 from zipsgd.protocol.run import Loss
-from zipsgd.protocol.samples import sample_bytes
+from zipsgd.protocol.samples import SampleLayout
 
 BUILD = Build(prox=1, hinge=1, heads=8)
 UNIT = 2.0**BUILD.model_frac
@@ -156,8 +156,9 @@ def test_labels_of_other_heads_follow_the_planes() -> None:
     base = rng.integers(-2, 2, (4, 11)).astype(np.int8)
     up = rng.integers(0, 4, (4, 11)).astype(np.uint8)
     for lanes in (4, 8):
-        woven = weave(Codes(base, up, labels, 2, 2), lanes)
-        single = weave(Codes(base, up, labels[:, 0], 2, 2), lanes)
-        assert woven.shape[1] == sample_bytes(11, 2, 2, lanes, 3)
+        layout = SampleLayout(11, 2, 2, lanes, 3)
+        woven = weave(Codes(base, up, labels, 2, 2), layout)
+        single = weave(Codes(base, up, labels[:, 0], 2, 2), SampleLayout(11, 2, 2, lanes))
+        assert woven.shape[1] == layout.size
         np.testing.assert_array_equal(woven[:, :-4], single)
         np.testing.assert_array_equal(np.ascontiguousarray(woven[:, -4:]).view("<i2"), labels[:, 1:])

@@ -13,6 +13,7 @@ from zipsgd.golden.run import RunConfig
 from zipsgd.golden.trainer import GoldenTrainer
 from zipsgd.golden.weave import unweave, weave
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.samples import SampleLayout
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -42,7 +43,8 @@ def test_quantisations_are_levels_around_the_value(seed: int, p: int, bits: int,
     values = inside(rng, table, 9)
     fixed = table.fixed_point(values)
     codes = quantise_fixed_point(fixed, np.zeros(9, np.int16), p, m, seed=seed, epoch=0, rows=np.arange(9))
-    back = unweave(weave(codes, 8), 7, p, m, 8)
+    layout = SampleLayout(7, p, m, 8)
+    back = unweave(weave(codes, layout), layout)
     np.testing.assert_array_equal(back.base, codes.base)
     scaled = values * (1 << (bits - 1))
     for quantised in transcode(back, table):
@@ -82,7 +84,8 @@ def test_even_levels_are_those_of_the_plain_quantiser() -> None:
     rows = np.arange(40)
     plain = quantise(values, labels, p, 2, seed=1, epoch=0, rows=rows)
     coded = quantise_fixed_point(table.fixed_point(values), labels, p, 2, seed=1, epoch=0, rows=rows)
-    np.testing.assert_array_equal(weave(plain, 8), weave(coded, 8))
+    layout = SampleLayout(5, p, 2, 8)
+    np.testing.assert_array_equal(weave(plain, layout), weave(coded, layout))
     build = Build()
     first = GoldenTrainer(build, np.arange(5) << 17, RunConfig(5, batch=8), seed=2)
     second = GoldenTrainer(build, np.arange(5) << 17, RunConfig(5, table.p, batch=8, levels=table), seed=2)

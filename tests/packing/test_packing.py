@@ -1,5 +1,6 @@
 """Packing against the golden model, bit for bit, and data sets larger than memory."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,15 @@ import pytest
 
 from zipsgd.backends import EpochSamples
 from zipsgd.data import Scaling
-from zipsgd.golden.levels import LevelTable
+from zipsgd.golden.levels import LevelTable, transcode
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, fixed_point, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
 from zipsgd.golden.weave import unweave, weave
 from zipsgd.packing import ScaledRows, pack, shuffled, stream, unpack
 from zipsgd.packing.kernels import SEGMENT
-from zipsgd.protocol.samples import sample_bytes
+from zipsgd.protocol.numbers import LABEL_ONE
+from zipsgd.protocol.run import LabelForm
+from zipsgd.protocol.samples import SampleLayout
 from zipsgd_bench import packing
 
 Floats = npt.NDArray[np.floating]
@@ -76,6 +79,11 @@ def same_codes(one: Codes, other: Codes) -> bool:
     return same and (one.p, one.m) == (other.p, other.m)
 
 
+def same_levels(one: Codes, other: Codes, table: LevelTable) -> bool:
+    pairs = zip(transcode(one, table), transcode(other, table), strict=True)
+    return all(np.array_equal(a.base, b.base) for a, b in pairs) and np.array_equal(one.labels, other.labels)
+
+
 def check_configuration(seed: int, tables: bool) -> dict[str, object]:
     """Pack and unpack a random set, and compare with the golden model; returns what it was like."""
     rng = np.random.default_rng(seed)
@@ -85,7 +93,17 @@ def check_configuration(seed: int, tables: bool) -> dict[str, object]:
     m = int(rng.integers(1 if p == 0 else 0, 3)) if seed % 8 else int(rng.integers(3, 9))
     table = random_table(rng, features, p) if tables else None
     values = random_values(rng, (rows, features), p) if table is None else values_between(rng, table, rows)
-    labels = random_labels(rng, rows)
+    outputs = int(rng.choice([1, 1, 1, 3]))
+    form = LabelForm(int(rng.integers(3))) if outputs == 1 else LabelForm.WORD
+    labels = random_labels(rng, rows * outputs).reshape((rows,) if outputs == 1 else (rows, outputs))
+    if form == LabelForm.BYTE:
+        labels &= 0xFF
+    elif form == LabelForm.SIGN:
+        labels = np.where(labels < 0, -LABEL_ONE, LABEL_ONE).astype(np.int16)
+    intercept = bool(rng.integers(2))
+    if intercept:
+        values[:, -1] = 1 if table is None else table.values[-1, -1] * 2.0 ** (1 - table.bits)
+    layout = SampleLayout(features, p, m, lanes, outputs, intercept, form)
     draws = {
         "seed": int(rng.integers(1 << 63)) * 2 + 1,
         "epoch": int(rng.integers(1 << 32)),
@@ -93,12 +111,17 @@ def check_configuration(seed: int, tables: bool) -> dict[str, object]:
     }
     fixed = fixed_point(values, p) if table is None else table.fixed_point(values)
     codes = quantise_fixed_point(fixed, labels, p, m, **draws)
-    packed = pack(values, labels, p, m, lanes, levels=table, threads=int(rng.integers(1, 4)), **draws)
-    what = {"p": p, "m": m, "lanes": lanes, "type": str(values.dtype), "segments": -(-features // SEGMENT)}
-    np.testing.assert_array_equal(packed, weave(codes, lanes), err_msg=f"{what}, {features} features")
-    assert same_codes(unpack(packed, features, p, m, lanes), codes), what
-    assert same_codes(unweave(packed, features, p, m, lanes), codes), what
-    return what
+    packed = pack(values, labels, layout, levels=table, threads=int(rng.integers(1, 4)), **draws)
+    np.testing.assert_array_equal(packed, weave(codes, layout), err_msg=str(layout))
+    back = unpack(packed, layout)
+    assert same_codes(back, unweave(packed, layout)), layout
+    if intercept and table is not None:  # the highest level may be there under two numbers
+        assert same_levels(back, codes, table), layout
+    else:
+        assert same_codes(back, codes), layout
+    segments = -(-layout.sent_features // SEGMENT) or 1
+    what = {"p": p, "m": m, "lanes": lanes, "type": str(values.dtype), "segments": segments}
+    return {**what, "labels": outputs, "form": form.name, "intercept": intercept}
 
 
 @pytest.mark.parametrize("tables", [False, True], ids=["even levels", "tables of levels"])
@@ -112,6 +135,9 @@ def test_every_bit_is_that_of_the_golden_model(tables: bool) -> None:
         "lanes": LANES,
         "type": ("float32", "float64"),
         "segments": (1, 2, 3),
+        "labels": (1, 3),
+        "form": [form.name for form in LabelForm],
+        "intercept": (False, True),
     }
     assert seen == {(name, value) for name, values in every.items() for value in values}
 
@@ -128,8 +154,9 @@ def test_rounding_at_every_half_step(p: int) -> None:
         exact = halves.astype(kind)
         for values in (exact, np.nextafter(exact, kind(-2)), np.nextafter(exact, kind(2))):
             codes = quantise_fixed_point(fixed_point(values, p), labels, p, 2, seed=1, epoch=2, rows=rows)
-            packed = pack(values, labels, p, 2, 64, seed=1, epoch=2, rows=rows)
-            np.testing.assert_array_equal(packed, weave(codes, 64))
+            layout = SampleLayout(values.shape[1], p, 2, 64)
+            packed = pack(values, labels, layout, seed=1, epoch=2, rows=rows)
+            np.testing.assert_array_equal(packed, weave(codes, layout))
 
 
 def test_threads_and_blocks_make_no_difference() -> None:
@@ -138,7 +165,8 @@ def test_threads_and_blocks_make_no_difference() -> None:
     labels, rows = random_labels(rng, 101), rng.permutation(101)
 
     def packed(part: slice, threads: int) -> npt.NDArray[np.uint8]:
-        return pack(values[part], labels[part], 3, 2, 16, seed=4, epoch=5, rows=rows[part], threads=threads)
+        layout = SampleLayout(77, 3, 2, 16)
+        return pack(values[part], labels[part], layout, seed=4, epoch=5, rows=rows[part], threads=threads)
 
     whole = packed(slice(None), 1)
     for threads in (2, 3, 8, 200):
@@ -152,7 +180,8 @@ def test_arrays_of_any_layout() -> None:
     rng = np.random.default_rng(6)
     plain = rng.uniform(-1, 1, (9, 30)).astype(np.float32)
     labels, rows = random_labels(rng, 9), np.arange(9)
-    expected = pack(plain, labels, 2, 2, 8, seed=1, epoch=0, rows=rows)
+    layout = SampleLayout(30, 2, 2, 8)
+    expected = pack(plain, labels, layout, seed=1, epoch=0, rows=rows)
     wide = np.zeros((18, 60), dtype=np.float32)
     wide[::2, ::2] = plain
     for values in (
@@ -162,21 +191,24 @@ def test_arrays_of_any_layout() -> None:
         plain.astype(np.longdouble),
     ):
         np.testing.assert_array_equal(
-            pack(values, labels, 2, 2, 8, seed=1, epoch=0, rows=rows.tolist()), expected
+            pack(values, labels, layout, seed=1, epoch=0, rows=rows.tolist()), expected
         )
     out = np.zeros_like(expected)
-    assert pack(plain, labels, 2, 2, 8, seed=1, epoch=0, rows=rows, out=out) is out
+    assert pack(plain, labels, layout, seed=1, epoch=0, rows=rows, out=out) is out
     np.testing.assert_array_equal(out, expected)
     padded = np.zeros((9, 2 * expected.shape[1]), dtype=np.uint8)
     padded[:, ::2] = expected
-    assert same_codes(unpack(padded[:, ::2], 30, 2, 2, 8), unpack(expected, 30, 2, 2, 8))
+    assert same_codes(unpack(padded[:, ::2], layout), unpack(expected, layout))
 
 
 def test_no_samples() -> None:
-    packed = pack(np.zeros((0, 5)), np.zeros(0, np.int16), 2, 2, 8, seed=0, epoch=0, rows=[], threads=2)
-    assert packed.shape == (0, sample_bytes(5, 2, 2, 8))
-    assert unpack(packed, 5, 2, 2, 8).base.shape == (0, 5)
-    assert list(stream(np.zeros((3, 5)), np.zeros(3, np.int16), np.arange(0), 2, 2, 8, seed=0, epoch=0)) == []
+    for layout in (SampleLayout(5, 2, 2, 8), SampleLayout(5, 2, 2, 8, 3, True)):
+        labels = np.zeros((0, layout.labels), np.int16)
+        packed = pack(np.zeros((0, 5)), labels, layout, seed=0, epoch=0, rows=[], threads=2)
+        assert packed.shape == (0, layout.size)
+        assert unpack(packed, layout).base.shape == (0, 5)
+    layout = SampleLayout(5, 2, 2, 8)
+    assert list(stream(np.zeros((3, 5)), np.zeros(3, np.int16), np.arange(0), layout, seed=0, epoch=0)) == []
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e300, -1.0000002, np.nextafter(1, 2)])
@@ -186,11 +218,33 @@ def test_values_outside_are_named(wrong: float, threads: int) -> None:
     values = np.zeros((4, 1500))
     values[2, 1400] = wrong
     with pytest.raises(ValueError, match=r"scaled to \[-1, 1\].*feature 1400 of row 7 is "):
-        pack(values, labels, 2, 2, 8, seed=1, epoch=0, rows=rows, threads=threads)
+        pack(values, labels, SampleLayout(1500, 2, 2, 8), seed=1, epoch=0, rows=rows, threads=threads)
     table = LevelTable(np.tile(np.array([-3, 0, 3], np.int16), (1500, 1)), 3)
     values[2, 1400] = wrong if not abs(wrong) < 2 else wrong * 0.75
+    layout = SampleLayout(1500, 1, 2, 8)
     with pytest.raises(ValueError, match=r"within their column's levels.*feature 1400 of row 7 is "):
-        pack(values, labels, 1, 2, 8, seed=1, epoch=0, rows=rows, levels=table, threads=threads)
+        pack(values, labels, layout, seed=1, epoch=0, rows=rows, levels=table, threads=threads)
+
+
+def test_an_intercept_that_is_none_is_named() -> None:
+    values = np.ones((3, 4))
+    values[1, 3] = 0.5
+    layout, draws = SampleLayout(4, 1, 2, 8, intercept=True), {"seed": 1, "epoch": 0, "rows": [7, 8, 9]}
+    labels = np.zeros(3, np.int16)
+    with pytest.raises(ValueError, match=r"the device makes as 1\.0: that of row 8 must not be 0\.5"):
+        pack(values, labels, layout, **draws)
+    table = LevelTable(np.tile(np.array([-3, 0, 3], np.int16), (4, 1)), 3)
+    with pytest.raises(ValueError, match=r"the device makes as 0\.75: that of row 7 must not be 0\.625"):
+        pack(values * 0.625, labels, layout, levels=table, **draws)
+    rows = np.arange(3)
+    samples = EpochSamples(values.astype(np.float32), labels, rows, 1, 0)
+    config = RunConfig(4, 1, 2, intercept=True)
+    for use in (lambda: list(samples.blocks(config)), lambda: samples.check(config)):
+        with pytest.raises(ValueError, match=r"row 1 must not be 0\.5"):
+            use()
+    samples = EpochSamples(np.ones((3, 4), np.float32), labels, rows, 1, 0)
+    with pytest.raises(ValueError, match="labels of the form SIGN must be 32767 or -32767"):
+        samples.check(replace(config, label_form=LabelForm.SIGN))
 
 
 def test_bad_arguments_are_named() -> None:
@@ -199,9 +253,7 @@ def test_bad_arguments_are_named() -> None:
     usual = {
         "values": values,
         "labels": labels,
-        "p": 1,
-        "m": 2,
-        "lanes": 8,
+        "layout": SampleLayout(3, 1, 2, 8),
         "seed": 0,
         "epoch": 0,
         "rows": rows,
@@ -211,12 +263,15 @@ def test_bad_arguments_are_named() -> None:
         pack(**(usual | other))
 
     with pytest.raises(ValueError, match=r"p must be in 1\.\.8, not 0"):
-        packed(p=0)
-    with pytest.raises(ValueError, match=r"m must be in 0\.\.8, not 9"):
-        packed(m=9)
-    for lanes in (2, 12, 512):
-        with pytest.raises(ValueError, match=rf"power of two in 4\.\.256, not {lanes}"):
-            packed(lanes=lanes)
+        packed(layout=SampleLayout(3, 0, 2, 8))
+    with pytest.raises(
+        ValueError, match="layout is for 4 features and 1 labels a sample, but there are 3 and 1"
+    ):
+        packed(layout=SampleLayout(4, 1, 2, 8))
+    with pytest.raises(
+        ValueError, match="layout is for 3 features and 2 labels a sample, but there are 3 and 1"
+    ):
+        packed(layout=SampleLayout(3, 1, 2, 8, 2))
     with pytest.raises(ValueError, match="threads must be at least 1, not 0"):
         packed(threads=0)
     with pytest.raises(ValueError, match=r"not \(2, 3\), \(1,\) and \(2,\)"):
@@ -230,11 +285,11 @@ def test_bad_arguments_are_named() -> None:
     ):
         packed(levels=table)
     with pytest.raises(ValueError, match="p = 1, but the values have 4 features and p = 2"):
-        packed(p=2, values=np.zeros((2, 4)), levels=table)
+        packed(layout=SampleLayout(4, 2, 2, 8), values=np.zeros((2, 4)), levels=table)
     with pytest.raises(
         ValueError, match=r"uint8 with the shape \(samples, 5\) for 3 features, 1 \+ 2 planes and 8 lanes"
     ):
-        unpack(np.zeros((2, 6), np.uint8), 3, 1, 2, 8)
+        unpack(np.zeros((2, 6), np.uint8), SampleLayout(3, 1, 2, 8))
 
 
 # Rows on disk
@@ -294,10 +349,11 @@ def test_streams_are_packed_in_the_order_of_training(memory: int, monkeypatch: p
     labels, order = random_labels(rng, rows), rng.permutation(rows)
     table = LevelTable(np.tile(np.array([-128, -3, 5, 100, 127], np.int16), (101, 1)), 8)
     for levels, scaled in ((None, values), (table, values * np.float32(127 / 128))):
-        expected = pack(scaled[order], labels[order], 2, 2, 64, seed=6, epoch=7, rows=order, levels=levels)
+        layout = SampleLayout(101, 2, 2, 64)
+        expected = pack(scaled[order], labels[order], layout, seed=6, epoch=7, rows=order, levels=levels)
         for threads, size in ((1, 512), (3, 33)):
             how = {"levels": levels, "threads": threads, "memory": memory, "size": size}
-            parts = list(stream(scaled, labels, order, 2, 2, 64, seed=6, epoch=7, **how))
+            parts = list(stream(scaled, labels, order, layout, seed=6, epoch=7, **how))
             assert {len(part) for part in parts[:-1]} <= {size}
             np.testing.assert_array_equal(np.concatenate(parts), expected)
 
@@ -306,11 +362,12 @@ def test_streams_that_end_early() -> None:
     values = np.zeros((3000, 200), dtype=np.float32)
     values[2900, 7] = 2
     labels, order = np.zeros(3000, np.int16), np.arange(3000)
-    parts = stream(values, labels, order, 2, 2, 8, seed=0, epoch=0, threads=2, memory=100_000)
+    layout = SampleLayout(200, 2, 2, 8)
+    parts = stream(values, labels, order, layout, seed=0, epoch=0, threads=2, memory=100_000)
     assert next(parts).shape == (512, 102)  # of two windows, and as many more
     with pytest.raises(ValueError, match=r"feature 7 of row 2900 is 2\.0"):
         list(parts)
-    given_up = stream(values, labels, order, 2, 2, 8, seed=0, epoch=0, threads=2, memory=100_000)
+    given_up = stream(values, labels, order, layout, seed=0, epoch=0, threads=2, memory=100_000)
     next(given_up)
     given_up.close()
 

@@ -22,8 +22,8 @@ _BUILD = Build(
     diagonal=1,
     heads=4,
     hinge=1,
-    word_bytes=1,
-    store_words=1 << 12,
+    word_bytes=2,
+    store_words=1 << 10,
     schedule_words=64,
 )
 
@@ -174,7 +174,7 @@ def test_a_fitting_build_has_a_store(small_table: Table) -> None:
 
     build = prepare(small_table, options=Options(resident=True)).build({"lanes": 16})
     assert build.word_bytes == 2
-    assert build.store_bytes >= 210 * prepare(small_table).config.sample_bytes(build)
+    assert build.store_bytes >= 210 * prepare(small_table).config.layout(build).size
     assert not prepare(small_table).build().store_words
 
 

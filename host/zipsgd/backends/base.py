@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.driver import count_on
+from zipsgd.golden.levels import LevelTable, check_intercept
 from zipsgd.golden.loss import Step
 from zipsgd.golden.order import Order
 from zipsgd.golden.quantise import Codes, fixed_point, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
+from zipsgd.golden.weave import check_labels
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.samples import SampleLayout
 from zipsgd.rows import Rows
 
 __all__ = ["Backend", "EpochByEpoch", "EpochResult", "EpochSamples", "Progress", "Stored"]
@@ -89,7 +92,7 @@ class EpochSamples:
         int
             The bytes.
         """
-        return 0 if self.stored is not None and epoch else self.order.size * config.sample_bytes(build)
+        return 0 if self.stored is not None and epoch else self.order.size * config.layout(build).size
 
     def in_order(self, rows: npt.NDArray[np.int64]) -> "EpochSamples":
         """The same samples in another order.
@@ -120,32 +123,66 @@ class EpochSamples:
         ------
         Codes
             ``size`` samples; the last block may have fewer.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`check`.
         """
         p, m, levels = config.p, config.m, config.levels
         for start in range(0, self.order.size, size):
             rows = self.order[start : start + size]
             values = self.values[rows]
+            self._check(values, rows, config)
             fixed = fixed_point(values, p) if levels is None else levels.fixed_point(values)
             yield quantise_fixed_point(
                 fixed, self.labels[rows], p, m, seed=self.seed, epoch=self.epoch, rows=rows
             )
 
-    def packed(self, config: RunConfig, lanes: int, size: int = 512) -> Iterator[npt.NDArray[np.uint8]]:
-        """The quantised samples in the order of training, as the bytes that a device receives.
+    def check(self, config: RunConfig) -> None:
+        """Check that the samples, whose values are an array, can be written as the configuration says.
 
         Parameters
         ----------
         config : RunConfig
-            Numbers of planes, and the levels.
-        lanes : int
-            Lanes of the device.
+            Levels, intercept and form of the labels.
+
+        Raises
+        ------
+        ValueError
+            A device makes the intercept, and the last feature has other values; or labels do not have their form.
+        """
+        assert isinstance(self.values, np.ndarray)
+        self._check(self.values, np.arange(len(self.values)), config)
+
+    def _check(self, values: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], config: RunConfig) -> None:
+        if config.intercept:
+            check_intercept(values, rows, config.levels)
+        check_labels(self.labels[rows], config.label_form)
+
+    def packed(
+        self, layout: SampleLayout, levels: LevelTable | None, size: int = 512
+    ) -> Iterator[npt.NDArray[np.uint8]]:
+        """The quantised samples in the order of training, as the bytes that a device receives.
+
+        Parameters
+        ----------
+        layout : SampleLayout
+            The layout.
+        levels : LevelTable | None
+            The levels of each column; None for evenly spaced levels.
         size : int
             Samples of a block.
 
         Yields
         ------
-        npt.NDArray[np.uint8] of shape (size, bytes of a sample)
+        npt.NDArray[np.uint8] of shape (size, layout.size)
             Packed samples; the last block may have fewer.
+
+        Raises
+        ------
+        ValueError
+            As :func:`zipsgd.packing.pack`.
         """
         from zipsgd.packing import pack, stream  # numba takes a second to import
 
@@ -154,12 +191,10 @@ class EpochSamples:
                 self.values,
                 self.labels,
                 self.order,
-                config.p,
-                config.m,
-                lanes,
+                layout,
                 seed=self.seed,
                 epoch=self.epoch,
-                levels=config.levels,
+                levels=levels,
                 threads=_THREADS,
                 memory=self.memory,
                 size=size,
@@ -170,13 +205,11 @@ class EpochSamples:
             yield pack(
                 self.values[rows],
                 self.labels[rows],
-                config.p,
-                config.m,
-                lanes,
+                layout,
                 seed=self.seed,
                 epoch=self.epoch,
                 rows=rows,
-                levels=config.levels,
+                levels=levels,
             )
 
 
@@ -192,7 +225,7 @@ class EpochResult:
         Bits of :class:`zipsgd.protocol.run.Flag`: the places where values were saturated in the epoch.
     sample_bytes : int
         Bytes of packed samples that were sent to the device, or that a device would have received: labels, and planes with
-        their padding (:func:`zipsgd.protocol.samples.sample_bytes`). What was sent again because of a bad line counts once.
+        their padding (:class:`zipsgd.protocol.samples.SampleLayout`). What was sent again because of a bad line counts once.
     cycles : int or None
         Clock cycles from the first to the last of the epoch.
     plane_cycles : int or None

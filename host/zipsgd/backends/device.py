@@ -121,7 +121,7 @@ class DeviceBackend(EpochByEpoch):
 
         def run() -> tuple[EpochCounts, npt.NDArray[np.int64]]:
             self._ensure_begun()
-            packed = samples.packed(self._config, self.build.lanes, size)
+            packed = samples.packed(self._config.layout(self.build), self._config.levels, size)
             # Prepare the first block before the epoch begins, because compiling or a slow disk may take a while
             first = list(islice(packed, 1))
 

@@ -1,6 +1,7 @@
 """The backend for the emulator."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -66,16 +67,16 @@ class EmulatorBackend(EpochByEpoch):
         sent = samples.sent_bytes(self._config, self.build, self._epoch)
         self._epoch += 1
         loss = done = 0
+        layout = self._config.layout(self.build)
         if not isinstance(samples.values, np.ndarray):
-            features = samples.values.shape[1]
-            for part in samples.packed(self._config, _LANES, self._whole_batches(_CODES, features)):
-                codes = unpack(
-                    part, features, self._config.p, self._config.m, _LANES, labels=samples.labels[0].size
-                )
-                loss += self._emulator.epoch_codes(codes, step)
+            wide = replace(layout, lanes=_LANES)
+            size = self._whole_batches(_CODES, layout.features)
+            for part in samples.packed(wide, self._config.levels, size):
+                loss += self._emulator.epoch_codes(unpack(part, wide), step)
                 done += len(part)
                 progress(done)
             return EpochResult(loss, self._emulator.flags, sent, doubts=self._emulator.doubts)
+        samples.check(self._config)
         size = self._whole_batches(_BLOCK_VALUES, samples.values.shape[1])
         for start in range(0, samples.order.size, size):
             loss += self._emulator.epoch_rows(

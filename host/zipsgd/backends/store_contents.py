@@ -63,7 +63,7 @@ class StoreContents:
 
     def _layout(self, samples: EpochSamples, config: RunConfig) -> StoreLayout:
         build = self._device.build
-        return StoreLayout(samples.order.size, config.sample_bytes(build), build.word_bytes)
+        return StoreLayout(samples.order.size, config.layout(build).size, build.word_bytes)
 
     def fits(self, samples: EpochSamples, config: RunConfig) -> bool:
         """Whether the device has a store with room for a set. If not, a message says how much of it would fit.
@@ -148,7 +148,7 @@ class StoreContents:
         held = self._set
         if held is None or not _same(held, samples, stored, config):
             layout = self._layout(samples, config)
-            packed = samples.in_order(stored.rows).packed(config, self._device.build.lanes)
+            packed = samples.in_order(stored.rows).packed(config.layout(self._device.build), config.levels)
             images = list(layout.images(part.tobytes() for part in packed))
             held = _Set(
                 samples.values, samples.labels, stored.rows, config, layout, images, layout.check(images)

@@ -17,7 +17,7 @@ from zipsgd.protocol.formats import Build
 from .quantise import FRACTION_BITS, Codes, level_offset
 from .rounding import Int
 
-__all__ = ["LevelTable", "table_words", "transcode"]
+__all__ = ["LevelTable", "check_intercept", "table_words", "transcode"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,33 @@ class LevelTable:
         position = np.divide(scaled - low, gap, out=np.zeros_like(scaled), where=gap > 0)
         fraction = np.floor(position * float(1 << FRACTION_BITS) + 0.5).astype(np.int64)
         return (((k - level_offset(self.p)) << FRACTION_BITS) + fraction).astype(np.int32)
+
+
+def check_intercept(values: npt.NDArray[np.floating], rows: npt.ArrayLike, levels: LevelTable | None) -> None:
+    """Check that the last feature is the highest level in every sample, as a device makes it.
+
+    Parameters
+    ----------
+    values : npt.NDArray[np.floating] of shape (samples, features)
+        Values of the samples.
+    rows : npt.ArrayLike of shape (samples,)
+        Row numbers of the samples, for the message.
+    levels : LevelTable | None
+        The levels of each column; None for evenly spaced levels, the highest of which is 1.
+
+    Raises
+    ------
+    ValueError
+        A value of the last feature is another one.
+    """
+    top = 1.0 if levels is None else float(levels.values[-1, -1]) * 2.0 ** (1 - levels.bits)
+    wrong = values[:, -1] != top
+    if wrong.any():
+        sample = int(np.argmax(wrong))
+        raise ValueError(
+            f"the last feature is the intercept, which the device makes as {top}: that of row {np.asarray(rows)[sample]} must "
+            f"not be {values[sample, -1]}"
+        )
 
 
 def transcode(codes: Codes, table: LevelTable) -> list[Codes]:

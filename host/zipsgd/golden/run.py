@@ -12,8 +12,8 @@ from zipsgd.golden.polynomial import Polynomial
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import RANGE_BITS
 from zipsgd.protocol.plain import make_plain
-from zipsgd.protocol.run import Loss, Refetch
-from zipsgd.protocol.samples import sample_bytes
+from zipsgd.protocol.run import LabelForm, Loss, Refetch
+from zipsgd.protocol.samples import SampleLayout
 
 __all__ = ["LimitError", "RunConfig", "model_words", "step_registers"]
 
@@ -56,12 +56,16 @@ class RunConfig:
         Which samples of a run with a hinge loss are left out, so that they can be sent again.
     diagonal : Diagonal | None
         Variances of the columns' quantisation, by which the bias of one quantisation is corrected; None for no correction.
+    intercept : bool
+        The last feature is the intercept: its value is the highest level in every sample, so that a device makes it itself.
+    label_form : LabelForm
+        How a sample's label is written on the wire.
 
     Raises
     ------
     ValueError
         The levels are for another number of features or another p; refetching or a diagonal is combined with an option that
-        excludes it; a polynomial loss has no polynomial, or another loss has one.
+        excludes it; a polynomial loss has no polynomial, or another loss has one; labels cannot have this form.
     """
 
     features: int
@@ -78,26 +82,30 @@ class RunConfig:
     polynomial: Polynomial | None = None
     refetch: Refetch = Refetch.NEVER
     diagonal: Diagonal | None = None
+    intercept: bool = False
+    label_form: LabelForm = LabelForm.WORD
 
     @property
     def labels(self) -> int:
         """int: Number of labels per sample."""
         return 1 if self.one_against_all else self.heads
 
-    def sample_bytes(self, build: Build) -> int:
-        """Bytes of a packed sample of the run, with its labels and the padding of its planes.
+    def layout(self, build: Build) -> SampleLayout:
+        """The layout of the run's samples on the wire.
 
         Parameters
         ----------
         build : Build
-            The build that the sample is packed for.
+            The build that the samples are packed for.
 
         Returns
         -------
-        int
-            The bytes.
+        SampleLayout
+            The layout.
         """
-        return sample_bytes(self.features, self.p, self.m, build.lanes, self.labels)
+        return SampleLayout(
+            self.features, self.p, self.m, build.lanes, self.labels, self.intercept, self.label_form
+        )
 
     def model_shape(self) -> tuple[int, ...]:
         """Shape of the model.
@@ -123,6 +131,8 @@ class RunConfig:
             "up_planes": self.m,
             "batch": self.batch,
             "one_sided": int(self.one_sided),
+            "intercept": int(self.intercept),
+            "label_form": int(self.label_form),
             "value_bits": 0 if self.levels is None else self.levels.bits,
             "loss": int(self.loss),
             "degree": self.degree,
@@ -154,6 +164,18 @@ class RunConfig:
         if self.loss.polynomial != (self.polynomial is not None):
             raise ValueError(
                 f"the loss {self.loss.name} {'needs a' if self.loss.polynomial else 'takes no'} polynomial"
+            )
+        self._check_labels()
+
+    def _check_labels(self) -> None:
+        """Raise ValueError if the labels cannot have their form."""
+        if self.label_form == LabelForm.BYTE and not self.one_against_all:
+            raise ValueError(
+                "labels in a byte are numbers of classes: choose one_against_all=True, or label_form=LabelForm.WORD"
+            )
+        if self.label_form == LabelForm.SIGN and (self.heads > 1 or self.one_against_all):
+            raise ValueError(
+                "labels that are a sign are for one head, and not for numbers of classes: choose label_form=LabelForm.WORD"
             )
 
     def _check_diagonal(self, diagonal: Diagonal) -> None:

@@ -6,27 +6,16 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.golden.levels import LevelTable
+from zipsgd.golden.levels import LevelTable, check_intercept
 from zipsgd.golden.quantise import FRACTION_BITS, Codes, row_keys
-from zipsgd.protocol.samples import sample_bytes
+from zipsgd.golden.weave import check_labels
+from zipsgd.protocol.samples import SampleLayout
 
 from .kernels import pack_rows, read_only, unpack_rows
 
 __all__ = ["pack", "unpack"]
 
 _Bytes = npt.NDArray[np.uint8]
-
-_P_MAX, _M_MAX = 8, 8
-_LANES = (4, 8, 16, 32, 64, 128, 256)
-
-
-def _check(p: int, m: int, lanes: int, p_min: int = 0) -> None:
-    if not p_min <= p <= _P_MAX:
-        raise ValueError(f"p must be in {p_min}..{_P_MAX}, not {p}")
-    if not 0 <= m <= _M_MAX:
-        raise ValueError(f"m must be in 0..{_M_MAX}, not {m}")
-    if lanes not in _LANES:
-        raise ValueError(f"lanes must be a power of two in {_LANES[0]}..{_LANES[-1]}, not {lanes}")
 
 
 def _split_evenly(count: int, threads: int) -> list[slice]:
@@ -63,12 +52,32 @@ def _table(levels: LevelTable | None, p: int, features: int) -> tuple[npt.NDArra
     return read_only(levels.values.T), float(1 << (levels.bits - 1))
 
 
+def _checked_labels(
+    values: npt.NDArray[np.floating],
+    labels: npt.NDArray[np.int16],
+    rows: npt.NDArray[np.generic],
+    layout: SampleLayout,
+) -> npt.NDArray[np.int16]:
+    """The labels with shape (samples, labels). Raises ValueError if shapes, layout and form do not fit each other."""
+    if values.ndim != 2 or labels.ndim > 2 or not labels.shape[:1] == rows.shape == values.shape[:1]:
+        raise ValueError(
+            f"values must have the shape (samples, features), rows (samples,), and labels (samples,) or (samples, labels), not "
+            f"{values.shape}, {rows.shape} and {labels.shape}"
+        )
+    words = labels.astype(np.int16, copy=False).reshape(len(labels), -1 if labels.size else layout.labels)
+    if (values.shape[1], words.shape[1]) != (layout.features, layout.labels):
+        raise ValueError(
+            f"the layout is for {layout.features} features and {layout.labels} labels a sample, but there are "
+            f"{values.shape[1]} and {words.shape[1]}"
+        )
+    check_labels(words, layout.label_form)
+    return read_only(words)
+
+
 def pack(
     values: npt.NDArray[np.floating],
     labels: npt.NDArray[np.int16],
-    p: int,
-    m: int,
-    lanes: int,
+    layout: SampleLayout,
     *,
     seed: int,
     epoch: int,
@@ -77,7 +86,7 @@ def pack(
     threads: int = 1,
     out: _Bytes | None = None,
 ) -> _Bytes:
-    """Pack samples into bytes: ``weave(quantise(values, labels, p, m, ...), lanes)`` of the golden model, in one pass.
+    """Pack samples into bytes: ``weave(quantise(values, labels, p, m, ...), layout)`` of the golden model, in one pass.
 
     With ``levels``, ``quantise_fixed_point(levels.fixed_point(values), ...)`` replaces ``quantise``.
 
@@ -87,12 +96,8 @@ def pack(
         Features in [-1, 1]. float32 and float64 are read without a copy; other types are converted.
     labels : npt.NDArray[np.int16] of shape (samples,) or (samples, labels)
         Labels; one per head if heads have their own labels.
-    p : int
-        Number of base planes, 1 to 8; with ``levels``, that of the table.
-    m : int
-        Number of up planes, 0 to 8.
-    lanes : int
-        Features per chunk: a power of two, 4 to 256.
+    layout : SampleLayout
+        The layout. It has 1 base plane or more or, with ``levels``, those of the table.
     seed : int
         Seed of the up bits.
     epoch : int
@@ -103,33 +108,28 @@ def pack(
         Levels of each column, which are then the range of its values; None for evenly spaced levels.
     threads : int
         Number of threads. The bytes do not depend on it.
-    out : npt.NDArray[np.uint8] of shape (samples, sample_bytes), optional
+    out : npt.NDArray[np.uint8] of shape (samples, layout.size), optional
         Contiguous array for the result; by default a new array.
 
     Returns
     -------
-    npt.NDArray[np.uint8] of shape (samples, sample_bytes)
+    npt.NDArray[np.uint8] of shape (samples, layout.size)
         One row per sample.
 
     Raises
     ------
     ValueError
-        A value is out of range or not a number (the contents of ``out`` are then undefined); an argument is out of range; the
-        shapes do not match.
+        A value is out of range or not a number (the contents of ``out`` are then undefined); a label does not have the
+        layout's form; an argument is out of range; the shapes do not match.
     """
-    _check(p, m, lanes, int(levels is None))
+    if levels is None and layout.p == 0:
+        raise ValueError("p must be in 1..8, not 0")
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
     rows = np.asarray(rows)
-    if values.ndim != 2 or labels.ndim > 2 or not labels.shape[:1] == rows.shape == values.shape[:1]:
-        raise ValueError(
-            f"values must have the shape (samples, features), rows (samples,), and labels (samples,) or (samples, labels), not "
-            f"{values.shape}, {rows.shape} and {labels.shape}"
-        )
-    count, features = values.shape
-    words = read_only(labels.astype(np.int16, copy=False).reshape(count, -1 if labels.size else 1))
-    table, unit = _table(levels, p, features)
-    shape = (count, sample_bytes(features, p, m, lanes, words.shape[1]))
+    words = _checked_labels(values, labels, rows, layout)
+    table, unit = _table(levels, layout.p, layout.features)
+    shape = (rows.size, layout.size)
     if out is None:
         out = np.empty(shape, dtype=np.uint8)
     elif out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
@@ -137,14 +137,28 @@ def pack(
             f"out must be contiguous uint8 with the shape {shape}, not {out.dtype} with {out.shape}"
         )
     numbers = read_only(values if values.dtype == np.float32 else values.astype(np.float64, copy=False))
-    keys = np.empty((count, (m + 1) // 2), dtype=np.uint32)
+    if layout.intercept:
+        check_intercept(numbers, rows, levels)
+    keys = np.empty((rows.size, (layout.m + 1) // 2), dtype=np.uint32)
     for pair in range(keys.shape[1]):
         keys[:, pair] = row_keys(seed, epoch, rows, pair)
 
     def work(part: slice) -> bool:
-        return pack_rows(numbers[part], words[part], keys[part], table, unit, p, m, lanes, out[part])
+        return pack_rows(
+            numbers[part],
+            words[part],
+            keys[part],
+            table,
+            unit,
+            layout.sent_features,
+            layout.p,
+            layout.m,
+            layout.lanes,
+            int(layout.label_form),
+            out[part],
+        )
 
-    parts = _split_evenly(count, threads)
+    parts = _split_evenly(rows.size, threads)
     if len(parts) > 1:
         with ThreadPoolExecutor(len(parts)) as pool:
             inside = list(pool.map(work, parts))
@@ -155,44 +169,44 @@ def pack(
     return out
 
 
-def unpack(data: _Bytes, features: int, p: int, m: int, lanes: int, labels: int = 1) -> Codes:
+def unpack(data: _Bytes, layout: SampleLayout) -> Codes:
     """The inverse of :func:`pack`, with the results of the golden model's ``unweave``.
 
     Parameters
     ----------
-    data : npt.NDArray[np.uint8] of shape (samples, sample_bytes)
+    data : npt.NDArray[np.uint8] of shape (samples, layout.size)
         Samples on the wire.
-    features : int
-        Number of features.
-    p : int
-        Number of base planes.
-    m : int
-        Number of up planes.
-    lanes : int
-        Features per chunk.
-    labels : int
-        Labels per sample.
+    layout : SampleLayout
+        The layout.
 
     Returns
     -------
     Codes
-        The quantised samples.
+        The quantised samples. The intercept is the highest level if the layout leaves it out.
 
     Raises
     ------
     ValueError
-        An argument is out of range, or ``data`` does not match the other arguments.
+        ``data`` does not match the layout.
     """
-    _check(p, m, lanes)
-    size = sample_bytes(features, p, m, lanes, labels)
-    if data.ndim != 2 or data.shape[1] != size or data.dtype != np.uint8:
+    if data.ndim != 2 or data.shape[1] != layout.size or data.dtype != np.uint8:
         raise ValueError(
-            f"data must be uint8 with the shape (samples, {size}) for {features} features, {p} + {m} planes and {lanes} lanes, "
-            f"not {data.dtype} with {data.shape}"
+            f"data must be uint8 with the shape (samples, {layout.size}) for {layout.features} features, {layout.p} + "
+            f"{layout.m} planes and {layout.lanes} lanes, not {data.dtype} with {data.shape}"
         )
     count = data.shape[0]
-    words = np.empty((count, labels), dtype=np.int16)
-    base = np.empty((count, features), dtype=np.int8)
-    up = np.empty((count, features), dtype=np.uint8)
-    unpack_rows(read_only(data), p, m, lanes, words, base, up)
-    return Codes(base, up, words[:, 0] if labels == 1 else words, p, m)
+    words = np.empty((count, layout.labels), dtype=np.int16)
+    base = np.empty((count, layout.features), dtype=np.int8)
+    up = np.empty((count, layout.features), dtype=np.uint8)
+    unpack_rows(
+        read_only(data),
+        layout.sent_features,
+        layout.p,
+        layout.m,
+        layout.lanes,
+        int(layout.label_form),
+        words,
+        base,
+        up,
+    )
+    return Codes(base, up, words[:, 0] if layout.labels == 1 else words, layout.p, layout.m)

@@ -13,13 +13,15 @@ LLVM compiles all but the last to vector instructions. Numba widens 32-bit sums 
 prevent that.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.compiled import compiled
 from zipsgd.golden.quantise import FRACTION_BITS
+from zipsgd.protocol.numbers import LABEL_ONE
+from zipsgd.protocol.run import LabelForm
 
 from .bit_planes import WORD, gather, scatter, unweave, unweave_halves, weave, weave_halves
 
@@ -36,7 +38,8 @@ SEGMENT = 1024
 HALF_BYTE = 4
 """Lanes of a build whose planes are half bytes per chunk."""
 _LABEL = 2
-"""Bytes of a label."""
+"""Bytes of a label that is a word."""
+_BYTE, _SIGN = int(LabelForm.BYTE), int(LabelForm.SIGN)
 _UNITS = float(1 << FRACTION_BITS)
 
 
@@ -141,37 +144,71 @@ def _put_label(label: int, row: _Bytes, place: int) -> None:
 
 
 @compiled
+def _put_first_label(label: int, form: int, row: _Bytes) -> int:
+    """Write the label before the planes; returns its bytes."""
+    if form == _BYTE:
+        row[0] = np.uint8(label)
+    elif form == _SIGN:
+        row[0] = np.uint8(label > 0)
+    else:
+        _put_label(label, row, 0)
+        return _LABEL
+    return 1
+
+
+@compiled
+def _label_at(row: _Bytes, place: int) -> Any:
+    return np.int16(np.uint16(row[place] | np.uint16(row[place + 1]) << np.uint16(8)))
+
+
+@compiled
+def _first_label(row: _Bytes, form: int) -> Any:
+    """The label before the planes."""
+    if form == _BYTE:
+        return np.int16(row[0])
+    if form == _SIGN:
+        return np.int16(LABEL_ONE if row[0] & 1 else -LABEL_ONE)
+    return _label_at(row, 0)
+
+
+@compiled
 def pack_rows(
     values: _Floats,
     labels: npt.NDArray[np.int16],
     keys: npt.NDArray[np.uint32],
     table: _Table,
     unit: float,
+    features: int,
     p: int,
     m: int,
     lanes: int,
+    form: int,
     out: _Bytes,
 ) -> bool:
     """Quantise rows of values and weave them into rows of bytes.
 
     Parameters
     ----------
-    values : npt.NDArray[np.floating] of shape (rows, features)
+    values : npt.NDArray[np.floating] of shape (rows, at least features)
         Features.
     labels : npt.NDArray[np.int16] of shape (rows, labels per sample)
         Labels.
     keys : npt.NDArray[np.uint32] of shape (rows, ceil(m / 2))
         A hash key for each pair of up bits.
-    table : npt.NDArray[np.int16] of shape (2^p + 1, features) or (0, features)
+    table : npt.NDArray[np.int16] of shape (2^p + 1, at least features) or (0, at least features)
         Levels in units of 1 / ``unit``; empty for evenly spaced levels.
     unit : float
         Scale of the levels. For evenly spaced levels, 2^16 over their distance.
+    features : int
+        Number of features on the wire.
     p : int
         Number of base planes.
     m : int
         Number of up planes.
     lanes : int
         Features per chunk.
+    form : int
+        Form of the label, a :class:`.LabelForm`. Other labels than the first are words.
     out : npt.NDArray[np.uint8] of shape (rows, sample_bytes)
         Receives the samples.
 
@@ -180,7 +217,7 @@ def pack_rows(
     bool
         Whether all values were within the levels.
     """
-    features, size = values.shape[1], out.shape[1]
+    size = out.shape[1]
     lowest = -(1 << p >> 1)
     top = lowest + (1 << p) - 1
     fixed = np.empty(SEGMENT, dtype=np.int32)
@@ -191,8 +228,8 @@ def pack_rows(
     row = np.empty(size + WORD, dtype=np.uint8)
     outside = False
     for i in range(values.shape[0]):
-        _put_label(labels[i, 0], row, 0)
-        at = np.uintp(2 * _LABEL if lanes == HALF_BYTE else _LABEL)
+        begin = _put_first_label(labels[i, 0], form, row)
+        at = np.uintp(2 * begin if lanes == HALF_BYTE else begin)
         for start in range(0, features, SEGMENT):
             count = min(SEGMENT, features - start)
             filled = (count + 7) >> 3
@@ -224,9 +261,11 @@ def pack_rows(
 @compiled
 def unpack_rows(
     data: _Bytes,
+    features: int,
     p: int,
     m: int,
     lanes: int,
+    form: int,
     labels: npt.NDArray[np.int16],
     base: npt.NDArray[np.int8],
     up: _Bytes,
@@ -237,33 +276,38 @@ def unpack_rows(
     ----------
     data : npt.NDArray[np.uint8] of shape (rows, sample_bytes)
         Samples.
+    features : int
+        Number of features on the wire.
     p : int
         Number of base planes.
     m : int
         Number of up planes.
     lanes : int
         Features per chunk.
+    form : int
+        Form of the label.
     labels : npt.NDArray[np.int16] of shape (rows, labels per sample)
         Receives the labels.
-    base : npt.NDArray[np.int8] of shape (rows, features)
-        Receives the base levels.
-    up : npt.NDArray[np.uint8] of shape (rows, features)
+    base : npt.NDArray[np.int8] of shape (rows, at least features)
+        Receives the base levels. What is not on the wire becomes the highest level.
+    up : npt.NDArray[np.uint8] of shape (rows, at least features)
         Receives the up bits.
     """
-    features, size = base.shape[1], data.shape[1]
+    size = data.shape[1]
     base_codes, up_codes = np.empty(SEGMENT, dtype=np.uint8), np.empty(SEGMENT, dtype=np.uint8)
     base_words, up_words = base_codes.view(np.uint64), up_codes.view(np.uint64)
     planes = np.empty((p + m, SEGMENT // 64), dtype=np.uint64)
     plane_bytes = planes.view(np.uint8)
     row = np.zeros(size + WORD, dtype=np.uint8)
     sign = np.uint8(8 - p)
+    begin = 1 if form in (_BYTE, _SIGN) else _LABEL
     for i in range(data.shape[0]):
         for j in range(size):
             row[j] = data[i, j]
-        for j in range(labels.shape[1]):
-            place = size + _LABEL * (j - labels.shape[1]) if j else 0
-            labels[i, j] = np.int16(np.uint16(row[place] | np.uint16(row[place + 1]) << np.uint16(8)))
-        at = np.uintp(2 * _LABEL if lanes == HALF_BYTE else _LABEL)
+        labels[i, 0] = _first_label(row, form)
+        for j in range(1, labels.shape[1]):
+            labels[i, j] = _label_at(row, size + _LABEL * (j - labels.shape[1]))
+        at = np.uintp(2 * begin if lanes == HALF_BYTE else begin)
         for start in range(0, features, SEGMENT):
             count = min(SEGMENT, features - start)
             filled = (count + 7) >> 3
@@ -280,6 +324,9 @@ def unpack_rows(
             for j in range(count):
                 base[i, start + j] = np.int8(np.int8(base_codes[j] << sign) >> np.int8(sign))
                 up[i, start + j] = up_codes[j]
+        for j in range(features, base.shape[1]):
+            base[i, j] = np.int8((1 << p >> 1) - 1 if p else 0)
+            up[i, j] = np.uint8((1 << m) - 1)
 
 
 @compiled

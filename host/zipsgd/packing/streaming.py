@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.golden.levels import LevelTable
-from zipsgd.protocol.samples import sample_bytes
+from zipsgd.protocol.samples import SampleLayout
 from zipsgd.rows import Rows
 
 from .codec import pack
@@ -79,9 +79,7 @@ def stream(
     values: Rows,
     labels: npt.NDArray[np.int16],
     order: _Int,
-    p: int,
-    m: int,
-    lanes: int,
+    layout: SampleLayout,
     *,
     seed: int,
     epoch: int,
@@ -100,8 +98,8 @@ def stream(
         Labels of all rows.
     order : npt.NDArray[np.int64] of shape (samples,)
         Row numbers of the epoch's samples, in order.
-    p, m, lanes : int
-        Base planes, up planes and lanes, as for :func:`.pack`.
+    layout : SampleLayout
+        The layout.
     seed, epoch : int
         Seed and epoch of the up bits.
     levels : LevelTable | None
@@ -116,7 +114,7 @@ def stream(
 
     Returns
     -------
-    Iterator[npt.NDArray[np.uint8]] of shape (at most ``size``, sample_bytes)
+    Iterator[npt.NDArray[np.uint8]] of shape (at most ``size``, layout.size)
         Blocks of packed samples; only the last one may have fewer than ``size``.
 
     Raises
@@ -126,11 +124,10 @@ def stream(
     """
 
     def packed(rows: _Int) -> npt.NDArray[np.uint8]:
-        return pack(values[rows], labels[rows], p, m, lanes, seed=seed, epoch=epoch, rows=rows, levels=levels)
+        return pack(values[rows], labels[rows], layout, seed=seed, epoch=epoch, rows=rows, levels=levels)
 
-    features = values.shape[1]
-    sample = np.empty(sample_bytes(features, p, m, lanes, labels[:1].size), dtype=np.uint8)
-    return _in_order(packed, sample, order, _block(features), threads, memory, size)
+    sample = np.empty(layout.size, dtype=np.uint8)
+    return _in_order(packed, sample, order, _block(layout.features), threads, memory, size)
 
 
 def shuffled(

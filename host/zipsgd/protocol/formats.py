@@ -396,10 +396,7 @@ class Build:
 
     @property
     def accumulator_frac(self) -> int:
-        """Fraction bits of a gradient accumulator: delta times the last plane at p_max, in halves.
-
-        The symmetric estimator is the mean of two products, which halves hold exactly.
-        """
+        """Fraction bits of a gradient accumulator: delta times the last plane at p_max, in halves, for the mean of two."""
         return self.delta_frac + self.p_max
 
     @property

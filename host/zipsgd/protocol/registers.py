@@ -169,6 +169,18 @@ _CONFIGURATION: tuple[_Row, ...] = (
     ("batch", "rw", 13, "samples of a mini-batch, 1 to max_batch"),
     ("one_sided", "rw", 1, "1: g = Q1 l'(z2); 0: the symmetric mean of both orders (m = 2 only)"),
     (
+        "intercept",
+        "rw",
+        1,
+        "1: the device makes the last feature, always the highest level, which is not in the sample",
+    ),
+    (
+        "label_form",
+        "rw",
+        2,
+        "LabelForm: 0 a word, 1 a byte with a class's number, 2 a byte: 1 for +1, 0 for -1",
+    ),
+    (
         "value_bits",
         "rw",
         4,

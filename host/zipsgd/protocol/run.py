@@ -1,9 +1,20 @@
-"""What a run chooses and what it reports, as the registers hold it: loss, refetching and overflow flags."""
+"""What a run chooses and what it reports, as the registers hold it: label form, loss, refetching and overflow flags."""
 
 from enum import IntEnum
 from typing import ClassVar
 
-__all__ = ["Flag", "Loss", "Refetch"]
+__all__ = ["Flag", "LabelForm", "Loss", "Refetch"]
+
+
+class LabelForm(IntEnum):
+    """How the label of a sample is written on the wire. The value is that of the ``label_form`` register."""
+
+    WORD = 0
+    """Two bytes, low byte first: a signed number of 16 bits."""
+    BYTE = 1
+    """One byte: the number of a class, 0 to 255."""
+    SIGN = 2
+    """One byte for +1 or -1: 1 for the word 0x7fff, 0 for the word 0x8001."""
 
 
 class Loss(IntEnum):

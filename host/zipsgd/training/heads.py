@@ -11,6 +11,7 @@ import numpy.typing as npt
 from zipsgd.backends import Backend, EpochResult
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import LabelForm
 from zipsgd.protocol.samples import heads_of_passes
 
 from .refetching import epoch_with_refetching
@@ -56,7 +57,8 @@ def _config(task: Task, part: slice) -> RunConfig:
     """The configuration of a pass. If it has the heads of all classes, it takes a class's number for a sample's label."""
     heads = part.stop - part.start
     together = task.numbers is not None and heads == task.heads > 1
-    return replace(task.config, heads=heads, one_against_all=together)
+    form = LabelForm.BYTE if together else task.config.label_form if heads == 1 else LabelForm.WORD
+    return replace(task.config, heads=heads, one_against_all=together, label_form=form)
 
 
 def _labels(task: Task, part: _Pass) -> npt.NDArray[np.int16]:

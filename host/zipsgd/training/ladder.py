@@ -98,7 +98,12 @@ class Ladder:
         if planes not in self._tasks:
             first = self._first
             config = configuration(
-                first.options, planes, first.values, first.config.levels is not None, first.shares
+                first.options,
+                planes,
+                first.values,
+                first.config.levels is not None,
+                first.shares,
+                first.config.label_form,
             )
             task = replace(first, config=config)
             if first.options.step_size is None:

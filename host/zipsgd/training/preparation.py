@@ -12,6 +12,7 @@ from zipsgd.data.clipping import describe_clipped
 from zipsgd.golden.diagonal import Diagonal
 from zipsgd.golden.run import RunConfig
 from zipsgd.memory import default_memory
+from zipsgd.protocol.run import LabelForm
 from zipsgd.rows import Rows
 
 from .automatic_step import automatic_steps
@@ -224,11 +225,17 @@ def scaled_task(
 
         scale = level_scale(options.level_bits)
     values = fit_in_memory(scalings[0].rows(table.features, scale), memory)
-    if former is not None and former.options is options and not _depends_on_rows(former.config):
+    targets = fitted.targets
+    form = LabelForm.SIGN if targets.signs else LabelForm.WORD
+    if (
+        former is not None
+        and former.options is options
+        and former.config.label_form == form
+        and not _depends_on_rows(former.config)
+    ):
         config = former.config
     else:
-        config = configuration(options, options.planes, values, fitted.optimal, shares)
-    targets = fitted.targets
+        config = configuration(options, options.planes, values, fitted.optimal, shares, form)
     labels = np.empty(targets.labels.values.shape, dtype=np.int16)
     for head, scaling in enumerate(scalings):
         labels[:, head] = scaling.labels(targets.labels.values[:, head])
@@ -255,9 +262,9 @@ def _depends_on_rows(config: RunConfig) -> bool:
 
 
 def configuration(
-    options: Options, planes: int, values: Rows, optimal: bool, shares: _Float | None
+    options: Options, planes: int, values: Rows, optimal: bool, shares: _Float | None, form: LabelForm
 ) -> RunConfig:
-    """The configuration of a run.
+    """The configuration of a run of one head.
 
     Parameters
     ----------
@@ -271,6 +278,8 @@ def configuration(
         Whether levels are optimal ones.
     shares : _Float of shape (rows,) or None
         Shares of the rows in an epoch.
+    form : LabelForm
+        How the label is written on the wire.
 
     Returns
     -------
@@ -297,6 +306,8 @@ def configuration(
         polynomial=objective.polynomial,
         refetch=options.refetches,
         diagonal=diagonal,
+        intercept=True,
+        label_form=form,
     )
 
 

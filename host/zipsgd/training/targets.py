@@ -162,6 +162,14 @@ class Targets:
         wider = tuple(spread * 2.0 ** int(k) for spread, k in zip(self.spread, doublings, strict=True))
         return replace(self, spread=wider)
 
+    @property
+    def signs(self) -> bool:
+        """bool: Whether all labels of any head are the words of +1 and -1, as those of classes mostly are."""
+        exact = (1 << LABEL_FRAC) / LABEL_ONE
+        return self.labels.numbers is not None and all(
+            ends == (0.0, exact) for ends in zip(self.centre, self.spread, strict=True)
+        )
+
     def scaled(self, labels: Labels) -> _Float:
         """Scale other labels in the same way.
 

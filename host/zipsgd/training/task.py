@@ -274,7 +274,7 @@ class Task:
             else replace(self.config, heads=self.heads, one_against_all=self.heads > 1)
         )
         word_bytes = min(8, max(1, build.lanes // 8))
-        layout = StoreLayout(self._stored_rows.size, heads.sample_bytes(build), word_bytes)
+        layout = StoreLayout(self._stored_rows.size, heads.layout(build).size, word_bytes)
         words = max(64, 1 << (layout.bursts * BURST_WORDS - 1).bit_length())
         if words > MOST_STORE_WORDS:
             return build

@@ -5,7 +5,8 @@ from typing import Any
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import MAX_PAYLOAD
-from zipsgd.protocol.samples import heads_of_passes, sample_bytes
+from zipsgd.protocol.run import LabelForm
+from zipsgd.protocol.samples import SampleLayout, heads_of_passes
 from zipsgd_hw.datapath.core import TrainingCore
 from zipsgd_hw.datapath.gradient_unit import GradientUnit
 from zipsgd_hw.datapath.loss_unit import LossUnit
@@ -169,6 +170,15 @@ def epoch_cycles(
     return ends[-1] + skipped
 
 
+def _label_form(classes: bool, heads: int, labels: int, degree: int) -> LabelForm:
+    """The form of the labels of a pass. Those of classes are numbers or signs, but for a polynomial loss they are scaled."""
+    if not classes or labels > 1:
+        return LabelForm.WORD
+    if heads > 1:
+        return LabelForm.BYTE
+    return LabelForm.WORD if degree else LabelForm.SIGN
+
+
 def predict_epoch(
     build: Build,
     *,
@@ -222,7 +232,8 @@ def predict_epoch(
             fast_memory=fast_memory,
         )
         labels = 1 if classes and together == heads else together
-        size += sample_bytes(features, base_planes, up_planes, build.lanes, labels)
+        form = _label_form(classes, together, labels, degree)
+        size += SampleLayout(features, base_planes, up_planes, build.lanes, labels, True, form).size
     line_bytes = samples * size * _FRAME_BYTES / MAX_PAYLOAD
     link = line_bytes * _UART_BITS / link_baud if link_baud else None
     datapath = cycles / build.clock_hz

@@ -39,6 +39,10 @@ def run_layout(build: Build) -> data.StructLayout:
         Step size over mini-batch size, gamma / B = mantissa * 2^-(16 + 4 * exponent).
     last_in_batch
         Samples of a mini-batch, less one.
+    intercept : 1, label_form : 2
+        The last feature is not on the wire; a :class:`.LabelForm`.
+    base_sent : 1
+        Base planes are on the wire; in builds with a transcoder, as they always are in others.
     refetch : 2
         A :class:`.Refetch`; in builds with refetching.
     transcoded : 1
@@ -71,6 +75,9 @@ def run_layout(build: Build) -> data.StructLayout:
             "step_mantissa": STEP_BITS,
             "step_exponent": 2,
             "last_in_batch": bits_for(max(1, build.max_batch - 1)),
+            "intercept": 1,
+            "label_form": 2,
+            **({"base_sent": 1} if build.level_bits else {}),
             **({"refetch": 2} if build.refetch else {}),
             **({"transcoded": 1} if build.level_bits else {}),
             **({"loss": 3} if build.losses else {}),

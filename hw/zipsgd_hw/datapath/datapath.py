@@ -12,6 +12,7 @@ from zipsgd.protocol.run import Loss
 from zipsgd_hw.memory import Memories
 from zipsgd_hw.store.port import store_port
 from zipsgd_hw.store.sample_source import SETTINGS, SampleSource
+from zipsgd_hw.store.sample_word import sample_word
 from zipsgd_hw.stream_register import StreamRegister
 from zipsgd_hw.windows import window_signature
 
@@ -139,7 +140,7 @@ class Datapath(wiring.Component):
                     bits.eq(self.value_bits),
                     last_plane.eq((self.value_bits << (self.up_planes == 2)) - 1),
                 ]
-            m.d.sync += run.transcoded.eq(self.value_bits != 0)
+            m.d.sync += [run.transcoded.eq(self.value_bits != 0), run.base_sent.eq(self.base_planes != 0)]
         m.d.sync += [
             run.last_base.eq(bits - 1),
             run.last_plane.eq(last_plane),
@@ -161,6 +162,8 @@ class Datapath(wiring.Component):
             run.step_mantissa.eq(self.step_mantissa),
             run.step_exponent.eq(self.step_exponent),
             run.last_in_batch.eq(self.batch - 1),
+            run.intercept.eq(self.intercept),
+            run.label_form.eq(self.label_form),
         ]
         if build.losses:
             m.d.sync += run.loss.eq(self.loss)
@@ -225,7 +228,14 @@ class Datapath(wiring.Component):
             byte_register = StreamRegister(8)
             m.submodules.byte_register = ResetInserter(reset)(byte_register)
             wiring.connect(m, wiring.flipped(self.bytes), byte_register.input)
-            return byte_register.output, C(0)
+            words = stream.Signature(sample_word(build.word_bytes)).create()
+            # Words of one byte; the index of their last byte stays 0
+            m.d.comb += [
+                words.valid.eq(byte_register.output.valid),
+                words.payload.data.eq(byte_register.output.payload),
+                byte_register.output.ready.eq(words.ready),
+            ]
+            return words, C(0)
         m.submodules.source = source = SampleSource(build)
         wiring.connect(m, wiring.flipped(self.bytes), source.bytes)
         wiring.connect(m, source.store, wiring.flipped(self.store))
@@ -263,14 +273,7 @@ class Datapath(wiring.Component):
         unpacker = SampleUnpacker(build)
         m.submodules.unpacker = ResetInserter(reset)(unpacker)
         m.d.comb += [unpacker.run.eq(run), unpacker.run.last_plane.eq(wire_last_plane)]
-        if build.store_words:
-            m.d.comb += [
-                unpacker.bytes.valid.eq(words.valid),
-                unpacker.bytes.payload.eq(words.payload.data),
-                words.ready.eq(unpacker.bytes.ready),
-            ]
-        else:
-            wiring.connect(m, words, unpacker.bytes)
+        wiring.connect(m, words, unpacker.input)
         planes, labels = unpacker.planes, unpacker.labels
         if build.level_bits:
             serves["level_window"] = transcoder = Transcoder(build)

@@ -1,4 +1,4 @@
-"""Bytes of samples to labels and plane words."""
+"""Words of samples to labels and plane words."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -6,7 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_BITS
+from zipsgd.protocol.run import LabelForm
+from zipsgd_hw.store.sample_word import sample_word
 
+from .byte_funnel import ByteFunnel
 from .config import run_layout
 from .position import PlanePosition
 
@@ -16,11 +19,17 @@ __all__ = ["SampleUnpacker"]
 class SampleUnpacker(wiring.Component):
     """The inverse of the woven layout (golden model: :mod:`zipsgd.golden.weave`).
 
-    Lanes behind the last feature are zero. A sample's label goes out before its planes and waits until it is taken; the next
-    sample's label waits behind it. Labels of further heads, which come behind the planes, follow it.
+    Lanes behind the last feature are zero. The intercept's lane is made here if it is not on the wire. A sample's label goes
+    out before its planes and waits until it is taken; the next sample's label waits behind it. Labels of further heads, which
+    come behind the planes, follow it.
 
-    Latency: a plane word goes out one cycle after its last byte came in. Throughput: a byte a cycle or, with four lanes, a
-    plane word of half a byte a cycle.
+    It takes up to S = min(``word_bytes``, L / 8) bytes in a cycle, of one label or of one plane; with four lanes half a byte.
+    So a plane of k bytes takes ceil(k / S) cycles, and one without bytes takes one. Words of at least L / 8 bytes thus give a
+    plane word in every cycle. A label takes ceil(its bytes / S) cycles of its own; beside a plane it
+    would need a second funnel.
+
+    Latency: a plane word goes out one cycle after its last byte was taken, a label one or two cycles; with S > 1, words wait
+    one cycle before that.
 
     Parameters
     ----------
@@ -30,21 +39,26 @@ class SampleUnpacker(wiring.Component):
     Members
     -------
     run : In(run_layout(build))
-        Configuration of the run, with ``last_plane`` that of the wire.
-    bytes : In(stream.Signature(8))
-        Bytes of samples.
+        Configuration of the run, with ``last_plane`` that of the wire. A change between samples shows one cycle later.
+    input : In(stream.Signature(sample_word(build.word_bytes)))
+        Words of samples.
     labels : Out(stream.Signature(signed(16)))
         Labels, in the order of the wire.
     planes : Out(stream.Signature(L))
         Plane words, in the order of the wire.
     """
 
+    @staticmethod
+    def most_bytes(build: Build) -> int:
+        """Most bytes that are taken in a cycle, S."""
+        return max(1, min(build.word_bytes, build.lanes // 8))
+
     def __init__(self, build: Build):
         self._build = build
         super().__init__(
             {
                 "run": In(run_layout(build)),
-                "bytes": In(stream.Signature(8)),
+                "input": In(stream.Signature(sample_word(build.word_bytes))),
                 "labels": Out(stream.Signature(signed(LABEL_BITS))),
                 "planes": Out(stream.Signature(build.lanes)),
             }
@@ -56,78 +70,215 @@ class SampleUnpacker(wiring.Component):
         m.submodules.position = position = PlanePosition(build)
         m.d.comb += position.run.eq(self.run)
         in_label = Signal(init=1)
-        sample_ends = Signal()
-        self._unpack_labels(m, in_label, sample_ends)
+        label_ends = Signal()
+        self._count_labels(m, position, in_label, label_ends)
 
+        free = Signal()  # for a plane word
+        m.d.comb += free.eq(~self.planes.valid | self.planes.ready)
         with m.If(self.planes.ready):
             m.d.sync += self.planes.valid.eq(0)
-        free = Signal()
-        m.d.comb += [
-            free.eq(~self.planes.valid | self.planes.ready),
-            sample_ends.eq(position.advance & position.flags.last_word),
-        ]
+        alone, made = self._make_intercept(m, position)
+        if self.most_bytes(build) > 1:
+            self._join_parts(m, position, in_label, label_ends, free, made)
+            return m
+        source = self._split_words(m)
+        self._join_label(m, source, in_label, label_ends)
+        cut_index = Signal(range(max(1, build.lanes // 8)))  # of the last byte of a plane of the last chunk
+        m.d.sync += cut_index.eq((self.run.last_lane - self.run.intercept) >> 3)
         with m.If(~in_label):
             if build.lanes >= 8:
-                self._join_bytes(m, position, free)
+                self._join_bytes(m, position, source, free, alone, made, cut_index)
             else:
-                self._split_bytes(m, position, free)
+                self._split_bytes(m, position, source, free, alone, made)
         return m
 
-    def _unpack_labels(self, m: Module, in_label: Signal, sample_ends: Signal) -> None:
-        """Two bytes each: one in front of the planes, and those of further heads behind them."""
-        low = Signal(8)
+    def _count_labels(self, m: Module, position: PlanePosition, in_label: Signal, label_ends: Signal) -> None:
+        """Whether a label is next: one comes in front of the planes, and those of further heads behind them."""
         more_labels = Signal(range(self._build.heads))  # before the next sample's first one
         all_more: Value = C(0)
         if self._build.heads > 1:
             all_more = Mux(self.run.one_against_all, 0, self.run.last_head)
-        high_byte = Signal()
-        byte = self.bytes.payload
-        with m.If(self.labels.ready):
-            m.d.sync += self.labels.valid.eq(0)
-        with m.If(in_label):
-            m.d.comb += self.bytes.ready.eq(~high_byte | ~self.labels.valid | self.labels.ready)
-            with m.If(self.bytes.valid & self.bytes.ready):
-                m.d.sync += [low.eq(byte), high_byte.eq(~high_byte)]
-                with m.If(high_byte):
-                    m.d.sync += [
-                        self.labels.payload.eq(Cat(low, byte)),
-                        self.labels.valid.eq(1),
-                        in_label.eq(more_labels != 0),
-                    ]
-                    with m.If(more_labels != 0):
-                        m.d.sync += more_labels.eq(more_labels - 1)
-        with m.If(sample_ends):
+        with m.If(label_ends):
+            m.d.sync += in_label.eq(more_labels != 0)
+            with m.If(more_labels != 0):
+                m.d.sync += more_labels.eq(more_labels - 1)
+        with m.If(position.advance & position.flags.last_word):
             m.d.sync += [in_label.eq(1), more_labels.eq(all_more)]
 
-    def _join_bytes(self, m: Module, position: PlanePosition, free: Signal) -> None:
+    def _show_label(self, m: Module, low: Value, high: Value, held: Signal) -> Signal:
+        """A label from its bytes to the output; ``held`` says that one waits. Returns whether the output has room for it."""
+        free = Signal()
+        sign = self.run.label_form == LabelForm.SIGN
+        byte = self.run.label_form == LabelForm.BYTE
+        m.d.comb += free.eq(~self.labels.valid | self.labels.ready)
+        with m.If(free):
+            m.d.sync += [
+                self.labels.valid.eq(held),
+                self.labels.payload[:8].eq(Mux(sign, Cat(1, low[0].replicate(7)), low)),
+                self.labels.payload[8:].eq(Mux(sign, Cat(low[0].replicate(7), ~low[0]), Mux(byte, 0, high))),
+            ]
+        return free
+
+    def _make_intercept(self, m: Module, position: PlanePosition) -> tuple[Signal, Signal]:
+        """Whether the plane at hand has no bytes, as the intercept is alone in its chunk, and the ones to put into it.
+
+        The highest level has a base of 0 and then ones, and all up bits.
+        """
+        lanes = self._build.lanes
+        ones, alone_last = Signal(lanes), Signal()
+        alone, made = Signal(), Signal(lanes)
+        run, flags = self.run, position.flags
+        sign = flags.first_plane & (run.base_sent if self._build.level_bits else 1)
+        m.d.sync += [
+            ones.eq(Mux(run.intercept, 1 << run.last_lane, 0)),
+            alone_last.eq(run.intercept & (run.last_lane == 0)),
+        ]
+        m.d.comb += [
+            alone.eq(alone_last & flags.last_chunk),
+            made.eq(ones & (flags.last_chunk & ~sign).replicate(lanes)),
+        ]
+        return alone, made
+
+    # Several bytes at a time
+
+    def _join_parts(
+        self,
+        m: Module,
+        position: PlanePosition,
+        in_label: Signal,
+        label_ends: Signal,
+        free: Signal,
+        made: Signal,
+    ) -> None:
+        """Labels and plane words from the parts that a funnel gives."""
+        build = self._build
+        count, most = build.lanes // 8, self.most_bytes(build)
+        m.submodules.funnel = funnel = ByteFunnel(build.word_bytes, most)
+        wiring.connect(m, wiring.flipped(self.input), funnel.input)
+        label, held = Signal(LABEL_BITS), Signal()
+        label_free = self._show_label(m, label[:8], label[8:], held)
+        cut_bytes = Signal(range(count + 1))  # of a plane of the last chunk
+        size, rest = Signal(range(count + 1)), Signal(range(count + 1))
+        index = Signal(range(count))  # bytes that are there
+        end = Signal(range(count + 1))
+        room, moves, ends = Signal(), Signal(), Signal()
+        m.d.sync += cut_bytes.eq((self.run.last_lane + 8 - self.run.intercept) >> 3)
+        m.d.comb += [
+            size.eq(
+                Mux(
+                    in_label,
+                    Mux(self.run.label_form == LabelForm.WORD, 2, 1),
+                    Mux(position.flags.last_chunk, cut_bytes, count),
+                )
+            ),
+            rest.eq(size - index),
+            room.eq(Mux(in_label, ~held | label_free, free)),
+            funnel.wanted.eq(Mux(rest > most, most, rest)),
+            funnel.place.eq(index),
+            funnel.take.eq(room),
+            end.eq(index + funnel.given),
+            ends.eq(funnel.given == rest),
+            moves.eq(room & ((funnel.given != 0) | (rest == 0))),
+            label_ends.eq(in_label & moves & ends),
+            position.advance.eq(~in_label & moves & ends),
+        ]
+        with m.If(label_free):
+            m.d.sync += held.eq(0)
+        with m.If(label_ends):
+            m.d.sync += held.eq(1)
+        with m.If(moves):
+            m.d.sync += index.eq(Mux(ends, 0, end))
+        for place in range(count):
+            byte = funnel.bytes.word_select(place % build.word_bytes, 8)
+            comes = (index <= place) & (end > place)
+            if place < label.shape().width // 8:
+                with m.If(in_label & moves & comes):
+                    m.d.sync += label.word_select(place, 8).eq(byte)
+            with m.If(~in_label & moves & (comes | (index == 0))):
+                m.d.sync += self.planes.payload.word_select(place, 8).eq(
+                    Mux(comes, byte, 0) | made.word_select(place, 8)
+                )
+        with m.If(position.advance):
+            m.d.sync += self.planes.valid.eq(1)
+
+    # A byte at a time
+
+    def _split_words(self, m: Module):
+        """The bytes of words, one by one."""
+        source = stream.Signature(8).create(path=("source",))
+        word, place = self.input.payload, Signal(range(self._build.word_bytes))
+        ends = place == word.last
+        m.d.comb += [
+            source.valid.eq(self.input.valid),
+            source.payload.eq(word.data.word_select(place, 8)),
+            self.input.ready.eq(source.ready & ends),
+        ]
+        if self._build.word_bytes == 1:
+            m.d.comb += self.input.ready.eq(source.ready)
+        with m.If(source.valid & source.ready):
+            m.d.sync += place.eq(Mux(ends, 0, place + 1))
+        return source
+
+    def _join_label(self, m: Module, source, in_label: Signal, label_ends: Signal) -> None:
+        """A label of one or two bytes."""
+        low, held, high_byte = Signal(8), Signal(), Signal()
+        whole = Signal()  # with the byte at hand, which need not wait
+        word = self.run.label_form == LabelForm.WORD
+        free = self._show_label(m, low, source.payload, held | whole)
+        moves = source.valid & source.ready
+        with m.If(free):
+            m.d.sync += held.eq(0)
+        with m.If(in_label):
+            m.d.comb += [
+                source.ready.eq(Mux(high_byte, free, ~held | free)),
+                whole.eq(moves & high_byte),
+                label_ends.eq(moves & (high_byte | ~word)),
+            ]
+            with m.If(moves):
+                m.d.sync += high_byte.eq(~high_byte & word)
+                with m.If(~high_byte):
+                    m.d.sync += [low.eq(source.payload), held.eq(~word)]
+
+    def _join_bytes(
+        self,
+        m: Module,
+        position: PlanePosition,
+        source,
+        free: Signal,
+        alone: Signal,
+        made: Signal,
+        cut_index: Signal,
+    ) -> None:
         """Plane words of whole bytes."""
         count = self._build.lanes // 8
-        index = Signal(range(max(2, count)))
-        last_index = Signal.like(index)
-        byte = self.bytes.payload
+        index, last_index = Signal(range(count)), Signal(range(count))
         m.d.comb += [
-            last_index.eq(Mux(position.flags.last_chunk, self.run.last_lane >> 3, count - 1)),
-            self.bytes.ready.eq(free),
+            last_index.eq(Mux(position.flags.last_chunk, cut_index, count - 1)),
+            source.ready.eq(free & ~alone),
         ]
-        with m.If(self.bytes.valid & free):
+        with m.If((source.valid | alone) & free):
             m.d.sync += index.eq(index + 1)
-            with m.If(index == 0):
-                m.d.sync += self.planes.payload.eq(byte)
-            with m.Else():
-                m.d.sync += self.planes.payload.word_select(index, 8).eq(byte)
-            with m.If(index == last_index):
+            for place in range(count):
+                with m.If((index == 0) | (index == place)):
+                    m.d.sync += self.planes.payload.word_select(place, 8).eq(
+                        Mux((index == place) & ~alone, source.payload, 0) | made.word_select(place, 8)
+                    )
+            with m.If((index == last_index) | alone):
                 m.d.comb += position.advance.eq(1)
                 m.d.sync += [index.eq(0), self.planes.valid.eq(1)]
 
-    def _split_bytes(self, m: Module, position: PlanePosition, free: Signal) -> None:
-        """Two plane words a byte: the byte goes when its high half, or the sample's last word, is out."""
+    def _split_bytes(
+        self, m: Module, position: PlanePosition, source, free: Signal, alone: Signal, made: Signal
+    ) -> None:
+        """Two plane words a byte: the byte goes when its high half is out, or the last word in it."""
         high = Signal()
         last_word = position.flags.last_word
-        m.d.comb += self.bytes.ready.eq(free & (high | last_word))
-        with m.If(self.bytes.valid & free):
+        half = Mux(alone, 0, source.payload.word_select(high, self._build.lanes))
+        m.d.comb += source.ready.eq(free & (high | (last_word & ~alone)))
+        with m.If((source.valid | alone) & free):
             m.d.comb += position.advance.eq(1)
             m.d.sync += [
-                high.eq(~high & ~last_word),
-                self.planes.payload.eq(self.bytes.payload.word_select(high, self._build.lanes)),
+                high.eq(~high & ~last_word & ~alone),
+                self.planes.payload.eq(half | made),
                 self.planes.valid.eq(1),
             ]

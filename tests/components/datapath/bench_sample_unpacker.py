@@ -1,138 +1,161 @@
-"""cocotb: labels and plane words from woven samples, against a model of when each comes."""
+"""cocotb: labels and plane words from woven samples in words of any size, in order, unchanged while they wait, and in time."""
 
 import random
-from collections import deque
 from dataclasses import replace
 from functools import partial
 
 import cocotb
 import numpy as np
 from component_bench import Case, ComponentBench
-from plane_runs import PlaneRun, Ports, plane_words, random_codes, random_plane_run
+from plane_runs import plane_words, random_codes, random_plane_run
 
-from zipsgd.golden.quantise import Codes
+from zipsgd.golden.quantise import Codes, level_offset
 from zipsgd.golden.weave import weave
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import LABEL_ONE
+from zipsgd.protocol.run import LabelForm
+from zipsgd.protocol.samples import SampleLayout
+from zipsgd_hw.datapath.byte_funnel import ByteFunnel
 from zipsgd_hw.datapath.sample_unpacker import SampleUnpacker
 from zipsgd_sim.stream_bench import Sink, StreamBench
 
 _BUILDS = {
     "half-bytes": Build(lanes=4, update_lanes=4, max_features=40, replay_words=64, heads=5),
+    "half-bytes-of-words": Build(lanes=4, update_lanes=4, max_features=40, replay_words=64, word_bytes=4),
     "bytes": Build(lanes=8, update_lanes=8, max_features=24, replay_words=32, polynomial=4),
+    "bytes-of-words": Build(lanes=8, update_lanes=8, max_features=24, replay_words=32, word_bytes=2, heads=3),
     "four-bytes": Build(lanes=32, update_lanes=8, max_features=128, replay_words=32, heads=2, level_bits=3),
+    "narrow-words": Build(
+        lanes=64, update_lanes=8, max_features=256, replay_words=32, heads=2, level_bits=3, word_bytes=2
+    ),
+    "equal-words": Build(lanes=32, update_lanes=8, max_features=128, replay_words=32, heads=2, word_bytes=4),
+    "wide-words": Build(
+        lanes=16, update_lanes=8, max_features=64, replay_words=32, heads=2, level_bits=3, word_bytes=8
+    ),
 }
 
 BENCH = ComponentBench(
-    (SampleUnpacker,),
+    (SampleUnpacker, ByteFunnel),
     "zipsgd.golden.weave.weave",
     tuple(Case(name, partial(SampleUnpacker, build), {"case": name}) for name, build in _BUILDS.items()),
 )
 
+_FILLING = 8
+"""Cycles that a run may take besides those that its labels and planes need."""
 
-class Model:
-    """Which bytes are taken, and what is offered, cycle by cycle.
 
-    ``steps``: of each step of the input what it gives (a label, a plane word, or None), the stream it waits for, and whether
-    it takes a byte. Two half bytes are two steps.
-    """
+class _Samples:
+    """Samples of a run on the wire, and what the unpacker makes of them."""
 
-    def __init__(self) -> None:
-        self.steps: deque[tuple[str, int | None, bool]] = deque()
-        self.offered: dict[str, int | None] = {"labels": None, "planes": None}
+    def __init__(self, build: Build) -> None:
+        self.build = build
+        run = random_plane_run(build, transcoded=False)
+        if build.level_bits and run.m and random.random() < 0.3:
+            run = replace(run, p=0)
+        self.intercept = random.random() < 0.6
+        if self.intercept and random.random() < 0.3:  # alone in its chunk
+            run = replace(run, features=(run.chunks - 1) * build.lanes + 1)
+        self.run = run
+        own = run.heads > 1 and not run.one_against_all
+        self.form = LabelForm.WORD if own else random.choice(list(LabelForm))
+        labels = run.heads if own else 1
+        self.layout = SampleLayout(run.features, run.p, run.m, build.lanes, labels, self.intercept, self.form)
+        self.codes = self._codes(random.randint(1, 4))
+        self.data = weave(self.codes, self.layout).tobytes()
 
-    def add(self, run: PlaneRun, codes: Codes) -> list[int]:
-        """Bytes of the samples, whose steps join the others."""
-        lanes = run.build.lanes
-        one = np.ascontiguousarray(codes.labels.reshape(len(codes.base), -1)).view(np.uint16).tolist()
-        last_bytes = -(-(run.features % lanes) // 8) or lanes // 8
-        for labels, words in zip(one, plane_words([codes], lanes), strict=True):
-            self._label(labels[0])
-            for number, word in enumerate(words):
-                last_chunk = number // run.planes == run.chunks - 1
-                if lanes < 8:
-                    self.steps.append(("planes", word, bool(number % 2) or number == len(words) - 1))
-                else:
-                    for _ in range((last_bytes if last_chunk else lanes // 8) - 1):
-                        self.steps.append(("planes", None, True))
-                    self.steps.append(("planes", word, True))
-            for label in labels[1:]:
-                self._label(label)
-        return list(weave(codes, lanes).tobytes())
+    def _codes(self, count: int) -> Codes:
+        run, numbers = self.run, np.random.default_rng(random.getrandbits(32))
+        codes = random_codes(run.features, run.p, run.m, count)
+        if self.intercept:
+            codes.base[:, -1] = max(0, level_offset(run.p) - 1)
+            codes.up[:, -1] = (1 << run.m) - 1
+        labels = codes.labels
+        match self.form:
+            case LabelForm.BYTE:
+                labels = labels & 0xFF
+            case LabelForm.SIGN:
+                labels = np.where(numbers.random(count) < 0.5, LABEL_ONE, -LABEL_ONE)
+            case LabelForm.WORD if self.layout.labels > 1:
+                labels = numbers.integers(-(1 << 15), 1 << 15, (count, self.layout.labels))
+        return Codes(codes.base, codes.up, labels.astype(np.int16), codes.p, codes.m)
 
-    def _label(self, label: int) -> None:
-        self.steps += [("", None, True), ("labels", label, True)]
+    def word(self) -> int:
+        """The value of the ``run`` port."""
+        return self.run.word(
+            intercept=int(self.intercept),
+            label_form=int(self.form),
+            base_sent=int(self.run.p > 0),
+            # What the core sees of a transcoded run does not matter here
+            transcoded=random.getrandbits(1),
+            last_base=random.getrandbits(3),
+        )
 
-    def ready(self, taken: dict[str, bool]) -> bool:
-        if not self.steps:
-            return True  # of a label's first byte
-        name, _, whole = self.steps[0]
-        return whole and self._free(name, taken)
+    def words(self, partly: float) -> list[int]:
+        """The input: words, of which a share ``partly`` is not full."""
+        size, words, at = self.build.word_bytes, [], 0
+        while at < len(self.data):
+            count = random.randint(1, size) if random.random() < partly else size
+            part = self.data[at : at + count]
+            at += len(part)
+            junk = random.getrandbits(8 * size) << 8 * len(part) & ((1 << 8 * size) - 1)
+            words.append(junk | int.from_bytes(part, "little") | len(part) - 1 << 8 * size)
+        return words
 
-    def _free(self, name: str, taken: dict[str, bool]) -> bool:
-        return not name or self.offered[name] is None or taken[name]
+    def expected(self) -> dict[str, list[int]]:
+        """Labels and planes, in order."""
+        planes = [word for sample in plane_words([self.codes], self.build.lanes) for word in sample]
+        return {"labels": self.codes.labels.view(np.uint16).ravel().tolist(), "planes": planes}
 
-    def advance(self, valid: bool, taken: dict[str, bool]) -> None:
-        step = self.steps[0] if valid and self.steps else None
-        moves = step is not None and self._free(step[0], taken)
-        for name in self.offered:
-            if taken[name]:
-                self.offered[name] = None
-        if moves:
-            name, word, _ = self.steps.popleft()
-            if word is not None:
-                self.offered[name] = word
+    def cycles(self) -> int:
+        """Cycles that the samples take where nothing waits: those of labels and of planes."""
+        run, layout, most = self.run, self.layout, SampleUnpacker.most_bytes(self.build)
+        full = max(1, self.build.lanes // 8)
+        chunk_bytes = [full] * (run.chunks - 1) + [max(1, layout.last_bytes)]
+        planes = sum(-(-count // most) for count in chunk_bytes) * run.planes
+        labels = -(-layout.label_bytes // most) + layout.more_label_bytes // min(2, most)
+        return len(self.codes.base) * (planes + labels)
 
 
 class Bench:
-    """Checks both ends of all streams in every cycle."""
+    """Checks that what waits does not change, and keeps what was taken."""
 
     def __init__(self, dut) -> None:
         self.build = _BUILDS[str(cocotb.plusargs["case"])]
+        self.dut = dut
         self.bench = StreamBench(dut)
-        self.bytes = self.bench.source("bytes", junk=True)
+        self.input = self.bench.source("input", junk=True)
         self.sinks: dict[str, Sink] = {name: self.bench.sink(name) for name in ("labels", "planes")}
-        self.outputs = Ports(
-            dut,
-            *("bytes__valid", "bytes__ready", "labels__valid", "labels__payload", "labels__ready"),
-            *("planes__valid", "planes__payload", "planes__ready"),
-        )
-        self.model = Model()
+        self.waiting: dict[str, int | None] = dict.fromkeys(self.sinks)
 
     async def cycle(self) -> None:
         await self.bench.cycle()
-        outputs, model = self.outputs, self.model
-        where = f"cycle {self.bench.cycles}"
-        taken = {}
-        for name in self.sinks:
-            word = model.offered[name]
-            assert getattr(outputs, f"{name}__valid") == (word is not None), f"{where}: {name}"
-            if word is not None:
-                assert getattr(outputs, f"{name}__payload") == word, f"{where}: {name}"
-            taken[name] = word is not None and bool(getattr(outputs, f"{name}__ready"))
-        assert outputs.bytes__ready == model.ready(taken), f"{where}: bytes"
-        model.advance(bool(outputs.bytes__valid), taken)
-
-    def waits(self) -> bool:
-        """Whether a label or a plane waits."""
-        return any(word is not None for word in self.model.offered.values())
+        for name, before in self.waiting.items():
+            valid, ready, payload = (
+                int(getattr(self.dut, f"{name}__{port}").value) for port in ("valid", "ready", "payload")
+            )
+            if before is not None:
+                assert valid, f"cycle {self.bench.cycles}: {name}: {before:x} waits no longer"
+                assert payload == before, (
+                    f"cycle {self.bench.cycles}: {name}: {before:x} has become {payload:x}"
+                )
+            self.waiting[name] = payload if valid and not ready else None
 
     async def reset(self) -> None:
-        self.bytes.queue.clear()
+        self.input.queue.clear()
         self.bench.pins["rst"] = 1
         await self.bench.cycle()
         self.bench.pins["rst"] = 0
-        self.model = Model()
+        for name, sink in self.sinks.items():
+            sink.got.clear()
+            self.waiting[name] = None
 
-    def random_run(self) -> tuple[PlaneRun, Codes]:
-        run = random_plane_run(self.build, transcoded=False)
-        if self.build.level_bits and run.m and random.random() < 0.3:
-            run = replace(run, p=0)
-        codes = random_codes(run.features, run.p, run.m, random.randint(1, 4))
-        if run.heads > 1 and not run.one_against_all:
-            numbers = np.random.default_rng(random.getrandbits(32))
-            labels = numbers.integers(-(1 << 15), 1 << 15, (len(codes.labels), run.heads))
-            codes = Codes(codes.base, codes.up, labels.astype(np.int16), codes.p, codes.m)
-        return run, codes
+    def check(self, expected: dict[str, list[int]], where: str) -> None:
+        """What has come is the beginning of what is expected, or all of it."""
+        for name, sink in self.sinks.items():
+            assert sink.got == expected[name][: len(sink.got)], f"{where}: {name}"
+
+    def done(self, expected: dict[str, list[int]]) -> bool:
+        return all(len(sink.got) == len(expected[name]) for name, sink in self.sinks.items())
 
 
 @cocotb.test()
@@ -140,22 +163,34 @@ async def samples(dut):
     """Runs behind each other, with and without stalls, and some cut short by a reset."""
     bench = Bench(dut)
     await bench.reset()
-    for _ in range(60):
-        run, codes = bench.random_run()
-        # What the core sees of a transcoded run does not matter here.
-        levels = {"transcoded": random.getrandbits(1), "last_base": random.getrandbits(3)}
-        bench.bench.pins["run"] = run.word(**levels)
-        for stream in (bench.bytes, *bench.sinks.values()):
-            stream.stall = random.choice([0, 0, 0.3, 0.8])
-        data = bench.model.add(run, codes)
-        bench.bytes.queue += data
-        aborted = random.random() < 0.3
-        if aborted:
-            for _ in range(random.randint(1, len(data))):
+    for number in range(100):
+        given = _Samples(bench.build)
+        bench.bench.pins["run"] = given.word()
+        streams = (bench.input, *bench.sinks.values())
+        stalls = random.random() < 0.6
+        for stream in streams:
+            stream.stall = random.choice([0, 0.3, 0.8]) if stalls else 0
+        partly = random.choice([0, 0, 0.2, 1])
+        bench.input.queue += given.words(partly)
+        expected, where = given.expected(), f"run {number}, {given.layout}, of words {partly} not full"
+        begun = bench.bench.cycles
+        if random.random() < 0.3:
+            for _ in range(random.randint(1, len(given.data))):
                 await bench.cycle()
+            bench.check(expected, where)
             await bench.reset()
-        else:
-            limit = bench.bench.cycles + 100 * len(data)
-            while bench.bytes.queue or bench.waits():
-                assert bench.bench.cycles < limit, f"{len(bench.bytes.queue)} bytes are left"
-                await bench.cycle()
+            continue
+        limit = 100 * len(given.data) + 100 if stalls or partly else given.cycles() + _FILLING
+        while not bench.done(expected):
+            got = {name: f"{len(sink.got)} of {len(expected[name])}" for name, sink in bench.sinks.items()}
+            assert bench.bench.cycles - begun < limit, f"{where}: {got} in {limit} cycles"
+            await bench.cycle()
+        bench.check(expected, where)
+        for stream in streams:
+            stream.stall = 0
+        for _ in range(3):
+            await bench.cycle()
+        assert bench.done(expected), f"{where}: more than there is"
+        assert not bench.input.queue, f"{where}: words are left"
+        for sink in bench.sinks.values():
+            sink.got.clear()
