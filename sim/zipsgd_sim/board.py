@@ -14,8 +14,10 @@ from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.boards.synthesis import STATISTICS, cell_counts
 from zipsgd_hw.link.physical import Uart, uart_divisor
+from zipsgd_hw.store.sdram import CHIPS, SdramChip
 
 from .designs import Design, netlist_design, rtl
+from .sdram import model_text
 from .verilate import board_executable
 from .waves import save_groups
 
@@ -30,6 +32,19 @@ def _byte_cycles(clock_hz: int, uart: Uart | None, baud: int) -> int:
     if uart is not None:
         return 10 * uart_divisor(clock_hz, uart.baud)
     return round(10 * clock_hz / baud) if baud else 1
+
+
+def _chip(build: Build, name: str) -> SdramChip:
+    """The chip of this name, which must be the build's store."""
+    if name not in CHIPS:
+        raise ValueError(f"sdram must be one of {', '.join(CHIPS)}, not {name!r}")
+    size = CHIPS[name].geometry
+    if (build.store_words, 8 * build.word_bytes) != (size.words, size.data_bits):
+        raise ValueError(
+            f"a build with the chip {name} for a store has store_words={size.words} and word_bytes={size.data_bits // 8}, not "
+            f"{build.store_words} and {build.word_bytes}"
+        )
+    return CHIPS[name]
 
 
 class VirtualBoard:
@@ -50,6 +65,11 @@ class VirtualBoard:
         Cycles for which the reset pin is high at first; 0 leaves a netlist as it powered up.
     uart : Uart or None
         Simulate the top with this UART's pins; None simulates the top with byte streams.
+    sdram : str or None
+        Name of a chip of SDRAM (:data:`zipsgd_hw.store.sdram.CHIPS`) that is the build's store, simulated with all its rules.
+        None: the store is in block RAM.
+    sdram_errors : float
+        Probability that a word is written into the chip with a wrong bit.
     baud : int
         Rate in bits per second to which the byte streams are held, at ten bits a byte in virtual time; 0 for a byte a cycle.
         Not used with ``uart``, which has a rate of its own.
@@ -95,6 +115,8 @@ class VirtualBoard:
         power_up: int = 1,
         reset_cycles: int = 4,
         uart: Uart | None = None,
+        sdram: str | None = None,
+        sdram_errors: float = 0.0,
         baud: int = 0,
         stall_seed: int = 0,
         trace: Path | None = None,
@@ -119,14 +141,16 @@ class VirtualBoard:
             raise ValueError(f"netlist must be one of {', '.join(FAMILIES)}, not {netlist!r}")
         if not 1 <= power_up < 1 << 31:
             raise ValueError(f"power_up must be in 1..{(1 << 31) - 1}, not {power_up}")
+        chip = None if sdram is None else _chip(build, sdram)
         self.build = build
         self._waves = trace
         if netlist is not None:
             design = netlist_design(build, FAMILIES[netlist], uart)
         program = board_executable(
             build,
-            design=design or rtl(build, uart),
+            design=design or rtl(build, uart, chip=chip),
             uart_pins=uart is not None,
+            sdram_bits=0 if chip is None else chip.geometry.data_bits,
             trace=trace is not None,
             optimise=optimise,
             progress=progress,
@@ -134,6 +158,8 @@ class VirtualBoard:
         self.cells = {} if netlist is None else cell_counts(program.with_name(STATISTICS))
         command = [str(program), "--byte-cycles", str(byte_cycles), "--stall", str(stall_seed)]
         command += ["--power-up", str(power_up), "--reset-cycles", str(reset_cycles)]
+        if chip is not None:
+            command += ["--sdram", model_text(chip, build.clock_hz), "--sdram-errors", str(sdram_errors)]
         if trace is not None:
             command += ["--trace", str(trace), "--half-picoseconds", str(round(5e11 / build.clock_hz))]
         command += ["--pty"] if pty else ["--port", str(port)]
@@ -176,7 +202,8 @@ class VirtualBoard:
         -------
         dict of str to int
             ``cycles`` of virtual time; bytes ``received`` and ``sent``; cycles in which the line to the board was busy
-            (``line_busy``), and in which it was idle between bytes (``line_idle``).
+            (``line_busy``), and in which it was idle between bytes (``line_idle``); words that a chip of SDRAM has put on its
+            bus (``memory_read``).
 
         Raises
         ------
@@ -188,6 +215,18 @@ class VirtualBoard:
     def reset(self) -> None:
         """Pull the reset pin for four cycles, whatever the board is doing. Raises RuntimeError if it has ended."""
         self._ask("reset")
+
+    def spoil(self, word: int, bit: int) -> None:
+        """Break a bit of the chip of SDRAM: from now on it is read wrongly. Raises RuntimeError if the board has ended.
+
+        Parameters
+        ----------
+        word : int
+            Number of the word.
+        bit : int
+            The bit.
+        """
+        self._ask(f"spoil {word} {bit}")
 
     def _ask(self, command: str) -> dict[str, int]:
         assert self._process.stdin is not None

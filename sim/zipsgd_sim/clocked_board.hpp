@@ -15,9 +15,9 @@
 #define PORT(stream, member) stream##___05F##member
 
 class ClockedBoard {
+public:
     static constexpr unsigned RESET_CYCLES = 4;
 
-public:
     // `trace`: a file for the waveform, or nothing; half a period of the clock takes `half_picoseconds` in it. `power_up`: seed
     // of what is not initialised. The reset is held for `reset_cycles`.
     explicit ClockedBoard(const std::string& trace = "", uint64_t half_picoseconds = 0, int power_up = 1,
@@ -58,8 +58,13 @@ public:
     Vboard* operator->() { return top_.get(); }
 
     void reset(unsigned cycles = RESET_CYCLES) {
+        reset(cycles, [] {});
+    }
+
+    // The same, with a look at the outputs in each cycle.
+    template <typename Look> void reset(unsigned cycles, Look look) {
         top_->rst = cycles != 0;
-        for (; cycles; --cycles) clock([] {});
+        for (; cycles; --cycles) clock(look);
         top_->rst = 0;
     }
 

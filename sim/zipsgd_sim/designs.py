@@ -14,6 +14,7 @@ from zipsgd_hw.boards.synthesis import STATISTICS, netlist_script, synthesise
 from zipsgd_hw.boards.toolchain import tool_version
 from zipsgd_hw.datapath.datapath import Datapath
 from zipsgd_hw.link.physical import Uart
+from zipsgd_hw.store.sdram import SdramChip, SdramController
 from zipsgd_hw.top import Accelerator, UartAccelerator
 
 from .cells import cell_arguments, cell_library
@@ -51,13 +52,18 @@ class Design:
     keeps: tuple[str, ...] = ()
 
 
-def _top(build: Build, uart: Uart | None, fast_memory: bool) -> "Component[Any]":
+def _top(build: Build, uart: Uart | None, fast_memory: bool, chip: SdramChip | None) -> "Component[Any]":
     datapath = Datapath(build, fast_memory=fast_memory)
-    return Accelerator(build, datapath) if uart is None else UartAccelerator(build, uart, datapath)
+    store = None if chip is None else SdramController(chip.geometry, chip.timing, build.clock_hz)
+    if uart is None:
+        return Accelerator(build, datapath, store)
+    return UartAccelerator(build, uart, datapath, store)
 
 
 @cache
-def rtl(build: Build, uart: Uart | None = None, fast_memory: bool = False) -> Design:
+def rtl(
+    build: Build, uart: Uart | None = None, fast_memory: bool = False, chip: SdramChip | None = None
+) -> Design:
     """The gateware as Amaranth writes it.
 
     Parameters
@@ -68,6 +74,8 @@ def rtl(build: Build, uart: Uart | None = None, fast_memory: bool = False) -> De
         The line of the top with UART pins; None for the top with byte streams.
     fast_memory : bool
         See :class:`zipsgd_hw.datapath.datapath.Datapath`.
+    chip : SdramChip or None
+        The chip of SDRAM that is the store; None for a store in block RAM.
 
     Returns
     -------
@@ -79,7 +87,7 @@ def rtl(build: Build, uart: Uart | None = None, fast_memory: bool = False) -> De
     ValueError
         The build's clock cannot make the line's rate.
     """
-    source = to_verilog(_top(build, uart, fast_memory), TOP)
+    source = to_verilog(_top(build, uart, fast_memory, chip), TOP)
 
     def write(folder: Path) -> list[Path]:
         file = folder / f"{TOP}.v"
@@ -114,7 +122,7 @@ def netlist_design(build: Build, family: Family, uart: Uart | None = None) -> De
     BuildFailed
         Yosys is missing.
     """
-    source = to_rtlil(_top(build, uart, family.fast_memory), TOP)
+    source = to_rtlil(_top(build, uart, family.fast_memory, None), TOP)
     library = cell_library(family)
     arguments = cell_arguments(family)
 

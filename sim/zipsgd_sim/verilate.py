@@ -149,6 +149,7 @@ def board_executable(
     design: Design,
     program: str = "virtual_board",
     uart_pins: bool = False,
+    sdram_bits: int = 0,
     trace: bool = False,
     optimise: int = 3,
     progress: Callable[[str], None] = lambda message: None,
@@ -165,6 +166,8 @@ def board_executable(
         Name of the C++ source in this folder that simulates it.
     uart_pins : bool
         Whether the design has UART pins rather than byte streams.
+    sdram_bits : int
+        Bits of a word of the SDRAM whose pins the design has; 0 for none.
     trace : bool
         Whether the program can write a waveform, which makes it slower.
     optimise : int
@@ -184,6 +187,7 @@ def board_executable(
     """
     main = _HERE / f"{program}.cpp"
     defines = [name for name, wanted in (("UART_PINS", uart_pins), ("TRACE", trace)) if wanted]
+    defines += [f"SDRAM_WORD=uint{sdram_bits}_t"] if sdram_bits else []
     flags = [
         f"-O{optimise}",
         "-march=native",

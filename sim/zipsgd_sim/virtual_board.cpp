@@ -1,8 +1,9 @@
 // The virtual board: a loop around the Verilated accelerator that serves its link.
 //
 // One host at a time talks to it over TCP on the loopback interface or over a pseudo-terminal. The first line on standard
-// output is JSON: the URL to open, or an error. Lines on standard input are commands. "statistics" answers with a line of JSON;
-// so does "reset", after the reset pin has been high for four cycles. End of file, SIGTERM and SIGINT end the process.
+// output is JSON: the URL to open, or an error. Lines on standard input are commands, each answered with the statistics as a line
+// of JSON: "statistics" alone; "reset", after the reset pin has been high for four cycles; "spoil WORD BIT", after this bit of the
+// SDRAM has broken. End of file, SIGTERM and SIGINT end the process.
 //
 // Virtual time stands still while the board has nothing to do and no byte to take: see QUIET. It goes on while the board works
 // on its own, on the samples of its store.
@@ -28,6 +29,9 @@
 #include <unistd.h>
 
 #include "clocked_board.hpp"
+#ifdef SDRAM_WORD
+#include "sdram_model.hpp"
+#endif
 
 namespace {
 
@@ -145,38 +149,74 @@ struct Statistics {
     uint64_t sent = 0;           // bytes from it
     uint64_t line_idle = 0;      // cycles with the line to the board free, between the first and last byte of a burst
     uint64_t line_busy = 0;      // cycles with a byte on the line to the board
+    uint64_t memory_read = 0;    // words that a chip of SDRAM has put on its bus
     void print() const {
-        std::printf("{\"cycles\": %llu, \"received\": %llu, \"sent\": %llu, \"line_idle\": %llu, \"line_busy\": %llu}\n",
+        std::printf("{\"cycles\": %llu, \"received\": %llu, \"sent\": %llu, \"line_idle\": %llu, \"line_busy\": %llu, "
+                    "\"memory_read\": %llu}\n",
                     (unsigned long long)cycles, (unsigned long long)received, (unsigned long long)sent,
-                    (unsigned long long)line_idle, (unsigned long long)line_busy);
+                    (unsigned long long)line_idle, (unsigned long long)line_busy, (unsigned long long)memory_read);
         std::fflush(stdout);
     }
 };
 
 class Board {
 public:
+    // `chip`: rules of the chip of SDRAM, if the design has its pins; `errors`: chance that a word of it is written wrongly.
     Board(const std::string& trace, uint64_t half_picoseconds, int power_up, unsigned reset_cycles, uint64_t byte_cycles,
-          uint64_t stall)
-        : board_(trace, half_picoseconds, power_up, reset_cycles), byte_cycles_(byte_cycles), random_{stall} {
+          uint64_t stall, [[maybe_unused]] const std::string& chip, [[maybe_unused]] double errors)
+        : board_(trace, half_picoseconds, power_up, reset_cycles),
+#ifdef SDRAM_WORD
+          chip_(SdramRules::parse(chip), power_up, errors),
+#endif
+          byte_cycles_(byte_cycles), random_{stall} {
         if (!board_.traces()) fail("cannot write the waveform");
     }
 
     void reset() {
+#ifdef SDRAM_WORD
+        board_.reset(ClockedBoard::RESET_CYCLES, [&] { chip_.edge(SDRAM_PINS(board_, pins)); });
+#else
         board_.reset();
+#endif
 #ifdef UART_PINS
         tx_bit_ = -1;
 #endif
     }
 
-    // Runs one cycle; true if a byte moved.
+    // Runs one cycle; true if a byte moved, or the board works on its own.
     bool cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out);
+
+    // From now on, a bit of a word of the chip's is read wrongly.
+    void spoil([[maybe_unused]] uint64_t word, [[maybe_unused]] unsigned bit) {
+#ifdef SDRAM_WORD
+        chip_.spoil(word, bit);
+#endif
+    }
 
     Statistics statistics;
 
 private:
     bool stalls() { return random_.state && random_.coin(); }
 
+    // Lets a cycle of the accelerator and of its chip of memory pass.
+    template <typename Look> void clock(Look look) {
+#ifdef SDRAM_WORD
+        SDRAM_WORD bus = 0;
+        board_.clock([&] {
+            look();
+            bus = chip_.edge(SDRAM_PINS(board_, pins));
+        });
+        board_->PORT(pins___05Fdq, i) = bus;
+        statistics.memory_read = chip_.counts().read;
+#else
+        board_.clock(look);
+#endif
+    }
+
     ClockedBoard board_;
+#ifdef SDRAM_WORD
+    SdramModel<SDRAM_WORD> chip_;
+#endif
     uint64_t byte_cycles_;
     Random random_;
     uint64_t rx_free_ = 0;  // cycle from which on the line to the board is free
@@ -211,7 +251,7 @@ bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
         ++idle_run_;
     }
     board_->PORT(tx, ready) = now >= tx_free_ && !stalls();
-    board_.clock([&] {
+    clock([&] {
         if (board_->PORT(tx, ready) && board_->PORT(tx, valid)) {
             out.push_back(board_->PORT(tx, payload));
             tx_free_ = now + byte_cycles_;
@@ -248,7 +288,7 @@ bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
         board_->rx = rx_shift_ & 1;
         rx_bit_end_ += bit;
     }
-    board_.clock([&] {
+    clock([&] {
         if (tx_bit_ < 0) {
             if (!board_->tx) {
                 tx_bit_ = 0;
@@ -283,6 +323,8 @@ int main(int argc, char** argv) {
     unsigned reset_cycles = 4;
     uint64_t half_picoseconds = 5000;
     uint16_t port = 0;
+    std::string chip;
+    double errors = 0;
     for (int i = 1; i < argc; ++i) {
         const std::string option = argv[i];
         const auto value = [&] { return i + 1 < argc ? argv[++i] : ""; };
@@ -293,6 +335,8 @@ int main(int argc, char** argv) {
         else if (option == "--port") port = std::strtoul(value(), nullptr, 10);
         else if (option == "--stall") stall = std::strtoull(value(), nullptr, 10);
         else if (option == "--power-up") power_up = std::atoi(value());
+        else if (option == "--sdram") chip = value();
+        else if (option == "--sdram-errors") errors = std::strtod(value(), nullptr);
         else if (option == "--reset-cycles") reset_cycles = std::strtoul(value(), nullptr, 10);
         else {
             std::fprintf(stderr, "virtual board: unknown option %s\n", option.c_str());
@@ -305,7 +349,8 @@ int main(int argc, char** argv) {
     sigaction(SIGINT, &action, nullptr);
     fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
 
-    Board board(trace, half_picoseconds, power_up, reset_cycles, byte_cycles ? byte_cycles : 1, stall);
+    Board board(trace, half_picoseconds, power_up, reset_cycles, byte_cycles ? byte_cycles : 1, stall,
+                chip, errors);
     Host host(terminal, port);
     std::deque<uint8_t> in;
     std::vector<uint8_t> out;
@@ -326,8 +371,11 @@ int main(int argc, char** argv) {
                 command += text[i];
                 continue;
             }
+            unsigned long long word;
+            unsigned bit;
+            if (std::sscanf(command.c_str(), "spoil %llu %u", &word, &bit) == 2) board.spoil(word, bit);
             if (command == "reset") board.reset();
-            if (command == "reset" || command == "statistics") board.statistics.print();
+            board.statistics.print();
             command.clear();
         }
     }
