@@ -6,12 +6,14 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from amaranth.build import Platform
+from amaranth.lib.wiring import Component
 
 from zipsgd.extras import need
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart, uart_divisor
 
 from .families.family import Family, Pll
+from .memories import StoreMemory
 from .memory_blocks import BlockRam
 
 __all__ = ["Board"]
@@ -39,6 +41,8 @@ class Board:
         Frequency of the board's oscillator in hertz.
     block_rams : int
         Block RAMs of the device.
+    memory : StoreMemory or None
+        The memory that is the build's store; None for a store in block RAM, or none.
     pll_pad : bool
         Whether the oscillator is wired to the PLL's own pad, which some iCE40 boards do.
     seed : int
@@ -66,6 +70,7 @@ class Board:
     link: Uart
     input_hz: int
     block_rams: int
+    memory: StoreMemory | None = None
     pll_pad: bool = False
     seed: int = 1
     in_ci: bool = False
@@ -88,6 +93,7 @@ class Board:
         try:
             _ = self.pll
             uart_divisor(self.build.clock_hz, self.link.baud)
+            self.store()
         except ValueError as error:
             raise ValueError(f"board {self.name}: {error}") from None
 
@@ -95,6 +101,21 @@ class Board:
     def pll(self) -> Pll:
         """Settings by which the PLL makes ``build.clock_hz`` from the oscillator."""
         return self.family.find_pll(self.input_hz, self.build.clock_hz, self.pll_pad)
+
+    def store(self) -> "Component[Any] | None":
+        """Make a new store.
+
+        Returns
+        -------
+        Component or None
+            The store; None for the accelerator's own, in block RAM, or none.
+
+        Raises
+        ------
+        ValueError
+            The board's memory is not the store that the build has.
+        """
+        return None if self.memory is None else self.memory.store(self.build)
 
     @property
     def ram(self) -> BlockRam:

@@ -32,9 +32,13 @@ class BoardTop(Elaboratable):
         m.domains.sync = ClockDomain()
         m.submodules.clock = ClockGenerator(board)
         datapath = Datapath(board.build, fast_memory=board.family.fast_memory)
-        m.submodules.accelerator = accelerator = UartAccelerator(board.build, board.link, datapath)
+        m.submodules.accelerator = accelerator = UartAccelerator(
+            board.build, board.link, datapath, board.store()
+        )
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.d.comb += [accelerator.rx.eq(rx.i), tx.o.eq(accelerator.tx)]
+        if board.memory is not None:
+            board.memory.connect(m, platform, accelerator)
         return m

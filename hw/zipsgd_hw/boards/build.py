@@ -143,7 +143,7 @@ def _predicted(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
 def _prepared(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
     """The report before the tools have run."""
     build = board.build
-    memories = memory_blocks(build, board.ram)
+    memories = memory_blocks(build, board.ram, in_block_ram=board.memory is None)
     return {
         **_identity(board),
         "lanes": build.lanes,

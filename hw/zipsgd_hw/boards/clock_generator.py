@@ -9,7 +9,7 @@ __all__ = ["ClockGenerator"]
 
 
 class ClockGenerator(Elaboratable):
-    """Drives clock and reset of the ``sync`` domain.
+    """Drives clock and reset of the ``sync`` domain, and the clock of ``memory``, where the board's store has one of its own.
 
     The clock is the board's oscillator through its PLL. The reset lasts until the PLL has been locked for the family's
     ``reset_seconds``, or at most a little more than twice as long.
@@ -31,7 +31,13 @@ class ClockGenerator(Elaboratable):
         pin = platform.request(platform.default_clk, dir="-")
         clock = ClockSignal("sync")
         locked = Signal()
-        m.submodules.pll = board.pll.instance(m, pin, input_hz=board.input_hz, clock=clock, locked=locked)
+        shifted, degrees = None, 0
+        if board.memory is not None and board.memory.clock_degrees:
+            m.domains.memory = ClockDomain(reset_less=True)
+            shifted, degrees = ClockSignal("memory"), board.memory.clock_degrees
+        m.submodules.pll = board.pll.instance(
+            m, pin, input_hz=board.input_hz, clock=clock, locked=locked, shifted=shifted, degrees=degrees
+        )
         m.d.comb += por.clk.eq(clock)
 
         reset = PowerOnReset(round(board.build.clock_hz * board.family.reset_seconds))

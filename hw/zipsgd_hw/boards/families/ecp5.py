@@ -71,7 +71,28 @@ class Ecp5Pll:
             if within(_VCO_HZ, output * clkop_div):
                 yield cls(clki_div, clkfb_div, clkop_div)
 
-    def instance(self, m: Any, pin: Any, *, input_hz: int, clock: Any, locked: Any) -> Any:
+    def _shifted(self, clock: Any, degrees: int) -> dict[str, Any]:
+        """Ports and parameters of a second output that lags the first one. Its phase counts eighths of the VCO's cycle."""
+        whole, eighths = divmod(round(degrees / 360 * self.clkop_div * 8), 8)
+        return {
+            "p_CLKOS_ENABLE": "ENABLED",
+            "p_CLKOS_DIV": self.clkop_div,
+            "p_CLKOS_CPHASE": self.clkop_div - 1 + whole,
+            "p_CLKOS_FPHASE": eighths,
+            "o_CLKOS": clock,
+        }
+
+    def instance(
+        self,
+        m: Any,
+        pin: Any,
+        *,
+        input_hz: int,
+        clock: Any,
+        locked: Any,
+        shifted: Any = None,
+        degrees: int = 0,
+    ) -> Any:
         """See :meth:`.Pll.instance`."""
         from amaranth import Const, Instance
         from amaranth.lib import io
@@ -114,6 +135,7 @@ class Ecp5Pll:
             i_ENCLKOP=low,
             o_CLKOP=clock,
             o_LOCK=locked,
+            **({} if shifted is None else self._shifted(shifted, degrees)),
         )
 
 

@@ -27,7 +27,17 @@ class Pll(Protocol):
             Frequency of the output in hertz.
         """
 
-    def instance(self, m: Any, pin: Any, *, input_hz: int, clock: Any, locked: Any) -> Any:
+    def instance(
+        self,
+        m: Any,
+        pin: Any,
+        *,
+        input_hz: int,
+        clock: Any,
+        locked: Any,
+        shifted: Any = None,
+        degrees: int = 0,
+    ) -> Any:
         """The family's cell with these settings.
 
         Parameters
@@ -42,11 +52,20 @@ class Pll(Protocol):
             Is driven with the output.
         locked : Value
             Is driven high while the loop is locked.
+        shifted : Value or None
+            Is driven with a clock of the same frequency that lags ``clock``.
+        degrees : int
+            The lag, in degrees of a cycle.
 
         Returns
         -------
         Instance
             The cell.
+
+        Raises
+        ------
+        ValueError
+            The family's PLL has no second output for ``shifted``.
         """
 
 

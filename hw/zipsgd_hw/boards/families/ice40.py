@@ -75,10 +75,25 @@ class Ice40Pll:
             if within(_VCO_HZ, detector * (divf + 1)):
                 yield cls(divr, divf, divq, 1 + bisect(_FILTER_STEPS_HZ, detector), at_pad)
 
-    def instance(self, m: Any, pin: Any, *, input_hz: int, clock: Any, locked: Any) -> Any:
+    def instance(
+        self,
+        m: Any,
+        pin: Any,
+        *,
+        input_hz: int,
+        clock: Any,
+        locked: Any,
+        shifted: Any = None,
+        degrees: int = 0,
+    ) -> Any:
         """See :meth:`.Pll.instance`."""
         from amaranth import Const, Instance
         from amaranth.lib import io
+
+        if shifted is not None:
+            raise ValueError(
+                "the PLL of this family makes one clock, and the board's memory needs another one"
+            )
 
         if self.pad:
             kind, source = "SB_PLL40_PAD", {"io_PACKAGEPIN": pin.io}

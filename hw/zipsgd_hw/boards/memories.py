@@ -1,0 +1,116 @@
+"""Memories of boards that can be a build's store."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from amaranth import Const, Module
+from amaranth.lib import io
+from amaranth.lib.wiring import Component
+
+from zipsgd.protocol.formats import Build
+from zipsgd_hw.store.sdram import CHIPS, SdramController
+from zipsgd_hw.store.spram import SpramCell, SpramStore
+
+__all__ = ["Sdram", "Spram", "StoreMemory"]
+
+
+class StoreMemory(Protocol):
+    """A memory outside the block RAM."""
+
+    @property
+    def clock_degrees(self) -> int:
+        """int: By how much the memory's own clock lags the datapath's, in degrees; 0 if it has none."""
+
+    def store(self, build: Build) -> "Component[Any]":
+        """The store.
+
+        Parameters
+        ----------
+        build : Build
+            Build of the board.
+
+        Returns
+        -------
+        Component
+            With a member ``port``, and ``pins`` where the memory has pins.
+
+        Raises
+        ------
+        ValueError
+            The build's store has another size, or the clock does not suit the memory.
+        """
+
+    def connect(self, m: Module, platform: Any, accelerator: Any) -> None:
+        """Connect the accelerator to the board's pins.
+
+        Parameters
+        ----------
+        m : Module
+            The module of the board.
+        platform : Platform
+            The board's platform.
+        accelerator : UartAccelerator
+            The accelerator, whose ``pins`` are the store's.
+        """
+
+
+def _check_size(build: Build, name: str, words: int, word_bytes: int) -> None:
+    if (build.store_words, build.word_bytes) != (words, word_bytes):
+        raise ValueError(
+            f"a build whose store is {name} has store_words={words} and word_bytes={word_bytes}, not {build.store_words} and "
+            f"{build.word_bytes}"
+        )
+
+
+@dataclass(frozen=True)
+class Spram:
+    """The single-port RAM of an iCE40 UltraPlus."""
+
+    clock_degrees = 0
+
+    def store(self, build: Build) -> "Component[Any]":
+        """See :meth:`StoreMemory.store`."""
+        store = SpramStore(SpramCell, 8 * build.word_bytes)
+        _check_size(build, "SPRAM", store.bursts * store.burst_words, build.word_bytes)
+        return store
+
+    def connect(self, m: Module, platform: Any, accelerator: Any) -> None:
+        """See :meth:`StoreMemory.connect`. The memory has no pins."""
+
+
+@dataclass(frozen=True)
+class Sdram:
+    """A chip of SDR SDRAM, the platform's resource ``sdram``.
+
+    All pins have registers. The chip's clock lags the datapath's by three quarters of a cycle. So commands and words to write
+    have a quarter of a cycle of hold time or more. A word that is read comes 5.4 ns after the chip's edge and stays until 2.5
+    ns after the next one; at 100 MHz, the registers take it in the middle of this time.
+
+    Parameters
+    ----------
+    chip : str
+        Name of the chip in :data:`zipsgd_hw.store.sdram.CHIPS`.
+    clock_degrees : int
+        Lag of the chip's clock, in degrees.
+    """
+
+    chip: str
+    clock_degrees: int = 270
+
+    def store(self, build: Build) -> "Component[Any]":
+        """See :meth:`StoreMemory.store`."""
+        chip = CHIPS[self.chip]
+        _check_size(build, self.chip, chip.geometry.words, chip.geometry.data_bits // 8)
+        return SdramController(chip.geometry, chip.timing, build.clock_hz, io_cycles=2)
+
+    def connect(self, m: Module, platform: Any, accelerator: Any) -> None:
+        """See :meth:`StoreMemory.connect`."""
+        port, pins = platform.request("sdram", 0, dir="-"), accelerator.pins
+        m.submodules.sdram_clk = clock = io.DDRBuffer("o", port.clk, o_domain="memory")
+        m.d.comb += clock.o.eq(Const(0b01, 2))  # high first
+        for name in ("clk_en", "cs", "ras", "cas", "we", "ba", "a", "dqm"):
+            if hasattr(port, name):
+                m.submodules[f"sdram_{name}"] = buffer = io.FFBuffer("o", getattr(port, name))
+                m.d.comb += buffer.o.eq(getattr(pins, name))
+        m.submodules.sdram_dq = data = io.FFBuffer("io", port.dq)
+        m.d.comb += [data.o.eq(pins.dq.o), data.oe.eq(pins.dq.oe), pins.dq.i.eq(data.i)]
