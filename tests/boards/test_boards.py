@@ -10,9 +10,10 @@ import pytest
 from amaranth import Elaboratable, Module, Signal
 from amaranth.back import rtlil
 
+from zipsgd import Options
 from zipsgd.protocol.formats import Build, BuildError
 from zipsgd.protocol.identification import parse_identification
-from zipsgd_hw.boards import BOARDS, BuildFailed, build_board, predict_epoch, toolchain
+from zipsgd_hw.boards import BOARDS, BuildFailed, build_board, predict_epoch, stock_report, toolchain
 from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.boards.families.ecp5 import ECP5
 from zipsgd_hw.boards.memory_blocks import memories, memory_blocks
@@ -301,3 +302,12 @@ def test_elements_named_as_bits_are_synthesised(tmp_path: Path) -> None:
     design = _ArrayElements()
     text = rtlil.convert(design, ports=[design.a, design.b, design.c])
     assert synthesise(text, ECP5, "top", tmp_path).exists()
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_default_epoch_is_that_of_the_default_training(name: str) -> None:
+    """So a board with a diagonal predicts one draw."""
+    board = BOARDS[name]
+    options = Options().resolved(diagonal=bool(board.build.diagonal))
+    epoch = stock_report(board)["predicted_epoch"]
+    assert (epoch["base_planes"], epoch["up_planes"]) == (options.planes, options.quantisations)

@@ -25,8 +25,13 @@ __all__ = ["BuildFailed", "build_board", "changed_build", "stock_report"]
 
 _REPORT = "build.json"
 _MORE_SEEDS = range(1, 9)
-CALIFORNIA: dict[str, int] = {"samples": 20640, "features": 9, "base_planes": 2, "up_planes": 2}
-"""The data set whose epoch is predicted by default: California housing, double sampling at two base planes."""
+
+
+def _california(build: Build) -> dict[str, int]:
+    """The epoch that is predicted by default: California housing with the default of training, 4 bits a value; one draw if the
+    build has a diagonal, double sampling otherwise."""
+    up_planes = 1 if build.diagonal else 2
+    return {"samples": 20640, "features": 9, "base_planes": 4 - up_planes, "up_planes": up_planes}
 
 
 def _changed(name: str, changes: Mapping[str, int], baud: int | None) -> Board:
@@ -130,7 +135,7 @@ def stock_report(board: Board) -> dict[str, Any]:
         "device": board.device,
         "build": board.build.as_dict(),
         "link_baud": board.link.baud,
-        "predicted_epoch": _predicted(board, CALIFORNIA),
+        "predicted_epoch": _predicted(board, _california(board.build)),
     }
 
 
@@ -245,7 +250,7 @@ def build_board(
     baud : int or None
         Rate of the board's UART in bits per second; None for the board's own.
     epoch : Mapping of str to int or None
-        Keyword arguments of :func:`.predict_epoch`; None for those of California housing.
+        Keyword arguments of :func:`.predict_epoch`; None for those of California housing at 4 bits a value.
     prepare_only : bool
         Whether to stop before the tools; the report's figures are then None.
     progress : callable
@@ -278,7 +283,7 @@ def build_board(
 
     progress(f"{board.title}: elaborating {board.build.lanes} lanes, {board.build.max_features} features")
     synthesise, route, pack = _prepare(board, out_dir)
-    report = _prepared(board, epoch or CALIFORNIA)
+    report = _prepared(board, epoch or _california(board.build))
     _warn_of_block_rams(report["block_rams_estimate"], progress)
     if prepare_only:
         _write(out_dir / _REPORT, report)

@@ -72,7 +72,7 @@ _BOARDS = (
         platform_class="amaranth_boards.ulx3s:ULX3S_85F_Platform",
         build=Build(
             lanes=64,
-            update_lanes=16,
+            update_lanes=8,
             max_features=8192,
             max_batch=256,
             model_bits=24,
@@ -82,6 +82,7 @@ _BOARDS = (
             replay_words=2048,
             rx_bytes=4096,
             hinge=1,
+            diagonal=1,
             clock_hz=100_000_000,
         ),
         link=Uart(baud=3_000_000),

@@ -42,7 +42,7 @@ class GrowthStep(wiring.Component):
     x : In(signed(model_bits))
         The value before the mini-batch.
     stepped : In(signed(model_bits + 1))
-        The value less its step, one cycle after ``x``.
+        The value less its step, two cycles after ``x``.
     in_turn : In(1)
         It is the value's turn, one cycle after ``x``.
     y : Out(signed(model_bits + 1))
@@ -50,7 +50,7 @@ class GrowthStep(wiring.Component):
         the model's range.
     """
 
-    latency = 2
+    latency = 1
 
     def __init__(self, build: Build):
         self._build = build
@@ -76,7 +76,6 @@ class GrowthStep(wiring.Component):
         carries, carry = Signal(reset_less=True), Signal(reset_less=True)
         coarse = Signal(self.x.shape(), reset_less=True)
         share = Signal(signed(self._build.model_bits - 1), reset_less=True)  # the shift is at least 1
-        stepped = Signal(self.stepped.shape(), reset_less=True)
         m.d.comb += dropped.eq(self.x | ~self.mask)  # ones above them take their carry to the top
         m.d.sync += [
             noise.eq(self.bits & self.mask),
@@ -84,8 +83,7 @@ class GrowthStep(wiring.Component):
             coarse.eq(self.x >> Cat(C(0, 2), shift[2:])),
             share.eq(Mux(self.in_turn, coarse >> shift[:2], 0)),
             carry.eq(self.in_turn & carries),
-            stepped.eq(self.stepped),
             # The carry stands below both, so that one adder takes it in
-            self.y.eq((Cat(carry, stepped).as_signed() + Cat(carry, share).as_signed()) >> 1),
+            self.y.eq((Cat(carry, self.stepped).as_signed() + Cat(carry, share).as_signed()) >> 1),
         ]
         return m

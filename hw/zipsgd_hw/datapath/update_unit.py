@@ -24,6 +24,9 @@ __all__ = ["UpdateUnit"]
 
 _STAGES = 4
 """Cycles from the address of a row to its write: add Q4's random bits; subtract; saturate and add Q3's; write."""
+_GROWTH_STAGES = 1 + GrowthStep.latency
+"""More of them with a diagonal. While the growth is computed, a row's gradient, chosen from a whole chunk's, waits in a
+register before Q4's random bits are added."""
 
 
 class UpdateUnit(wiring.Component):
@@ -72,7 +75,7 @@ class UpdateUnit(wiring.Component):
         """Cycles from a chunk's ``gradient.ends`` to its ``q3.done``: L / U + 3, seven more with a proximal step, and two more
         with a diagonal."""
         prox = ProximalStep.latency if build.prox else 0
-        growth = GrowthStep.latency if build.diagonal else 0
+        growth = _GROWTH_STAGES if build.diagonal else 0
         return build.lanes // build.update_lanes - 1 + _STAGES + prox + growth
 
     @staticmethod
@@ -86,7 +89,8 @@ class UpdateUnit(wiring.Component):
     def __init__(self, build: Build):
         self._build = build
         self._steps = build.lanes // build.update_lanes
-        self._growth_stages = GrowthStep.latency if build.diagonal else 0
+        self._growth_stages = _GROWTH_STAGES if build.diagonal else 0
+        self._gradient_waits = self._growth_stages - GrowthStep.latency if build.diagonal else 0
         self._more_stages = self._growth_stages + (ProximalStep.latency if build.prox else 0)
         self._row = data.StructLayout(
             {
@@ -154,7 +158,7 @@ class UpdateUnit(wiring.Component):
             if marks is not None:
                 m.d.comb += [lfsr.mark.eq(marks[0]), lfsr.back.eq(marks[1])]
             seed = lfsr.state
-            stepped, gradient_over = self._step(m, lane, at[0], row[lane], lfsr, fetched[lane])
+            stepped, gradient_over = self._step(m, lane, at, row[lane], lfsr, fetched[lane])
             if turns is not None:
                 stepped = self._grow(m, lane, stepped, lfsr, fetched[lane], turns)
             kept = Signal(signed(build.model_bits), name=f"kept{lane}")
@@ -278,19 +282,21 @@ class UpdateUnit(wiring.Component):
         ]
         return begins_heads, ends_head
 
-    def _step(
-        self, m: Module, lane: int, row, total: Value, lfsr: Lfsr, before: Value
-    ) -> tuple[Value, Value]:
-        """Q4 and the step: the model less its gradient, two cycles later, and whether the gradient was saturated."""
+    def _step(self, m: Module, lane: int, at, total: Value, lfsr: Lfsr, before: Value) -> tuple[Value, Value]:
+        """Q4 and the step: the model less its gradient, two cycles later (three with a diagonal), and whether the gradient was
+        saturated, a cycle earlier."""
         build = self._build
+        wait = self._gradient_waits
         whole = Signal(
             signed(build.accumulator_bits + 1 - build.q4_drop), reset_less=True, name=f"whole{lane}"
         )
-        m.d.sync += whole.eq((total + align_draw(lfsr.state, build.q4_drop)) >> build.q4_drop)
-        with m.If(row.zero):
+        bits = later(m, align_draw(lfsr.state, build.q4_drop), wait)
+        m.d.sync += whole.eq((later(m, total, wait) + bits) >> build.q4_drop)
+        with m.If(at[wait].zero):
             m.d.sync += whole.eq(0)
         stepped = Signal(signed(build.model_bits + 1), reset_less=True, name=f"stepped{lane}")
-        m.d.sync += stepped.eq(before - (saturated(whole, build.gradient_bits) << build.gradient_shift))
+        step = saturated(whole, build.gradient_bits) << build.gradient_shift
+        m.d.sync += stepped.eq(later(m, before, wait) - step)
         return stepped, ~fits(whole, build.gradient_bits)
 
     def _grow(
@@ -336,7 +342,7 @@ class UpdateUnit(wiring.Component):
         gradient_flag, model_flag, q3_flag = (Cat(*flags) for flags in zip(*saturates, strict=True))
         gradient_over, model_over = Signal(), Signal()
         m.d.sync += [
-            gradient_over.eq(at[1].valid & gradient_flag.any()),
+            gradient_over.eq(at[1 + self._gradient_waits].valid & gradient_flag.any()),
             model_over.eq(at[2 + self._growth_stages].valid & model_flag.any()),
         ]
         with m.If(self.clear):

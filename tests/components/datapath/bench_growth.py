@@ -217,8 +217,8 @@ async def values(dut):
         def at(cycle: int, rows: list[Row | None] = rows) -> Row | None:
             return rows[cycle] if 0 <= cycle < len(rows) else None
 
-        for cycle in range(len(rows) + 3 + GrowthStep.latency):
-            row, drawn, read, stepped = (at(cycle - late) for late in range(4))
+        for cycle in range(len(rows) + 4 + GrowthStep.latency):
+            row, drawn, read, _, stepped = (at(cycle - late) for late in range(5))
             bench.pins["row"] = row.place if row else random.randrange(build.max_features // lanes)
             bench.pins["grows"] = drawn.grows if drawn else random.getrandbits(1)
             bench.pins["next"] = int(drawn is not None and drawn.last)
@@ -230,7 +230,7 @@ async def values(dut):
             bench.pins["stepped"] = pack(stepped.stepped, wide) if stepped else noise
             await bench.cycle()
             assert int(dut.mask.value) == (1 << growth.shift) - 1
-            if (done := at(cycle - 3 - GrowthStep.latency)) is not None:
+            if (done := at(cycle - 4 - GrowthStep.latency)) is not None:
                 wanted = pack(done.y, wide)
                 assert int(dut.y.value) == wanted, (
                     f"{growth}: {done} became {int(dut.y.value):x}, not {wanted:x}"

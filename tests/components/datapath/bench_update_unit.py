@@ -19,7 +19,6 @@ from zipsgd.protocol.numbers import LFSR_BITS, SHRINK_SHIFT_MAX, VARIANCE_BITS
 from zipsgd.protocol.registers import WINDOW_OFFSET_BITS
 from zipsgd.protocol.run import Flag
 from zipsgd_hw.datapath.bundles import tells_active
-from zipsgd_hw.datapath.growth_step import GrowthStep
 from zipsgd_hw.datapath.model_norms import ModelNorms
 from zipsgd_hw.datapath.model_window import ModelWindow
 from zipsgd_hw.datapath.proximal_step import ProximalStep
@@ -81,7 +80,7 @@ class Model:
         self._latency = UpdateUnit.latency(build)
         self._norms_latency = ModelNorms.latency(build)
         self._steps = build.lanes // build.update_lanes
-        self._growth_stages = GrowthStep.latency if build.diagonal else 0
+        self._growth_stages = 2 if build.diagonal else 0
         self._stages = self._growth_stages + (ProximalStep.latency if build.prox else 0)
         self._words = np.zeros(build.max_features, dtype=np.int64)
         self._memory = np.zeros(build.max_features, dtype=np.int64)
@@ -277,7 +276,7 @@ class Model:
                 )
             self._written.append((written, address, master))
             shown = {
-                Flag.GRADIENT: ends + step + 4,
+                Flag.GRADIENT: ends + step + 4 + build.diagonal,
                 Flag.MODEL: ends + step + 5 + self._growth_stages,
                 Flag.Q3: written + 1,
             }

@@ -46,7 +46,7 @@ def _growth() -> Harness:
     harness.m.d.comb += [
         dut.bits.eq(bits),
         dut.x.eq(x),
-        dut.stepped.eq(before - taken),
+        dut.stepped.eq(harness.past(before - taken)),
         dut.in_turn.eq(in_turn),
     ]
     harness.assume("a step of Q4", (taken >= -most) & (taken < most))
@@ -83,7 +83,7 @@ def _mean() -> Harness:
     total = Signal(signed(len(x) + _DRAWS))
     m.d.sync += count.eq(count + 1)
     m.d.comb += [dut.bits.eq(count), dut.x.eq(x), dut.in_turn.eq(1)]
-    begin = 1 + 1 + GrowthStep.latency  # bits, x, stepped
+    begin = 1 + 2 + GrowthStep.latency  # bits, x, stepped
     with m.If((count >= begin) & (count < begin + (1 << _DRAWS))):
         m.d.sync += total.eq(total + dut.y)
     exact = x << (_DRAWS - dut.run.growth_shift)[:2]

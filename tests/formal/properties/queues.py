@@ -69,6 +69,7 @@ def _core(*, fast_memory: bool = False) -> Harness:
     harness.m.submodules.dut = dut
     harness.drive(dut, but=("run",))
     legal_run(harness, build, dut.run)
+    free_epochs(harness, dut, parts.counter)
     harness.assume("commands while idle", ~(dut.load | dut.start) | ~dut.busy)
     for name in ("labels", "marks", "deltas"):
         harness.show(f"{name} never overflows", ~getattr(parts, name).w_en | getattr(parts, name).w_rdy)
