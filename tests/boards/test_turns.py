@@ -65,4 +65,4 @@ def test_turns_are_predicted():
     together = predict_epoch(Build(max_features=8192, heads=10), **sizes, heads=10, classes=True)
     assert (together["passes"], together["bytes_per_sample"]) == (1, one["bytes_per_sample"])
     outputs = predict_epoch(Build(max_features=8192, heads=10), **sizes, heads=10)
-    assert outputs["bytes_per_sample"] == one["bytes_per_sample"] + 18
+    assert outputs["bytes_per_sample"] == one["bytes_per_sample"] + 19

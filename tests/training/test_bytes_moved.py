@@ -47,7 +47,7 @@ def test_samples_that_come_again_count(refetch):
     ]
     bits = [[entry["bits"] for entry in each.history_] for each in found]
     assert bits[0] == bits[1]
-    first = 80 * 8 * (2 + 4 * 2)  # one pass for all classes; 13 features take two bytes a plane
+    first = 80 * 8 * (1 + 4 * 2)  # one pass for all classes; 12 columns take two bytes a plane
     assert (
         all(each == first for each in bits[0])
         if refetch == "never"
@@ -56,16 +56,16 @@ def test_samples_that_come_again_count(refetch):
 
 
 def test_california_housing_moves_what_is_said():
-    """Eight columns: ten bytes against 36 in float32."""
+    """Eight columns: six bytes against 36 in float32."""
     table = Table(RNG.normal(size=(40, 8)), RNG.normal(size=40), tuple("abcdefgh"), "t")
     told = summary(train(table, options=OPTIONS))[1]
     assert (
-        told == "4 bits a value: 10 bytes a row with labels and padding; float32 moves 36, 3.6 times as many"
+        told == "4 bits a value: 6 bytes a row with labels and padding; float32 moves 36, 6.0 times as many"
     )
 
 
 def test_outputs_have_a_label_each():
     table = Table(RNG.normal(size=(40, 8)), RNG.normal(size=(40, 2)), tuple("abcdefgh"), "t")
     result = train(table, options=OPTIONS)
-    assert result.sample_bytes == 2 * 40 * (2 * 2 + 4 * 2)
-    assert "12 bytes a row with labels and padding; float32 moves 40, 3.3 times" in summary(result)[1]
+    assert result.sample_bytes == 2 * 40 * (2 * 2 + 4)
+    assert "8 bytes a row with labels and padding; float32 moves 40, 5.0 times" in summary(result)[1]

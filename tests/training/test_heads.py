@@ -46,11 +46,11 @@ def test_heads_in_one_pass_or_in_turns() -> None:
     apart, same = trained(with_a_label_each(task), 3)
     assert models == same
     assert [epoch.loss for epoch in together] == [epoch.loss for epoch in apart]
-    assert apart[0].result.sample_bytes - together[0].result.sample_bytes == 300 * 2 * 2
+    assert apart[0].result.sample_bytes - together[0].result.sample_bytes == 300 * (2 * 3 - 1)
     turns, in_turns = trained(task, 2)
-    assert turns[0].result.sample_bytes == 300 * (2 * 4 + 3 * 2)  # six features take a byte a plane
+    assert turns[0].result.sample_bytes == 300 * (2 * 4 + 2 * 2 + 1)  # five columns take a byte a plane
     single, one_by_one = trained(task, 1)
-    assert single[0].result.sample_bytes == 3 * 300 * (4 + 2)
+    assert single[0].result.sample_bytes == 3 * 300 * (4 + 1)
     assert models == in_turns == one_by_one
     assert [epoch.loss for epoch in together] == [epoch.loss for epoch in turns]
     assert trained(with_a_label_each(task, 1), 1)[1] == models[1:2]
