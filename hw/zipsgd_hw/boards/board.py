@@ -93,7 +93,8 @@ class Board:
         try:
             _ = self.pll
             uart_divisor(self.build.clock_hz, self.link.baud)
-            self.store()
+            if self.memory is not None:
+                self.memory.check(self.build)
         except ValueError as error:
             raise ValueError(f"board {self.name}: {error}") from None
 
@@ -113,7 +114,7 @@ class Board:
         Raises
         ------
         ValueError
-            The board's memory is not the store that the build has.
+            The clock does not suit the memory.
         """
         return None if self.memory is None else self.memory.store(self.build)
 

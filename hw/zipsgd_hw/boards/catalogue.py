@@ -8,6 +8,7 @@ from zipsgd_hw.link.physical import Uart
 from .board import Board
 from .families.ecp5 import ECP5
 from .families.ice40 import ICE40
+from .memories import Sdram
 
 __all__ = ["BOARDS", "by_name"]
 
@@ -81,13 +82,18 @@ _BOARDS = (
             gradient_bits=18,
             replay_words=2048,
             rx_bytes=4096,
+            word_bytes=2,
+            store_words=1 << 24,
+            schedule_words=2048,
             hinge=1,
             diagonal=1,
+            heads=10,
             clock_hz=100_000_000,
         ),
         link=Uart(baud=3_000_000),
         input_hz=25_000_000,
         block_rams=208,
+        memory=Sdram("16Mx16"),
         seed=2,
         nextpnr_opts=("--placer-heap-timingweight", "30"),
     ),

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component
 
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.store.sdram import CHIPS, SdramController
-from zipsgd_hw.store.spram import SpramCell, SpramStore
+from zipsgd_hw.store.spram import SPRAM_BYTES, SpramCell, SpramStore
 
 __all__ = ["Sdram", "Spram", "StoreMemory"]
 
@@ -20,6 +20,20 @@ class StoreMemory(Protocol):
     @property
     def clock_degrees(self) -> int:
         """int: By how much the memory's own clock lags the datapath's, in degrees; 0 if it has none."""
+
+    def check(self, build: Build) -> None:
+        """Check that the memory is the build's store.
+
+        Parameters
+        ----------
+        build : Build
+            Build of the board.
+
+        Raises
+        ------
+        ValueError
+            The build's store has another size.
+        """
 
     def store(self, build: Build) -> "Component[Any]":
         """The store.
@@ -37,7 +51,7 @@ class StoreMemory(Protocol):
         Raises
         ------
         ValueError
-            The build's store has another size, or the clock does not suit the memory.
+            The clock does not suit the memory.
         """
 
     def connect(self, m: Module, platform: Any, accelerator: Any) -> None:
@@ -68,11 +82,13 @@ class Spram:
 
     clock_degrees = 0
 
+    def check(self, build: Build) -> None:
+        """See :meth:`StoreMemory.check`."""
+        _check_size(build, "SPRAM", SPRAM_BYTES // max(2, build.word_bytes), max(2, build.word_bytes))
+
     def store(self, build: Build) -> "Component[Any]":
         """See :meth:`StoreMemory.store`."""
-        store = SpramStore(SpramCell, 8 * build.word_bytes)
-        _check_size(build, "SPRAM", store.bursts * store.burst_words, build.word_bytes)
-        return store
+        return SpramStore(SpramCell, 8 * build.word_bytes)
 
     def connect(self, m: Module, platform: Any, accelerator: Any) -> None:
         """See :meth:`StoreMemory.connect`. The memory has no pins."""
@@ -97,10 +113,14 @@ class Sdram:
     chip: str
     clock_degrees: int = 270
 
+    def check(self, build: Build) -> None:
+        """See :meth:`StoreMemory.check`."""
+        size = CHIPS[self.chip].geometry
+        _check_size(build, self.chip, size.words, size.data_bits // 8)
+
     def store(self, build: Build) -> "Component[Any]":
         """See :meth:`StoreMemory.store`."""
         chip = CHIPS[self.chip]
-        _check_size(build, self.chip, chip.geometry.words, chip.geometry.data_bits // 8)
         return SdramController(chip.geometry, chip.timing, build.clock_hz, io_cycles=2)
 
     def connect(self, m: Module, platform: Any, accelerator: Any) -> None:

@@ -12,10 +12,12 @@ from zipsgd_hw.memory import block_ram
 from .burst_walk import BurstWalk, memory_signature
 from .port import store_signature
 
-__all__ = ["SpramCell", "SpramModel", "SpramStore"]
+__all__ = ["SPRAM_BYTES", "SpramCell", "SpramModel", "SpramStore"]
 
 _CELLS, _CELL_BITS, _CELL_WORDS = 4, 16, 1 << 14
 _ADDRESS_BITS = exact_log2(_CELL_WORDS)
+SPRAM_BYTES = _CELLS * _CELL_WORDS * _CELL_BITS // 8
+"""Bytes of all SPRAMs of a chip."""
 
 
 class SpramCell(wiring.Component):
