@@ -1,11 +1,11 @@
 """The properties that are proved, by subject."""
 
-from . import arithmetic, frames, growth, queues, rounding, streams, wavefront
+from . import arithmetic, frames, growth, queues, rounding, streams, unpacking, wavefront
 
 __all__ = ["PROPERTIES"]
 
 PROPERTIES = [
     shown
-    for subject in (streams, queues, frames, wavefront, arithmetic, rounding, growth)
+    for subject in (streams, unpacking, queues, frames, wavefront, arithmetic, rounding, growth)
     for shown in subject.PROPERTIES
 ]
