@@ -8,6 +8,16 @@ from zipsgd.protocol.numbers import PHASE_BITS, RANGE_BITS, STEP_BITS, THRESHOLD
 
 __all__ = ["run_layout"]
 
+_POLYNOMIAL = {"polynomial": 1, "degree": 3, "reach_shift": 2, "last_spacing": 5}
+"""Fields of a build with polynomial losses."""
+_GROWTH = {
+    "growth_shift": 4,
+    "growth_range": RANGE_BITS,
+    "growth_stride": RANGE_BITS,
+    "growth_start": RANGE_BITS,
+}
+"""Fields of a build with a diagonal."""
+
 
 def run_layout(build: Build) -> data.StructLayout:
     """Run-time configuration, derived from the registers and constant during an epoch.
@@ -81,11 +91,7 @@ def run_layout(build: Build) -> data.StructLayout:
             **({"refetch": 2} if build.refetch else {}),
             **({"transcoded": 1} if build.level_bits else {}),
             **({"loss": 3} if build.losses else {}),
-            **(
-                {"polynomial": 1, "degree": 3, "reach_shift": 2, "last_spacing": 5}
-                if build.polynomial
-                else {}
-            ),
+            **(_POLYNOMIAL if build.polynomial else {}),
             **(
                 {"last_head": bits_for(build.heads - 1), "one_against_all": 1, "final_chunk": chunk}
                 if build.heads > 1
@@ -103,15 +109,6 @@ def run_layout(build: Build) -> data.StructLayout:
                 if build.prox
                 else {}
             ),
-            **(
-                {
-                    "growth_shift": 4,
-                    "growth_range": RANGE_BITS,
-                    "growth_stride": RANGE_BITS,
-                    "growth_start": RANGE_BITS,
-                }
-                if build.diagonal
-                else {}
-            ),
+            **(_GROWTH if build.diagonal else {}),
         }
     )

@@ -1,0 +1,276 @@
+"""Epochs on samples that stay in a board's store, measured on the virtual board with its chip of SDRAM.
+
+All of MNIST lies in the ULX3S's SDRAM. The virtual board counts the cycles of an epoch for one model and for ten, and the words
+that the chip has put on its bus. The emulator, which gives the same bits, and scikit-learn's SGD train on the same rows on this
+computer. Other tables compare with a stream of float32 from the same memory, and show small sets on small boards.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import zipsgd
+from zipsgd.backends import BackendOptions
+from zipsgd.backends.device import DeviceBackend
+from zipsgd.data import Table, load_set
+from zipsgd.driver import Device
+from zipsgd.protocol.formats import Build
+from zipsgd.training.epochs import EpochReport
+from zipsgd.training.options import Options
+from zipsgd_hw.boards.catalogue import BOARDS
+from zipsgd_hw.store.sdram import CHIPS
+from zipsgd_sim.board import VirtualBoard
+
+from .few_bits import Trials, load, quiet
+from .progress import Steps
+from .registry import Bench, Result
+
+__all__ = ["BENCH", "run"]
+
+ULX3S = BOARDS["ulx3s-85f"]
+CHIP = "16Mx16"
+WIDE_CHIP = "M12L64322A-7"
+BITS = (2, 3, 4)
+SHARE = 0.95
+"""Least share of the memory's cycles that carry words of samples, for one model."""
+SECONDS = 0.1
+"""Longest epoch of all of MNIST for one model at 3 bits."""
+NEAR = 1.02
+"""Largest loss relative to float64 SGD at which epochs are compared with a stream of float32."""
+GAIN = 10
+REAL = ("mnist49", "cpusmall", "cadata", "mnist")
+SMALL_SECONDS = 0.5
+EPOCHS = 20
+
+_Row = dict[str, Any]
+
+
+def _digits(heads: int) -> Table:
+    """MNIST with ten classes, or with even against odd digits for one model."""
+    table = load_set("mnist")
+    return table if heads > 1 else replace(table, labels=table.labels % 2)
+
+
+@contextmanager
+def _board(build: Build, chip: str | None, steps: Steps) -> Iterator[tuple[VirtualBoard, DeviceBackend]]:
+    with (
+        VirtualBoard(build, sdram=chip, progress=steps.note) as board,
+        Device(board.url, expect=build, patience=60) as device,
+    ):
+        yield board, DeviceBackend(device, progress=steps.note)
+
+
+class _Epochs:
+    """A callback that keeps the reports."""
+
+    def __init__(self) -> None:
+        self.reports: list[EpochReport] = []
+
+    def __call__(self, report: EpochReport) -> None:
+        self.reports.append(report)
+
+
+def _train(table: Table, backend: Any, epochs: int, **options: Any) -> tuple[Any, list[EpochReport]]:
+    kept = _Epochs()
+    result = zipsgd.train(table, backend=backend, epochs=epochs, resident=True, callbacks=[kept], **options)
+    return result.model_words, kept.reports
+
+
+def _peer(table: Table) -> float:
+    """Seconds of an epoch of scikit-learn's SGDClassifier."""
+    from sklearn.linear_model import SGDClassifier
+
+    values = np.asarray(table.features, dtype=np.float32) / np.float32(255)
+    model = SGDClassifier(loss="squared_hinge", max_iter=1, tol=None, shuffle=True, random_state=0)
+    begin = time.perf_counter()
+    with np.errstate(all="ignore"):
+        model.fit(values, table.labels)
+    return time.perf_counter() - begin
+
+
+def _mnist(steps: Steps) -> list[_Row]:
+    """An epoch of all of MNIST for one model and for ten, at each number of bits."""
+    build, rows = ULX3S.build, []
+    with _board(build, CHIP, steps) as (board, device):
+        for heads in (1, 10):
+            table = _digits(heads)
+            peer = _peer(table)
+            for bits in BITS:
+                steps.next(f"MNIST, {heads} heads, {bits} bits")
+                settings = {"classify": True, "bits": bits, "calibrate": False}
+                emulated, reports = _train(table, BackendOptions("emulator", build), 4, **settings)
+                seconds = min(report.seconds for report in reports[1:])
+                emulated, _ = _train(table, BackendOptions("emulator", build), 1, **settings)
+                before = board.statistics()["memory_read"]
+                words, reports = _train(table, device, 1, **settings)
+                cycles = reports[0].result.cycles or 0
+                read = board.statistics()["memory_read"] - before
+                layout_words = (
+                    read / 2 if reports[0].result.sample_bytes else read
+                )  # once for the check, once to train
+                rows.append(
+                    {
+                        "heads": heads,
+                        "bits": bits,
+                        "cycles": cycles,
+                        "seconds": cycles / build.clock_hz,
+                        "share of the memory": layout_words / cycles,
+                        "emulator over board": seconds * build.clock_hz / cycles,
+                        "scikit-learn over board": peer * build.clock_hz / cycles,
+                        "differing words": int(np.count_nonzero(np.array(words) != np.array(emulated))),
+                    }
+                )
+    return rows
+
+
+def _wide(steps: Steps) -> _Row:
+    """The share of a memory of 32 bits, for as many rows of MNIST as fit."""
+    size = CHIPS[WIDE_CHIP].geometry
+    build = replace(ULX3S.build, word_bytes=size.data_bits // 8, store_words=size.words, heads=1)
+    table = _digits(1)
+    rows = np.random.default_rng(0).permutation(len(table.labels))[:20_000]
+    part = replace(table, features=np.asarray(table.features)[rows], labels=table.labels[rows])
+    steps.next("a memory of 32 bits")
+    with _board(build, WIDE_CHIP, steps) as (board, device):
+        before = board.statistics()["memory_read"]
+        _, reports = _train(part, device, 1, classify=True, bits=3)
+        cycles = reports[0].result.cycles or 0
+        read = (board.statistics()["memory_read"] - before) / 2
+    return {
+        "chip": WIDE_CHIP,
+        "rows": len(rows),
+        "bits": 3,
+        "cycles": cycles,
+        "share of the memory": read / cycles,
+    }
+
+
+def _against_float(steps: Steps) -> list[_Row]:
+    """Epochs at the fewest bits that end near float64 SGD, relative to a perfect stream of float32 from the same memory."""
+    build, rows = ULX3S.build, []
+    with _board(build, CHIP, steps) as (_, device), quiet():
+        for name in REAL:
+            steps.next(f"{name} against float32")
+            table = load(name)
+            options = Options(epochs=EPOCHS, scaling="range", keep="last", resident=True)
+            if name == "mnist":
+                options = replace(options, classify=True, calibrate=False)
+            trials = Trials(table, options, (1,) if name == "mnist" else (1, 2, 3))
+            for bits in range(2, 7):
+                ratio = trials.measure(bits=bits, estimator="one-draw")["ratio"]
+                if ratio <= NEAR:
+                    break
+            settings = {"bits": bits, "scaling": "range", "classify": options.classify, "calibrate": False}
+            _, reports = _train(table, device, 1, **settings)
+            cycles = reports[0].result.cycles or 0
+            count, columns = table.features.shape
+            stream = count * 4 * (columns + 1) / build.word_bytes  # a word a cycle
+            rows.append(
+                {
+                    "set": name,
+                    "rows": count,
+                    "columns": columns,
+                    "bits": bits,
+                    "loss over float64 SGD": ratio,
+                    "cycles": cycles,
+                    "float32 over board": stream / cycles,
+                    "float32 fits": count * 4 * (columns + 1) <= build.store_bytes,
+                }
+            )
+    return rows
+
+
+def _small(steps: Steps) -> list[_Row]:
+    """California housing in the memory of a small board, and in the ULX3S's block RAM."""
+    table, rows = load_set("cadata"), []
+    boards = {
+        "icebreaker-resident": (BOARDS["icebreaker-resident"].build, "SPRAM"),
+        "ulx3s-85f": (replace(ULX3S.build, store_words=1 << 16, heads=1), "block RAM"),
+    }
+    for name, (build, memory) in boards.items():
+        steps.next(f"California housing on {name}")
+        with _board(build, None, steps) as (_, device):
+            words, reports = _train(table, device, EPOCHS, bits=4, unattended=5)
+        emulated, _ = _train(table, BackendOptions("emulator", build), EPOCHS, bits=4, unattended=5)
+        cycles = sum(report.result.cycles or 0 for report in reports)
+        rows.append(
+            {
+                "board": name,
+                "memory": memory,
+                "epochs": EPOCHS,
+                "clock": build.clock_hz,
+                "cycles": cycles,
+                "seconds": cycles / build.clock_hz,
+                "differing words": int(np.count_nonzero(np.array(words) != np.array(emulated))),
+            }
+        )
+    return rows
+
+
+def run() -> Result:
+    """Measure epochs from the store.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
+    with Steps(2 * len(BITS) + 1 + len(REAL) + 2) as steps:
+        mnist = _mnist(steps)
+        wide = _wide(steps)
+        gains = _against_float(steps)
+        small = _small(steps)
+    one = [row for row in mnist if row["heads"] == 1]
+    ten = [row for row in mnist if row["heads"] == 10]
+    goals = [
+        {
+            "goal": f"share of the memory's cycles with words of samples at least {SHARE:.0%}",
+            "found": min(row["share of the memory"] for row in [*one, wide]),
+            "met": all(row["share of the memory"] >= SHARE for row in [*one, wide]),
+        },
+        {
+            "goal": f"one model at 3 bits: at most {SECONDS} s",
+            "found": statistics.median(row["seconds"] for row in one if row["bits"] == 3),
+            "met": all(row["seconds"] <= SECONDS for row in one if row["bits"] == 3),
+        },
+        {
+            "goal": "ten models: no slower than the emulator",
+            "found": min(row["emulator over board"] for row in ten),
+            "met": all(row["emulator over board"] >= 1 for row in ten),
+        },
+        {
+            "goal": f"{GAIN} times faster than a stream of float32 on two real sets",
+            "found": sorted(row["float32 over board"] for row in gains)[-2],
+            "met": sorted(row["float32 over board"] for row in gains)[-2] >= GAIN,
+        },
+        {
+            "goal": f"California housing, {EPOCHS} epochs on the small board: at most {SMALL_SECONDS} s",
+            "found": small[0]["seconds"],
+            "met": small[0]["seconds"] <= SMALL_SECONDS,
+        },
+        {
+            "goal": "no differing word",
+            "found": sum(row["differing words"] for row in [*mnist, *small]),
+            "met": not any(row["differing words"] for row in [*mnist, *small]),
+        },
+    ]
+    return {
+        "goal": "; ".join(row["goal"] for row in goals),
+        "met": all(row["met"] for row in goals),
+        "seeds": [0],
+        "rows": mnist,
+        "a memory of 32 bits": [wide],
+        "against float32": gains,
+        "small boards": small,
+        "goals": goals,
+    }
+
+
+BENCH = Bench(
+    "resident", "epochs on samples that stay in a board's store, beside CPUs and a stream of float32", run
+)
