@@ -5,6 +5,8 @@ Each module is the single source of what it defines:
 * :mod:`.numbers`: the numbers that are the same in every build;
 * :mod:`.formats`: the parameters of a build, and every width and binary point that follows from them;
 * :mod:`.run`: what a run chooses and reports, as the registers hold it;
+* :mod:`.samples`: how a sample lies on the wire;
+* :mod:`.store`: how samples lie in a store;
 * :mod:`.registers`: the registers and windows behind the link, and their addresses;
 * :mod:`.frames`: the frames on the link.
 

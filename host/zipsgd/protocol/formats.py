@@ -9,15 +9,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .build_limits import LEVEL_WINDOW_WORDS, BuildError, check_build
 from .numbers import (
     BURST_WORDS,
     LABEL_FRAC,
-    LFSR_BITS,
     MODEL_INT,
-    MOST_DEGREE,
-    MOST_FEATURES,
-    MOST_HEADS,
-    MOST_STORE_WORDS,
     SAMPLES_BITS,
     STEP_BITS,
     STEP_EXP_MAX,
@@ -25,20 +21,6 @@ from .numbers import (
 from .plain import make_plain
 
 __all__ = ["LEVEL_WINDOW_WORDS", "Build", "BuildError"]
-
-LEVEL_WINDOW_WORDS = 1 << 16
-"""Words of the window through which the transcoder's table is written."""
-_POWERS_OF_TWO = ("lanes", "update_lanes", "max_batch", "replay_words", "rx_bytes", "word_bytes")
-_REASONS = {
-    "schedule_words": "a schedule runs epochs from a store, so store_words comes first",
-    "update_lanes": "there may not be more update lanes than lanes",
-    "rx_bytes": "ACKs count freed bytes modulo 65536, where a whole larger buffer may read as none",
-}
-"""Why a parameter may not be larger, where that is not plain."""
-
-
-class BuildError(ValueError):
-    """A set of build parameters that cannot be elaborated; the message names the parameter and its range."""
 
 
 @dataclass(frozen=True)
@@ -132,101 +114,7 @@ class Build:
 
     def __post_init__(self) -> None:
         make_plain(self)
-        self._check_ranges()
-        self._check_parts()
-        self._check_arithmetic()
-
-    def _check_ranges(self) -> None:
-        """Each parameter by itself."""
-        ranges = {
-            "lanes": (4, 256),
-            "update_lanes": (1, self.lanes),
-            "max_batch": (1, 1 << 12),
-            "p_max": (1, 8),
-            "model_bits": (12, 31),
-            "q3_bits": (6, 18),
-            "delta_bits": (8, 20),
-            "gradient_bits": (8, 24),
-            "replay_words": (32, 1 << 16),
-            "rx_bytes": (1024, 1 << 15),
-            "word_bytes": (1, 8),
-            "store_words": (0, MOST_STORE_WORDS),
-            "schedule_words": (0, 1 << 12 if self.store_words else 0),
-            "max_features": (self.lanes, MOST_FEATURES),
-            "level_bits": (0, self.p_max),
-            "level_p_max": (0, 4 if self.level_bits else 0),
-            "hinge": (0, 1),
-            "polynomial": (0, MOST_DEGREE),
-            "refetch": (0, 1 << 20),
-            "prox": (0, 1),
-            "ball": (0, self.prox),
-            "diagonal": (0, 1),
-            "heads": (1, MOST_HEADS),
-            "clock_hz": (1, 1 << 31),
-        }
-        for name, (low, high) in ranges.items():
-            value = getattr(self, name)
-            if not isinstance(value, int):
-                raise TypeError(f"{name} must be an integer, not {value!r}")
-            if not low <= value <= high:
-                reason = f": {_REASONS[name]}" if name in _REASONS and value > high else ""
-                raise BuildError(f"{name} must be in {low}..{high}, not {value}{reason}")
-            if name in _POWERS_OF_TWO and value.bit_count() != 1:
-                raise BuildError(f"{name} must be a power of two, not {value}")
-
-    def _check_parts(self) -> None:
-        """Chunks, heads and the optional parts, which depend on one another."""
-        if self.max_features % self.lanes:
-            raise BuildError(
-                f"max_features must be a multiple of the {self.lanes} lanes, such as "
-                f"{-(-self.max_features // self.lanes) * self.lanes}, not {self.max_features}"
-            )
-        if self.heads > self.max_chunks:
-            raise BuildError(
-                f"heads must be at most max_features / lanes ({self.max_chunks}), not {self.heads}: each takes a chunk or more"
-            )
-        if self.refetch and not self.hinge:
-            raise BuildError(
-                f"refetch must be 0 without hinge, not {self.refetch}: samples of hinges are fetched again"
-            )
-        if self.refetch and (self.refetch < 32 or self.refetch.bit_count() != 1):
-            raise BuildError(f"refetch must be 0 or a power of two from 32 on, not {self.refetch}")
-        for name, least in (("store_words", 64), ("schedule_words", 32)):
-            words = getattr(self, name)
-            if words and (words < least or words.bit_count() != 1):
-                raise BuildError(f"{name} must be 0 or a power of two from {least} on, not {words}")
-        if self.schedule_words and self.schedule_words < self.update_lanes + 32:
-            raise BuildError(
-                f"schedule_words must be at least {self.update_lanes + 32}, for the seeds of {self.update_lanes} update lanes "
-                f"and the settings of an epoch, not {self.schedule_words}"
-            )
-        if self.level_bits == 1:
-            raise BuildError("level_bits must be 0 or at least 2, not 1")
-        if self.level_bits and self.level_words > LEVEL_WINDOW_WORDS:
-            raise BuildError(
-                f"a table of {self.max_features} features, {self.level_bits} bits and 2^{self.level_p_max} + 1 levels takes "
-                f"{self.level_words} words of its window, which has {LEVEL_WINDOW_WORDS}: lower max_features, level_bits or "
-                f"level_p_max"
-            )
-
-    def _check_arithmetic(self) -> None:
-        """The widths, which must leave an exact datapath."""
-        if self.q3_bits >= self.model_bits:
-            raise BuildError(f"q3_bits must be below model_bits ({self.model_bits}), not {self.q3_bits}")
-        if self.gradient_frac > self.model_frac:
-            raise BuildError(
-                f"gradient_bits must be at most {self.model_frac + 1} (the model's fraction), not {self.gradient_bits}"
-            )
-        if self.q4_drop < 0:
-            raise BuildError(
-                f"gradient_bits must be at most {self.accumulator_frac + 1} (the accumulator's fraction), "
-                f"not {self.gradient_bits}"
-            )
-        if self.q3_drop + self.q4_drop > LFSR_BITS:
-            raise BuildError(
-                f"rounding Q3 ({self.q3_drop} bits) and Q4 ({self.q4_drop} bits) needs more than the {LFSR_BITS} random "
-                f"bits of a draw; raise q3_bits or gradient_bits"
-            )
+        check_build(self)
 
     def has(self, option: str) -> bool:
         """Whether the build has an optional part.
