@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from zipsgd.golden.order import Order
 from zipsgd.golden.run import LimitError
-from zipsgd.protocol.registers import MOST_EPOCHS, REGISTERS, RESULT_WORDS, WINDOWS, Control, Status
+from zipsgd.protocol.registers import REGISTERS, RESULT_WORDS, WINDOWS, Control, Status
 from zipsgd.protocol.store import StoreLayout
 
 from .device_registers import RESULTS
@@ -258,8 +258,9 @@ class Device(TrainingDevice):
         list of EpochCounts
             Counts of each epoch.
         """
-        if not 1 <= epochs <= MOST_EPOCHS:
-            raise ValueError(f"a schedule has 1 to {MOST_EPOCHS} epochs, not {epochs}")
+        most = self.build.schedule_epochs
+        if not 1 <= epochs <= most:
+            raise ValueError(f"a schedule has 1 to {most} epochs, not {epochs}")
         size = RESULTS.index("store_check") + 1
         first = WINDOWS["result_window"].address
         words = self.link.read([(first + RESULT_WORDS * epoch, size) for epoch in range(epochs)], fence=True)

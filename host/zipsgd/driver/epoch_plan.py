@@ -7,7 +7,7 @@ from zipsgd.golden.loss import Step
 from zipsgd.golden.order import Order
 from zipsgd.golden.run import step_registers
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import MOST_EPOCHS, REGISTERS, Control, registers_of
+from zipsgd.protocol.registers import REGISTERS, Control, registers_of
 
 __all__ = ["EpochPlan", "Write", "schedules", "window_words"]
 
@@ -96,7 +96,7 @@ def schedules(
         changed = [(name, word) for name, word in settings.items() if held.get(name) != word]
         held = settings
         more = [*changed, *plan.starts(samples)]
-        if epochs == MOST_EPOCHS or (epochs and len(writes) + len(more) > build.schedule_words):
+        if epochs and (epochs == build.schedule_epochs or len(writes) + len(more) > build.schedule_words):
             yield epochs, writes
             epochs, writes = 0, []
         epochs, writes = epochs + 1, [*writes, *more]

@@ -14,6 +14,7 @@ from .numbers import (
     BURST_WORDS,
     LABEL_FRAC,
     MODEL_INT,
+    MOST_EPOCHS,
     SAMPLES_BITS,
     STEP_BITS,
     STEP_EXP_MAX,
@@ -169,6 +170,16 @@ class Build:
     def store_bursts(self) -> int:
         """Bursts of the store."""
         return self.store_words // BURST_WORDS
+
+    @property
+    def burst_bits(self) -> int:
+        """Width of a distance in the store, from 0 to all of its bursts."""
+        return self.store_bursts.bit_length()
+
+    @property
+    def schedule_epochs(self) -> int:
+        """Most epochs of a schedule: each has eight writes or more."""
+        return min(MOST_EPOCHS, self.schedule_words // 8)
 
     @property
     def store_bytes(self) -> int:

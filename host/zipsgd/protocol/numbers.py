@@ -12,6 +12,7 @@ __all__ = [
     "LFSR_ROTATIONS",
     "MODEL_INT",
     "MOST_DEGREE",
+    "MOST_EPOCHS",
     "MOST_FEATURES",
     "MOST_HEADS",
     "MOST_STORE_WORDS",
@@ -49,6 +50,8 @@ MODEL_INT = 3
 """Integer bits of the model, without the sign: the model lies in [-8, 8)."""
 MOST_DEGREE = 7
 """Highest degree of a polynomial in any build."""
+MOST_EPOCHS = 64
+"""Most epochs of a schedule, in any build."""
 MOST_FEATURES = 1 << 16
 """Most features of all heads' models together, in any build."""
 MOST_HEADS = 64

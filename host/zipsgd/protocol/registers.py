@@ -14,7 +14,6 @@ from .register_rows import COMMANDS, CONFIGURATION, IDENTIFICATION, RESULTS, Acc
 __all__ = [
     "COEFFICIENT_WORDS",
     "LOSS_WORDS",
-    "MOST_EPOCHS",
     "REGISTERS",
     "RESULT_WORDS",
     "WINDOWS",
@@ -33,8 +32,6 @@ LOSS_WORDS = 16
 """Place of the loss's coefficients in the coefficient window; those of the derivative begin at place 0."""
 RESULT_WORDS = 16
 """Places of an epoch in the window of results."""
-MOST_EPOCHS = 64
-"""Most epochs of a schedule."""
 COEFFICIENT_WORDS = 32
 """Words of the coefficient window that a device keeps."""
 

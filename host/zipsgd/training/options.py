@@ -7,8 +7,8 @@ from typing import Any
 
 from zipsgd.data import class_name
 from zipsgd.data.scaling_kinds import KINDS
+from zipsgd.protocol.numbers import MOST_EPOCHS
 from zipsgd.protocol.plain import make_plain
-from zipsgd.protocol.registers import MOST_EPOCHS
 from zipsgd.protocol.run import Loss, Refetch
 
 from .class_weights import check_class_weight

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import MOST_EPOCHS, REGISTERS, RESULT_WORDS
+from zipsgd.protocol.registers import REGISTERS, RESULT_WORDS
 from zipsgd_hw.memory import Memories, block_ram
 from zipsgd_hw.windows import ReadWindow, WriteWindow
 
@@ -92,11 +92,11 @@ class Schedule(wiring.Component):
         """Block RAMs of the component."""
         return {
             "writes": (_Write.size, build.schedule_words),
-            "results": (32, MOST_EPOCHS * RESULT_WORDS),
+            "results": (32, build.schedule_epochs * RESULT_WORDS),
         }
 
     def __init__(self, build: Build):
-        self._words = build.schedule_words
+        self._build, self._words = build, build.schedule_words
         super().__init__(
             {
                 "schedule_window": In(WriteWindow),
@@ -224,10 +224,11 @@ class Schedule(wiring.Component):
 
     def _keep_results(self, m: Module, bus: _Bus, index: Signal) -> None:
         """A row of the memory for each epoch."""
-        m.submodules.results = memory = block_ram(32, MOST_EPOCHS * RESULT_WORDS)
+        width, depth = self.memories(self._build)["results"]
+        m.submodules.results = memory = block_ram(width, depth)
         port, read = memory.write_port(), memory.read_port()
         m.d.comb += [
-            port.addr.eq(Cat(index, self.epochs_done[: exact_log2(MOST_EPOCHS)])),
+            port.addr.eq(Cat(index, self.epochs_done[: exact_log2(self._build.schedule_epochs)])),
             port.data.eq(self.read_data.payload),
             port.en.eq(bus.came),
             read.addr.eq(self.result_window.offset),

@@ -4,17 +4,22 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from zipsgd.protocol.numbers import BURST_BITS
+from zipsgd.protocol.formats import Build
 
-__all__ = ["BlockOrder", "Placed", "order_layout"]
+__all__ = ["ORDER", "BlockOrder", "order_layout", "placed"]
 
-Placed = data.StructLayout({"address": BURST_BITS, "last": 1})
-"""A block: the number of its first burst, and whether it is the last block of the set, which may be shorter."""
+ORDER = ("order_first", "order_stride", "order_range", "block_bursts")
+"""Registers of the order."""
 
-order_layout = data.StructLayout(
-    dict.fromkeys(("order_first", "order_stride", "order_range", "block_bursts"), BURST_BITS)
-)
-"""The registers of the same names; constant while blocks are read."""
+
+def placed(build: Build) -> data.StructLayout:
+    """A block: the number of its first burst, and whether it is the last block of the set, which may be shorter."""
+    return data.StructLayout({"address": build.burst_bits, "last": 1})
+
+
+def order_layout(build: Build) -> data.StructLayout:
+    """The registers of :data:`ORDER`, as wide as the build's store needs; constant while blocks are read."""
+    return data.StructLayout(dict.fromkeys(ORDER, build.burst_bits))
 
 
 class BlockOrder(wiring.Component):
@@ -24,34 +29,45 @@ class BlockOrder(wiring.Component):
 
     Latency: three cycles from ``start`` to the first block. Throughput: a block in three cycles.
 
+    Parameters
+    ----------
+    build : Build
+        Build parameters, with a store.
+
     Members
     -------
-    order : In(order_layout)
+    order : In(order_layout(build))
         First block, stride, range and distance of blocks.
     start : In(1)
         Strobe: begin anew, with the first block.
     stop : In(1)
         Strobe: no more blocks.
-    blocks : Out(stream.Signature(Placed))
+    blocks : Out(stream.Signature(placed(build)))
         The blocks. ``start`` and ``stop`` may take back a block that is offered.
     busy : Out(1)
         More blocks will come.
     """
 
-    order: In(order_layout)
-    start: In(1)
-    stop: In(1)
-    blocks: Out(stream.Signature(Placed))
-    busy: Out(1)
+    def __init__(self, build: Build):
+        self._bits = build.burst_bits
+        super().__init__(
+            {
+                "order": In(order_layout(build)),
+                "start": In(1),
+                "stop": In(1),
+                "blocks": Out(stream.Signature(placed(build))),
+                "busy": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
         order, address = self.order, self.blocks.payload.address
-        after = Signal(BURST_BITS + 1)
-        following = Signal(BURST_BITS)
-        end = Signal(BURST_BITS + 1)
+        after = Signal(self._bits + 1)
+        following = Signal(self._bits)
+        end = Signal(self._bits + 1)
         settling = Signal(2)
-        within = Signal(BURST_BITS + 2)
+        within = Signal(self._bits + 2)
         m.d.comb += [within.eq(after - order.order_range), self.blocks.valid.eq(self.busy & (settling == 0))]
         m.d.sync += [
             after.eq(address + order.order_stride),

@@ -9,10 +9,10 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.numbers import BURST_BITS, BURST_WORDS
+from zipsgd.protocol.numbers import BURST_WORDS
 from zipsgd_hw.stream_register import StreamRegister
 
-from .block_order import BlockOrder, Placed, order_layout
+from .block_order import BlockOrder, order_layout, placed
 from .port import burst_command
 from .sample_word import sample_word
 
@@ -49,9 +49,9 @@ class BlockReader(wiring.Component):
 
     Members
     -------
-    order : In(order_layout)
+    order : In(order_layout(build))
         The order.
-    block_bytes : In(24), last_block_bytes : In(24)
+    block_bytes : In(...), last_block_bytes : In(...)
         Bytes of a block's samples, 1 or more; those of the last block. As ``order`` constant while blocks are read, and for two
         cycles before.
     start : In(1)
@@ -73,13 +73,14 @@ class BlockReader(wiring.Component):
     """
 
     def __init__(self, build: Build):
-        self._bytes = build.word_bytes
+        self._build, self._bytes = build, build.word_bytes
+        self._size_bits = build.burst_bits + _BURST_LOG + exact_log2(build.word_bytes)
         self._address_bits = exact_log2(build.store_bursts)
         super().__init__(
             {
-                "order": In(order_layout),
-                "block_bytes": In(BURST_BITS),
-                "last_block_bytes": In(BURST_BITS),
+                "order": In(order_layout(build)),
+                "block_bytes": In(self._size_bits),
+                "last_block_bytes": In(self._size_bits),
                 "start": In(1),
                 "discard": In(1),
                 "abort": In(1),
@@ -94,10 +95,10 @@ class BlockReader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.order = order = BlockOrder()
+        m.submodules.order = order = BlockOrder(self._build)
         drains = Signal()
         discards = Signal()
-        queue = StreamRegister(Placed)
+        queue = StreamRegister(placed(self._build))
         m.submodules.queue = ResetInserter(drains)(queue)
         m.d.comb += [order.order.eq(self.order), order.start.eq(self.start), order.stop.eq(self.abort)]
         fetching = self._fetch(m, order, queue, drains)
@@ -113,7 +114,7 @@ class BlockReader(wiring.Component):
     def _fetch(self, m: Module, order: BlockOrder, queue: StreamRegister, drains: Signal) -> Signal:
         """Ask for the bursts of one block after another; returns whether a block is under way."""
         fetching = Signal()
-        left = Signal(BURST_BITS - _BURST_LOG)  # bursts of the block behind this one
+        left = Signal(self._build.burst_bits)  # bursts of the block behind this one
         outstanding = Signal(range(_OUTSTANDING + BURST_WORDS + 1))
         asked, came = Signal(), Signal()
         sizes = self._sizes(m, order.blocks.payload.last)
@@ -152,7 +153,7 @@ class BlockReader(wiring.Component):
         byte_log = exact_log2(self._bytes)
         ends = []
         for name in ("block_bytes", "last_block_bytes"):
-            end = Signal(BURST_BITS, name=f"{name}_end")
+            end = Signal(self._size_bits, name=f"{name}_end")
             m.d.sync += end.eq(getattr(self, name) - 1)
             ends.append(end)
         chosen: Value = Mux(last, ends[1], ends[0])

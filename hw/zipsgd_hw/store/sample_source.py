@@ -3,12 +3,14 @@
 from amaranth import Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.numbers import BURST_WORDS
 from zipsgd.protocol.registers import REGISTERS
 from zipsgd_hw.stream_register import StreamRegister
 
-from .block_order import order_layout
+from .block_order import ORDER
 from .block_reader import BlockReader
 from .port import store_port
 from .sample_word import sample_word
@@ -16,7 +18,7 @@ from .store_loader import StoreLoader
 
 __all__ = ["SETTINGS", "SampleSource"]
 
-SETTINGS = ("fill_start", "block_bytes", "last_block_bytes", *order_layout.members)
+SETTINGS = ("fill_start", "block_bytes", "last_block_bytes", *ORDER)
 """Registers that tell the source where samples are."""
 
 
@@ -82,7 +84,7 @@ class SampleSource(wiring.Component):
             reader.abort.eq(self.abort),
             reader.block_bytes.eq(self.block_bytes),
             reader.last_block_bytes.eq(self.last_block_bytes),
-            *(reader.order[name].eq(getattr(self, name)) for name in order_layout.members),
+            *(reader.order[name].eq(getattr(self, name)) for name in ORDER),
             self.store_check.eq(reader.check),
         ]
         waiting = self._start(m, loader, reader)
@@ -94,22 +96,25 @@ class SampleSource(wiring.Component):
     def _start(self, m: Module, loader: StoreLoader, reader: BlockReader) -> Value:
         """Begin a command once nothing is under way; returns whether one waits."""
         fills, reads = Signal(), Signal()
-        count = Signal(32)
+        bursts = Signal.like(loader.bursts)
+        checks = Signal()
         free = Signal()
         m.d.comb += [
             free.eq(~loader.busy & ~reader.busy & ~self.abort),
             loader.start.eq(fills & free),
-            loader.count.eq(count),
+            loader.bursts.eq(bursts),
             reader.start.eq(reads & ~fills & free),
-            reader.discard.eq(count == 0),
+            reader.discard.eq(checks),
         ]
         with m.If(self.abort | free & fills):
             m.d.sync += fills.eq(0)
         with m.If(self.abort | free & ~fills):
             m.d.sync += reads.eq(0)
-        for command, begins in ((self.fill, fills), (self.resident_samples, reads)):
-            with m.If(command.valid):
-                m.d.sync += [begins.eq(1), count.eq(command.payload)]
+        with m.If(self.fill.valid):
+            burst_bytes = BURST_WORDS * self._build.word_bytes
+            m.d.sync += [fills.eq(1), bursts.eq(self.fill.payload >> exact_log2(burst_bytes))]
+        with m.If(self.resident_samples.valid):
+            m.d.sync += [reads.eq(1), checks.eq(self.resident_samples.payload == 0)]
         return fills | reads
 
     def _connect_store(self, m: Module, loader: StoreLoader, reader: BlockReader) -> None:

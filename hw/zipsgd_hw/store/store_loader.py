@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.numbers import BURST_BITS, BURST_WORDS
+from zipsgd.protocol.numbers import BURST_WORDS
 
 from .port import burst_command
 
@@ -27,10 +27,10 @@ class StoreLoader(wiring.Component):
 
     Members
     -------
-    first : In(24)
+    first : In(burst_bits)
         The first burst; with ``start``.
-    count : In(32)
-        Bytes to come, in whole bursts, at least one; with ``start``.
+    bursts : In(burst_bits)
+        Bursts to come; with ``start``.
     start : In(1)
         Strobe. Not while ``busy``.
     abort : In(1)
@@ -47,8 +47,8 @@ class StoreLoader(wiring.Component):
         self._bytes = build.word_bytes
         super().__init__(
             {
-                "first": In(BURST_BITS),
-                "count": In(32),
+                "first": In(build.burst_bits),
+                "bursts": In(build.burst_bits),
                 "start": In(1),
                 "abort": In(1),
                 "busy": Out(1),
@@ -61,25 +61,25 @@ class StoreLoader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         burst_bytes = BURST_WORDS * self._bytes
-        bursts = Signal(32 - exact_log2(burst_bytes))  # to come
+        left = Signal.like(self.bursts)  # bursts to come
         place = Signal(range(burst_bytes))  # of the next byte in its burst
         aborted = Signal()
         word = self.write.payload
         with m.If(self.abort & self.busy):
-            m.d.sync += [aborted.eq(1), bursts.eq(0)]
+            m.d.sync += [aborted.eq(1), left.eq(0)]
         with m.FSM() as states:
             m.d.comb += [self.busy.eq(~states.ongoing("idle")), self.command.payload.write.eq(1)]
             with m.State("idle"):
                 m.d.sync += [
                     aborted.eq(0),
-                    bursts.eq(self.count >> exact_log2(burst_bytes)),
+                    left.eq(self.bursts),
                     self.command.payload.address.eq(self.first),
                 ]
                 with m.If(self.start):
                     m.next = "next"
             with m.State("next"):
                 m.next = "command"
-                with m.If(aborted | (bursts == 0)):
+                with m.If(aborted | (left == 0)):
                     m.next = "idle"
             with m.State("command"):
                 m.d.comb += self.command.valid.eq(1)
@@ -87,7 +87,7 @@ class StoreLoader(wiring.Component):
                     m.d.sync += self.command.payload.address.eq(self.command.payload.address + 1)
                     m.next = "bytes"
                     with m.If(~self.abort & ~aborted):
-                        m.d.sync += bursts.eq(bursts - 1)
+                        m.d.sync += left.eq(left - 1)
             with m.State("bytes"):
                 m.d.comb += self.bytes.ready.eq(~aborted)
                 with m.If(self.bytes.valid | aborted):

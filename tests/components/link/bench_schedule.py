@@ -7,7 +7,7 @@ import cocotb
 from component_bench import Case, ComponentBench
 
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.registers import MOST_EPOCHS, REGISTERS, RESULT_WORDS, WINDOW_OFFSET_BITS
+from zipsgd.protocol.registers import REGISTERS, RESULT_WORDS, WINDOW_OFFSET_BITS
 from zipsgd_hw.link.schedule import Schedule
 from zipsgd_hw.link.word_bus import ADDRESS_BITS
 from zipsgd_sim.stream_bench import StreamBench
@@ -94,7 +94,11 @@ async def plays(dut):
     bank = Bank(dut)
     await bank.bench.reset()
     for turn in range(14):
-        epochs = MOST_EPOCHS if turn == 0 else random.choice([1, 2, random.randint(3, 20)])
+        epochs = (
+            BUILD.schedule_epochs
+            if turn == 0
+            else random.choice([1, 2, random.randint(3, BUILD.schedule_epochs)])
+        )
         writes = _random_schedule(epochs, (BUILD.schedule_words - epochs) // epochs if turn < 7 else 3)
         assert len(writes) <= BUILD.schedule_words
         await _write(bank, writes)
