@@ -178,6 +178,17 @@ def _bursts() -> Harness:
     return harness
 
 
+def _late() -> Harness:
+    """Cycles that a refresh waits, whatever happens at the port."""
+    dut, parts, harness = _controller(data_bits=1, row_bits=1, column_bits=4)
+    words, clock = parts.words, parts.clock
+    harness.cut(words, words.fits)
+    waited = Signal(range(64))
+    harness.m.d.sync += waited.eq(Mux(clock.due & ~clock.done, waited + 1, 0))
+    harness.show("a refresh is in time", waited <= dut._late)
+    return harness
+
+
 def _words() -> Harness:
     """The queues, with as many words as were promised, at any time. In between, they keep the order as Amaranth's queues do."""
     dut = WordQueues(1)
@@ -242,6 +253,22 @@ PROPERTIES = [
             Mutation(SdramController, "a burst goes while one waits", "(~current.valid | column)", "1"),
         ),
         slow=True,
+    ),
+    Property(
+        "refreshes in time",
+        "a refresh waits for no longer than its interval leaves room for, whatever stalls",
+        "SdramController, DataBus",
+        "two banks of two rows of two bursts, refreshes at any time",
+        _late,
+        (
+            Mutation(
+                SdramController,
+                "bursts go on while a refresh is due",
+                'with m.State("open"):\n                with m.If(clock.due):',
+                'with m.State("open"):\n                with m.If(0):',
+            ),
+        ),
+        mutant_depth=70,
     ),
     Property(
         "words of the SDRAM",
