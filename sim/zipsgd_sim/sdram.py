@@ -7,13 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from amaranth.lib.wiring import Component
+
 from zipsgd_hw.store.sdram import SdramChip, SdramController
 
 from .designs import TOP, Design
 from .verilate import board_executable
 from .verilog import to_verilog
 
-__all__ = ["RuleBroken", "exercise_program", "model_text", "run_exercise", "sdram_design"]
+__all__ = ["RuleBroken", "exercise_program", "model_text", "run_design", "run_exercise"]
 
 _BROKEN = 4
 """Status of a program that ends as a rule of its chip is broken, see ``sdram_model.hpp``."""
@@ -42,20 +44,9 @@ def model_text(chip: SdramChip, clock_hz: float) -> str:
     return ",".join(f"{name}={value}" for name, value in values.items())
 
 
-def sdram_design(controller: SdramController) -> Design:
-    """A controller as a design to simulate.
-
-    Parameters
-    ----------
-    controller : SdramController
-        The controller.
-
-    Returns
-    -------
-    Design
-        The design.
-    """
-    source = to_verilog(controller, TOP)
+def _design(component: "Component[Any]") -> Design:
+    """A component with the pins of an SDRAM as a design to simulate."""
+    source = to_verilog(component, TOP)
 
     def write(folder: Path) -> list[Path]:
         file = folder / f"{TOP}.v"
@@ -63,8 +54,70 @@ def sdram_design(controller: SdramController) -> Design:
         return [file]
 
     return Design(
-        "SDRAM controller", "ten seconds", source, write, ("--x-assign", "fast", "--x-initial", "fast")
+        type(component).__name__, "ten seconds", source, write, ("--x-assign", "fast", "--x-initial", "fast")
     )
+
+
+def _run(program: Path, *arguments: object) -> list[Any]:
+    """The lines of JSON that a program prints."""
+    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        error = RuleBroken if done.returncode == _BROKEN else RuntimeError
+        raise error(done.stderr.strip() or f"the program ended with status {done.returncode}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def run_design(
+    component: "Component[Any]",
+    chip: SdramChip,
+    clock_hz: float,
+    *,
+    io_cycles: int = 0,
+    error_rate: float = 0.0,
+    seed: int = 1,
+    limit: int = 1_000_000_000,
+    progress: Callable[[str], None] = lambda message: None,
+) -> list[dict[str, int]]:
+    """Run a design of your own on the model of its chip.
+
+    Parameters
+    ----------
+    component : Component
+        The design. It has the members ``pins``, of :func:`zipsgd_hw.store.sdram.sdram_pins`; ``phase``, of 8 bits, which is
+        zero at first and again when all is done; and ``errors``, of any number of bits.
+    chip : SdramChip
+        The chip.
+    clock_hz : float
+        Frequency of the clock in hertz.
+    io_cycles : int
+        Of the controller.
+    error_rate : float
+        The chance that the chip stores a word with a wrong bit.
+    seed : int
+        Seed of the content at power-up, and of wrong bits.
+    limit : int
+        Most cycles.
+    progress : callable
+        Called with a line before a compilation begins.
+
+    Returns
+    -------
+    list of dict of str to int
+        For each phase ``phase``; ``cycles``, ``refreshes``, ``words read`` and ``words written`` in it; ``errors`` at its end.
+
+    Raises
+    ------
+    RuleBroken
+        The design broke a rule of the chip.
+    RuntimeError
+        The design was not done within ``limit`` cycles.
+    BuildFailed
+        Verilator or the C++ compiler is missing or failed.
+    """
+    program = board_executable(
+        None, design=_design(component), program="sdram_design", optimise=1, progress=progress
+    )
+    return _run(program, model_text(chip, clock_hz), io_cycles, seed, error_rate, limit)
 
 
 def exercise_program(
@@ -89,7 +142,7 @@ def exercise_program(
     BuildFailed
         Verilator or the C++ compiler is missing or failed.
     """
-    design = sdram_design(controller)
+    design = _design(controller)
     return board_executable(None, design=design, program="sdram_exercise", optimise=1, progress=progress)
 
 
@@ -132,14 +185,6 @@ def run_exercise(
     RuntimeError
         A word was wrong, or none moved any more.
     """
-    done = subprocess.run(
-        [program, model_text(chip, clock_hz), str(io_cycles), str(seed), str(bursts)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        error = RuleBroken if done.returncode == _BROKEN else RuntimeError
-        raise error(done.stderr.strip() or f"the program ended with status {done.returncode}")
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any]
+    (found,) = _run(program, model_text(chip, clock_hz), io_cycles, seed, bursts)
     return found

@@ -20,6 +20,7 @@ SEEN = {
     "custom_loss",
     "virtual_board_waveform",
     "core_in_your_design",
+    "sdram_alone",
 }
 
 
@@ -75,7 +76,7 @@ def test_it_is_short_and_says_what_comes_out(name: str) -> None:
     text = (EXAMPLES / f"{name}.py").read_text()
     assert "You learn" in text
     assert "What comes out" in text
-    assert len(text.splitlines()) < (110 if name == "core_in_your_design" else 60)
+    assert len(text.splitlines()) < (110 if name in ("core_in_your_design", "sdram_alone") else 60)
 
 
 def test_first_light(tmp_path: Path) -> None:
@@ -186,3 +187,15 @@ def test_core_in_your_design(tmp_path: Path) -> None:
     assert [row[0] for row in table] == [1, 2]
     assert all(gateware == golden and not different for _, gateware, golden, different in table)
     assert 0 < table[1][1] < 0.9 * table[0][1]
+
+
+def test_sdram_alone(tmp_path: Path) -> None:
+    lines = [line for line in run("sdram_alone", tmp_path) if not line.startswith("building")]
+    good, *first, bad, _, last = lines
+    assert good == "a good chip"
+    assert bad == "a word in 10000 is stored wrongly"
+    table = [numbers(line) for line in (*first, last)]
+    assert all(98 < share < 99 for _, _, share, _ in table)
+    assert sum(words for words, *_ in table[:2]) == pytest.approx(2 * 8 * 4096, abs=64)
+    assert [errors for *_, errors in table[:2]] == [0, 0]
+    assert 0 < table[2][3] < 20

@@ -90,9 +90,9 @@ class SdramController(wiring.Component):
                 f"a clock of {clock_hz} Hz is too fast: tRAS and tRC - tRP must not be longer than tRCD and a burst"
             )
         # At most: for the bus to turn before the last burst, for this burst, and for an activation to have its tRAS
-        late = (BURST + cycles.cas + 2) + (BURST + cycles.wr) + cycles.ras + cycles.rp
-        self._interval = (cycles.window - late) // cycles.refreshes
-        if self._interval < 2 * (late + cycles.rfc):
+        self._late = (BURST + cycles.cas + 2) + (BURST + cycles.wr) + cycles.ras + cycles.rp
+        self._interval = (cycles.window - self._late) // cycles.refreshes
+        if self._interval < 2 * (self._late + cycles.rfc):
             raise ValueError(
                 f"a clock of {clock_hz} Hz is too slow: a refresh every {self._interval} cycles leaves no time for bursts"
             )

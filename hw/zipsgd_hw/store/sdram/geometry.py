@@ -51,8 +51,8 @@ class SdramGeometry:
 
     @property
     def address_bits(self) -> int:
-        """Address pins: a column's bits leave out the tenth pin, which says whether to precharge."""
-        return max(self.row_bits, self.column_bits + (self.column_bits > 10))
+        """Address pins: a column's bits leave out pin 10, which says whether to precharge."""
+        return max(11, self.row_bits, self.column_bits + (self.column_bits > 10))
 
 
 @dataclass(frozen=True)

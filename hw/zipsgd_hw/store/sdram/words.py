@@ -83,18 +83,16 @@ class WordQueues(wiring.Component):
 
         # Bursts whose words wait to be promised, and bursts that have been promised room
         filled, promised = Signal(range(_WRITE_BURSTS + 1)), Signal(range(_READ_BURSTS + 1))
-        self._count(m, filled, self._last(m, to_write.w_en & to_write.w_rdy), self.promise & self.is_write)
-        self._count(m, promised, self.promise & ~self.is_write, self._last(m, was_read.r_en & was_read.r_rdy))
+        came, left = Signal(range(BURST)), Signal(range(BURST))  # words of a burst that is not complete
+        comes, leaves = to_write.w_en & to_write.w_rdy, was_read.r_en & was_read.r_rdy
+        with m.If(comes):
+            m.d.sync += came.eq(came + 1)
+        with m.If(leaves):
+            m.d.sync += left.eq(left + 1)
+        self._count(m, filled, comes & came.all(), self.promise & self.is_write)
+        self._count(m, promised, self.promise & ~self.is_write, leaves & left.all())
         m.d.comb += self.fits.eq(Mux(self.is_write, filled != 0, promised != _READ_BURSTS))
         return m
-
-    @staticmethod
-    def _last(m: Module, moves):
-        """Whether a word that moves is its burst's last one."""
-        place = Signal(range(BURST))
-        with m.If(moves):
-            m.d.sync += place.eq(place + 1)
-        return moves & place.all()
 
     @staticmethod
     def _count(m: Module, count: Signal, up, down) -> None:
