@@ -14,7 +14,7 @@ from zipsgd_sim.link_host import LinkHost, read_payload, words_payload
 from zipsgd_sim.stream_bench import StreamBench
 
 MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW, DOUBT_WINDOW = (
-    window.address for window in WINDOWS.values()
+    WINDOWS[f"{name}_window"].address for name in ("model", "level", "coefficient", "variance", "doubt")
 )
 
 
@@ -23,6 +23,8 @@ def accelerator():
 
 
 BENCH = ComponentBench((Accelerator,), "zipsgd.protocol.registers", (Case("stand-in", accelerator),))
+PLACES = 1 << (len(REGISTERS) - 1).bit_length()
+"""Addresses of registers: a power of two."""
 
 
 async def new_host(dut):
@@ -45,7 +47,7 @@ async def registers(dut):
     """Every register of the table, by its access; addresses of none."""
     host = await new_host(dut)
     await identify(host)
-    expected = dict.fromkeys(range(64), 0)
+    expected = dict.fromkeys(range(len(REGISTERS)), 0)
     expected |= {REGISTERS[name].address: value for name, value in identification(BUILD).items()}
     expected |= {
         REGISTERS["plane_cycles_high"].address: 0x1234_5678,
@@ -72,16 +74,17 @@ async def registers(dut):
         for stray in (
             REGISTERS["status"].address,
             len(REGISTERS),
-            64,
-            64 + REGISTERS["batch"].address,
+            PLACES,
+            PLACES + REGISTERS["batch"].address,
             0xFFFF,
         ):
             await host.write(stray, [random.getrandbits(32)])
         settings = (expected[REGISTERS[name].address] for name in settings_of(BUILD))
         expected[REGISTERS["plane_cycles_low"].address] = digest(settings) & 0xFFFF_FFFF
-        got = await host.read(0, READ_WORDS) + await host.read(READ_WORDS, 64 - READ_WORDS)
+        got = await host.read(0, READ_WORDS) + await host.read(READ_WORDS, len(REGISTERS) - READ_WORDS)
         assert dict(enumerate(got)) == expected
-    assert await host.read(64, 4) == [0] * 4
+    assert await host.read(len(REGISTERS), 4) == [0] * 4
+    assert await host.read(PLACES, 4) == [0] * 4
     # What the link counts
     host.put(Kind.SAMPLES, b"", host.sequence + 1 & 0xFF)
     host.rx.queue.extend(b"\x02\x05\x00" * 2)

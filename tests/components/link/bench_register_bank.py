@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 import cocotb
+from amaranth.utils import exact_log2
 from component_bench import Case, ComponentBench
 
 from zipsgd.protocol.formats import Build
@@ -44,8 +45,10 @@ BENCH = ComponentBench(
 
 CYCLES = 4000
 MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW, DOUBT_WINDOW = (
-    window.address for window in WINDOWS.values()
+    WINDOWS[f"{name}_window"].address for name in ("model", "level", "coefficient", "variance", "doubt")
 )
+PLACES = 1 << (len(REGISTERS) - 1).bit_length()
+"""Addresses of registers: a power of two."""
 _OFFSETS = (1 << WINDOW_OFFSET_BITS) - 1
 
 
@@ -85,9 +88,9 @@ def random_address(registers):
     return random.choice(
         [
             *[random.choice(registers).address] * 6,
-            random.randrange(64),
-            1 << random.randrange(6, WINDOW_OFFSET_BITS),
-            random.choice(registers).address | 1 << random.randrange(6, WINDOW_OFFSET_BITS),
+            random.randrange(PLACES),
+            1 << random.randrange(exact_log2(PLACES), WINDOW_OFFSET_BITS),
+            random.choice(registers).address | 1 << random.randrange(exact_log2(PLACES), WINDOW_OFFSET_BITS),
             _OFFSETS,
             MODEL_WINDOW + random.choice([0, _OFFSETS, random.randrange(_OFFSETS)]),
             MODEL_WINDOW + random.randrange(64),
@@ -234,7 +237,7 @@ async def every_address(dut):
     requests = bench.source("read")
     words = bench.sink("read_data")
     await bench.reset()
-    expected = dict.fromkeys(range(64), 0)
+    expected = dict.fromkeys(range(PLACES), 0)
     for register in registers_of(build).values():
         if register.name in constants:
             expected[register.address] = constants[register.name]
@@ -247,12 +250,11 @@ async def every_address(dut):
             expected[register.address] = word & ((1 << register.width) - 1)
     bench.pins["write__valid"] = 0
     for address in (
-        *range(64),
-        *(1 << bit for bit in range(6, WINDOW_OFFSET_BITS)),
+        *range(PLACES),
+        *(1 << bit for bit in range(exact_log2(PLACES), WINDOW_OFFSET_BITS)),
         *(LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW),
     ):
         words.got.clear()
         requests.queue.append(address)
         await bench.cycle(3)
         assert words.got == [expected.get(address, 0)], address
-    assert len(REGISTERS) <= 64
