@@ -73,7 +73,7 @@ BENCHES: dict[str, Bench] = {
         quality,
         classes,
         refetch,
-    resident,
+        resident,
         one_pass,
         stream,
         scaling,

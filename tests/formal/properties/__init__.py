@@ -6,6 +6,17 @@ __all__ = ["PROPERTIES"]
 
 PROPERTIES = [
     shown
-    for subject in (streams, unpacking, queues, stores, sdram, frames, wavefront, arithmetic, rounding, growth)
+    for subject in (
+        streams,
+        unpacking,
+        queues,
+        stores,
+        sdram,
+        frames,
+        wavefront,
+        arithmetic,
+        rounding,
+        growth,
+    )
     for shown in subject.PROPERTIES
 ]
