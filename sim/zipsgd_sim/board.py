@@ -14,10 +14,10 @@ from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.boards.synthesis import STATISTICS, cell_counts
 from zipsgd_hw.link.physical import Uart, uart_divisor
-from zipsgd_hw.store.sdram import CHIPS, SdramChip
+from zipsgd_hw.store.sdram import SdramChip
 
 from .designs import Design, netlist_design, rtl
-from .sdram import model_text
+from .sdram import chip_of, model_text
 from .verilate import board_executable
 from .waves import save_groups
 
@@ -36,15 +36,14 @@ def _byte_cycles(clock_hz: int, uart: Uart | None, baud: int) -> int:
 
 def _chip(build: Build, name: str) -> SdramChip:
     """The chip of this name, which must be the build's store."""
-    if name not in CHIPS:
-        raise ValueError(f"sdram must be one of {', '.join(CHIPS)}, not {name!r}")
-    size = CHIPS[name].geometry
+    chip = chip_of(name)
+    size = chip.geometry
     if (build.store_words, 8 * build.word_bytes) != (size.words, size.data_bits):
         raise ValueError(
             f"a build with the chip {name} for a store has store_words={size.words} and word_bytes={size.data_bits // 8}, not "
             f"{build.store_words} and {build.word_bytes}"
         )
-    return CHIPS[name]
+    return chip
 
 
 class VirtualBoard:
@@ -141,6 +140,10 @@ class VirtualBoard:
             raise ValueError(f"netlist must be one of {', '.join(FAMILIES)}, not {netlist!r}")
         if not 1 <= power_up < 1 << 31:
             raise ValueError(f"power_up must be in 1..{(1 << 31) - 1}, not {power_up}")
+        if sdram is not None and (netlist is not None or design is not None):
+            raise ValueError(
+                "a netlist, or a design of one's own, has no pins of an SDRAM: leave out one of the two"
+            )
         chip = None if sdram is None else _chip(build, sdram)
         self.build = build
         self._waves = trace

@@ -3,19 +3,29 @@
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from amaranth.lib.wiring import Component
 
-from zipsgd_hw.store.sdram import SdramChip, SdramController
+from zipsgd.backends import with_store
+from zipsgd.protocol.formats import Build
+from zipsgd_hw.store.sdram import CHIPS, SdramChip, SdramController
 
 from .designs import TOP, Design
 from .verilate import board_executable
 from .verilog import to_verilog
 
-__all__ = ["RuleBroken", "exercise_program", "model_text", "run_design", "run_exercise"]
+__all__ = [
+    "RuleBroken",
+    "chip_of",
+    "exercise_program",
+    "model_text",
+    "run_design",
+    "run_exercise",
+    "with_chip",
+]
 
 _BROKEN = 4
 """Status of a program that ends as a rule of its chip is broken, see ``sdram_model.hpp``."""
@@ -23,6 +33,58 @@ _BROKEN = 4
 
 class RuleBroken(RuntimeError):
     """A rule of the chip was broken; the message has the rule, the cycle and the values."""
+
+
+def chip_of(name: str) -> SdramChip:
+    """A chip by its name.
+
+    Parameters
+    ----------
+    name : str
+        Name in :data:`zipsgd_hw.store.sdram.CHIPS`.
+
+    Returns
+    -------
+    SdramChip
+        The chip.
+
+    Raises
+    ------
+    ValueError
+        There is no such chip.
+    """
+    if name not in CHIPS:
+        raise ValueError(f"sdram must be one of {', '.join(CHIPS)}, not {name!r}")
+    return CHIPS[name]
+
+
+def with_chip(build: Build, name: str) -> Build:
+    """A build whose store is a chip of SDRAM.
+
+    Parameters
+    ----------
+    build : Build
+        The build. If it has no schedule, it gets one.
+    name : str
+        Name of the chip.
+
+    Returns
+    -------
+    Build
+        The changed build.
+
+    Raises
+    ------
+    ValueError
+        There is no such chip.
+    """
+    size = chip_of(name).geometry
+    return replace(
+        with_store(build, 1),
+        word_bytes=size.data_bits // 8,
+        store_words=size.words,
+        **({"schedule_words": build.schedule_words} if build.schedule_words else {}),
+    )
 
 
 def model_text(chip: SdramChip, clock_hz: float) -> str:

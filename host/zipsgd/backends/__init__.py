@@ -3,7 +3,7 @@
 from zipsgd.golden.run import LimitError, RunConfig
 
 from .base import Backend, EpochResult, EpochSamples, Stored
-from .builds import build_for, load_build
+from .builds import build_for, load_build, with_store
 from .choose import BACKENDS, BackendOptions, is_port, open_backend
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "is_port",
     "load_build",
     "open_backend",
+    "with_store",
 ]

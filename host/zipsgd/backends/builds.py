@@ -1,13 +1,14 @@
 """Builds to emulate or simulate: one that fits the data, or one that is read from a report."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from zipsgd.protocol.formats import LEVEL_WINDOW_WORDS, Build, BuildError
 from zipsgd.protocol.numbers import MOST_FEATURES
 from zipsgd.protocol.plain import plain
 
-__all__ = ["build_for", "load_build"]
+__all__ = ["build_for", "load_build", "with_store"]
 
 _LISTED = 1 << 14
 """Samples that a device with refetching can list. A longer epoch is trained in parts of this size."""
@@ -48,6 +49,7 @@ def build_for(
     prox: bool = False,
     ball: bool = False,
     diagonal: bool = False,
+    store: int = 0,
 ) -> Build:
     """A build that is large enough for a task.
 
@@ -77,6 +79,8 @@ def build_for(
         Whether the build can limit the length of the model; such a build has the proximal step, too.
     diagonal : bool
         Whether the build can correct the bias of one draw.
+    store : int
+        Bytes that the build's store has room for; 0 for a build without a store.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def build_for(
     # Eight base planes and all up planes, or two level values of eight bits each
     planes = 8 + max(2, polynomial + 1) if level_planes is None else 16
     words = max_features // lanes_above_zero * planes
-    return Build(
+    build = Build(
         lanes=lanes,
         update_lanes=lanes,
         max_features=max_features,
@@ -114,6 +118,34 @@ def build_for(
         diagonal=int(diagonal),
         heads=heads,
     )
+    return with_store(build, store) if store else build
+
+
+def with_store(build: Build, size: int) -> Build:
+    """Give a build a store, and a schedule. The store's words feed the lanes as fast as they can.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+    size : int
+        Bytes that the store has room for.
+
+    Returns
+    -------
+    Build
+        The changed build.
+
+    Raises
+    ------
+    BuildError
+        No store is so large.
+    """
+    word_bytes = min(8, max(1, build.lanes // 8))
+    words = max(64, 1 << (-(-size // word_bytes) - 1).bit_length())
+    least = build.update_lanes + 32
+    schedule = min(1 << 12, 1 << (16 * least - 1).bit_length())
+    return replace(build, word_bytes=word_bytes, store_words=words, schedule_words=schedule)
 
 
 def load_build(path: str | Path) -> Build:

@@ -20,6 +20,7 @@ _DESCRIBED = {
     "prox": "--prox",
     "ball": "--ball",
     "diagonal": "--diagonal",
+    "store": "--store",
 }
 """Arguments that describe a build."""
 
@@ -85,6 +86,12 @@ def add_build(command: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="include the correction of one draw's bias, which --estimator one-draw needs (default: if the training needs it; "
         "for 'zipsgd sim' yes)",
+    )
+    group.add_argument(
+        "--store",
+        type=int,
+        metavar="BYTES",
+        help="include a store of so many bytes for samples that stay on the board (default: what --resident needs)",
     )
     group.add_argument(
         "--build",

@@ -20,6 +20,7 @@ _EXAMPLES = """\
   zipsgd sim --port 4000                                      then, from another terminal:
   zipsgd train cadata --backend socket://127.0.0.1:4000
   zipsgd sim --pty --baud 3000000 --trace board.vcd           at the speed of a real link, with a waveform
+  zipsgd sim --lanes 64 --hinge --sdram 16Mx16                with room for all of MNIST, see 'zipsgd train --resident'
   zipsgd sim --build build/icebreaker                         exactly the build of a board
   zipsgd sim --lanes 4 --max-features 64 --netlist ice40      the synthesised netlist, cell by cell
 """
@@ -50,6 +51,11 @@ def add(commands: Commands) -> None:
     )
     link.add_argument("--uart", action="store_true", help="simulate the pins of a UART with this baud rate")
     command.add_argument(
+        "--sdram",
+        metavar="CHIP",
+        help="give the board a chip of SDRAM for a store, such as the ULX3S's 16Mx16, simulated with all its rules",
+    )
+    command.add_argument(
         "--netlist",
         metavar="FAMILY",
         help="simulate the netlist that synthesis makes for a family of FPGAs in 'zipsgd boards', with random contents of "
@@ -77,11 +83,15 @@ def run(arguments: argparse.Namespace) -> int:
     with extra("sim", "the virtual board"):
         from zipsgd_hw.link.physical import Uart
         from zipsgd_sim.board import VirtualBoard
+        from zipsgd_sim.sdram import with_chip
     console = messages()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    if arguments.sdram is not None:
+        build = with_chip(build, arguments.sdram)
     with VirtualBoard(
         build,
+        sdram=arguments.sdram,
         netlist=arguments.netlist,
         power_up=arguments.power_up,
         uart=Uart(arguments.baud or _UART_BAUD) if arguments.uart else None,

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.backends import EpochSamples, Stored, build_for
+from zipsgd.backends import EpochSamples, Stored, build_for, with_store
 from zipsgd.data import Scaling, Table
 from zipsgd.golden.diagonal import NO_GROWTH, Growth
 from zipsgd.golden.loss import Step
 from zipsgd.golden.order import Order, row_order
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.numbers import BLOCK_ROWS, BURST_WORDS, MOST_FEATURES, MOST_HEADS, MOST_STORE_WORDS
+from zipsgd.protocol.numbers import BLOCK_ROWS, MOST_FEATURES, MOST_HEADS, MOST_STORE_WORDS
 from zipsgd.protocol.store import StoreLayout
 from zipsgd.rows import Rows, in_memory
 
@@ -264,21 +264,20 @@ class Task:
             "diagonal": config.diagonal is not None,
         }
         build = build_for(config.features, **{**needed, **described})
-        return self._with_store(build) if self.options.resident else build
+        return build if "store" in described or not self.options.resident else self._with_store(build)
 
     def _with_store(self, build: Build) -> Build:
-        """The build with a store that holds the samples, if any store does. Its words feed the lanes as fast as they can."""
-        heads = (
+        """The build with a store that holds the samples, if any store does."""
+        together = self.numbers is not None and self.heads > 1
+        config = (
             self.config
             if self.numbers is None
-            else replace(self.config, heads=self.heads, one_against_all=self.heads > 1)
+            else replace(self.config, heads=self.heads, one_against_all=together)
         )
-        word_bytes = min(8, max(1, build.lanes // 8))
-        layout = StoreLayout(self._stored_rows.size, heads.layout(build).size, word_bytes)
-        words = max(64, 1 << (layout.bursts * BURST_WORDS - 1).bit_length())
-        if words > MOST_STORE_WORDS:
-            return build
-        return replace(build, word_bytes=word_bytes, store_words=words, schedule_words=2048)
+        stored = with_store(build, 1)
+        layout = StoreLayout(self._stored_rows.size, config.layout(build).size, stored.word_bytes)
+        size = layout.bursts * layout.burst_bytes
+        return with_store(build, size) if size <= MOST_STORE_WORDS * stored.word_bytes else build
 
     @property
     def _most_planes(self) -> int:
