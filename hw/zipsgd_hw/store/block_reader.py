@@ -63,7 +63,7 @@ class BlockReader(wiring.Component):
     busy : Out(1)
         Blocks are still to be read, or words to be dropped.
     sends : Out(1)
-        ``words`` has or will have words.
+        ``words`` has or will have words, or had one in the cycle before.
     words : Out(stream.Signature(sample_word(build.word_bytes)))
         The samples. ``abort`` may take back a word that is offered.
     check : Out(32)
@@ -103,10 +103,9 @@ class BlockReader(wiring.Component):
         m.d.comb += [order.order.eq(self.order), order.start.eq(self.start), order.stop.eq(self.abort)]
         fetching = self._fetch(m, order, queue, drains)
         receiving = self._receive(m, queue, drains, discards)
-        m.d.comb += [
-            self.busy.eq(order.busy | fetching | receiving | drains),
-            self.sends.eq((order.busy | fetching | receiving) & ~drains & ~discards),
-        ]
+        reads = Signal()
+        m.d.comb += [reads.eq(order.busy | fetching | receiving), self.busy.eq(reads | drains)]
+        m.d.sync += self.sends.eq(reads & ~drains & ~discards & ~self.abort)
         with m.If(self.start):
             m.d.sync += discards.eq(self.discard)
         return m
@@ -163,22 +162,24 @@ class BlockReader(wiring.Component):
         """Pass the words of a block on, without those behind its samples; returns whether a block is under way."""
         block = queue.output
         sizes = self._sizes(m, block.payload.last)
-        last_word, tail = Signal.like(sizes.word), Signal.like(sizes.tail)
-        index = Signal.like(sizes.word)
+        tail = Signal.like(sizes.tail)
+        left = Signal.like(sizes.word)  # words of the samples behind this one
+        final = Signal()  # there are none
+        counts = Signal()  # this word is of the samples
+        position = Signal(_BURST_LOG)  # of this word in its burst
         head = _head(block.payload.address, self._bytes)
         place = Signal(range(len(head) + 1))  # of the head's words; behind them, the block's words come
-        in_body, counts, ends, moves = Signal(), Signal(), Signal(), Signal()
+        in_body, ends, moves = Signal(), Signal(), Signal()
         folds = Signal()  # the last block's check is there
 
         m.submodules.crc = crc = catalog.CRC32_ISO_HDLC(data_width=8 * self._bytes).create()
-        m.d.sync += [last_word.eq(sizes.word), tail.eq(sizes.tail)]
+        m.d.sync += tail.eq(sizes.tail)
         m.d.comb += [
             in_body.eq(block.valid & (place == len(head))),
-            counts.eq(index <= last_word),
-            ends.eq(index == Cat(last_word[:_BURST_LOG] | (BURST_WORDS - 1), last_word[_BURST_LOG:])),
+            ends.eq((position == BURST_WORDS - 1) & (final | ~counts)),
             self.words.valid.eq(self.read.valid & in_body & counts & ~discards & ~drains),
             self.words.payload.data.eq(self.read.payload),
-            self.words.payload.last.eq(Mux(index == last_word, tail, self._bytes - 1)),
+            self.words.payload.last.eq(Mux(final, tail, self._bytes - 1)),
             self.read.ready.eq(drains | in_body & (self.words.ready | ~counts | discards)),
             moves.eq(self.read.valid & self.read.ready),
             block.ready.eq(in_body & moves & ends),
@@ -187,7 +188,11 @@ class BlockReader(wiring.Component):
             crc.start.eq(folds),
         ]
         with m.If(moves):
-            m.d.sync += index.eq(Mux(ends, 0, index + 1))
+            m.d.sync += position.eq(position + 1)
+        with m.If(~in_body):
+            m.d.sync += [left.eq(sizes.word), final.eq(sizes.word == 0), counts.eq(1)]
+        with m.Elif(moves):
+            m.d.sync += [left.eq(left - 1), final.eq((left == 1) & counts), counts.eq(counts & ~final)]
         m.d.sync += folds.eq(block.ready)
         with m.If(folds):
             m.d.sync += self.check.eq(self.check ^ crc.crc)
@@ -199,7 +204,7 @@ class BlockReader(wiring.Component):
         with m.If(self.start):
             m.d.sync += self.check.eq(0)
         with m.If(drains):
-            m.d.sync += [index.eq(0), place.eq(0), folds.eq(0)]
+            m.d.sync += [position.eq(0), place.eq(0), folds.eq(0)]
             m.d.comb += crc.start.eq(1)
         return block.valid | folds
 
