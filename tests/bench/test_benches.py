@@ -96,7 +96,7 @@ def test_wire_meets_its_goal() -> None:
     result = wire.run()
     assert result["met"]
     assert [row["lanes"] for row in result["rows"]] == list(wire.LANES)
-    assert {row["n=784 p=2 m=2, bytes"] for row in result["rows"]} == {2 + 4 * 98}
+    assert {row["n=785 p=2 m=2, bytes"] for row in result["rows"]} == {2 + 4 * 98}
 
 
 def test_a_biased_mean_is_seen() -> None:

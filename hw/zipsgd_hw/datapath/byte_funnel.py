@@ -35,6 +35,8 @@ class ByteFunnel(wiring.Component):
         Where the first of them is to be.
     given : Out(range(most + 1))
         Bytes that it gets, up to ``wanted``.
+    whole : Out(1)
+        It gets all that it wants, and that is something.
     bytes : Out(8 * W)
         These bytes; the i-th one, counted from 0, is byte ``(place + i) % W``.
     take : In(1)
@@ -49,6 +51,7 @@ class ByteFunnel(wiring.Component):
                 "wanted": In(range(most + 1)),
                 "place": In(range(word_bytes)),
                 "given": Out(range(most + 1)),
+                "whole": Out(1),
                 "bytes": Out(8 * word_bytes),
                 "take": In(1),
             }
@@ -72,6 +75,7 @@ class ByteFunnel(wiring.Component):
             ),
             self.input.ready.eq(empties),
         ]
+        m.d.comb += self.whole.eq((left != 0) & (self.wanted != 0) & (enough | joins))
         with m.If(left != 0):
             with m.If(enough | joins):
                 m.d.comb += self.given.eq(self.wanted)

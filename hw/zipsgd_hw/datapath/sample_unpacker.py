@@ -160,7 +160,6 @@ class SampleUnpacker(wiring.Component):
         cut_bytes = Signal(range(count + 1))  # of a plane of the last chunk
         size, rest = Signal(range(count + 1)), Signal(range(count + 1))
         index = Signal(range(count))  # bytes that are there
-        end = Signal(range(count + 1))
         room, moves, ends = Signal(), Signal(), Signal()
         m.d.sync += cut_bytes.eq((self.run.last_lane + 8 - self.run.intercept) >> 3)
         m.d.comb += [
@@ -176,8 +175,7 @@ class SampleUnpacker(wiring.Component):
             funnel.wanted.eq(Mux(rest > most, most, rest)),
             funnel.place.eq(index),
             funnel.take.eq(room),
-            end.eq(index + funnel.given),
-            ends.eq(funnel.given == rest),
+            ends.eq((rest == 0) | (funnel.whole & (rest <= most))),
             moves.eq(room & ((funnel.given != 0) | (rest == 0))),
             label_ends.eq(in_label & moves & ends),
             position.advance.eq(~in_label & moves & ends),
@@ -187,12 +185,13 @@ class SampleUnpacker(wiring.Component):
         with m.If(label_ends):
             m.d.sync += held.eq(1)
         with m.If(moves):
-            m.d.sync += index.eq(Mux(ends, 0, end))
+            m.d.sync += index.eq(Mux(ends, 0, index + funnel.given))
         for place in range(count):
             byte = funnel.bytes.word_select(place % build.word_bytes, 8)
-            comes = (index <= place) & (end > place)
+            # Those that have yet to come may be junk until then
+            comes = (index <= place) & (size > place)
             if place < label.shape().width // 8:
-                with m.If(in_label & moves & comes):
+                with m.If(in_label & moves & (index <= place)):
                     m.d.sync += label.word_select(place, 8).eq(byte)
             with m.If(~in_label & moves & (comes | (index == 0))):
                 m.d.sync += self.planes.payload.word_select(place, 8).eq(

@@ -38,6 +38,7 @@ def _funnel() -> Harness:
     behind = Mux(comes, word.last + 1, 0)
     harness.show("no byte that is not there", goes <= held + behind)
     harness.show("no more than is wanted", dut.given <= dut.wanted)
+    harness.show("it says whether it is all", dut.whole == ((dut.given == dut.wanted) & (dut.wanted != 0)))
     waits = (held == 0) | ((held < dut.wanted) & ~dut.input.valid)
     harness.show("it gives something where it can", (dut.given != 0) | (dut.wanted == 0) | waits)
 
