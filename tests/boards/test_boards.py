@@ -14,10 +14,10 @@ from zipsgd import Options
 from zipsgd.protocol.formats import Build, BuildError
 from zipsgd.protocol.identification import parse_identification
 from zipsgd_hw.boards import BOARDS, BuildFailed, build_board, predict_epoch, stock_report, toolchain
+from zipsgd_hw.boards.epoch_cycles import epoch_cycles
 from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.boards.families.ecp5 import ECP5
 from zipsgd_hw.boards.memory_blocks import memories, memory_blocks
-from zipsgd_hw.boards.prediction import epoch_cycles
 from zipsgd_hw.boards.report import clocks, fmax_margin, utilisation
 from zipsgd_hw.boards.synthesis import synthesise
 from zipsgd_hw.top import Accelerator

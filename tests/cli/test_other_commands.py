@@ -1,6 +1,7 @@
 """``zipsgd boards``, ``build``, ``report``, ``doctor``, ``bench``: what needs no training."""
 
 import json
+import re
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -79,6 +80,19 @@ def test_report_of_all_kinds_of_figures(run, tmp_path):
         "  seconds  0.5",
     ):
         assert line in lines
+
+
+def test_report_says_how_the_emulator_compares(run):
+    status, text, _ = run("report", "ulx3s-85f", "--data", "diabetes", "--bits", 3, "--compare")
+    assert status == 0
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "room all 442 rows fit at 3 bits, and at up to 9 bits" in lines
+    assert "rows_measured 442" in lines
+    words = re.compile(r"(streamed|resident) the board (takes|is) \S+ times as (long|fast) as the emulator")
+    assert len(list(filter(words.fullmatch, lines))) == 2
+    status, _, error = run("report", "ulx3s-85f", "--compare")
+    assert status == 2
+    assert "name it with --data" in error
 
 
 def test_doctor(run, board):
@@ -245,7 +259,7 @@ def test_a_board_is_predicted_before_it_is_built(run, tmp_path, refused):
     status, text, _ = run("report", "icebreaker", "--data", "digits")
     lines = {" ".join(line.split()) for line in text.splitlines()}
     assert status == 0
-    assert {"heads 10", "passes 10", "bytes_per_sample 380", "hinge 1"} <= lines
+    assert {"heads 10", "passes 10", "bytes_per_sample 330", "hinge 1"} <= lines
     path = tmp_path / "t.csv"
     path.write_text("a,b,y\n" + "".join(f"{row},{row % 5},{row % 3}\n" for row in range(30)))
     status, text, err = run("report", "icebreaker", "--data", path)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zipsgd.data import SETS, load
+from zipsgd.data import SETS, Table, load
 from zipsgd.extras import extra
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
@@ -14,6 +14,7 @@ from zipsgd.protocol.numbers import MOST_HEADS
 from zipsgd.training.options import Options
 
 from .command import Commands, add_command, check_output
+from .compared import compared
 from .progress import messages
 from .text import aligned, described
 from .training_options import add_bits
@@ -33,6 +34,7 @@ _REPORT_EXAMPLES = """\
   zipsgd report build/icebreaker
   zipsgd report build/icebreaker --data mnist49 --base-bits 4 --link-baud 12000000
   zipsgd report ulx3s-85f --data my.csv --classify       before anything is built
+  zipsgd report ulx3s-85f --data my.csv --compare        beside the emulator on this computer
 """
 _REPORT_KEYS = ("board", "build", "link_baud", "predicted_epoch")
 _BUILT_KEYS = (
@@ -116,8 +118,8 @@ def add(commands: Commands) -> None:
         "report",
         run_report,
         summary="show the report of a build",
-        description="Show the report of a build: cells, memory, clock, plane bandwidth, and the predicted time of an epoch. "
-        "Figures that a tool did not report are shown as missing.",
+        description="Show the report of a build: cells, memory, clock, plane bandwidth, and the predicted time of an epoch, "
+        "over the link and from the board's store. Figures that a tool did not report are shown as missing.",
         examples=_REPORT_EXAMPLES,
     )
     report.add_argument(
@@ -125,11 +127,17 @@ def add(commands: Commands) -> None:
         type=Path,
         help="a build.json, the folder that contains it, or the name of a board, for its default build",
     )
-    _add_epoch(report).add_argument(
+    group = _add_epoch(report)
+    group.add_argument(
         "--link-baud",
         type=int,
         metavar="RATE",
         help="baud rate of the link (default: that of the build's UART)",
+    )
+    group.add_argument(
+        "--compare",
+        action="store_true",
+        help="also measure an epoch of the emulator on this computer, with --data",
     )
 
 
@@ -152,31 +160,37 @@ def _add_epoch(command: argparse.ArgumentParser) -> Any:
     return group
 
 
-def _epoch(arguments: argparse.Namespace, build: Build) -> dict[str, Any] | None:
-    """The arguments of ``predict_epoch`` for the data of --data; None without --data."""
-    if arguments.data is None:
-        return None
+def _task(arguments: argparse.Namespace, build: Build) -> tuple[Table, Options]:
+    """The data of --data, and the options with which they are trained on."""
     table = load(arguments.data)
     classify = arguments.classify or (arguments.data in SETS and SETS[arguments.data].classes)
-    heads = 1 if table.labels.ndim == 1 else table.labels.shape[1]
-    found = len(set(table.labels.ravel().tolist()))
-    if classify:
-        heads = 1 if found == 2 else found
     asked = Options(
-        classify=classify, bits=arguments.bits, base_bits=arguments.base_bits, estimator=arguments.estimator
+        classify=classify,
+        bits=arguments.bits,
+        base_bits=arguments.base_bits,
+        estimator=arguments.estimator,
+        batch_size=arguments.batch_size,
     )
     if asked.scheduled:
         raise ValueError("an epoch is predicted for one number of bits: give --bits one number, such as 3")
-    options = asked.resolved(diagonal=bool(build.diagonal))
+    return table, asked.resolved(diagonal=bool(build.diagonal))
+
+
+def _epoch(table: Table, options: Options, build: Build) -> dict[str, Any]:
+    """The arguments of ``predict_epoch`` for a set."""
+    heads = 1 if table.labels.ndim == 1 else table.labels.shape[1]
+    found = len(set(table.labels.ravel().tolist()))
+    if options.classify:
+        heads = 1 if found == 2 else found
     config = RunConfig(
         table.features.shape[1] + 1,
         options.planes,
         options.quantisations,
-        arguments.batch_size,
+        options.batch_size,
         loss=options.objective.loss,
     )
     config.check(build, len(table.labels))
-    if not classify and 1 < found <= MOST_HEADS and not (table.labels % 1).any():
+    if not options.classify and 1 < found <= MOST_HEADS and not (table.labels % 1).any():
         messages().print(f"predicted for one model: if the {found} labels are classes, say --classify")
     return {
         "samples": len(table.labels),
@@ -185,7 +199,7 @@ def _epoch(arguments: argparse.Namespace, build: Build) -> dict[str, Any] | None
         "up_planes": config.m,
         "batch": config.batch,
         "heads": heads,
-        "classes": classify,
+        "classes": options.classify,
     }
 
 
@@ -259,6 +273,10 @@ def run_build(arguments: argparse.Namespace) -> int:
     folder = arguments.out or Path("build") / arguments.board
     check_output(folder, folder=True)
     changes = _changes(arguments.set)
+    epoch = None
+    if arguments.data is not None:
+        build = changed_build(arguments.board, changes)
+        epoch = _epoch(*_task(arguments, build), build)
     report = build_board(
         arguments.board,
         seeds=arguments.seeds or (None if arguments.seed is None else [arguments.seed]),
@@ -266,7 +284,7 @@ def run_build(arguments: argparse.Namespace) -> int:
         changes=changes,
         baud=arguments.baud,
         out_dir=folder,
-        epoch=None if arguments.data is None else _epoch(arguments, changed_build(arguments.board, changes)),
+        epoch=epoch,
         prepare_only=arguments.prepare_only,
         progress=messages().print,
     )
@@ -275,8 +293,23 @@ def run_build(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _predicted(
+    build: Build, epoch: Mapping[str, Any], before: Mapping[str, Any], link_baud: int | None
+) -> dict[str, Any]:
+    """The prediction of another epoch, for the memories of an earlier one."""
+    _boards()  # raises an error that says what to install
+    from zipsgd_hw.boards import predict_epoch
+    from zipsgd_hw.store.pace import StorePace
+
+    pace = StorePace(**before["store_pace"]) if "store_pace" in before else None
+    known = {"fast_memory": before["fast_memory"], "store_pace": pace, "link_baud": link_baud}
+    return predict_epoch(build, **{**epoch, **known})
+
+
 def run_report(arguments: argparse.Namespace) -> int:
     """Print the report of a build, see :func:`zipsgd.cli.main.main`."""
+    if arguments.compare and arguments.data is None:
+        raise ValueError("--compare measures the emulator on a set: name it with --data")
     path = arguments.file / "build.json" if arguments.file.is_dir() else arguments.file
     try:
         report = (
@@ -290,15 +323,15 @@ def run_report(arguments: argparse.Namespace) -> int:
         build = Build(**report["build"])
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"no report of a build in {path}: {error}; 'zipsgd build' writes one") from None
-    epoch = _epoch(arguments, build)
-    if epoch is not None or arguments.link_baud is not None:
-        _boards()  # raises an error that says what to install
-        from zipsgd_hw.boards import predict_epoch
-
-        if epoch is None:
-            epoch = {name: report["predicted_epoch"][name] for name in _EPOCH_KEYS}
-        link_baud = arguments.link_baud or report["link_baud"]
-        epoch["fast_memory"] = report["predicted_epoch"]["fast_memory"]
-        report["predicted_epoch"] = predict_epoch(build, **epoch, link_baud=link_baud)
+    before = report["predicted_epoch"]
+    link_baud = arguments.link_baud or report["link_baud"]
+    if arguments.data is not None:
+        table, options = _task(arguments, build)
+        report["predicted_epoch"] = _predicted(build, _epoch(table, options, build), before, link_baud)
+        if arguments.compare:
+            report["emulator"] = compared(report["predicted_epoch"], table, options, build)
+    elif arguments.link_baud is not None:
+        epoch = {name: before[name] for name in _EPOCH_KEYS}
+        report["predicted_epoch"] = _predicted(build, epoch, before, link_baud)
     print("\n".join(_shown(report)))
     return 0

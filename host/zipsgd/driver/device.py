@@ -235,7 +235,7 @@ class Device(TrainingDevice):
         StoreFault
             The samples that the device read are not those that were loaded.
         """
-        last = self._wait(progress, layout.rows)
+        last = self._wait(progress, layout.rows, epochs if self.build.schedule_words else 0)
         counts = self.results(epochs) if self.build.schedule_words else [counts_of(last)]
         for number, one in enumerate(counts, 1):
             if one.check != check or one.samples != layout.rows:
@@ -269,8 +269,13 @@ class Device(TrainingDevice):
             for start in range(0, len(words), size)
         ]
 
-    def _wait(self, progress: Callable[[int], None] = lambda samples: None, rows: int = 0) -> dict[str, int]:
-        """Wait until the device is idle; returns its result registers. ``rows``: samples of each epoch of a schedule."""
+    def _wait(
+        self, progress: Callable[[int], None] = lambda samples: None, rows: int = 0, epochs: int = 0
+    ) -> dict[str, int]:
+        """Wait until the device is idle; returns its result registers.
+
+        ``rows``, ``epochs``: samples of each epoch of a schedule, and its epochs, between which the datapath is idle, too.
+        """
         nap, seen, since = _NAPS[0], None, time.monotonic()
         while True:
             words = self.read_words(REGISTERS["status"].address, len(RESULTS))
@@ -279,7 +284,7 @@ class Device(TrainingDevice):
             moved = [value[name] for name in ("epochs_done", "samples_done", "store_check")]
             if moved != seen:
                 seen, since = moved, time.monotonic()
-            if not value["status"] & Status.BUSY:
+            if not value["status"] & Status.BUSY and value["epochs_done"] >= epochs:
                 return value
             if time.monotonic() - since > self._patience:
                 raise DeviceError(

@@ -11,6 +11,8 @@ from amaranth.lib.wiring import Component
 from zipsgd.extras import need
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart, uart_divisor
+from zipsgd_hw.store.block_ram import BlockRamStore
+from zipsgd_hw.store.pace import StorePace
 
 from .families.family import Family, Pll
 from .memories import StoreMemory
@@ -117,6 +119,13 @@ class Board:
             The clock does not suit the memory.
         """
         return None if self.memory is None else self.memory.store(self.build)
+
+    @property
+    def store_pace(self) -> StorePace | None:
+        """How fast the build's store is read; None without one."""
+        if not self.build.store_words:
+            return None
+        return BlockRamStore.pace if self.memory is None else self.memory.pace(self.build)
 
     @property
     def ram(self) -> BlockRam:

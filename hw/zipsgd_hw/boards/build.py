@@ -140,9 +140,12 @@ def stock_report(board: Board) -> dict[str, Any]:
 
 
 def _predicted(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
-    return predict_epoch(
-        board.build, **{"link_baud": board.link.baud, "fast_memory": board.family.fast_memory, **epoch}
-    )
+    own = {
+        "link_baud": board.link.baud,
+        "fast_memory": board.family.fast_memory,
+        "store_pace": board.store_pace,
+    }
+    return predict_epoch(board.build, **{**own, **epoch})
 
 
 def _prepared(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from amaranth.lib import io
 from amaranth.lib.wiring import Component
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.store.pace import StorePace
 from zipsgd_hw.store.sdram import CHIPS, SdramController
 from zipsgd_hw.store.spram import SPRAM_BYTES, SpramCell, SpramStore
 
@@ -54,6 +55,25 @@ class StoreMemory(Protocol):
             The clock does not suit the memory.
         """
 
+    def pace(self, build: Build) -> StorePace:
+        """How fast the store is read.
+
+        Parameters
+        ----------
+        build : Build
+            Build of the board.
+
+        Returns
+        -------
+        StorePace
+            The pace.
+
+        Raises
+        ------
+        ValueError
+            The clock does not suit the memory.
+        """
+
     def connect(self, m: Module, platform: Any, accelerator: Any) -> None:
         """Connect the accelerator to the board's pins.
 
@@ -90,6 +110,10 @@ class Spram:
         """See :meth:`StoreMemory.store`."""
         return SpramStore(SpramCell, 8 * build.word_bytes)
 
+    def pace(self, build: Build) -> StorePace:
+        """See :meth:`StoreMemory.pace`."""
+        return SpramStore.pace
+
     def connect(self, m: Module, platform: Any, accelerator: Any) -> None:
         """See :meth:`StoreMemory.connect`. The memory has no pins."""
 
@@ -122,6 +146,11 @@ class Sdram:
         """See :meth:`StoreMemory.store`."""
         chip = CHIPS[self.chip]
         return SdramController(chip.geometry, chip.timing, build.clock_hz, io_cycles=2)
+
+    def pace(self, build: Build) -> StorePace:
+        """See :meth:`StoreMemory.pace`."""
+        chip = CHIPS[self.chip]
+        return SdramController.pace(chip.geometry, chip.timing, build.clock_hz)
 
     def connect(self, m: Module, platform: Any, accelerator: Any) -> None:
         """See :meth:`StoreMemory.connect`."""

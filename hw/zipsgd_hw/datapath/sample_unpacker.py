@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_BITS
 from zipsgd.protocol.run import LabelForm
+from zipsgd.protocol.samples import SampleLayout
 from zipsgd_hw.store.sample_word import sample_word
 
 from .byte_funnel import ByteFunnel
@@ -52,6 +53,19 @@ class SampleUnpacker(wiring.Component):
     def most_bytes(build: Build) -> int:
         """Most bytes that are taken in a cycle, S."""
         return max(1, min(build.word_bytes, build.lanes // 8))
+
+    @classmethod
+    def cycles(cls, build: Build, layout: SampleLayout) -> list[int]:
+        """Fewest cycles of each chunk of a sample, with the labels before the first one and behind the last one."""
+
+        def parts(count: int) -> int:
+            return -(-count // cls.most_bytes(build))
+
+        planes = [max(1, parts(build.lanes // 8))] * (layout.chunks - 1) + [max(1, parts(layout.last_bytes))]
+        cycles = [layout.planes * plane for plane in planes]
+        cycles[0] += parts(layout.label_bytes)
+        cycles[-1] += (layout.labels - 1) * parts(LABEL_BITS // 8)
+        return cycles
 
     def __init__(self, build: Build):
         self._build = build

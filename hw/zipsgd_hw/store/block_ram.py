@@ -32,6 +32,8 @@ class BlockRamStore(wiring.Component):
     ----------
     word_bits, burst_words, bursts : int
         Bits of a word, words of a burst, and number of bursts.
+    pace : StorePace
+        How fast the store is read.
 
     Members
     -------
@@ -43,6 +45,8 @@ class BlockRamStore(wiring.Component):
     ValueError
         ``burst_words`` is not a power of two, or ``words`` not a multiple of it.
     """
+
+    pace = BurstWalk.pace
 
     @staticmethod
     def memories(word_bits: int, words: int) -> Memories:

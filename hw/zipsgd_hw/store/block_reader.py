@@ -72,6 +72,11 @@ class BlockReader(wiring.Component):
         Of :func:`.store_signature`.
     """
 
+    @staticmethod
+    def cycles(build: Build, bursts: int) -> int:
+        """Fewest cycles of a block of so many bursts."""
+        return bursts * BURST_WORDS + 1 + _head_words(build.word_bytes)
+
     def __init__(self, build: Build):
         self._build, self._bytes = build, build.word_bytes
         self._size_bits = build.burst_bits + _BURST_LOG + exact_log2(build.word_bytes)
@@ -209,7 +214,13 @@ class BlockReader(wiring.Component):
         return block.valid | folds
 
 
+def _head_words(word_bytes: int) -> int:
+    """Words of :func:`_head`."""
+    return max(4, word_bytes) // word_bytes
+
+
 def _head(address: Value, word_bytes: int) -> list[Value]:
     """The words by which the check takes in a block's place: the address in four bytes, or a word if that is longer."""
-    wide = Cat(address, Signal(8 * max(4, word_bytes) - len(address)))
-    return [wide.word_select(i, 8 * word_bytes) for i in range(len(wide) // (8 * word_bytes))]
+    count = _head_words(word_bytes)
+    wide = Cat(address, Signal(8 * word_bytes * count - len(address)))
+    return [wide.word_select(i, 8 * word_bytes) for i in range(count)]

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, Signature
 from amaranth.utils import ceil_log2, exact_log2
 
+from .pace import StorePace
 from .port import store_signature
 
 __all__ = ["BurstWalk", "memory_signature"]
@@ -55,6 +56,11 @@ class BurstWalk(wiring.Component):
     burst_words : int
         Words of a burst, a power of two.
 
+    Attributes
+    ----------
+    pace : StorePace
+        How fast the store is read.
+
     Members
     -------
     port : In(store_signature(word_bits, address_bits))
@@ -67,6 +73,8 @@ class BurstWalk(wiring.Component):
     ValueError
         ``burst_words`` is not a power of two, or ``words`` not a multiple of it.
     """
+
+    pace = StorePace(words_per_cycle=1.0, jump_cycles=0.0, ahead_words=1)
 
     def __init__(self, word_bits: int, words: int, burst_words: int):
         if burst_words < 1 or burst_words & (burst_words - 1):

@@ -99,6 +99,8 @@ class SpramStore(wiring.Component):
     ----------
     word_bits, burst_words, bursts : int
         Bits of a word, words of a burst, and number of bursts: 128 KiB in all.
+    pace : StorePace
+        How fast the store is read.
 
     Members
     -------
@@ -110,6 +112,8 @@ class SpramStore(wiring.Component):
     ValueError
         ``word_bits`` is another number, or ``burst_words`` is not a power of two.
     """
+
+    pace = BurstWalk.pace
 
     def __init__(self, cell: Callable[[], wiring.Component], word_bits: int = 16, burst_words: int = 8):
         if word_bits not in (16, 32, 64):

@@ -277,7 +277,7 @@ PROPERTIES = [
         "words of a bit",
         _words,
         (
-            Mutation(WordQueues, "reads need no room", "promised != _READ_BURSTS", "1"),
+            Mutation(WordQueues, "reads need no room", "promised != READ_BURSTS", "1"),
             Mutation(WordQueues, "writes need no words", "filled != 0", "1"),
             Mutation(WordQueues, "a burst to write is complete too early", "came.all()", "came[1:].all()"),
             Mutation(WordQueues, "a promise is given back too early", "left.all()", "(left == 0)"),

@@ -6,13 +6,14 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from zipsgd_hw.store.pace import StorePace
 from zipsgd_hw.store.port import store_signature
 
 from .bus import BURST, DataBus
-from .geometry import SdramGeometry, SdramTiming
+from .geometry import SdramCycles, SdramGeometry, SdramTiming
 from .pins import sdram_pins
 from .refresh_clock import RefreshClock
-from .words import WordQueues
+from .words import READ_BURSTS, WordQueues
 
 __all__ = ["SdramController"]
 
@@ -21,6 +22,23 @@ _COMMANDS = data.StructLayout(dict.fromkeys(_NAMES, 1))
 """The chip's commands, each in the cycle before it is on the pins; at most one at a time."""
 _PRECHARGE_ALL = 1 << 10
 """The address of a precharge of all banks."""
+
+
+def _lateness(cycles: SdramCycles) -> int:
+    """Most cycles that a refresh waits: for the bus to turn before the last burst, for this burst, and for an activation to
+    have its tRAS."""
+    return (BURST + cycles.cas + 2) + (BURST + cycles.wr) + cycles.ras + cycles.rp
+
+
+def _refresh_interval(cycles: SdramCycles, clock_hz: float) -> int:
+    """Cycles from one refresh to the next."""
+    late = _lateness(cycles)
+    interval = (cycles.window - late) // cycles.refreshes
+    if interval < 2 * (late + cycles.rfc):
+        raise ValueError(
+            f"a clock of {clock_hz} Hz is too slow: a refresh every {interval} cycles leaves no time for bursts"
+        )
+    return interval
 
 
 class SdramController(wiring.Component):
@@ -79,6 +97,30 @@ class SdramController(wiring.Component):
 
     burst_words = BURST
 
+    @staticmethod
+    def pace(geometry: SdramGeometry, timing: SdramTiming, clock_hz: float) -> StorePace:
+        """How fast a chip is read: what refreshes leave, and another row of an open bank after one jump of as many as banks.
+
+        Parameters
+        ----------
+        geometry, timing, clock_hz
+            As of the controller.
+
+        Returns
+        -------
+        StorePace
+            The pace.
+
+        Raises
+        ------
+        ValueError
+            The clock is too slow, so that refreshes leave no time for bursts.
+        """
+        cycles = timing.cycles(clock_hz)
+        refresh = (cycles.rp + cycles.rfc + cycles.rcd) / _refresh_interval(cycles, clock_hz)
+        another_row = (cycles.rp + cycles.rcd) / (1 << geometry.bank_bits)
+        return StorePace(1 - refresh, another_row, READ_BURSTS * BURST + 1)
+
     def __init__(self, geometry: SdramGeometry, timing: SdramTiming, clock_hz: float, *, io_cycles: int = 0):
         if io_cycles < 0:
             raise ValueError(f"io_cycles must not be negative, but is {io_cycles}")
@@ -89,13 +131,8 @@ class SdramController(wiring.Component):
             raise ValueError(
                 f"a clock of {clock_hz} Hz is too fast: tRAS and tRC - tRP must not be longer than tRCD and a burst"
             )
-        # At most: for the bus to turn before the last burst, for this burst, and for an activation to have its tRAS
-        self._late = (BURST + cycles.cas + 2) + (BURST + cycles.wr) + cycles.ras + cycles.rp
-        self._interval = (cycles.window - self._late) // cycles.refreshes
-        if self._interval < 2 * (self._late + cycles.rfc):
-            raise ValueError(
-                f"a clock of {clock_hz} Hz is too slow: a refresh every {self._interval} cycles leaves no time for bursts"
-            )
+        self._late = _lateness(cycles)
+        self._interval = _refresh_interval(cycles, clock_hz)
         self.word_bits, self.bursts = geometry.data_bits, geometry.words // BURST
         place = {
             "column": geometry.column_bits - 3,

@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 
 from .bus import BURST
 
-__all__ = ["WordQueues"]
+__all__ = ["READ_BURSTS", "WordQueues"]
 
-_READ_BURSTS, _WRITE_BURSTS = 4, 2
+READ_BURSTS, _WRITE_BURSTS = 4, 2
 """Bursts that the queues have room for: with so many, none waits for a word or for room while both ends keep up."""
 
 
@@ -65,7 +65,7 @@ class WordQueues(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.to_write = to_write = SyncFIFO(width=self._word_bits, depth=_WRITE_BURSTS * BURST)
-        m.submodules.was_read = was_read = SyncFIFO(width=self._word_bits, depth=_READ_BURSTS * BURST)
+        m.submodules.was_read = was_read = SyncFIFO(width=self._word_bits, depth=READ_BURSTS * BURST)
         moves = Signal()
         m.d.comb += [
             to_write.w_data.eq(self.write.payload),
@@ -82,7 +82,7 @@ class WordQueues(wiring.Component):
             m.d.sync += [self.read.payload.eq(was_read.r_data), self.read.valid.eq(was_read.r_rdy)]
 
         # Bursts whose words wait to be promised, and bursts that have been promised room
-        filled, promised = Signal(range(_WRITE_BURSTS + 1)), Signal(range(_READ_BURSTS + 1))
+        filled, promised = Signal(range(_WRITE_BURSTS + 1)), Signal(range(READ_BURSTS + 1))
         came, left = Signal(range(BURST)), Signal(range(BURST))  # words of a burst that is not complete
         comes, leaves = to_write.w_en & to_write.w_rdy, was_read.r_en & was_read.r_rdy
         with m.If(comes):
@@ -91,7 +91,7 @@ class WordQueues(wiring.Component):
             m.d.sync += left.eq(left + 1)
         self._count(m, filled, comes & came.all(), self.promise & self.is_write)
         self._count(m, promised, self.promise & ~self.is_write, leaves & left.all())
-        m.d.comb += self.fits.eq(Mux(self.is_write, filled != 0, promised != _READ_BURSTS))
+        m.d.comb += self.fits.eq(Mux(self.is_write, filled != 0, promised != READ_BURSTS))
         return m
 
     @staticmethod
