@@ -10,7 +10,9 @@ import pytest
 from zipsgd_hw.store.sdram import CHIPS, SdramChip, SdramController, SdramGeometry, SdramTiming
 from zipsgd_sim.sdram import RuleBroken, exercise_program, run_exercise
 
-pytestmark = pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")  # of controllers that are refused
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::amaranth.hdl.UnusedElaboratable"
+)  # of controllers that are refused
 
 CLOCK_HZ = 1e9
 """Nanoseconds are cycles."""
