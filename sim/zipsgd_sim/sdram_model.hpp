@@ -44,9 +44,9 @@ constexpr int SDRAM_BROKEN = 4;
 
 // What the controller drives.
 struct SdramPins {
-    bool clk_en, cs, ras, cas, we;
-    uint32_t ba, a, dqm, dq_o;
-    bool dq_oe;
+    bool clk_en = true, cs = false, ras = false, cas = false, we = false;
+    uint32_t ba = 0, a = 0, dqm = 0, dq_o = 0;
+    bool dq_oe = false;
 };
 
 // Geometry in bits, times in cycles; see zipsgd_hw.store.sdram.geometry for each of them.

@@ -1,5 +1,6 @@
 """The SDRAM controller on the model of its chip: right words, kept rules, a busy bus; and broken rules are seen."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,10 @@ import pytest
 
 from zipsgd_hw.store.sdram import CHIPS, SdramChip, SdramController, SdramGeometry, SdramTiming
 from zipsgd_sim.sdram import RuleBroken, exercise_program, run_exercise
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::amaranth.hdl.UnusedElaboratable"
+)  # of controllers that are refused
 
 CLOCK_HZ = 1e9
 """Nanoseconds are cycles."""
@@ -68,3 +73,47 @@ def test_the_bus_is_busy() -> None:
         assert 0.98 < found["share"][order] < 1
     assert 0.8 < found["share"]["reads of random bursts"] < 0.95
     assert found["latency"] == {"open row": 12, "closed bank": 14, "another row": 17}
+
+
+def test_times_in_cycles() -> None:
+    """Times to wait are rounded up, limits are rounded down; a board that has any of three chips waits for the slowest."""
+    cycles = CHIPS["16Mx16"].timing.cycles(133e6)
+    assert (cycles.rcd, cycles.rp, cycles.ras, cycles.rc, cycles.rrd, cycles.rfc, cycles.wr) == (
+        3,
+        3,
+        6,
+        9,
+        2,
+        9,
+        2,
+    )
+    assert (cycles.init, cycles.window, cycles.most_ras) == (26600, 8_512_000, 13300)
+    assert CHIPS["16Mx16"].timing.cycles(100e6).rcd == 3  # 21 ns
+    assert CHIPS["MT48LC16M16A2-75"].timing.cycles(100e6).rcd == 2  # 20 ns
+    assert CHIPS["M12L64322A-7"].geometry.words * 4 == 8 << 20
+    assert all(
+        chip.geometry.words * 2 in (32 << 20, 64 << 20) for name, chip in CHIPS.items() if "16" in name
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: replace(TIGHT.geometry, data_bits=12), "data_bits must be one of 4, 8, 16, 32, not 12"),
+        (lambda: replace(TIGHT.timing, cas_cycles=4), "cas_cycles must be 2 or 3, not 4"),
+        (lambda: replace(TIGHT.timing, rp_ns=0), "rp_ns must be positive, not 0"),
+        (lambda: TIGHT.timing.slowest(CHIPS["16Mx16"].timing), "same cas_cycles and refreshes"),
+        (lambda: SdramController(TIGHT.geometry, TIGHT.timing, 1e8), "100000000.0 Hz is too slow"),
+        (
+            lambda: SdramController(TIGHT.geometry, replace(TIGHT.timing, rc_ns=30), CLOCK_HZ),
+            "Hz is too fast",
+        ),
+        (
+            lambda: SdramController(TIGHT.geometry, TIGHT.timing, CLOCK_HZ, io_cycles=-1),
+            "io_cycles must not be neg",
+        ),
+    ],
+)
+def test_bad_values_are_refused(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
