@@ -8,7 +8,7 @@ from zipsgd_hw.link.physical import Uart
 from .board import Board
 from .families.ecp5 import ECP5
 from .families.ice40 import ICE40
-from .memories import Sdram, Spram
+from .memories import Sdram
 
 __all__ = ["BOARDS", "by_name"]
 
@@ -39,37 +39,6 @@ _BOARDS = (
         pll_pad=True,
         block_rams=30,
         in_ci=True,
-        synth_opts=("-dsp",),
-    ),
-    Board(
-        name="icebreaker-resident",
-        title="iCEBreaker, samples in SPRAM",
-        device="iCE40UP5K-SG48",
-        family=ICE40,
-        platform_class="amaranth_boards.icebreaker:ICEBreakerPlatform",
-        build=Build(
-            lanes=4,
-            update_lanes=1,
-            max_features=256,
-            max_batch=64,
-            p_max=4,
-            model_bits=20,
-            q3_bits=12,
-            delta_bits=14,
-            gradient_bits=16,
-            replay_words=256,
-            rx_bytes=1024,
-            word_bytes=2,
-            store_words=1 << 16,
-            schedule_words=128,
-            diagonal=1,
-            clock_hz=24_000_000,
-        ),
-        link=Uart(baud=3_000_000),
-        input_hz=12_000_000,
-        pll_pad=True,
-        block_rams=30,
-        memory=Spram(),
         synth_opts=("-dsp",),
     ),
     Board(
