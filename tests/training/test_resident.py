@@ -191,3 +191,16 @@ def test_a_fitting_build_has_a_store(small_table: Table) -> None:
 def test_options_that_contradict(words: dict[str, Any], message: str, small_table: Table) -> None:
     with pytest.raises(ValueError, match=message):
         train(small_table, **words)
+
+
+def test_estimators_keep_rows_on_the_board(
+    small_table: Table, store_board: VirtualBoard, messages: pytest.LogCaptureFixture
+) -> None:
+    from zipsgd.estimators import ZipRegressor
+
+    there = ZipRegressor(resident=True, max_iter=3, random_state=0, backend=store_board.url)
+    there.fit(small_table.features, small_table.labels)
+    assert "loaded 210 rows" in messages.text
+    here = ZipRegressor(resident=True, max_iter=3, random_state=0, backend=_EMULATOR)
+    here.fit(small_table.features, small_table.labels)
+    assert there.model_words_.tolist() == here.model_words_.tolist()

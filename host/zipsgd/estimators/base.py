@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from numbers import Integral
 from operator import attrgetter, is_
@@ -76,6 +77,7 @@ class BaseZip(BaseEstimator, ABC):
         warm_start: bool = False,
         random_state: Any = None,
         backend: Any = "emulator",
+        resident: bool = False,
         measure: bool = False,
         verbose: int = 0,
     ) -> None:
@@ -102,6 +104,7 @@ class BaseZip(BaseEstimator, ABC):
         self.warm_start = warm_start
         self.random_state = random_state
         self.backend = backend
+        self.resident = resident
         self.measure = measure
         self.verbose = verbose
 
@@ -341,6 +344,7 @@ class BaseZip(BaseEstimator, ABC):
         restarts = isinstance(schedule, str) and schedule == "linear"
         before = 0 if restarts else state.epochs
         options = self._options(schedule, before + passes, batch_of(self.batch_size, data.samples))
+        options = replace(options, resident=bool(self.resident))
         table = data.table(getattr(self, "feature_names_in_", None))
         with connected(self.backend) as backend:
             task = make_task(table, data.labels, options, weights=data.weights, parts=parts_of(backend))

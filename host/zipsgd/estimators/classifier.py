@@ -120,6 +120,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         warm_start: bool = False,
         random_state: Any = None,
         backend: Any = "emulator",
+        resident: bool = False,
         measure: bool = False,
         verbose: int = 0,
     ) -> None:
@@ -147,6 +148,7 @@ class ZipClassifier(ClassifierMixin, BaseZip):
             warm_start=warm_start,
             random_state=random_state,
             backend=backend,
+            resident=resident,
             measure=measure,
             verbose=verbose,
         )

@@ -73,6 +73,9 @@ random_state : int, RandomState or None, default None
 backend : str or BackendOptions, default "emulator"
     "emulator", "golden", "sim" (the virtual board), the port or URL of a board, or a :class:`zipsgd.BackendOptions`. Each
     fit opens it, and closes it at the end. ``partial_fit`` leaves it open for the next call, see :meth:`close`.
+resident : bool, default False
+    Whether ``fit`` keeps the rows in the board's store, if it has one with enough room, so that they come over the link only
+    once; they are then quantised only once. ``partial_fit`` streams its rows.
 measure : bool, default False
     Whether each epoch's model is also measured exactly: its loss and its score on the unquantised rows, and on the rows held
     out. ``history_`` has the results, and callbacks receive them.
