@@ -128,16 +128,15 @@ def _mnist(steps: Steps) -> list[_Row]:
                 words, reports = _train(table, device, 1, **settings)
                 cycles = reports[0].result.cycles or 0
                 read = board.statistics()["memory_read"] - before
-                layout_words = (
-                    read / 2 if reports[0].result.sample_bytes else read
-                )  # once for the check, once to train
+                words_of_epoch = (reports[0].result.sample_bytes or 0) // build.word_bytes  # all were loaded
                 rows.append(
                     {
                         "heads": heads,
                         "bits": bits,
                         "cycles": cycles,
                         "seconds": cycles / build.clock_hz,
-                        "share of the memory": layout_words / cycles,
+                        "share of the memory": words_of_epoch / cycles,
+                        "passes over the memory": read / words_of_epoch,
                         "emulator over board": seconds * build.clock_hz / cycles,
                         "scikit-learn over board": peer * build.clock_hz / cycles,
                         "differing words": int(np.count_nonzero(np.array(words) != np.array(emulated))),
@@ -158,13 +157,15 @@ def _wide(steps: Steps) -> _Row:
         before = board.statistics()["memory_read"]
         _, reports = _train(part, device, 1, classify=True, bits=3)
         cycles = reports[0].result.cycles or 0
-        read = (board.statistics()["memory_read"] - before) / 2
+        words_of_epoch = (reports[0].result.sample_bytes or 0) // build.word_bytes
+        read = board.statistics()["memory_read"] - before
     return {
         "chip": WIDE_CHIP,
         "rows": len(rows),
         "bits": 3,
         "cycles": cycles,
-        "share of the memory": read / cycles,
+        "share of the memory": words_of_epoch / cycles,
+        "passes over the memory": read / words_of_epoch,
     }
 
 
@@ -243,6 +244,8 @@ def run() -> Result:
         wide = _wide(steps)
         gains = _against_float(steps)
         small = _small(steps)
+    near = [row["float32 over board"] for row in gains if row["loss over float64 SGD"] <= NEAR]
+    second = sorted(near)[-2] if len(near) > 1 else 0.0
     one = [row for row in mnist if row["heads"] == 1]
     ten = [row for row in mnist if row["heads"] == 10]
     goals = [
@@ -263,8 +266,8 @@ def run() -> Result:
         },
         {
             "goal": f"{GAIN} times faster than a stream of float32 on two real sets",
-            "found": sorted(row["float32 over board"] for row in gains)[-2],
-            "met": sorted(row["float32 over board"] for row in gains)[-2] >= GAIN,
+            "found": second,
+            "met": second >= GAIN,
         },
         {
             "goal": f"California housing, {EPOCHS} epochs on the small board: at most {SMALL_SECONDS} s",

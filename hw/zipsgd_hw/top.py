@@ -99,7 +99,7 @@ class Accelerator(wiring.Component):
             connect(m, datapath.store, store.port)
             if hasattr(store, "pins"):
                 connect(m, store.pins, flipped(self.pins))
-            m.d.sync += self.unattended.eq(datapath.store_busy | plays)
+            m.d.sync += self.unattended.eq(datapath.store_reads | plays)
         for name in datapath_windows(self._build):
             connect(m, getattr(bank, name), getattr(datapath, name))
         self._connect_registers(m, link, bank)

@@ -110,7 +110,7 @@ def test_ctrl_c_while_training_on_a_virtual_board():
     assert len(boards) == 1
     status, out, err = interrupted(process)
     assert (status, out) == (130, "")
-    assert err.endswith("interrupted; nothing is left running\n")
+    assert err.endswith("interrupted; nothing is left running on this computer\n")
     assert "Traceback" not in err
     assert gone(boards)
 
@@ -151,7 +151,10 @@ from zipsgd.cli import main
 sys.exit(main(["train", "diabetes"]))
 """
     )
-    assert (done.returncode, done.stderr) == (130, "\ninterrupted; nothing is left running\n")
+    assert (done.returncode, done.stderr) == (
+        130,
+        "\ninterrupted; nothing is left running on this computer\n",
+    )
 
 
 def test_a_ctrl_c_that_python_loses():
@@ -175,7 +178,7 @@ sys.exit(main(["train", "diabetes", "--epochs", "100000"]))
 """
     )
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr.endswith("\ninterrupted; nothing is left running\n")
+    assert done.stderr.endswith("\ninterrupted; nothing is left running on this computer\n")
     assert "Exception" not in done.stderr
 
 
@@ -292,5 +295,5 @@ def test_ctrl_c_on_a_terminal():
     os.close(master)
     assert process.wait(timeout=LONGEST) == 130
     assert b"\x1b[?25h" in shown  # the cursor is visible again
-    assert b"interrupted; nothing is left running" in shown
+    assert b"interrupted; nothing is left running on this computer" in shown
     assert b"Traceback" not in shown

@@ -234,7 +234,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_so(csv, small_table, tmp_path, caps
     _, err = process.communicate(timeout=LONGEST)
     assert process.returncode == 130
     assert f"{path} keeps the run up to its last whole epoch: the same command with --resume goes on" in err
-    assert err.endswith("interrupted; nothing is left running\n")
+    assert err.endswith("interrupted; nothing is left running on this computer\n")
     assert 2 <= len(load_checkpoint(path).epochs) < 1000
     assert main(words) == 2
     assert "is there already: go on with the run in it with --resume" in capsys.readouterr().err

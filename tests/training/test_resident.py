@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zipsgd import train
+from zipsgd import Options, prepare, train
 from zipsgd.backends import BackendOptions, open_backend
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.data import Table
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.store import StoreLayout
 from zipsgd_sim.board import VirtualBoard
 
 _BUILD = Build(
@@ -169,9 +170,47 @@ def test_a_board_that_is_reset_is_loaded_again(small_table: Table, store_board: 
     assert kept.model_words == train(small_table, backend=_EMULATOR, epochs=4, resident=True).model_words
 
 
-def test_a_fitting_build_has_a_store(small_table: Table) -> None:
-    from zipsgd import Options, prepare
+def test_a_reset_in_a_later_schedule(small_table: Table, store_board: VirtualBoard) -> None:
+    """The device begins the schedule again, with all settings of its own."""
+    backend = open_backend(store_board.url)
+    assert isinstance(backend, DeviceBackend)
+    collect, turns = backend.device.collect, 0
 
+    def reset_once(*arguments: Any) -> Any:
+        nonlocal turns
+        turns += 1
+        if turns == 2:
+            store_board.reset()
+        return collect(*arguments)
+
+    backend.device.collect = reset_once  # type: ignore[method-assign]
+    settings: dict[str, Any] = {"epochs": 12, "resident": True, "unattended": 12, "schedule": "constant"}
+    kept = train(small_table, backend=backend, **settings)
+    backend.close()
+    assert turns > 2
+    assert kept.model_words == train(small_table, backend=_EMULATOR, **settings).model_words
+
+
+@pytest.mark.parametrize("heads", [3, 4])
+def test_a_build_for_several_heads_has_room(heads: int, small_table: Table) -> None:
+    """Classes have one label of a byte, outputs a word each."""
+    if heads == 3:
+        task = prepare(_classes(small_table), options=Options(resident=True, classify=True))
+    else:
+        labels = np.stack([small_table.labels * factor for factor in (1, 2, 3, 4)], axis=1)
+        task = prepare(small_table.features, labels, Options(resident=True))
+    build = task.build()
+    assert build.heads == heads
+    layout = StoreLayout(210, task.config_of(heads).layout(build).size, build.word_bytes)
+    assert build.store_bursts // 2 < layout.bursts <= build.store_bursts
+
+
+def test_weights_that_are_drawn_anew_are_refused(small_table: Table) -> None:
+    with pytest.raises(ValueError, match="drawn anew in each epoch"):
+        train(small_table, weights=np.linspace(0.1, 1.9, 210), resident=True)
+
+
+def test_a_fitting_build_has_a_store(small_table: Table) -> None:
     build = prepare(small_table, options=Options(resident=True)).build({"lanes": 16})
     assert build.word_bytes == 2
     assert build.store_bytes >= 210 * prepare(small_table).config.layout(build).size
@@ -183,9 +222,9 @@ def test_a_fitting_build_has_a_store(small_table: Table) -> None:
     [
         ({"resident": True, "bits": [2, 3]}, "same bits in all epochs"),
         ({"resident": True, "classify": True, "refetch": "likely"}, "no refetch"),
-        ({"unattended": 2}, "without resident"),
+        ({"unattended": 2}, "resident=True and average=0"),
         ({"unattended": 65, "resident": True}, "in 1..64"),
-        ({"unattended": 2, "resident": True, "average": 1}, "with average"),
+        ({"unattended": 2, "resident": True, "average": 1}, "resident=True and average=0"),
     ],
 )
 def test_options_that_contradict(words: dict[str, Any], message: str, small_table: Table) -> None:

@@ -155,7 +155,12 @@ class DeviceBackend(EpochByEpoch):
         bytes_before, before = self.device.link.counts.samples, self.device.link.counts.sent
         layout, _ = self._contents.prepare(samples[0], stored[0], self._config)
         counts: list[EpochCounts] = []
-        for epochs, writes in schedules(plans, layout.rows, layout.block_bursts, self.build):
+        turns = list(schedules(plans, layout.rows, layout.block_bursts, self.build))
+        if len(turns) > 1:
+            self._progress(
+                f"the board's schedule has room for {turns[0][0]} of the {len(plans)} epochs: the computer is needed in between"
+            )
+        for epochs, writes in turns:
             done = len(counts) * layout.rows
             run = partial(
                 self._play, samples[0], stored[0], epochs, writes, partial(count_on, progress, done)
@@ -184,6 +189,9 @@ class DeviceBackend(EpochByEpoch):
             self._ensure_begun()
             self._contents.ensure(samples, stored, self._config)
             self.device.start(layout, epochs, writes, tag)
+            self._progress(
+                f"the board runs {epochs} epochs on its own: the same command, given again, fetches the results"
+            )
         counts = self.device.collect(layout, check, epochs, progress)
         model = self.device.model()
         self.device.write_registers({"run_tag": 0})

@@ -86,7 +86,11 @@ class StoreContents:
         if layout != self._refused:
             self._refused = layout
             rows = layout.rows_within(build.store_bursts)
-            room = f"{rows:,} of {layout.rows:,} rows fit into its store" if rows else "it has no store"
+            room = (
+                f"{rows:,} of {layout.rows:,} rows fit into its store"
+                if build.store_bursts
+                else "it has no store"
+            )
             self._progress(
                 f"the samples are streamed in each epoch: at {layout.sample_bytes} bytes a row, {room}"
             )

@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with interruptible():
             return _run(argv)
     except KeyboardInterrupt:
-        print("\ninterrupted; nothing is left running", file=sys.stderr)
+        print("\ninterrupted; nothing is left running on this computer", file=sys.stderr)
         return 130
 
 

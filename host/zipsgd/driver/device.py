@@ -193,8 +193,8 @@ class Device(TrainingDevice):
         self.write_registers(layout.registers())
         if self.build.schedule_words:
             self.write_window("schedule_window", window_words(writes))
-            self.write("run_tag", tag)
             self.write("play", epochs)
+            self.write("run_tag", tag)  # last: a tag says that its run has begun
             self._check_session(self.read("session"))  # all has arrived: the host may leave
         else:
             for name, word in writes:
@@ -278,19 +278,27 @@ class Device(TrainingDevice):
         """
         nap, seen, since = _NAPS[0], None, time.monotonic()
         while True:
-            words = self.read_words(REGISTERS["status"].address, len(RESULTS))
-            value = dict(zip(RESULTS, words, strict=True))
-            self._check_session(value["session"])
+            value = self._read_results()
             moved = [value[name] for name in ("epochs_done", "samples_done", "store_check")]
             if moved != seen:
                 seen, since = moved, time.monotonic()
             if not value["status"] & Status.BUSY and value["epochs_done"] >= epochs:
+                # Once more: on a bad line, parts of an answer may be of different times
+                value = self._read_results(fence=True)
+                progress(epochs * rows or value["samples_done"])
                 return value
             if time.monotonic() - since > self._patience:
                 raise DeviceError(
                     f"the board on {self.link.url} has taken no sample of its store for {self._patience:g} seconds: reset it, "
                     f"and begin again"
                 )
-            progress(value["epochs_done"] * rows + value["samples_done"])
+            done = value["epochs_done"] * rows + value["samples_done"]
+            progress(min(done, (value["epochs_done"] + 1) * rows) if rows else done)
             time.sleep(nap)
             nap = min(2 * nap, _NAPS[1])
+
+    def _read_results(self, *, fence: bool = False) -> dict[str, int]:
+        words = self.read_words(REGISTERS["status"].address, len(RESULTS), fence=fence)
+        value = dict(zip(RESULTS, words, strict=True))
+        self._check_session(value["session"])
+        return value

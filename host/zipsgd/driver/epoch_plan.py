@@ -85,8 +85,8 @@ def schedules(
     Yields
     ------
     tuple of int and list of Write
-        Epochs of a schedule, and its writes: of settings only those that change. Each write of ``resident_samples`` starts an
-        epoch.
+        Epochs of a schedule, and its writes: of settings all for the first epoch, then those that change. Each write of
+        ``resident_samples`` starts an epoch.
     """
     there = registers_of(build)
     held: dict[str, int] = {}
@@ -98,7 +98,8 @@ def schedules(
         more = [*changed, *plan.starts(samples)]
         if epochs and (epochs == build.schedule_epochs or len(writes) + len(more) > build.schedule_words):
             yield epochs, writes
-            epochs, writes = 0, []
+            # After a reset, or a check of the store, the device holds other settings: each schedule writes all of them
+            epochs, writes, more = 0, [], [*settings.items(), *plan.starts(samples)]
         epochs, writes = epochs + 1, [*writes, *more]
     yield epochs, writes
 

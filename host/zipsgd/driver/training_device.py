@@ -103,8 +103,9 @@ class TrainingDevice(DeviceRegisters):
             The build does not support the run.
         """
         config.check(self.build)
+        self.write_registers({"run_tag": 0})  # first: no tag stands for a run that was stopped
         self.write("control", Control.ABORT)
-        self.write_registers({**config.registers(), "run_tag": 0})
+        self.write_registers(config.registers())
         if config.levels is not None:
             self.write_window("level_window", table_words(config.levels, self.build))
         if config.polynomial is not None:

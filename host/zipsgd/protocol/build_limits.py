@@ -45,7 +45,7 @@ def check_build(build: "Build") -> None:
 
 
 def _check_ranges(build: "Build") -> None:
-    """Each parameter by itbuild."""
+    """Each parameter by itself."""
     ranges = {
         "lanes": (4, 256),
         "update_lanes": (1, build.lanes),

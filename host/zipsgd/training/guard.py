@@ -104,6 +104,8 @@ class Track:
         Whether merits are accuracies.
     held_out : bool
         Whether the rows are held out of training.
+    epochs : sequence of int
+        The epoch of each merit, counted from 1; empty if each epoch has one.
     """
 
     merits: Sequence[float]
@@ -111,6 +113,11 @@ class Track:
     rows: int
     accuracy: bool
     held_out: bool = False
+    epochs: Sequence[int] = ()
+
+    def epoch(self, index: int) -> int:
+        """The epoch of a merit, counted from 1."""
+        return self.epochs[index] if self.epochs else index + 1
 
     @property
     def best(self) -> int:
@@ -294,8 +301,9 @@ def _rise(of: Evidence) -> Iterator[Finding]:
     if of.track is not None and of.track.fallen:
         merits, best = of.track.merits, of.track.best
         where = "held out" if of.track.held_out else "trained on"
+        after, last = of.track.epoch(best), of.track.epoch(len(merits) - 1)
         text = (
-            f"the model got worse after epoch {best + 1} of {len(merits)}: {of.measure} on rows {where} fell from "
+            f"the model got worse after epoch {after} of {last}: {of.measure} on rows {where} fell from "
             f"{merits[best]:.3f} to {merits[-1]:.3f}; the model of epoch {of.kept} is kept"
         )
         more = ("a penalty, or fewer epochs (patience)",) if of.track.held_out else ()

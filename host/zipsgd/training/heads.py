@@ -1,7 +1,8 @@
 """Heads: models that are trained side by side on the same rows, one for each class or output."""
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 
@@ -11,7 +12,6 @@ import numpy.typing as npt
 from zipsgd.backends import Backend, EpochResult
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.run import LabelForm
 from zipsgd.protocol.samples import heads_of_passes
 
 from .refetching import epoch_with_refetching
@@ -19,6 +19,8 @@ from .rounding_loss import rounding_loss
 from .task import Task
 
 __all__ = ["HeadEpoch", "Heads"]
+
+_log = logging.getLogger(__name__)
 
 _Int = npt.NDArray[np.int64]
 
@@ -53,14 +55,6 @@ class _Pass:
     config: RunConfig
 
 
-def _config(task: Task, part: slice) -> RunConfig:
-    """The configuration of a pass. If it has the heads of all classes, it takes a class's number for a sample's label."""
-    heads = part.stop - part.start
-    together = task.numbers is not None and heads == task.heads > 1
-    form = LabelForm.BYTE if together else task.config.label_form if heads == 1 else LabelForm.WORD
-    return replace(task.config, heads=heads, one_against_all=together, label_form=form)
-
-
 def _labels(task: Task, part: _Pass) -> npt.NDArray[np.int16]:
     """The labels that the device takes in a pass."""
     if part.config.one_against_all and task.numbers is not None:
@@ -91,11 +85,17 @@ class Heads:
             sizes = [1] * task.heads
         ends = list(accumulate(sizes))
         self._parts = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+        if task.options.resident and len(self._parts) > 1:
+            _log.info(
+                "the samples are streamed in each epoch, as the %d models take %d passes on this build",
+                task.heads,
+                len(self._parts),
+            )
         self._begin(task)
 
     def _begin(self, task: Task) -> None:
         self._task = task
-        self._passes = [_Pass(part, _config(task, part)) for part in self._parts]
+        self._passes = [_Pass(part, task.config_of(part.stop - part.start)) for part in self._parts]
         # The model that the backend holds, and the epoch that it begins next
         self._held: tuple[_Int, int] | None = None
 

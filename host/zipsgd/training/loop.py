@@ -157,6 +157,7 @@ class Run:
             self.probe.rows,
             accuracy=self.task.numbers is not None,
             held_out=self.validation is not None,
+            epochs=[number for number, report in enumerate(self.reports, 1) if report.merit is not None],
         )
 
     @property

@@ -210,8 +210,12 @@ class Options:
             if not isinstance(value, int):
                 raise TypeError(f"{name} must be a whole number, not {value!r}")
             if not low <= value <= high:
-                why = " without resident, or with average" if (name, high) == ("unattended", 1) else ""
-                raise ValueError(f"{name} must be in {low}..{high}{why}, not {value}")
+                if (name, high) == ("unattended", 1):
+                    raise ValueError(
+                        "unattended epochs need samples that stay on the board, and models that are not averaged: set "
+                        "resident=True and average=0 (on the command line: --resident, without --average)"
+                    )
+                raise ValueError(f"{name} must be in {low}..{high}, not {value}")
         if not isinstance(self.schedule, str):
             object.__setattr__(self, "schedule", tuple(map(float, self.schedule)))
         check_schedule(self.schedule)

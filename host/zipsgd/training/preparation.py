@@ -129,6 +129,11 @@ def make_task(
     memory = default_memory() if memory is None else memory
     options = options.resolved(diagonal=parts.diagonal, level_planes=parts.level_planes)
     table, labels, shares = arranged(table, labels, options, weights)
+    if options.resident and shares is not None:
+        raise ValueError(
+            "rows with weights that are not small whole numbers are drawn anew in each epoch, and resident samples are the "
+            "same in all epochs: round the weights (also those of classes), or stream the samples"
+        )
     fitted = fit_scaling(table, labels, options, parts)
     sizes = (
         [] if options.step_size is None else step_sizes(options.step_size, options.schedule, options.epochs)

@@ -17,6 +17,7 @@ from zipsgd.golden.order import Order, row_order
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import BLOCK_ROWS, MOST_FEATURES, MOST_HEADS, MOST_STORE_WORDS
+from zipsgd.protocol.run import LabelForm
 from zipsgd.protocol.store import StoreLayout
 from zipsgd.rows import Rows, in_memory
 
@@ -268,14 +269,11 @@ class Task:
 
     def _with_store(self, build: Build) -> Build:
         """The build with a store that holds the samples, if any store does."""
-        together = self.numbers is not None and self.heads > 1
-        config = (
-            self.config
-            if self.numbers is None
-            else replace(self.config, heads=self.heads, one_against_all=together)
-        )
+        if build.heads < self.heads:
+            return build  # samples of several passes are streamed
         stored = with_store(build, 1)
-        layout = StoreLayout(self._stored_rows.size, config.layout(build).size, stored.word_bytes)
+        size = self.config_of(self.heads).layout(build).size
+        layout = StoreLayout(self._stored_rows.size, size, stored.word_bytes)
         size = layout.bursts * layout.burst_bytes
         return with_store(build, size) if size <= MOST_STORE_WORDS * stored.word_bytes else build
 
@@ -283,6 +281,23 @@ class Task:
     def _most_planes(self) -> int:
         """Most base planes of any epoch."""
         return max(self.config.p, *self.options.precision(diagonal=True).planes)
+
+    def config_of(self, heads: int) -> RunConfig:
+        """The configuration of a pass. If it has the heads of all classes, it takes a class's number for a sample's label.
+
+        Parameters
+        ----------
+        heads : int
+            Heads of the pass.
+
+        Returns
+        -------
+        RunConfig
+            The configuration.
+        """
+        together = self.numbers is not None and heads == self.heads > 1
+        form = LabelForm.BYTE if together else self.config.label_form if heads == 1 else LabelForm.WORD
+        return replace(self.config, heads=heads, one_against_all=together, label_form=form)
 
     def new_state(self) -> State:
         """The state before the first epoch, with all weights 0."""

@@ -122,9 +122,9 @@ class Spram:
 class Sdram:
     """A chip of SDR SDRAM, the platform's resource ``sdram``.
 
-    All pins have registers. The chip's clock lags the datapath's by three quarters of a cycle. So commands and words to write
-    have a quarter of a cycle of hold time or more. A word that is read comes 5.4 ns after the chip's edge and stays until 2.5
-    ns after the next one; at 100 MHz, the registers take it in the middle of this time.
+    All pins have registers. The chip's clock lags the datapath's by three quarters of a cycle, so that the chip takes commands
+    and words to write a quarter of a cycle before they change. A word that is read is valid from 5.4 ns after the chip's edge
+    to 2.5 ns after the next one. At 100 MHz, with some 2 to 4 ns for the pads on both ways, the registers take it in this time.
 
     Parameters
     ----------
@@ -155,7 +155,9 @@ class Sdram:
     def connect(self, m: Module, platform: Any, accelerator: Any) -> None:
         """See :meth:`StoreMemory.connect`."""
         port, pins = platform.request("sdram", 0, dir="-"), accelerator.pins
-        m.submodules.sdram_clk = clock = io.DDRBuffer("o", port.clk, o_domain="memory")
+        m.submodules.sdram_clk = clock = io.DDRBuffer(
+            "o", port.clk, o_domain="memory" if self.clock_degrees else "sync"
+        )
         m.d.comb += clock.o.eq(Const(0b01, 2))  # high first
         for name in ("clk_en", "cs", "ras", "cas", "we", "ba", "a", "dqm"):
             if hasattr(port, name):

@@ -81,8 +81,8 @@ class Datapath(wiring.Component):
         Bytes of samples.
     store : Out(store_signature(...))
         The store, in builds with one.
-    store_busy : Out(1)
-        The store is being filled, or its samples are read; in builds with one.
+    store_reads : Out(1)
+        Samples of the store are read; in builds with one.
     bytes_reset : In(1)
         Drop what is under way, as Control.ABORT does. The model is kept; seeds, Q3, flags, loss and counters are not, so that
         a seed and a load have to follow.
@@ -105,7 +105,7 @@ class Datapath(wiring.Component):
                 **{register.name: _member(register) for register in datapath_registers(build)},
                 **{name: In(window_signature(window)) for name, window in datapath_windows(build).items()},
                 "bytes": In(stream.Signature(8)),
-                **({"store": Out(store_port(build)), "store_busy": Out(1)} if build.store_words else {}),
+                **({"store": Out(store_port(build)), "store_reads": Out(1)} if build.store_words else {}),
                 "bytes_reset": In(1),
             }
         )
@@ -245,7 +245,7 @@ class Datapath(wiring.Component):
             *(getattr(source, name).eq(getattr(self, name)) for name in SETTINGS),
             source.abort.eq(reset),
             self.store_check.eq(source.store_check),
-            self.store_busy.eq(source.busy),
+            self.store_reads.eq(source.reads),
         ]
         return source.words, source.busy
 

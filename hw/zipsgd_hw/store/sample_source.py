@@ -50,6 +50,8 @@ class SampleSource(wiring.Component):
         Strobe: drop what is under way. No command in this cycle.
     busy : Out(1)
         A command is under way, or what it left in the store.
+    reads : Out(1)
+        The same, but for bytes to come from the link.
     bytes : In(stream.Signature(8))
         Bytes from the link.
     words : Out(stream.Signature(sample_word(build.word_bytes)))
@@ -68,6 +70,7 @@ class SampleSource(wiring.Component):
                 "store_check": Out(32),
                 "abort": In(1),
                 "busy": Out(1),
+                "reads": Out(1),
                 "bytes": In(stream.Signature(8)),
                 "words": Out(stream.Signature(sample_word(build.word_bytes))),
                 "store": Out(store_port(build)),
@@ -88,9 +91,12 @@ class SampleSource(wiring.Component):
             self.store_check.eq(reader.check),
         ]
         waiting = self._start(m, loader, reader)
-        m.d.comb += self.busy.eq(waiting | loader.busy | reader.busy)
+        m.d.comb += [
+            self.busy.eq(waiting | loader.busy | reader.busy),
+            self.reads.eq(waiting | reader.busy),
+        ]
         self._connect_store(m, loader, reader)
-        self._choose_words(m, loader, reader)
+        self._choose_words(m, loader, reader, waiting)
         return m
 
     def _start(self, m: Module, loader: StoreLoader, reader: BlockReader) -> Value:
@@ -129,8 +135,8 @@ class SampleSource(wiring.Component):
             reader.command.ready.eq(~loader.busy & store.command.ready),
         ]
 
-    def _choose_words(self, m: Module, loader: StoreLoader, reader: BlockReader) -> None:
-        """Words of the store while it sends; else bytes of the link, behind a register."""
+    def _choose_words(self, m: Module, loader: StoreLoader, reader: BlockReader, waiting: Value) -> None:
+        """Words of the store while it sends; else bytes of the link, behind a register. Bytes wait with their command."""
         byte_register = StreamRegister(8)
         word_register = StreamRegister(sample_word(self._build.word_bytes))
         m.submodules.byte_register = ResetInserter(self.abort)(byte_register)
@@ -145,7 +151,7 @@ class SampleSource(wiring.Component):
             word.payload.eq(Mux(reader.sends, reader.words.payload, of_link)),
             reader.words.ready.eq(reader.sends & word.ready),
         ]
-        with m.If(loader.busy):
+        with m.If(loader.busy | waiting):
             m.d.comb += [loader.bytes.valid.eq(byte.valid), byte.ready.eq(loader.bytes.ready)]
         with m.Else():
             m.d.comb += [
