@@ -76,8 +76,8 @@ def _write(address: int, words: Sequence[int]) -> Iterator[str]:
         yield _send(Kind.WRITE, struct.pack(f"<I{len(part)}I", address + start, *part))
 
 
-def _write_register(name: str, *words: int) -> Iterator[str]:
-    return _write(REGISTERS[name].address, words)
+def _write_register(name: str, word: int) -> Iterator[str]:
+    return _write(REGISTERS[name].address, [word])
 
 
 def _fence(address: int, words: Sequence[int | None]) -> Iterator[str]:
@@ -97,7 +97,8 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
     levels = config.levels
     golden = GoldenTrainer(build, run.model, config, seed=run.seed)
     yield from _write_register("control", Control.ABORT)
-    yield from _write_register("features", *config.registers().values())
+    for name, word in config.registers().items():
+        yield from _write_register(name, word)
     if levels is not None:
         yield from _write(WINDOWS["level_window"].address, table_words(levels, build))
     if config.polynomial is not None:
@@ -107,7 +108,8 @@ def _run(build: Build, rng: random.Random) -> Iterator[str]:
     yield from _write(WINDOWS["model_window"].address, model_words(run.model, build).tolist())
     for number, (samples, step) in enumerate(zip(run.epochs, run.steps, strict=True)):
         golden.start_epoch(number)
-        yield from _write_register("shrink_shift", *step_registers(step).values())
+        for name, word in step_registers(step).items():
+            yield from _write_register(name, word)
         for word in reversed(seed_words(run.seed, number, build.update_lanes)):
             yield from _write_register("seed", word)
         yield from _write_register("control", Control.CLEAR | Control.LOAD)
