@@ -30,7 +30,7 @@ _Write = data.StructLayout({"word": 32, "address": _REGISTER_BITS, "starts": 1})
 
 @dataclass
 class _Entry:
-    """``place`` of a write in the schedule, and the ``write`` there, a cycle later."""
+    """``place`` of a write in the schedule, and the ``write`` there, two cycles later."""
 
     place: Signal
     write: Any
@@ -58,7 +58,7 @@ class Schedule(wiring.Component):
     ``store_check`` to the epoch's place among the results. While it plays, its writes come before those of the link, and its
     reads wait for the link's.
 
-    Latency: a write in two cycles; between two epochs, 8 cycles and two for each result, besides the writes.
+    Latency: a write in three cycles; between two epochs, 8 cycles and two for each result, besides the writes.
 
     Parameters
     ----------
@@ -141,7 +141,9 @@ class Schedule(wiring.Component):
             port.en.eq(window.valid & offset[0] & (offset[1:] < self._words)),
             read.en.eq(1),
         ]
-        return _Entry(read.addr, read.data)
+        write = Signal(_Write)  # a block RAM's word comes out late, and the bus is wide
+        m.d.sync += write.eq(read.data)
+        return _Entry(read.addr, write)
 
     def _share_bus(self, m: Module, entry: _Entry) -> _Bus:
         """Of two writes the schedule's comes first, of two reads the link's. A read ends when its word has come."""
@@ -194,6 +196,9 @@ class Schedule(wiring.Component):
                     with m.If(self.play.payload != 0):
                         m.next = "fetch"
             with m.State("fetch"):
+                m.next = "keep"
+                stops()
+            with m.State("keep"):
                 m.next = "write"
                 stops()
             with m.State("write"):
