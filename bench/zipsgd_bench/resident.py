@@ -32,7 +32,7 @@ from .registry import Bench, Result
 
 __all__ = ["BENCH", "run"]
 
-ULX3S = BOARDS["ulx3s-85f"]
+ULX3S = BOARDS["ulx3s-85f-store"]
 CHIP = "16Mx16"
 WIDE_CHIP = "M12L64322A-7"
 BITS = (2, 3, 4)
@@ -209,7 +209,7 @@ def _small(steps: Steps) -> list[_Row]:
     table, rows = load_set("cadata"), []
     boards = {
         "iCE40 UP5K, not placed": (UP5K, "SPRAM"),
-        "ulx3s-85f": (replace(ULX3S.build, store_words=1 << 16, heads=1), "block RAM"),
+        "ulx3s-85f-store": (replace(ULX3S.build, store_words=1 << 16, heads=1), "block RAM"),
     }
     for name, (build, memory) in boards.items():
         steps.next(f"California housing on {name}")

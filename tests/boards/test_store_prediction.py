@@ -15,7 +15,7 @@ from zipsgd_hw.store.pace import StorePace
 from zipsgd_hw.store.sdram import CHIPS, SdramController
 from zipsgd_sim.board import VirtualBoard
 
-ULX3S = BOARDS["ulx3s-85f"]
+ULX3S = BOARDS["ulx3s-85f-store"]
 BUILD = Build(
     lanes=16,
     update_lanes=4,

@@ -83,14 +83,14 @@ def test_report_of_all_kinds_of_figures(run, tmp_path):
 
 
 def test_report_says_how_the_emulator_compares(run):
-    status, text, _ = run("report", "ulx3s-85f", "--data", "diabetes", "--bits", 3, "--compare")
+    status, text, _ = run("report", "ulx3s-85f-store", "--data", "diabetes", "--bits", 3, "--compare")
     assert status == 0
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert "room all 442 rows fit at 3 bits, and at up to 9 bits" in lines
     assert "rows_measured 442" in lines
     words = re.compile(r"(streamed|resident) the board (takes|is) \S+ times as (long|fast) as the emulator")
     assert len(list(filter(words.fullmatch, lines))) == 2
-    status, _, error = run("report", "ulx3s-85f", "--compare")
+    status, _, error = run("report", "ulx3s-85f-store", "--compare")
     assert status == 2
     assert "name it with --data" in error
 
