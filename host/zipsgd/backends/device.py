@@ -92,6 +92,7 @@ class DeviceBackend(EpochByEpoch):
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         """Train on one epoch, see :meth:`zipsgd.backends.Backend.epoch`."""
         stored = samples.stored
+        self._with_restarts(self._ensure_begun)
         before = self.device.link.counts.sent
         _log.debug("%s: epoch %d, %d samples", self.name, self._epoch + 1, samples.order.size)
         bytes_before = self.device.link.counts.samples
