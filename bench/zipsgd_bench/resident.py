@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,16 +19,19 @@ from zipsgd.backends import BackendOptions
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.data import Table, load_set
 from zipsgd.driver import Device
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd.training.epochs import EpochReport
 from zipsgd.training.options import Options
 from zipsgd_hw.boards.catalogue import BOARDS
 from zipsgd_hw.store.sdram import CHIPS
-from zipsgd_sim.board import VirtualBoard
 
 from .few_bits import Trials, load, quiet
 from .progress import Steps
 from .registry import Bench, Result
+
+if TYPE_CHECKING:
+    from zipsgd_sim.board import VirtualBoard
 
 __all__ = ["BENCH", "run"]
 
@@ -75,7 +78,9 @@ def _digits(heads: int) -> Table:
 
 
 @contextmanager
-def _board(build: Build, chip: str | None, steps: Steps) -> Iterator[tuple[VirtualBoard, DeviceBackend]]:
+def _board(build: Build, chip: str | None, steps: Steps) -> Iterator[tuple["VirtualBoard", DeviceBackend]]:
+    with extra("sim", "this bench"):
+        from zipsgd_sim.board import VirtualBoard
     with (
         VirtualBoard(build, sdram=chip, progress=steps.note) as board,
         Device(board.url, expect=build, patience=60) as device,
