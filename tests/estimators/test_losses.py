@@ -177,7 +177,7 @@ def test_some_samples_come_twice(loss):
         shares.append([entry["refetched"] for entry in fitted.history_])
         assert shares[-1] == [entry["refetched"] for entry in golden.history_]
         again = round(shares[-1][-1] * 3 * 200)
-        assert fitted.history_[-1]["bits"] == 8 * (3 * 200 * (6 * 6 + 2) + again * (6 * 10 + 2))
+        assert fitted.history_[-1]["bits"] == 8 * (3 * 200 * (6 * 5 + 1) + again * (10 * 5 + 1))
         assert fitted.score(rows, labels) > 0.7
     for certain, likely in zip(*shares, strict=True):
         assert 1 > certain > likely > 0
