@@ -76,18 +76,23 @@ module EHXPLLL #(
   parameter FREQUENCY_PIN_CLKI = "", FREQUENCY_PIN_CLKOP = "", ICP_CURRENT = "", LPF_RESISTOR = "",
   parameter MFG_ENABLE_FILTEROPAMP = "", MFG_GMCREF_SEL = "", PLLRST_ENA = "", INTFB_WAKE = "", STDBY_ENABLE = "",
   parameter DPHASE_SOURCE = "", OUTDIVIDER_MUXA = "", OUTDIVIDER_MUXB = "", OUTDIVIDER_MUXC = "", OUTDIVIDER_MUXD = "",
-  parameter CLKI_DIV = 1, CLKFB_DIV = 1, FEEDBK_PATH = "", CLKOP_ENABLE = "", CLKOP_DIV = 1, CLKOP_CPHASE = 0, CLKOP_FPHASE = 0
+  parameter CLKI_DIV = 1, CLKFB_DIV = 1, FEEDBK_PATH = "", CLKOP_ENABLE = "", CLKOP_DIV = 1, CLKOP_CPHASE = 0, CLKOP_FPHASE = 0,
+  parameter CLKOS_ENABLE = "", CLKOS_DIV = 1, CLKOS_CPHASE = 0, CLKOS_FPHASE = 0
 ) (
   input RST, STDBY, CLKI, CLKFB, PHASESEL0, PHASESEL1, PHASEDIR, PHASESTEP, PHASELOADREG, PLLWAKESYNC, ENCLKOP,
-  output CLKOP, LOCK
+  output CLKOP, CLKOS, LOCK
 );
+  assign CLKOS = 0;
+  // Of the same frequency, and three quarters of a cycle behind: a phase counts eighths of the VCO's cycle
+  wire shifted = CLKOS_ENABLE == ""
+    || (CLKOS_DIV == CLKOP_DIV && (CLKOS_CPHASE - CLKOP_DIV + 1) * 8 + CLKOS_FPHASE == 6 * CLKOP_DIV);
   real told_in, told_out, made;
   assign made = $root.dut.oscillator_mhz * CLKFB_DIV / CLKI_DIV;
   initial begin
     if ($sscanf(FREQUENCY_PIN_CLKI, "%f", told_in) != 1) told_in = 0;
     if ($sscanf(FREQUENCY_PIN_CLKOP, "%f", told_out) != 1) told_out = 0;
   end
-  wire usual = ICP_CURRENT == "12" && LPF_RESISTOR == "8" && MFG_ENABLE_FILTEROPAMP == "1" && MFG_GMCREF_SEL == "2"
+  wire usual = shifted && ICP_CURRENT == "12" && LPF_RESISTOR == "8" && MFG_ENABLE_FILTEROPAMP == "1" && MFG_GMCREF_SEL == "2"
     && PLLRST_ENA == "DISABLED" && INTFB_WAKE == "DISABLED" && STDBY_ENABLE == "DISABLED" && DPHASE_SOURCE == "DISABLED"
     && OUTDIVIDER_MUXA == "DIVA" && OUTDIVIDER_MUXB == "DIVB" && OUTDIVIDER_MUXC == "DIVC" && OUTDIVIDER_MUXD == "DIVD"
     && FEEDBK_PATH == "CLKOP" && CLKOP_ENABLE == "ENABLED" && CLKOP_CPHASE == CLKOP_DIV - 1 && CLKOP_FPHASE == 0

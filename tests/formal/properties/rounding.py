@@ -74,8 +74,8 @@ PROPERTIES = [
             Mutation(
                 UpdateUnit,
                 "a one too much (Q4)",
-                "align_draw(lfsr.state, build.q4_drop))",
-                "align_draw(lfsr.state, build.q4_drop) + 1)",
+                "align_draw(lfsr.state, build.q4_drop), wait)",
+                "align_draw(lfsr.state, build.q4_drop) + 1, wait)",
             ),
             Mutation(UpdateUnit, "a one too much (Q3)", "(kept + q3_bits)", "(kept + q3_bits + 1)"),
         ),
