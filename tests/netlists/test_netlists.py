@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,9 @@ def configuration(family: str, power_up: int, reset_cycles: int) -> tuple[int, .
 @pytest.mark.parametrize("family", FAMILIES)
 def test_state_at_power_up_is_unknown(family: str) -> None:
     """It differs by seed where there is no reset, also in whether the link answers; a reset of one cycle is enough."""
-    assert len({configuration(family, power_up, 0) for power_up in range(1, 7)}) >= 3
+    states = (configuration(family, power_up, 0) for power_up in range(1, 40))
+    answered = list(islice((state for state in states if state is not None), 3))
+    assert len(set(answered)) == 3
     assert {configuration(family, power_up, 1) for power_up in (1, 2, 3)} == {(0,) * 8}
 
 

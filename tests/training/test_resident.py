@@ -117,7 +117,10 @@ class _HostIsGone(Exception):
 
 
 def test_results_wait_for_a_host_that_comes_back(
-    small_table: Table, store_board: VirtualBoard, messages: pytest.LogCaptureFixture
+    small_table: Table,
+    store_board: VirtualBoard,
+    messages: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings: dict[str, Any] = {"epochs": 4, "resident": True, "seed": 4, "unattended": 4}
     backend = open_backend(store_board.url)
@@ -127,7 +130,7 @@ def test_results_wait_for_a_host_that_comes_back(
     def leave(*_: object) -> None:
         raise _HostIsGone
 
-    device.collect = leave  # type: ignore[method-assign]
+    monkeypatch.setattr(device, "collect", leave)
     with pytest.raises(_HostIsGone):
         train(small_table, backend=backend, **settings)
     backend.close()
@@ -170,7 +173,9 @@ def test_a_board_that_is_reset_is_loaded_again(small_table: Table, store_board: 
     assert kept.model_words == train(small_table, backend=_EMULATOR, epochs=4, resident=True).model_words
 
 
-def test_a_reset_in_a_later_schedule(small_table: Table, store_board: VirtualBoard) -> None:
+def test_a_reset_in_a_later_schedule(
+    small_table: Table, store_board: VirtualBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The device begins the schedule again, with all settings of its own."""
     backend = open_backend(store_board.url)
     assert isinstance(backend, DeviceBackend)
@@ -183,7 +188,7 @@ def test_a_reset_in_a_later_schedule(small_table: Table, store_board: VirtualBoa
             store_board.reset()
         return collect(*arguments)
 
-    backend.device.collect = reset_once  # type: ignore[method-assign]
+    monkeypatch.setattr(backend.device, "collect", reset_once)
     settings: dict[str, Any] = {"epochs": 12, "resident": True, "unattended": 12, "schedule": "constant"}
     kept = train(small_table, backend=backend, **settings)
     backend.close()

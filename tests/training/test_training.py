@@ -51,7 +51,7 @@ def test_golden_emulator_and_virtual_board_give_the_same_bits(options, small_bui
     assert device.plane_cycles == 3 * 210 * planes
     assert device.plane_cycles + device.starved_cycles <= device.cycles
     assert device.sample_bytes == 3 * 210 * (2 + -(-planes * 4 // 8))
-    assert device.sample_bytes < device.link_bytes < 1.25 * device.sample_bytes
+    assert device.sample_bytes < device.link_bytes < 1.2 * device.sample_bytes
 
 
 def test_the_same_through_uart_pins(small_build, small_table):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import Backend, EpochResult
+from zipsgd.driver import count_on
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.samples import heads_of_passes
@@ -192,8 +193,8 @@ class Heads:
         if len(steps) == 1 or len(self._passes) > 1:
             done: list[HeadEpoch] = []
             for index, step in enumerate(steps):
-                before = sum(epoch.samples for epoch in done)
-                one, words = self.epoch(number + index, words, step, lambda count: progress(before + count))  # noqa: B023
+                told = partial(count_on, progress, sum(epoch.samples for epoch in done))
+                one, words = self.epoch(number + index, words, step, told)
                 done.append(one)
             return done, words
         task, backend, part = self._task, self._backend, self._passes[0]
