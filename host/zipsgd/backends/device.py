@@ -108,7 +108,6 @@ class DeviceBackend(EpochByEpoch):
         self, samples: EpochSamples, stored: Stored, step: Step, progress: Progress
     ) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
         """Train on the samples of the store, after they have been loaded if they are not there."""
-        self._ensure_begun()
         layout, check = self._contents.ensure(samples, stored, self._config)
         plan = EpochPlan(step, seed_words(self._seed, self._epoch, self.build.update_lanes), stored.order)
         counts, model = self.device.run(layout, check, [plan], progress=progress)
@@ -121,7 +120,6 @@ class DeviceBackend(EpochByEpoch):
         size = max(16, min(512, _BLOCK_VALUES // self._config.features))
 
         def run() -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-            self._ensure_begun()
             packed = samples.packed(self._config.layout(self.build), self._config.levels, size)
             # Prepare the first block before the epoch begins, because compiling or a slow disk may take a while
             first = list(islice(packed, 1))
