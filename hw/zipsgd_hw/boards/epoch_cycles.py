@@ -82,8 +82,6 @@ class _Schedule:
         self._pace = max(planes, build.lanes // build.update_lanes)
         self._supplies = supplies
         self._brought = [0.0] * len(supplies)  # until when each of them has worked on what the core has taken
-        # The repeater of samples needs a cycle before the second head
-        self._turn = max(0, words + 1 - self._least) if supplies and heads > 1 else 0
         self._written = [0.0] * (heads * self._chunks)  # from when on each chunk of Q3 may be read
         self._free = 0.0  # when the next plane may be taken
         self._taken: float | None = None  # when the last sample's planes were
@@ -120,7 +118,6 @@ class _Schedule:
         """The first sample of a mini-batch, chunk by chunk; gives the end of each head's planes."""
         ends = []
         for head in range(self._heads):
-            self._free += self._turn * (head == 1)
             for chunk in range(self._chunks):
                 start = max(self._free, self._written[head * self._chunks + chunk])
                 brought = 0.0 if head else self._bring(slice(chunk, chunk + 1), start)
@@ -133,22 +130,19 @@ class _Schedule:
         ends = []
         for head in range(self._heads):
             brought = 0.0 if head else self._bring(slice(None), self._free)
-            end = self._free + self._least + self._turn * (head == 1)
-            ends.append(self._take(max(end, brought), self._pace))
+            ends.append(self._take(max(self._free + self._least, brought), self._pace))
         return ends
 
     def _skip(self, samples: int) -> None:
         """So many samples, 1 or more, between the first one of a mini-batch and the last."""
         count = samples * self._heads
         groups, rest = divmod(count, self._in_flight)
-        pause = (self._heads - 1) * self._least + self._turn
+        pause = (self._heads - 1) * self._least
         self._brought = [
             max(brought, self._free - supply.ahead) + samples * supply.period(pause)
             for brought, supply in zip(self._brought, self._supplies, strict=True)
         ]
-        self._free += max(
-            count * self._least + samples * self._turn, groups * self._wait + rest * self._least
-        )
+        self._free += max(count * self._least, groups * self._wait + rest * self._least)
         self._free = max(self._free, max(self._brought, default=0.0) + pause)
         self._gradient += count * self._chunks * self._planes
         self._taken = self._free

@@ -7,6 +7,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import BLOCK_ROWS
 from zipsgd.protocol.samples import SampleLayout
 from zipsgd.protocol.store import StoreLayout
+from zipsgd_hw.datapath.sample_repeater import SampleRepeater
 from zipsgd_hw.datapath.sample_unpacker import SampleUnpacker
 from zipsgd_hw.store.block_reader import BlockReader
 from zipsgd_hw.store.pace import StorePace
@@ -17,8 +18,6 @@ __all__ = ["predict_room", "predict_store_epoch"]
 
 _KEPT_WORDS, _KEPT_PLANES = 3, 2
 """What waits in registers while the core takes no planes: words before the unpacker, and planes behind it."""
-_KEPT_LABEL = 3
-"""Bytes of labels that an unpacker of single bytes takes in while another label waits."""
 
 
 def _counted(count: int, what: str) -> str:
@@ -79,8 +78,10 @@ def _spread(cycles: float, like: list[int]) -> tuple[float, ...]:
 
 def _ahead(build: Build, sample: SampleLayout, unpacker: list[int]) -> float:
     """Cycles by which the unpacker is ahead of the core at most; ``unpacker``: those of each chunk."""
-    if sample.labels > 1 and SampleUnpacker.most_bytes(build) == 1:
-        return _KEPT_LABEL
+    words = sample.chunks * sample.planes
+    if build.heads > 1:  # the repeater takes in planes of the next samples, each behind its first label
+        room = (build.replay_words - words + _KEPT_PLANES) / words
+        return sum(unpacker) * min(room, SampleRepeater.most_labels(build) / sample.labels)
     return unpacker[0] * min(1.0, _KEPT_PLANES / sample.planes)
 
 

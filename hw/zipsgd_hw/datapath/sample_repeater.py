@@ -2,6 +2,7 @@
 
 from amaranth import *
 from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
@@ -17,11 +18,11 @@ __all__ = ["SampleRepeater"]
 class SampleRepeater(wiring.Component):
     """Each sample once for every head of the run, with that head's label (golden model: :func:`zipsgd.golden.loss.targets`).
 
-    Planes pass at once to the first head, and into a memory of ``replay_words`` words, from which the other heads get them;
-    meanwhile the input waits.
+    Planes go through a memory of ``replay_words`` words, which keeps a sample until its last head has it. The rest of the
+    memory takes in the next samples meanwhile, and a queue takes in their labels: a slow source need not wait for the heads.
 
-    Latency: none for the first head. Throughput: a plane in every cycle, with one cycle without between the first head's
-    planes and the second one's.
+    Latency: a plane word goes out two cycles after it came, a label one. Throughput: a plane in every cycle, also from one head
+    to the next.
 
     Parameters
     ----------
@@ -45,6 +46,11 @@ class SampleRepeater(wiring.Component):
         """Block RAMs of the component."""
         return {"repeater": (build.lanes, build.replay_words)}
 
+    @staticmethod
+    def most_labels(build: Build) -> int:
+        """Most labels that wait: those of a sample, and the next sample's first one, which comes before its planes."""
+        return build.heads + 1
+
     def __init__(self, build: Build):
         self._build = build
         plane, label = stream.Signature(build.lanes), stream.Signature(signed(LABEL_BITS))
@@ -65,70 +71,63 @@ class SampleRepeater(wiring.Component):
         return m
 
     def _repeat_planes(self, m: Module) -> None:
-        m.submodules.position = position = PlanePosition(self._build)
+        m.submodules.position = position = PlanePosition(self._build, by_head=True)
         width, depth = self.memories(self._build)["repeater"]
-        m.submodules.sample = sample = block_ram(width, depth)
-        write = sample.write_port()
-        read = sample.read_port()
+        m.submodules.samples = samples = block_ram(width, depth)
+        write = samples.write_port()
+        read = samples.read_port()
         output = self.repeated_planes
-        place = Signal(range(depth))
-        following = Signal.like(place)
-        last_place = Signal.like(place)
-        again = Signal.like(self.run.last_head)  # heads that still want the sample from memory
-        moves = Signal()
-        at_end = Signal()
+        # Places have a bit more than addresses, which tells a full memory from an empty one
+        written = Signal(range(2 * depth))  # where the next word goes
+        place = Signal.like(written)  # the word that is at the output, or will be
+        kept = Signal.like(written)  # the first word that a head still wants
+        level = Signal(range(depth + 1))  # words from there on
+        after, following = Signal.like(written), Signal.like(written)
+        full = Signal()
+        comes, moves, rewinds, frees = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             position.run.eq(self.run),
+            position.advance.eq(moves),
+            self.planes.ready.eq(~full),
+            comes.eq(self.planes.valid & ~full),
             moves.eq(output.valid & output.ready),
-            at_end.eq(place == last_place),
-            write.addr.eq(place),
+            frees.eq(moves & position.last_head),
+            rewinds.eq(position.flags.last_word & ~position.last_head),
+            after.eq(place + 1),
+            following.eq(Mux(rewinds, kept, after)),
+            write.addr.eq(written[:-1]),
             write.data.eq(self.planes.payload),
-            read.addr.eq(place),
+            write.en.eq(comes),
+            read.addr.eq(Mux(moves, following, place)[:-1]),
             read.en.eq(1),
-            output.payload.eq(self.planes.payload),
+            output.payload.eq(read.data),
         ]
-        with m.FSM():
-            with m.State("PASS"):
-                m.d.comb += [
-                    output.valid.eq(self.planes.valid),
-                    self.planes.ready.eq(output.ready),
-                    write.en.eq(moves),
-                    position.advance.eq(moves),
-                ]
-                m.d.sync += [last_place.eq(place), again.eq(self.run.last_head)]
-                with m.If(moves):
-                    m.d.sync += place.eq(place + 1)
-                    with m.If(position.flags.last_word):
-                        m.d.sync += place.eq(0)
-                        with m.If(self.run.last_head != 0):
-                            m.next = "TURN"
-            with m.State("TURN"):
-                m.next = "AGAIN"
-            with m.State("AGAIN"):
-                m.d.comb += [
-                    output.valid.eq(1),
-                    output.payload.eq(read.data),
-                    following.eq(Mux(at_end, 0, place + 1)),
-                    read.addr.eq(Mux(moves, following, place)),
-                ]
-                with m.If(moves):
-                    m.d.sync += place.eq(following)
-                    with m.If(at_end):
-                        m.d.sync += again.eq(again - 1)
-                        with m.If(again == 1):
-                            m.next = "PASS"
+        m.d.sync += [
+            written.eq(written + comes),
+            level.eq(level + comes - frees),
+            full.eq(~frees & (level[-1] | (level[:-1].all() & comes))),
+            output.valid.eq(Mux(moves, rewinds | (after != written), place != written)),
+        ]
+        with m.If(moves):
+            m.d.sync += place.eq(following)
+        with m.If(frees):
+            m.d.sync += kept.eq(after)
 
     def _repeat_labels(self, m: Module) -> None:
+        m.submodules.waiting = waiting = SyncFIFO(width=LABEL_BITS, depth=self.most_labels(self._build))
         head = Signal.like(self.run.last_head)
         last_head = Signal()
         target = self.repeated_labels
         m.d.comb += [
+            waiting.w_data.eq(self.labels.payload),
+            waiting.w_en.eq(self.labels.valid),
+            self.labels.ready.eq(waiting.w_rdy),
             last_head.eq(head == self.run.last_head),
-            target.valid.eq(self.labels.valid),
-            target.payload.eq(self.labels.payload),
-            self.labels.ready.eq(target.ready & (last_head | ~self.run.one_against_all)),
+            target.valid.eq(waiting.r_rdy),
+            target.payload.eq(waiting.r_data),
+            waiting.r_en.eq(target.ready & (last_head | ~self.run.one_against_all)),
         ]
         with m.If(self.run.one_against_all):
-            m.d.comb += target.payload.eq(Mux(self.labels.payload == head, LABEL_ONE, -LABEL_ONE))
+            m.d.comb += target.payload.eq(Mux(waiting.r_data == head, LABEL_ONE, -LABEL_ONE))
         with m.If(target.valid & target.ready):
             m.d.sync += head.eq(Mux(last_head, 0, head + 1))

@@ -1,4 +1,4 @@
-"""cocotb: samples and labels repeated for every head, each sample from memory right behind its first turn."""
+"""cocotb: samples and labels repeated for every head, while the next samples come in as long as there is room."""
 
 import random
 from collections import deque
@@ -30,47 +30,54 @@ BENCH = ComponentBench(
 
 
 class Planes:
-    """What the repeater offers: words of the input as they come, one cycle of nothing, and the sample once more a head."""
+    """The words that came, and how many the output has given away."""
 
     def __init__(self, run: PlaneRun) -> None:
         self.run = run
-        self.sample: list[int] = []
-        self.again: list[int] = []
-        self.turns = False
+        self.size = run.chunks * run.planes
+        self.heads = run.heads
+        self.room = run.build.replay_words
+        self.words: list[int] = []
+        self.given = 0
+        self.valid = False
 
     @property
-    def passes(self) -> bool:
-        return not self.again and not self.turns
+    def place(self) -> int:
+        """Of the output's word among those that came."""
+        sample, turn = divmod(self.given, self.size * self.heads)
+        return sample * self.size + turn % self.size
 
-    def advance(self, moved: int | None) -> None:
-        """``moved``: the word that was taken at the output."""
-        if self.turns:
-            self.turns = False
-        elif moved is not None and self.again:
-            self.again.pop(0)
-        elif moved is not None:
-            self.sample.append(moved)
-            if len(self.sample) == self.run.chunks * self.run.planes:
-                self.again = self.sample * (self.run.heads - 1)
-                self.turns = bool(self.again)
-                self.sample = []
+    @property
+    def waiting(self) -> int:
+        """Words that are in memory."""
+        sample, turn = divmod(self.given, self.size * self.heads)
+        kept = self.place if turn >= self.size * (self.heads - 1) else sample * self.size
+        return len(self.words) - kept
+
+    def advance(self, came: int | None, moves: bool) -> None:
+        """``came``: the word that the input has given; ``moves``: the output's was taken."""
+        self.given += moves
+        self.valid = self.place < len(self.words)
+        if came is not None:
+            self.words.append(came)
 
 
 class Labels:
-    """Labels that the heads see, and after which of them the input's moves on."""
+    """Labels that wait, those that the heads have yet to see, and after which of them the next one follows."""
 
     def __init__(self, run: PlaneRun, labels: np.ndarray) -> None:
         self.run = run
         self.left = deque((targets(labels, run.heads, run.one_against_all).ravel() & 0xFFFF).tolist())
         self.head = 0
+        self.waiting = 0
 
-    @property
-    def moves_on(self) -> bool:
-        return not self.run.one_against_all or self.head == self.run.heads - 1
-
-    def advance(self) -> None:
-        self.left.popleft()
-        self.head = (self.head + 1) % self.run.heads
+    def advance(self, comes: bool, moves: bool) -> None:
+        """Whether the input has given a label, and whether the output's was taken."""
+        self.waiting += comes
+        if moves:
+            self.left.popleft()
+            self.waiting -= not self.run.one_against_all or self.head == self.run.heads - 1
+            self.head = (self.head + 1) % self.run.heads
 
 
 class Bench:
@@ -97,23 +104,20 @@ class Bench:
         await self.bench.cycle()
         where = f"cycle {self.bench.cycles} of {planes.run}"
         source, sink = self.ends["planes"], self.ends["repeated_planes"]
-        valid, ready = source.valid, sink.ready
-        assert source.ready == (ready and planes.passes), where
-        assert sink.valid == (valid if planes.passes else not planes.turns), where
-        word = None
+        ready, moves = source.ready, sink.valid and sink.ready
+        assert ready == (planes.waiting < planes.room), where
+        assert sink.valid == planes.valid, where
         if sink.valid:
-            word = sink.payload
-            assert word == (source.payload if planes.passes else planes.again[0]), where
-        planes.advance(word if ready else None)
+            assert sink.payload == planes.words[planes.place], where
+        planes.advance(source.payload if source.valid and ready else None, moves)
 
         source, sink = self.ends["labels"], self.ends["repeated_labels"]
-        valid, ready = source.valid, sink.ready
-        assert source.ready == (ready and labels.moves_on), where
-        assert sink.valid == valid, where
-        if valid:
+        ready, moves = source.ready, sink.valid and sink.ready
+        assert ready == (labels.waiting < SampleRepeater.most_labels(self.build)), where
+        assert sink.valid == (labels.waiting > 0), where
+        if sink.valid:
             assert sink.payload == labels.left[0], where
-            if ready:
-                labels.advance()
+        labels.advance(bool(source.valid and ready), bool(moves))
 
     async def run(self, run: PlaneRun, abort: float) -> None:
         count = random.randint(1, 4)
@@ -133,10 +137,10 @@ class Bench:
             await self.reset()
             return
         limit = self.bench.cycles + 50 * total + 200
-        while self.sources["planes"].queue or not planes_model.passes or labels_model.left:
+        while self.sources["planes"].queue or planes_model.waiting or labels_model.left:
             assert self.bench.cycles < limit, f"not within the limit: {run}"
             await self.cycle(planes_model, labels_model)
-        assert not planes_model.sample
+        assert planes_model.given == total
 
     def random_labels(self, run: PlaneRun, count: int) -> np.ndarray:
         numbers = np.random.default_rng(random.getrandbits(32))

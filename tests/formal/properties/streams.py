@@ -1,5 +1,6 @@
 """Streams keep their payload while it waits, and words arrive in order."""
 
+from functools import partial
 from typing import Any
 
 from amaranth.hdl import Mux, Signal, Value
@@ -66,13 +67,31 @@ def _stream_register() -> Harness:
     return harness
 
 
-def _repeater() -> Harness:
-    build = small_build(heads=2, replay_words=8)
+def _repeater(*, words: bool = False) -> Harness:
+    """The repeater's streams; or ``words``, those of one place."""
+    build = small_build(heads=2, replay_words=4 if words else 8)
     dut = SampleRepeater(build)
+    parts = inside(dut)
     harness = driven(dut, "run")
     legal_run(harness, build, dut.run)
     assume_steady(harness, dut, "planes", "labels")
-    show_steady(harness, dut, "repeated_planes", "repeated_labels")
+    if not words:
+        held, ahead = Signal.like(parts.written), Signal.like(parts.written)
+        harness.m.d.comb += [held.eq(parts.written - parts.kept), ahead.eq(parts.written - parts.place)]
+        harness.show("as many words as came and are still wanted", parts.level == held)
+        harness.show("no more than there is room for", held <= build.replay_words)
+        harness.show("the output's place is one of them", ahead <= held)
+        show_steady(harness, dut, "repeated_planes", "repeated_labels")
+        return harness
+    place = harness.constant(parts.written.shape().width, "place")
+    here, word = Signal(), Signal(build.lanes)
+    with harness.m.If(parts.comes & (parts.written == place)):
+        harness.m.d.sync += [here.eq(1), word.eq(dut.planes.payload)]
+    with harness.m.Elif(parts.frees & (parts.place == place)):
+        harness.m.d.sync += here.eq(0)
+    at_output = dut.repeated_planes.valid & (parts.place == place)
+    harness.show("a word that came and is still wanted", ~at_output | here)
+    harness.show("the word that came to this place", ~at_output | (dut.repeated_planes.payload == word))
     return harness
 
 
@@ -168,6 +187,29 @@ def _uart() -> Harness:
 
 STEADY = "{} stay unchanged until they are taken"
 
+_REPEATED = (
+    Mutation(
+        SampleRepeater,
+        "the memory runs ahead",
+        "read.addr.eq(Mux(moves, following, place)[:-1])",
+        "read.addr.eq(following[:-1])",
+    ),
+    Mutation(
+        SampleRepeater,
+        "a word shows before it is written",
+        "(after != written)",
+        "(after != written + comes)",
+    ),
+    Mutation(
+        SampleRepeater,
+        "room for a word while another goes",
+        "~frees & (level[-1] | (level[:-1].all() & comes))",
+        "~frees & level[-1]",
+    ),
+    Mutation(SampleRepeater, "words go in an earlier turn", "moves & position.last_head", "moves"),
+)
+"""Mutations of the repeater."""
+
 PROPERTIES = [
     Property(
         "stream register",
@@ -183,18 +225,21 @@ PROPERTIES = [
     ),
     Property(
         "repeater",
-        STEADY.format("labels and planes"),
+        STEADY.format("labels and planes") + "; the memory takes in no more than it has room for",
         "SampleRepeater",
         "L = 4, two heads, any run",
         _repeater,
-        (
-            Mutation(
-                SampleRepeater,
-                "the memory runs ahead",
-                "read.addr.eq(Mux(moves, following, place))",
-                "read.addr.eq(following)",
-            ),
-        ),
+        _REPEATED,
+    ),
+    Property(
+        "repeated words",
+        "a plane word that goes out is the one that came in to its place, and a head still wants it",
+        "SampleRepeater",
+        "L = 4, two heads, any run",
+        partial(_repeater, words=True),
+        _REPEATED,
+        method=Method.BMC,
+        depth=16,
     ),
     Property(
         "transcoder",
