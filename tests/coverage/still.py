@@ -38,7 +38,7 @@ _REASONS: list[tuple[str, int | frozenset[int], str]] = [
     (r"dut\.bound", 23, _WIDE),
     (r"dut\.value_bits", 3, _WIDE),
     (r"dut\.transcoder\.plane", 2, _WIDE),
-    (r"dut\.repeater\.(place|following|last_place|(read|write)__addr)", 7, _WIDE),
+    (r"dut\.repeater\.(place|after|following|written|kept|level|(read|write)__addr)", 7, _WIDE),
     (r"dut\.threshold", 31, "of a threshold of half the model's range, which runs seldom draw"),
     (r"dut\.core\.update(\.phases|\.prox\d+)?\.constants__thresholds", 34, _SIGN),
     (r"dut\.core\.update(\.phases|\.prox\d+)?\.constants__bounds", 23, _SIGN),

@@ -74,7 +74,7 @@ class _Schedule:
         self._in_flight = TrainingCore.in_flight(build)
         # Fewest cycles of a sample for one head; the replay buffer must have room for it beside the one before it
         self._least = max(
-            words,
+            words + (planes == 1),  # see GradientUnit
             LossUnit.spacing(degree),
             GradientUnit.spacing(fast_memory=fast_memory),
             2 * words + self._wait - build.replay_words,

@@ -30,7 +30,8 @@ class GradientUnit(wiring.Component):
                                              └────────── gradient memory
 
     Latency: ``accumulators`` hold a chunk's gradient three cycles after its last word is taken, and until the next chunk's.
-    Throughput: a word a cycle, except at the end of a chunk where memory or update unit are not ready.
+    Throughput: a word a cycle, except at the end of a chunk where memory or update unit are not ready. Where chunks have a single
+    plane, a cycle passes from one sample to the next.
 
     Parameters
     ----------
@@ -188,9 +189,11 @@ class GradientUnit(wiring.Component):
         other = Signal.like(delta1)
         m.d.comb += [
             other.eq(Mux(self.run.symmetric, delta1, delta2)),
-            self.sample.ready.eq(~loaded | frees),
+            self.sample.ready.eq(~loaded),
         ]
-        with m.If(self.sample.ready):
+        with m.If(frees):
+            m.d.sync += loaded.eq(0)
+        with m.If(~loaded):
             m.d.sync += [
                 loaded.eq(self.sample.valid),
                 base.eq(other + delta2),

@@ -183,7 +183,7 @@ class Bench:
         assert ports.finishing == (take and sample.last), where
         assert ports.sample_done == (take and position.last_word and position.last_head), where
         frees = take and position.sign and position.last_chunk and (position.number or not self.pair)
-        ready = self.loaded is None or bool(frees)
+        ready = self.loaded is None
         assert ports.sample__ready == ready, where
         ending = self.ends.popleft() if self.ends and self.ends[0][0] == now else None
         assert self.gradient.ends == (ending is not None), where
@@ -198,6 +198,8 @@ class Bench:
             self._taken(now, sample, position)
         if ready:
             self.loaded = self.offered.popleft() if ports.sample__valid else None
+        elif frees:
+            self.loaded = None
 
     def _taken(self, now: int, sample: Sample, position: Position) -> None:
         if self.at_hand is None:
