@@ -76,6 +76,8 @@ class Method(StrEnum):
 
     PDR = "pdr"
     """Property directed reachability finds an invariant: no bound on time."""
+    INDUCTION = "induction"
+    """It holds in the first cycle, and in each cycle behind one in which it holds, whatever the state: no bound on time."""
     BMC = "bmc"
     """No run of ``depth`` cycles from reset breaks it."""
     ANY_STATE = "any state"
@@ -162,7 +164,7 @@ class Property:
     @property
     def bound(self) -> str:
         """How far the proof reaches."""
-        return "unbounded" if self.method == Method.PDR else f"{self.depth} cycles"
+        return "unbounded" if self.method in (Method.PDR, Method.INDUCTION) else f"{self.depth} cycles"
 
 
 @dataclass(frozen=True)
@@ -230,30 +232,39 @@ def _folder() -> TemporaryDirectory[str]:
     return TemporaryDirectory(dir=_FOLDER)
 
 
-def _search(make: Callable[[], Harness], command: str, timeout: float) -> Outcome:
+def _search(make: Callable[[], Harness], command: str, timeout: float, *, lemmas: bool = True) -> Outcome:
     """Checks runs from reset. A run that breaks the harness is simulated, to learn which statement breaks."""
     begun = time.monotonic()
     with _folder() as name:
-        verdict = _solve(make().to_rtlil(), command, Path(name), timeout)
+        verdict = _solve(make().to_rtlil(lemmas=lemmas), command, Path(name), timeout)
         seconds = time.monotonic() - begun
         if verdict is not False:
             return Outcome(verdict, seconds)
-        cycle, broken = make().replay(Path(name))
+        cycle, broken = make().replay(Path(name), lemmas=lemmas)
         return Outcome(False, seconds, cycle, broken)
 
 
-def _any_state(make: Callable[[], Harness], depth: int, timeout: float) -> Outcome:
+def _any_state(rtlil_text: str, depth: int, timeout: float) -> Outcome:
     begun = time.monotonic()
     with _folder() as name:
-        verdict = _solve(make().to_rtlil(), f"bmc3,-F,{depth}", Path(name), timeout, any_state=True)
+        verdict = _solve(rtlil_text, f"bmc3,-F,{depth}", Path(name), timeout, any_state=True)
         return Outcome(verdict, time.monotonic() - begun)
+
+
+def _induction(make: Callable[[], Harness], timeout: float) -> Outcome:
+    """The first cycle, and a step from any state. A step that fails says nothing about runs from reset."""
+    first = _search(make, "bmc3,-F,1", timeout)
+    if not first.holds:
+        return first
+    step = _any_state(make().to_rtlil(step=True), 2, timeout)
+    return Outcome(step.holds or None, first.seconds + step.seconds)
 
 
 def refute(shown: Property, *, timeout: float = 300) -> Outcome:
     """Looks for a run of up to ``mutant_depth`` cycles that breaks the property, for at most ``timeout`` seconds a step."""
     if shown.method == Method.ANY_STATE:
-        return _any_state(shown.harness, shown.mutant_depth, timeout)
-    return _search(shown.harness, f"bmc3,-F,{shown.mutant_depth}", timeout)
+        return _any_state(shown.harness().to_rtlil(), shown.mutant_depth, timeout)
+    return _search(shown.harness, f"bmc3,-F,{shown.mutant_depth}", timeout, lemmas=False)
 
 
 def prove(shown: Property, *, timeout: float = 600) -> Outcome:
@@ -261,7 +272,9 @@ def prove(shown: Property, *, timeout: float = 600) -> Outcome:
     match shown.method:
         case Method.PDR:
             return _search(shown.harness, "pdr", timeout)
+        case Method.INDUCTION:
+            return _induction(shown.harness, timeout)
         case Method.BMC:
             return _search(shown.harness, f"bmc3,-F,{shown.depth}", timeout)
         case Method.ANY_STATE:
-            return _any_state(shown.harness, shown.depth, timeout)
+            return _any_state(shown.harness().to_rtlil(), shown.depth, timeout)

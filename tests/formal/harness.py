@@ -4,21 +4,23 @@ import sys
 import types
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Cat, ClockDomain, Const, Elaboratable, Module, ShapeLike, Signal, Value
 from amaranth.lib.wiring import Component, In
 from amaranth.sim import Simulator, SimulatorContext
 
-__all__ = ["Harness", "Inside", "inside", "steady"]
+__all__ = ["Harness", "Inside", "inside", "state", "steady"]
 
 
 class Inside:
     """The local names of a component's ``elaborate``, and of the methods that it calls."""
 
-    def __init__(self, component: Component, names: dict[str, Any]):
+    def __init__(self, component: Component, names: dict[str, Any], calls: dict[str, list[dict[str, Any]]]):
         self._component = component
         self._names = names
+        self._calls = calls
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -26,24 +28,39 @@ class Inside:
         except KeyError:
             raise AttributeError(f"{type(self._component).__name__} has no local name {name}") from None
 
+    def in_method(self, method: str, call: int = 0) -> "Inside":
+        """The names of one call of a method alone, where several have a name."""
+        return Inside(self._component, self._calls[method][call], {})
 
-def inside(component: Component) -> Inside:
-    """Elaborates ``component`` once, and gives access to the local names of the methods that elaborate it."""
+
+def inside(component: Component, **constants: int) -> Inside:
+    """Elaborates ``component`` once, and gives access to the local names of the methods that elaborate it. ``constants`` of its
+    module have other values meanwhile."""
     methods = vars(type(component)).values()
     codes = {method.__code__ for method in methods if isinstance(method, types.FunctionType)}
     names: dict[str, Any] = {}
+    calls: dict[str, list[dict[str, Any]]] = {}
 
     def profile(frame: types.FrameType, event: str, _: Any) -> None:
         if event == "return" and frame.f_code in codes:  # elaborate returns last, so that its own names count
             names.update(frame.f_locals)
+            calls.setdefault(frame.f_code.co_name, []).append(dict(frame.f_locals))
 
-    sys.setprofile(profile)
-    try:
-        module = component.elaborate(None)
-    finally:
-        sys.setprofile(None)
+    with patch.dict(
+        type(component).elaborate.__globals__, constants
+    ):  # those of a mutation, where there is one
+        sys.setprofile(profile)
+        try:
+            module = component.elaborate(None)
+        finally:
+            sys.setprofile(None)
     component.elaborate = lambda platform: module
-    return Inside(component, names)
+    return Inside(component, names, calls)
+
+
+def state(fsm: Any, name: str) -> Value:
+    """Whether a state machine of a component that was looked into is in this state."""
+    return fsm._data["signal"] == fsm.encoding[name]  # Amaranth gives it to the machine's module alone
 
 
 class Harness(Elaboratable):
@@ -66,6 +83,7 @@ class Harness(Elaboratable):
         self._constants: list[Signal] = []
         self._assumed: list[tuple[str, Value]] = []
         self._shown: list[tuple[str, Value]] = []
+        self._lemmas: list[tuple[str, Value]] = []
         self.started = Signal()
         self.m.d.sync += self.started.eq(1)
 
@@ -101,6 +119,10 @@ class Harness(Elaboratable):
         """States that ``condition`` must hold in every cycle."""
         self._shown.append((what, condition))
 
+    def lemma(self, what: str, condition: Value) -> None:
+        """States the same of a component's inside. It helps a proof, and is proved with it; a mutation must break more."""
+        self._lemmas.append((what, condition))
+
     def past(self, value: Value, init: int = 0) -> Signal:
         """``value`` in the cycle before."""
         before = Signal(Value.cast(value).shape(), init=init, name="past")
@@ -110,24 +132,36 @@ class Harness(Elaboratable):
     def elaborate(self, platform: Any) -> Module:
         return self.m
 
-    def _checked(self) -> Module:
-        """The harness with one assertion: all statements hold, as long as all assumptions have held."""
+    def _stated(self, lemmas: bool) -> list[tuple[str, Value]]:
+        return self._shown + (self._lemmas if lemmas else [])
+
+    def _checked(self, *, lemmas: bool, step: bool) -> Module:
+        """The harness with one assertion: all statements hold, as long as all assumptions have held. As a ``step`` of an
+        induction: if all hold in the first cycle, they hold in the next one."""
         m = Module()
         m.domains += self._domain
         m.submodules.top = self
-        over, good, allowed = Signal(name="formal_over"), Signal(), Signal()
+        over, first, good, allowed = (
+            Signal(name="formal_over"),
+            Signal(name="formal_first", init=1),
+            Signal(),
+            Signal(),
+        )
+        stated = self._stated(lemmas)
         m.d.comb += [
             allowed.eq(Cat(condition.bool() for _, condition in self._assumed).all() & ~over),
-            good.eq(Cat(condition.bool() for _, condition in self._shown).all()),
-            Assert(~allowed | good),
+            good.eq(Cat(condition.bool() for _, condition in stated).all()),
+            Assert(~allowed | good | (first if step else 0)),
         ]
-        m.d.sync += over.eq(~allowed | ~good)
+        m.d.sync += [over.eq(~allowed | ~good), first.eq(0)]
         return m
 
-    def to_rtlil(self) -> str:
+    def to_rtlil(self, *, lemmas: bool = True, step: bool = False) -> str:
         """RTLIL of the checked harness, in a module ``formal`` that binds its constants."""
         signals = [self._domain.clk, *self._inputs, *self._constants]
-        text = rtlil.convert(self._checked(), name="top", ports=signals, emit_src=False)
+        text = rtlil.convert(
+            self._checked(lemmas=lemmas, step=step), name="top", ports=signals, emit_src=False
+        )
         lines = ["module \\formal"]
         for index, signal in enumerate(signals):
             constant = any(signal is other for other in self._constants)
@@ -143,7 +177,7 @@ class Harness(Elaboratable):
         lines += [f"    connect \\{signal.name} \\{signal.name}" for signal in signals]
         return "\n".join([text, *lines, "  end", "end", ""])
 
-    def replay(self, folder: Path) -> tuple[int, str]:
+    def replay(self, folder: Path, *, lemmas: bool = True) -> tuple[int, str]:
         """Simulates the trace that ABC wrote. Returns the first cycle in which a statement breaks, and the statement."""
         frames = [
             line for line in (folder / "trace.txt").read_text().splitlines() if line[:1] in "01" and line
@@ -166,7 +200,9 @@ class Harness(Elaboratable):
                 for signal in self._inputs:
                     context.set(signal, value(signal, frame))
                 broken.extend(
-                    (cycle, what) for what, condition in self._shown if not context.get(condition.bool())
+                    (cycle, what)
+                    for what, condition in self._stated(lemmas)
+                    if not context.get(condition.bool())
                 )
                 await context.tick()
 

@@ -50,6 +50,13 @@ def _row(shown: Property) -> dict[str, Any]:
     }
 
 
+def _with_earlier(rows: list[dict[str, Any]], file: Path) -> list[dict[str, Any]]:
+    """The rows, and those that ``file`` has of other properties, in the order of the properties."""
+    found = {row["property"]: row for row in json.loads(file.read_text())["rows"]} if file.exists() else {}
+    found |= {row["property"]: row for row in rows}
+    return [found[shown.name] for shown in PROPERTIES if shown.name in found]
+
+
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table()
     for column in (
@@ -84,7 +91,9 @@ def main() -> int:
         Exit status: 0 if every property holds and each mutation breaks its property, otherwise 1.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="folder for formal.json")
+    parser.add_argument(
+        "--out", type=Path, help="folder for formal.json; rows of properties that are not named stay there"
+    )
     parser.add_argument("names", nargs="*", help="names of properties (default: all)")
     options = parser.parse_args()
     unknown = set(options.names) - {shown.name for shown in PROPERTIES}
@@ -97,6 +106,8 @@ def main() -> int:
             print(shown.name, flush=True)
             rows.append(_row(shown))
     Console(width=None if sys.stdout.isatty() else 200).print(_table(rows))
+    if options.out:
+        rows = _with_earlier(rows, options.out / "formal.json")
     met = all(row["holds"] and all(found["caught"] for found in row["mutations"]) for row in rows)
     if options.out:
         report = {

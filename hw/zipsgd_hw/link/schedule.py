@@ -84,7 +84,8 @@ class Schedule(wiring.Component):
     link_write : In(WriteRequest), link_read : In(ReadRequest), link_data : Out(Word)
         The word bus of the link.
     write : Out(WriteRequest), read : Out(ReadRequest), read_data : In(Word)
-        The word bus of the register bank.
+        The word bus of the register bank. A word must come within 8 cycles of its request, so that one that a ``stop`` leaves
+        under way is not taken for a result of the next schedule.
     """
 
     @staticmethod

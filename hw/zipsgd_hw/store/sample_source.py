@@ -26,7 +26,8 @@ class SampleSource(wiring.Component):
     """Words of samples for the unpacker.
 
     Bytes from the link are words of one byte, unless they fill the store. An epoch from the store has words as wide as the
-    store's. A command that comes while an earlier one is being dropped waits until that is over.
+    store's. Commands come one at a time, while it is not busy or behind an ``abort``. One that comes while an earlier one is
+    being dropped waits until that is over.
 
     Latency: two cycles from the link or the store to ``words``. Throughput: that of :class:`.BlockReader` and
     :class:`.StoreLoader`; a byte a cycle from the link.

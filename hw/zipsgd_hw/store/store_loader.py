@@ -16,7 +16,7 @@ __all__ = ["StoreLoader"]
 class StoreLoader(wiring.Component):
     """Bytes to bursts that follow each other in the store.
 
-    A burst that ``abort`` finds under way is completed with zeros.
+    A burst that ``abort`` finds under way, or next, is completed with zeros.
 
     Throughput: a byte in each cycle, but for a cycle before each word and each burst, if the store does not wait.
 

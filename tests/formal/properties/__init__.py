@@ -1,6 +1,20 @@
 """The properties that are proved, by subject."""
 
-from . import arithmetic, frames, growth, queues, rounding, sdram, stores, streams, unpacking, wavefront
+from . import (
+    arithmetic,
+    blocks,
+    filling,
+    frames,
+    growth,
+    queues,
+    rounding,
+    schedules,
+    sdram,
+    stores,
+    streams,
+    unpacking,
+    wavefront,
+)
 
 __all__ = ["PROPERTIES"]
 
@@ -12,6 +26,9 @@ PROPERTIES = [
         queues,
         stores,
         sdram,
+        blocks,
+        filling,
+        schedules,
         frames,
         wavefront,
         arithmetic,
