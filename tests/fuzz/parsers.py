@@ -23,7 +23,8 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import Frame, FrameError, Kind
 from zipsgd.protocol.identification import identification, parse_identification
-from zipsgd.training.result import ClassifierResult, Result, load_model
+from zipsgd.training.model_file import load_model
+from zipsgd.training.result import ClassifierResult, Result
 
 __all__ = ["TARGETS"]
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from parsers import TARGETS
 
 from zipsgd.data import DataError, load
-from zipsgd.training.result import Result, load_model
+from zipsgd.training.model_file import load_model
+from zipsgd.training.result import Result
 
 EDITS = st.lists(
     st.tuples(

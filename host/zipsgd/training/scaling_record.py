@@ -6,6 +6,8 @@ from typing import Any
 from zipsgd.data.clipping import Clipped, describe_clipped
 from zipsgd.data.naming import listed
 
+from .sample_record import SampleRecord
+
 __all__ = ["ScalingRecord"]
 
 """Most columns that a line names."""
@@ -28,8 +30,11 @@ class ScalingRecord:
         Columns most of whose values share a level, so that rounding them adds far more than the residuals' own variance.
     at_end : list of str
         Columns with a weight at the end of its range.
+    samples : SampleRecord
+        How rows become samples of the device.
     """
 
+    samples: SampleRecord
     scaling: str = "range"
     levels: str = "uniform"
     clipped: list[dict[str, Any]] = field(default_factory=list)
