@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stored import BUILD
+from store_build import BUILD
 
 from zipsgd import LimitError, Result, predict, train
 from zipsgd.backends import Backend, BackendOptions, EpochSamples, RunConfig, Stored, open_backend

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stored import BUILD
+from store_build import BUILD
 
 from zipsgd import Options, prepare, train
 from zipsgd.backends import BackendOptions, open_backend
