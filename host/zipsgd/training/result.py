@@ -223,6 +223,9 @@ class Result(ScalingRecord, ABC):
         known["warnings"] = findings_of(known.get("warnings", []))
         model = cls(**known)
         model.check()
+        model.check_clipped(len(model.columns))
+        if not isinstance(model.options, dict):
+            raise ValueError("its options are not fields with values")
         models = len(np.atleast_1d(model.intercept))
         model.samples = SampleRecord.from_dict(content["samples"], len(model.columns), models)
         return model

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["SampleRecord"]
 
 
+_LISTS = ("centre", "spread", "label_centre", "label_spread")
+
+
 def _are_levels(value: object) -> bool:
     """Whether it is a list of lists of whole numbers of a byte."""
     return isinstance(value, list) and all(
@@ -119,21 +122,13 @@ class SampleRecord:
         if not isinstance(content, Mapping) or content.keys() != names:
             raise ValueError("it does not say how rows become samples")
         record = cls(**content)
-        for name, count in (
-            ("centre", columns),
-            ("spread", columns),
-            ("label_centre", models),
-            ("label_spread", models),
-        ):
-            values = content[name]
-            if (
-                not are_numbers(values)
-                or len(values) != count
-                or ("spread" in name and min(values, default=1) <= 0)
-            ):
-                raise ValueError(f"its {name} is not a list of {count} numbers that can be")
+        for name, count in zip(_LISTS, (columns, columns, models, models), strict=True):
+            values, positive = content[name], name.endswith("spread")
+            if not are_numbers(values) or len(values) != count or (positive and min(values, default=1) <= 0):
+                raise ValueError(f"its {name} is not a list of {count} numbers{' above 0' * positive}")
         planes = (record.base_planes, record.up_planes, record.level_bits)
-        if not all(type(value) is int and 0 <= value <= 8 for value in planes) or not is_number(record.scale):
+        whole = all(type(value) is int and 0 <= value <= 8 for value in planes)
+        if not whole or not is_number(record.scale) or record.scale <= 0:
             raise ValueError("its planes or scale are not numbers that can be")
         if not _are_levels(record.levels) or bool(record.levels) != bool(record.level_bits):
             raise ValueError("its levels are not lists of small whole numbers")
