@@ -7,7 +7,7 @@ from typing import Any
 from zipsgd.backends import BACKENDS, BackendOptions, build_for, load_build
 from zipsgd.protocol.formats import Build
 
-__all__ = ["add_backend", "add_build", "backends_of", "simulated_build"]
+__all__ = ["add_backend", "add_build", "backends_of", "build_words", "simulated_build"]
 
 _DESCRIBED = {
     "lanes": "--lanes",
@@ -150,6 +150,24 @@ def _described(arguments: argparse.Namespace) -> dict[str, Any]:
     diagonal = said.pop("diagonal")
     asked = {name: value for name, value in said.items() if value is not None and value is not False}
     return asked if diagonal is None else {**asked, "diagonal": diagonal}
+
+
+def build_words(arguments: argparse.Namespace) -> list[str]:
+    """The arguments that were given of :func:`add_build` and, but for the backend's name, :func:`add_backend`.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Parsed arguments.
+
+    Returns
+    -------
+    list of str
+        Such as "--lanes".
+    """
+    given = {**vars(arguments), "baud": arguments.baud or None}
+    names = {**_DESCRIBED, "build": "--build", "baud": "--baud", "trace": "--trace"}
+    return [word for name, word in names.items() if given[name] is not None and given[name] is not False]
 
 
 def _check_described(arguments: argparse.Namespace, has_one: str) -> None:

@@ -13,7 +13,7 @@ from zipsgd.output import STANDARD, is_standard, write_file
 from zipsgd.training.model_file import load_model
 from zipsgd.training.result import ClassifierResult, Result
 
-from .build_options import add_backend, add_build, backends_of
+from .build_options import add_backend, add_build, backends_of, build_words
 from .command import Commands, add_command, check_output
 from .data_options import add_file, memory_of
 from .progress import TrainingProgress, messages
@@ -119,19 +119,13 @@ def _check_alone(arguments: argparse.Namespace) -> None:
     """Raise ValueError if there are arguments for a device, and none is named."""
     if arguments.backend is not None:
         return
-    given = {
+    of_rows = {
         "--bits": arguments.bits is not None,
         "--as-trained": arguments.as_trained,
         "--resident": arguments.resident,
-        "--baud": arguments.baud,
-        "--trace": arguments.trace is not None,
-        "--build": arguments.build is not None,
     }
-    for name, there in given.items():
-        if there:
-            raise ValueError(
-                f"{name} is for predictions on a device: name one with --backend, or leave it out"
-            )
+    for name in (*(name for name, given in of_rows.items() if given), *build_words(arguments)):
+        raise ValueError(f"{name} is for predictions on a device: name one with --backend, or leave it out")
 
 
 def _on_device(
