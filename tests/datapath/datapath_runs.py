@@ -29,7 +29,6 @@ FULL = Build(
     hinge=1,
     polynomial=3,
     refetch=1024,
-    score_words=256,
     prox=1,
     diagonal=1,
     level_bits=5,
