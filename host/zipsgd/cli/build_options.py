@@ -234,8 +234,6 @@ def simulated_build(arguments: argparse.Namespace) -> Build:
         The arguments contradict each other.
     """
     if arguments.build is None:
-        heads = arguments.heads or 1
-        scores = max(1024, 1 << (16 * heads - 1).bit_length())
-        return build_for(1, **{"diagonal": True, "scores": scores, **_described(arguments)})
+        return build_for(1, **{"diagonal": True, "scores": 1024, **_described(arguments)})
     _check_described(arguments, "--build names")
     return load_build(arguments.build)

@@ -12,7 +12,6 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.golden.run import LimitError, RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import (
-    BLOCK_ROWS,
     LABEL_FRAC,
     LABEL_ONE,
     MOST_FEATURES,
@@ -242,7 +241,7 @@ class PredictionRows:
             one = build_for(features, **sizes)
             room = (sizes.get("max_features") or MOST_FEATURES) // (one.chunks(features) * one.lanes)
             needed["heads"] = max(1, min(self.heads, MOST_HEADS, room))
-        needed.setdefault("scores", max(_SCORES, BLOCK_ROWS * MOST_HEADS))
+        needed.setdefault("scores", _SCORES)
         build = build_for(features, **needed)
         if not resident or "store" in described or not len(self):
             return build
