@@ -64,7 +64,9 @@ def board() -> Iterator[VirtualBoard]:
 @pytest.fixture(scope="session")
 def level_board() -> Iterator[VirtualBoard]:
     """A virtual board with a transcoder, as ``zipsgd sim --lanes 4 --max-features 32 --level-planes 2`` starts one."""
-    with VirtualBoard(build_for(1, lanes=4, max_features=32, level_planes=2, diagonal=True)) as served:
+    with VirtualBoard(
+        build_for(1, lanes=4, max_features=32, level_planes=2, diagonal=True, scores=1024)
+    ) as served:
         yield served
 
 

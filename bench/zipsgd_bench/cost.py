@@ -27,6 +27,7 @@ PARTS: dict[str, dict[str, int]] = {
     "proximal step with a ball": {"prox": 1, "ball": 1},
     "diagonal": {"diagonal": 1},
     "16 heads": {"heads": 16},
+    "scores": {"score_words": 1 << 10},
     "transcoder for levels": {"level_bits": 8, "level_p_max": 2},
 }
 FOLDER = Path("build/cost")

@@ -61,8 +61,9 @@ def _widths(build: Build) -> str:
     return f"{build.model_bits}/{build.q3_bits}/{build.delta_bits}/{build.gradient_bits}"
 
 
-def _listed(result: EpochResult) -> list[bool]:
-    return [] if result.doubts is None else result.doubts.tolist()
+def _listed(result: EpochResult) -> list[list[Any] | None]:
+    """Samples in doubt, and scores."""
+    return [None if each is None else each.tolist() for each in (result.doubts, result.scores)]
 
 
 def compare(

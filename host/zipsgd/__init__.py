@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from zipsgd.training.full_precision import float_sgd
     from zipsgd.training.guard import ConvergenceWarning, Finding
     from zipsgd.training.losses import CompiledLoss, compile_loss
+    from zipsgd.training.model_file import load_model
     from zipsgd.training.options import Options
     from zipsgd.training.plots import plot
+    from zipsgd.training.prediction import Prediction, predict
     from zipsgd.training.preparation import prepare
-    from zipsgd.training.result import ClassifierResult, RegressionResult, Result, load_model
+    from zipsgd.training.result import ClassifierResult, RegressionResult, Result
     from zipsgd.training.sweep import Sweep, sweep
     from zipsgd.training.task import Task
     from zipsgd.training.verification import Verification, verify
@@ -58,6 +60,7 @@ __all__ = [
     "Finding",
     "LimitError",
     "Options",
+    "Prediction",
     "RegressionResult",
     "Result",
     "RunConfig",
@@ -78,6 +81,7 @@ __all__ = [
     "load_rows",
     "open_backend",
     "plot",
+    "predict",
     "prepare",
     "save_report",
     "summary",
@@ -101,7 +105,9 @@ _MODULES = {
     "training.losses": ("CompiledLoss", "compile_loss"),
     "training.options": ("Options",),
     "training.plots": ("plot",),
-    "training.result": ("ClassifierResult", "RegressionResult", "Result", "load_model"),
+    "training.model_file": ("load_model",),
+    "training.prediction": ("Prediction", "predict"),
+    "training.result": ("ClassifierResult", "RegressionResult", "Result"),
     "training.sweep": ("Sweep", "sweep"),
     "training.preparation": ("prepare",),
     "training.task": ("Task",),

@@ -47,7 +47,7 @@ private:
             case 1: return window + random_.below(features / 4) * 4;
             case 2:
                 return random_.pick({plan_["level_window"], plan_["coefficient_window"], plan_["doubt_window"],
-                                     plan_["variance_window"]}) +
+                                     plan_["variance_window"], plan_["score_window"]}) +
                        random_.below(512);
             case 3: return random_.pick({1u, 2u, 3u, 4u, 8u, 16u, 1u << 14}) * window - random_.below(8);
             case 4: return random_.next();

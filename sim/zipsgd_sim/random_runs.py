@@ -280,7 +280,8 @@ def random_run(
     wild = rng.random() < 0.2 if "saturates" not in kind else kind["saturates"] == "yes"
     numbers = np.random.default_rng(rng.getrandbits(32))
     sample = 2 * outputs + planes * -(-features // 8)
-    most = max(1, min(build.refetch if refetch else 200, 200, bytes_limit // 2 // heads // sample))
+    listed = min(build.refetch if refetch else 200, build.score_words // heads if build.score_words else 200)
+    most = max(1, min(listed, 200, bytes_limit // 2 // heads // sample))
     levels = _random_table(numbers, features, p, bits) if bits else None
     intercept = rng.random() < 0.7 if "intercept" not in kind else kind["intercept"] == "made"
     form = _random_form(rng, one_against_all, heads, kind.get("label form"))
@@ -311,6 +312,7 @@ def random_run(
         _random_diagonal(numbers, features) if grows else None,
         intercept,
         form,
+        scored=build.score_words > 0,
     )
     growths = [_random_growth(rng, wild) if grows else NO_GROWTH for _ in epochs]
     return RandomRun(

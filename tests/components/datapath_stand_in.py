@@ -23,6 +23,7 @@ BUILD = Build(
     hinge=1,
     polynomial=3,
     refetch=64,
+    score_words=64,
     prox=1,
     ball=1,
     diagonal=1,
@@ -160,6 +161,8 @@ class StandIn(wiring.Component):
                 m.d.sync += levels.eq(levels ^ Cat(C(0, 8), word.data ^ word.offset))
         if "doubt_window" in self._windows:
             m.d.sync += self.doubt_window.word.eq(~self.doubt_window.offset)
+        if "score_window" in self._windows:
+            m.d.sync += self.score_window.word.eq(3 * self.score_window.offset)
         with m.If(self.samples.valid):
             m.d.sync += self.samples_done.eq(self.samples.payload)
         with m.If(self.bytes.valid & self.bytes.ready):

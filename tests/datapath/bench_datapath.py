@@ -183,13 +183,21 @@ class Board:
         await self.restart()
         await self.write_model(before)
 
-    async def doubts(self, count: int) -> list[bool]:
+    async def read_list(self, name: str, count: int) -> list[int]:
         words = []
-        for place in range(-(-count // 32)):
-            self.dut.doubt_window__offset.value = place
+        for place in range(count):
+            getattr(self.dut, f"{name}__offset").value = place
             await RisingEdge(self.dut.clk)
             await FallingEdge(self.dut.clk)
-            words.append(int(self.dut.doubt_window__word.value))
+            words.append(int(getattr(self.dut, f"{name}__word").value))
+        return words
+
+    async def scores(self, shape: tuple[int, ...]) -> np.ndarray:
+        words = await self.read_list("score_window", shape[0] * shape[1])
+        return np.array(words, dtype=np.uint32).view(np.int32).astype(np.int64).reshape(shape)
+
+    async def doubts(self, count: int) -> list[bool]:
+        words = await self.read_list("doubt_window", -(-count // 32))
         return [bool(words[i // 32] >> i % 32 & 1) for i in range(count)]
 
     def loss(self) -> int:
@@ -234,6 +242,11 @@ async def identity(dut) -> None:
             if expected.doubts is not None:
                 doubts = await board.doubts(samples.order.size)
                 assert doubts == expected.doubts.tolist(), f"{where}: samples in doubt"
+            if expected.scores is not None:
+                scores = await board.scores(expected.scores.shape)
+                assert (scores == expected.scores).all(), (
+                    f"{where}: scores {scores}, golden {expected.scores}"
+                )
             wrong = np.flatnonzero((model != golden.model()).ravel())
             assert not wrong.size, (
                 f"{where}: model differs at {wrong[:9]}: {model.flat[wrong][:9]}, {golden.model().flat[wrong][:9]}"

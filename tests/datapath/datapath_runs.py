@@ -78,6 +78,21 @@ CORNERS = {
             for labels in ("classes", "plain")
         ),
     ),
+    "scores of several heads": Corner(
+        Build(
+            lanes=4,
+            update_lanes=4,
+            max_features=80,
+            max_batch=8,
+            heads=3,
+            hinge=1,
+            polynomial=3,
+            level_bits=4,
+            level_p_max=2,
+            score_words=64,
+        ),
+        ({}, {"levels": "yes"}, {"heads used": "all"}, {}, {"ups": "more", "loss": "polynomial_margin"}) * 2,
+    ),
     # The first mini-batch's first head could be updated long before a load has come to the last head.
     "updates wait for a load": Corner(
         Build(lanes=8, update_lanes=1, max_features=160, max_batch=4, heads=10, replay_words=64),

@@ -19,7 +19,7 @@ COVERED = 8
 RUNS = 16
 """Runs of each: the first ones of its array meet the most pairs."""
 COVERING = [build for build in build_array() if build["lanes"] != "64"][:COVERED]
-WIDE = Build(lanes=32, update_lanes=32, max_features=320)
+WIDE = Build(lanes=32, update_lanes=32, max_features=320, hinge=1, refetch=256, score_words=128)
 PLAIN = Build(lanes=4, update_lanes=4, max_features=300, max_batch=64)
 CORES = [
     (Build(lanes=8, update_lanes=1, max_features=304, replay_words=512), False),
@@ -40,7 +40,7 @@ def _name(build: Build) -> str:
     levels = f"-levels{build.level_bits}.{build.level_p_max}" if build.level_bits else ""
     more = "".join(
         f"-{name}"
-        for name in ("hinge", "polynomial", "refetch", "prox", "ball", "diagonal", "heads")
+        for name in ("hinge", "polynomial", "refetch", "prox", "ball", "diagonal", "heads", "score_words")
         if build.has(name)
     )
     return f"L{build.lanes}-U{build.update_lanes}{levels}{more}"

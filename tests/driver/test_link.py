@@ -16,7 +16,7 @@ from zipsgd.driver.host_link import Link
 from zipsgd.driver.window import MOST_FRAMES
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import CREDIT_OVERHEAD, Frame, FrameError, Kind
-from zipsgd.protocol.identification import identification
+from zipsgd.protocol.identification import VERSION, identification
 from zipsgd.protocol.registers import REGISTERS
 
 BUILD = Build(rx_bytes=2048)
@@ -312,7 +312,10 @@ def test_the_port_closes_at_once() -> None:
     ("change", "says"),
     [
         ({"magic": 0x12345678}, "no zipsgd device: its first word is 0x12345678"),
-        ({"version": 9}, "speaks version 9 of the contract, this host version 8: rebuild the bitstream"),
+        (
+            {"version": VERSION + 1},
+            f"speaks version {VERSION + 1} of the contract, this host version {VERSION}: rebuild the bitstream",
+        ),
         ({"lanes": 16}, "build hash .* does not match its parameters"),
         ({"lanes": 5}, "lanes"),
     ],

@@ -240,7 +240,9 @@ def test_bad_arguments_are_named() -> None:
         {"hinge": 1},
         {"polynomial": 7},
         {"hinge": 1, "refetch": 1024, "prox": 1, "ball": 1},
-        {"heads": 5},
+        {"heads": 5, "score_words": 1024},
+        {"hinge": 1, "refetch": 64, "score_words": 32},
+        {"polynomial": 3, "heads": 3, "score_words": 128},
         {"prox": 1, "hinge": 1, "heads": 12, "level_bits": 6, "level_p_max": 3},
     ],
     ids=lambda options: "-".join(options),
@@ -266,7 +268,10 @@ def test_builds_with_optional_parts(options: dict[str, int]) -> None:
             ]
             for other in others:
                 np.testing.assert_array_equal(other.doubts, golden.doubts, err_msg=str(run))
-                assert replace(other, doubts=None) == replace(golden, doubts=None), run
+                np.testing.assert_array_equal(other.scores, golden.scores, err_msg=str(run))
+                assert replace(other, doubts=None, scores=None) == replace(
+                    golden, doubts=None, scores=None
+                ), run
             for backend in backends[1:]:
                 np.testing.assert_array_equal(backend.model(), backends[0].model(), err_msg=str(run))
         seen |= {

@@ -27,6 +27,8 @@ _SMALL = {
 def small_build(**parameters: int) -> Build:
     """A build that is small enough for a proof. Its memories and words may be smaller than those of a real build."""
     least = {"replay_words": 32, "rx_bytes": 1024, "delta_bits": 8, "q3_bits": 6}
+    if "score_words" in parameters:
+        least["score_words"] = 32
     wanted = _SMALL | parameters
     build = Build(**wanted | {name: max(wanted.get(name, low), low) for name, low in least.items()})
     for name in least:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -23,26 +23,34 @@ from zipsgd.golden.levels import LevelTable
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.frames import Frame, FrameError, Kind
 from zipsgd.protocol.identification import identification, parse_identification
-from zipsgd.training.result import ClassifierResult, Result, load_model
+from zipsgd.training.model_file import load_model
+from zipsgd.training.result import ClassifierResult, RegressionResult, Result
+from zipsgd.training.sample_record import SampleRecord
 
-__all__ = ["TARGETS"]
+__all__ = ["MODEL", "TARGETS"]
 
 _NAMES = tuple(identification(Build()))
 _MEMORY = 1 << 20
-_MODEL = {
+_SAMPLES = SampleRecord([0.0, 0.0], [1.0, 2.0], [0.0], [1.0], 1, 1, 0.5, 2, [[-2, 0, 1]] * 3)
+MODEL = {
     **{field.name: None for field in fields(Result)},
-    "format": "zipsgd model 1",
+    "format": RegressionResult.FORMAT,
     "coef": [0.5, -1e3],
     "intercept": 1,
     "columns": ["a", "b"],
+    "categories": {},
+    "clipped": [{"column": 1, "name": "b", "low": -1, "high": 3, "share": 0.5}],
+    "options": {},
+    "warnings": [],
+    "samples": asdict(_SAMPLES),
 }
+"""A model's file, as far as it is read."""
 _CLASSIFIER = {
-    **{field.name: None for field in fields(ClassifierResult)},
-    "format": "zipsgd classifier 1",
+    **MODEL,
+    "format": ClassifierResult.FORMAT,
     "classes": [-1, 1],
     "coef": [[0.5, -1e3]],
     "intercept": [1],
-    "columns": ["a", "b"],
 }
 
 
@@ -103,7 +111,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], bytes]] = {
     "frames": (_frames, encode(Frame(Kind.DATA, 7, bytes(range(24))))[:-1]),
     "identification": (_identification, struct.pack(f"<{len(_NAMES)}I", *identification(Build()).values())),
     "levels": (_levels, bytes([8, 3]) + np.array([[-99, 0, 5], [7, 7, 120]], np.int16).tobytes()),
-    "model": (_file(".json", load_model), json.dumps(_MODEL).encode()),
+    "model": (_file(".json", load_model), json.dumps(MODEL).encode()),
     "classifier": (_file(".json", load_model), json.dumps(_CLASSIFIER).encode()),
     "csv": (_file(".csv", _table), b'a,b;c,label\n1,2.5,-3e4\n"4",5,nan\n\n7,8,9\n'),
     "npy": (_file(".npy", _table), _saved(lambda file: np.save(file, _ARRAY))),

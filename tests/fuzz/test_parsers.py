@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parsers import TARGETS
+from parsers import MODEL, TARGETS
 
 from zipsgd.data import DataError, load
-from zipsgd.training.result import Result, load_model
+from zipsgd.training.model_file import load_model
+from zipsgd.training.result import Result
 
 EDITS = st.lists(
     st.tuples(
@@ -71,14 +72,9 @@ def test_models_with_fields_of_any_kind(
     tmp_path_factory: pytest.TempPathFactory, changes: dict[str, object]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fields.json"
-    content = {field.name: None for field in fields(Result)} | {
-        "coef": [1.0],
-        "intercept": 0,
-        "columns": ["a"],
-    }
-    path.write_text(json.dumps({"format": "zipsgd model 1", **content, **changes}))
+    path.write_text(json.dumps({**MODEL, **changes}))
     with contextlib.suppress(DataError):
-        assert np.isfinite(load_model(path).predict(np.zeros((1, 1)))).all()
+        assert np.isfinite(load_model(path).predict(np.zeros((1, 2)))).all()
 
 
 @pytest.mark.parametrize("member", ["X", "y"])

@@ -32,6 +32,7 @@ def test_windows_are_where_they_always_were() -> None:
         "variance_window": 0x10_0000,
         "schedule_window": 0x20_0000,
         "result_window": 0x40_0000,
+        "score_window": 0x80_0000,
     }
     assert len({window.select_bit for window in WINDOWS.values()}) == len(WINDOWS)
     assert len(REGISTERS) <= 1 << WINDOW_OFFSET_BITS <= min(addresses.values())
@@ -42,7 +43,15 @@ def test_a_window_is_there_with_its_option() -> None:
     build = Build(lanes=4, update_lanes=4, max_features=64)
     assert set(windows_of(build)) == {"model_window"}
     whole = replace(
-        build, level_bits=4, hinge=1, polynomial=3, refetch=64, diagonal=1, store_words=64, schedule_words=64
+        build,
+        level_bits=4,
+        hinge=1,
+        polynomial=3,
+        refetch=64,
+        diagonal=1,
+        store_words=64,
+        schedule_words=64,
+        score_words=64,
     )
     assert windows_of(whole) == WINDOWS
     assert {"value_bits", "degree", "refetching"} <= set(registers_of(whole)) - set(registers_of(build))

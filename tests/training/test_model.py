@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from zipsgd import ClassifierResult, DataError, Options, load_model, train
+from zipsgd.training.sample_record import SampleRecord
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,17 @@ def classifier(result):
             "classes": [-7.0, 0.5, 1e10],
             "coef": [[1.0, -1.0], [-1.0, 1.0], [0.0, 0.0]],
             "intercept": [0.0, 0.0, 1.0],
+            "samples": SampleRecord(
+                [0.0, 1.0],
+                [1.0, 2.0],
+                [0.0] * 3,
+                [1.0] * 3,
+                1,
+                1,
+                0.5,
+                2,
+                [[-1, 0, 1], [-2, 0, 1], [-1, 0, 1]],
+            ),
         },
     )
 
@@ -82,6 +94,26 @@ def test_round_trip_of_a_classifier(classifier, tmp_path):
         (lambda c: c.update(coef=[1.0, 2.0, 3.0]), "not numbers"),
         (lambda c: c.update(coef=3), "not numbers"),
         (lambda c: c.update(coef=[[1.0], [1.0, 2.0], [1.0, 2.0]]), "a column for each"),
+        (lambda c: c.pop("samples"), "has no samples"),
+        (lambda c: c.update(samples=None), "how rows become samples"),
+        (lambda c: c["samples"].pop("scale"), "how rows become samples"),
+        (lambda c: c["samples"].update(more=1), "how rows become samples"),
+        (lambda c: c["samples"].update(centre=[0.0]), "its centre is not a list of 2 numbers"),
+        (lambda c: c["samples"].update(spread=[1.0, 0.0]), "its spread is not a list of 2 numbers above 0"),
+        (
+            lambda c: c["samples"].update(label_spread=[1.0, "a", 2.0]),
+            "its label_spread is not a list of 3 numbers above 0",
+        ),
+        (lambda c: c["samples"].update(label_centre=[1.0]), "its label_centre is not a list of 3 numbers"),
+        (lambda c: c["samples"].update(base_planes=9), "planes or scale"),
+        (lambda c: c["samples"].update(up_planes=1.5), "planes or scale"),
+        (lambda c: c["samples"].update(scale=0), "planes or scale"),
+        (lambda c: c["samples"].update(levels=[[0, 1, 200]] * 3), "its levels are not"),
+        (lambda c: c["samples"].update(levels=[]), "its levels are not"),
+        (lambda c: c["samples"].update(level_bits=0), "its levels are not"),
+        (lambda c: c["samples"].update(levels=[[1, 0, -1]] * 3), "must not decrease"),
+        (lambda c: c["samples"].update(levels=[[-1, 0, 1]] * 2), "its levels are not those of 2 columns"),
+        (lambda c: c["samples"].update(base_planes=2), "its levels are not those of 2 columns"),
     ],
 )
 def test_broken_classifiers_are_named(classifier, tmp_path, change, says):
@@ -105,6 +137,16 @@ def test_broken_classifiers_are_named(classifier, tmp_path, change, says):
         (lambda c: c.update(coef=3), "not numbers"),
         (lambda c: c.update(coef=[1.0]), "a column for each"),
         (lambda c: c.update(columns=None), "a column for each"),
+        (lambda c: c.update(options=[]), "options are not"),
+        (lambda c: c.update(clipped=None), "clipped columns are not some of 6"),
+        (
+            lambda c: c.update(clipped=[{"column": 6, "name": "a", "low": 0, "high": 1, "share": 0.1}]),
+            "clipped columns",
+        ),
+        (
+            lambda c: c.update(clipped=[{"column": 5, "name": "a", "low": 2, "high": 1, "share": 0.1}]),
+            "clipped columns",
+        ),
     ],
 )
 def test_broken_models_are_named(result, tmp_path, change, says):

@@ -7,34 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from store_build import BUILD
 
 from zipsgd import Options, prepare, train
 from zipsgd.backends import BackendOptions, open_backend
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.data import Table
-from zipsgd.protocol.formats import Build
 from zipsgd.protocol.store import StoreLayout
 from zipsgd_sim.board import VirtualBoard
 
-_BUILD = Build(
-    lanes=8,
-    update_lanes=4,
-    max_features=64,
-    diagonal=1,
-    heads=4,
-    hinge=1,
-    word_bytes=2,
-    store_words=1 << 10,
-    schedule_words=64,
-)
-
-
-_EMULATOR = BackendOptions("emulator", _BUILD)
+_EMULATOR = BackendOptions("emulator", BUILD)
 
 
 @pytest.fixture(scope="module")
 def store_board() -> Iterator[VirtualBoard]:
-    with VirtualBoard(_BUILD, optimise=1) as served:
+    with VirtualBoard(BUILD, optimise=1) as served:
         yield served
 
 
@@ -64,7 +51,7 @@ def test_every_backend_has_the_same_bits(
     table = _classes(small_table) if "classify" in words else small_table
     kept = [
         train(table, backend=backend, epochs=3, resident=True, **words)
-        for backend in (_EMULATOR, BackendOptions("golden", _BUILD), store_board.url)
+        for backend in (_EMULATOR, BackendOptions("golden", BUILD), store_board.url)
     ]
     assert kept[0].model_words == kept[1].model_words == kept[2].model_words
     assert kept[0].loss == kept[1].loss == kept[2].loss

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from zipsgd.driver import count_on
 from zipsgd.golden.levels import LevelTable, check_intercept
 from zipsgd.golden.loss import Step
-from zipsgd.golden.order import Order
+from zipsgd.golden.order import BlockWindow, Order
 from zipsgd.golden.quantise import Codes, fixed_point, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
 from zipsgd.golden.weave import check_labels
@@ -37,12 +37,12 @@ class Stored:
     ----------
     rows : npt.NDArray[np.int64] of shape (samples,)
         Row numbers in the order of the store, the same array in all epochs of a run.
-    order : Order
-        Order of the blocks in this epoch.
+    order : Order or BlockWindow
+        Order of the blocks in this epoch. A window has some of the blocks.
     """
 
     rows: npt.NDArray[np.int64]
-    order: Order
+    order: Order | BlockWindow
 
 
 @dataclass(frozen=True)
@@ -236,6 +236,8 @@ class EpochResult:
         Cycles in which the datapath could have taken a plane word, but none had arrived.
     doubts : npt.NDArray[np.bool_] of shape (samples,) or None
         Whether each sample was left out because it was in doubt; None for a run without refetching.
+    scores : npt.NDArray[np.int64] of shape (samples, heads) or None
+        The score of each sample and head, see :func:`zipsgd.golden.dot.score_words`; None for a run that is not scored.
     """
 
     loss_sum: int
@@ -246,6 +248,7 @@ class EpochResult:
     link_bytes: int | None = None
     starved_cycles: int | None = None
     doubts: npt.NDArray[np.bool_] | None = None
+    scores: npt.NDArray[np.int64] | None = None
 
     def __add__(self, other: "EpochResult") -> "EpochResult":
         """Add the counts of two parts of an epoch.
@@ -258,7 +261,7 @@ class EpochResult:
         Returns
         -------
         EpochResult
-            Sums; None where one of the two counts is None. ``doubts`` is always None.
+            Sums; None where one of the two counts is None. ``doubts`` and ``scores`` are always None.
         """
 
         def total(name: str) -> int | None:
@@ -266,7 +269,7 @@ class EpochResult:
             return None if None in counts else sum(counts)
 
         counted: dict[str, Any] = {
-            name: total(name) for name in vars(self) if name not in ("loss_sum", "flags", "doubts")
+            name: total(name) for name in vars(self) if name not in ("loss_sum", "flags", "doubts", "scores")
         }
         return EpochResult(self.loss_sum + other.loss_sum, self.flags | other.flags, **counted)
 

@@ -50,6 +50,7 @@ def build_for(
     ball: bool = False,
     diagonal: bool = False,
     store: int = 0,
+    scores: int = 0,
 ) -> Build:
     """A build that is large enough for a task.
 
@@ -81,6 +82,8 @@ def build_for(
         Whether the build can correct the bias of one draw.
     store : int
         Bytes that the build's store has room for; 0 for a build without a store.
+    scores : int
+        Scores of an epoch that the build gives back, a power of two; 0 for a build that trains only.
 
     Returns
     -------
@@ -117,6 +120,7 @@ def build_for(
         ball=int(ball),
         diagonal=int(diagonal),
         heads=heads,
+        score_words=scores,
     )
     return with_store(build, store) if store else build
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from zipsgd.driver import Device, DeviceReset, EpochCounts, EpochPlan, StoreFault, Write, count_on, schedules
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
+from zipsgd.golden.order import BlockWindow
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 
@@ -43,6 +44,7 @@ def _result(counts: EpochCounts, sample_bytes: int, link_bytes: int) -> EpochRes
         link_bytes=link_bytes,
         starved_cycles=counts.starved_cycles,
         doubts=counts.doubts,
+        scores=counts.scores,
     )
 
 
@@ -97,7 +99,7 @@ class DeviceBackend(EpochByEpoch):
         _log.debug("%s: epoch %d, %d samples", self.name, self._epoch + 1, samples.order.size)
         bytes_before = self.device.link.counts.samples
         run = self._streaming(samples, step, progress)
-        if stored is not None and self._contents.fits(samples, self._config):
+        if stored is not None and self._contents.fits(stored, self._config):
             run = partial(self._resident, samples, stored, step, progress)
         counts, self._model = self._with_restarts(run)
         self._epoch += 1
@@ -110,6 +112,11 @@ class DeviceBackend(EpochByEpoch):
         """Train on the samples of the store, after they have been loaded if they are not there."""
         layout, check = self._contents.ensure(samples, stored, self._config)
         plan = EpochPlan(step, seed_words(self._seed, self._epoch, self.build.update_lanes), stored.order)
+        if isinstance(stored.order, BlockWindow):
+            check = self._contents.check_of(stored.order)
+            part = self.device.run_window(layout, stored.order, check, plan, samples.order.size)
+            progress(samples.order.size)
+            return part, self._model if step.still else self.device.model()
         counts, model = self.device.run(layout, check, [plan], progress=progress)
         return counts[0], model
 
@@ -145,7 +152,7 @@ class DeviceBackend(EpochByEpoch):
     ) -> list[EpochResult]:
         """Train on several epochs, see :meth:`zipsgd.backends.Backend.epochs`."""
         stored = [part.stored for part in samples if part.stored is not None]
-        if len(stored) < len(samples) or not self._contents.fits(samples[0], self._config):
+        if len(stored) < len(samples) or not self._contents.fits(stored[0], self._config):
             return super().epochs(samples, steps, progress)
         plans = [
             EpochPlan(step, seed_words(self._seed, self._epoch + i, self.build.update_lanes), part.order)

@@ -75,7 +75,7 @@ class EmulatorBackend(EpochByEpoch):
                 loss += self._emulator.epoch_codes(unpack(part, wide), step)
                 done += len(part)
                 progress(done)
-            return EpochResult(loss, self._emulator.flags, sent, doubts=self._emulator.doubts)
+            return self._result(loss, sent)
         samples.check(self._config)
         size = self._whole_batches(_BLOCK_VALUES, samples.values.shape[1])
         for start in range(0, samples.order.size, size):
@@ -88,7 +88,11 @@ class EmulatorBackend(EpochByEpoch):
                 step=step,
             )
             progress(min(start + size, samples.order.size))
-        return EpochResult(loss, self._emulator.flags, sent, doubts=self._emulator.doubts)
+        return self._result(loss, sent)
+
+    def _result(self, loss: int, sent: int) -> EpochResult:
+        emulator = self._emulator
+        return EpochResult(loss, emulator.flags, sent, doubts=emulator.doubts, scores=emulator.scores)
 
     def _whole_batches(self, values: int, features: int) -> int:
         """Number of samples that have about ``values`` values and form whole mini-batches."""

@@ -49,7 +49,8 @@ class GoldenBackend(EpochByEpoch):
             done += len(codes.labels)
             progress(done)
         doubts = np.array(self._trainer.doubts, dtype=np.bool_) if self._config.refetch else None
-        return EpochResult(loss, self._trainer.flags, sent, doubts=doubts)
+        scores = np.concatenate(self._trainer.scores) if self._config.scored else None
+        return EpochResult(loss, self._trainer.flags, sent, doubts=doubts, scores=scores)
 
     def model(self) -> npt.NDArray[np.int64]:
         """The current model, see :meth:`zipsgd.backends.Backend.model`."""

@@ -4,11 +4,14 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from operator import xor
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.driver import Device
+from zipsgd.golden.order import BlockWindow
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.store import StoreLayout
 from zipsgd.rows import Rows
@@ -25,7 +28,7 @@ _SECONDS = 2.0
 
 @dataclass(frozen=True)
 class _Set:
-    """A set that is packed for the store, and the check of its content."""
+    """A set that is packed for the store, and the check of each block."""
 
     values: Rows
     labels: npt.NDArray[np.int16]
@@ -33,7 +36,12 @@ class _Set:
     config: RunConfig
     layout: StoreLayout
     images: list[bytes]
-    check: int
+    checks: list[int]
+
+    @property
+    def check(self) -> int:
+        """int: The check of all blocks."""
+        return reduce(xor, self.checks)
 
 
 class StoreContents:
@@ -61,17 +69,17 @@ class StoreContents:
         """Ask the device again, as it was reset, or its memory is in doubt."""
         self._sure = False
 
-    def _layout(self, samples: EpochSamples, config: RunConfig) -> StoreLayout:
+    def _layout(self, stored: Stored, config: RunConfig) -> StoreLayout:
         build = self._device.build
-        return StoreLayout(samples.order.size, config.layout(build).size, build.word_bytes)
+        return StoreLayout(stored.rows.size, config.layout(build).size, build.word_bytes)
 
-    def fits(self, samples: EpochSamples, config: RunConfig) -> bool:
+    def fits(self, stored: Stored, config: RunConfig) -> bool:
         """Whether the device has a store with room for a set. If not, a message says how much of it would fit.
 
         Parameters
         ----------
-        samples : EpochSamples
-            The samples.
+        stored : Stored
+            The rows of the set.
         config : RunConfig
             Configuration of the run.
 
@@ -80,7 +88,7 @@ class StoreContents:
         bool
             Whether the samples can be loaded.
         """
-        build, layout = self._device.build, self._layout(samples, config)
+        build, layout = self._device.build, self._layout(stored, config)
         if layout.bursts <= build.store_bursts:
             return True
         if layout != self._refused:
@@ -151,14 +159,30 @@ class StoreContents:
         """
         held = self._set
         if held is None or not _same(held, samples, stored, config):
-            layout = self._layout(samples, config)
+            layout = self._layout(stored, config)
             packed = samples.in_order(stored.rows).packed(config.layout(self._device.build), config.levels)
             images = list(layout.images(part.tobytes() for part in packed))
-            held = _Set(
-                samples.values, samples.labels, stored.rows, config, layout, images, layout.check(images)
-            )
+            checks = list(layout.block_checks(images))
+            held = _Set(samples.values, samples.labels, stored.rows, config, layout, images, checks)
             self._set, self._sure = held, False
         return held.layout, held.check
+
+    def check_of(self, window: BlockWindow) -> int:
+        """The check of some blocks of the set that was loaded last.
+
+        Parameters
+        ----------
+        window : BlockWindow
+            The blocks.
+
+        Returns
+        -------
+        int
+            32 bits.
+        """
+        assert self._set is not None, "ensure() comes first"
+        blocks: list[int] = window.positions().tolist()
+        return reduce(xor, [self._set.checks[block] for block in blocks])
 
     def _load(self, layout: StoreLayout, images: list[bytes]) -> None:
         total = layout.bursts * layout.burst_bytes

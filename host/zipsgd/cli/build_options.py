@@ -7,7 +7,7 @@ from typing import Any
 from zipsgd.backends import BACKENDS, BackendOptions, build_for, load_build
 from zipsgd.protocol.formats import Build
 
-__all__ = ["add_backend", "add_build", "backends_of", "simulated_build"]
+__all__ = ["add_backend", "add_build", "backends_of", "build_words", "simulated_build"]
 
 _DESCRIBED = {
     "lanes": "--lanes",
@@ -21,6 +21,7 @@ _DESCRIBED = {
     "ball": "--ball",
     "diagonal": "--diagonal",
     "store": "--store",
+    "scores": "--scores",
 }
 """Arguments that describe a build."""
 
@@ -94,6 +95,13 @@ def add_build(command: argparse.ArgumentParser) -> None:
         help="include a store of so many bytes for samples that stay on the board (default: what --resident needs)",
     )
     group.add_argument(
+        "--scores",
+        type=int,
+        metavar="N",
+        help="include room for the scores of N samples and models, a power of two, by which the board predicts (default: what "
+        "'zipsgd predict' needs; for 'zipsgd sim' 1024)",
+    )
+    group.add_argument(
         "--build",
         type=Path,
         metavar="FILE",
@@ -101,20 +109,23 @@ def add_build(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_backend(command: argparse.ArgumentParser) -> None:
+def add_backend(command: argparse.ArgumentParser, default: str | None = "emulator") -> None:
     """Add arguments for the backend.
 
     Parameters
     ----------
     command : argparse.ArgumentParser
         Parser of the command.
+    default : str or None
+        The backend if none is named; None for none.
     """
     names = "; ".join(f"{name}: {text}" for name, text in BACKENDS.items())
+    unsaid = "%(default)s" if default else "none: floating-point numbers, on this computer"
     command.add_argument(
         "--backend",
-        default="emulator",
+        default=default,
         metavar="BACKEND",
-        help=f"{names}; or a serial port or URL, such as /dev/ttyUSB1 or socket://127.0.0.1:4000 (default %(default)s)",
+        help=f"{names}; or a serial port or URL, such as /dev/ttyUSB1 or socket://127.0.0.1:4000 (default {unsaid})",
     )
     command.add_argument(
         "--baud",
@@ -139,6 +150,24 @@ def _described(arguments: argparse.Namespace) -> dict[str, Any]:
     diagonal = said.pop("diagonal")
     asked = {name: value for name, value in said.items() if value is not None and value is not False}
     return asked if diagonal is None else {**asked, "diagonal": diagonal}
+
+
+def build_words(arguments: argparse.Namespace) -> list[str]:
+    """The arguments that were given of :func:`add_build` and, but for the backend's name, :func:`add_backend`.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Parsed arguments.
+
+    Returns
+    -------
+    list of str
+        Such as "--lanes".
+    """
+    given = {**vars(arguments), "baud": arguments.baud or None}
+    names = {**_DESCRIBED, "build": "--build", "baud": "--baud", "trace": "--trace"}
+    return [word for name, word in names.items() if given[name] is not None and given[name] is not False]
 
 
 def _check_described(arguments: argparse.Namespace, has_one: str) -> None:
@@ -205,6 +234,6 @@ def simulated_build(arguments: argparse.Namespace) -> Build:
         The arguments contradict each other.
     """
     if arguments.build is None:
-        return build_for(1, **{"diagonal": True, **_described(arguments)})
+        return build_for(1, **{"diagonal": True, "scores": 1024, **_described(arguments)})
     _check_described(arguments, "--build names")
     return load_build(arguments.build)

@@ -113,6 +113,30 @@ class TrainingProgress(Callback):
         """
         self._bar.reset(self._task, total=None, description=what, samples="")
 
+    def counting(self, what: str, rows: int) -> None:
+        """Show a description on the progress bar, and how many of the rows are done.
+
+        Parameters
+        ----------
+        what : str
+            What is being done.
+        rows : int
+            Number of rows.
+        """
+        self._rows = rows
+        self._bar.reset(self._task, total=rows, description=what, samples="")
+
+    def count(self, rows: int) -> None:
+        """Advance the progress bar. Raise an interrupt that was lost.
+
+        Parameters
+        ----------
+        rows : int
+            Rows that are done.
+        """
+        raise_if_interrupted()
+        self._bar.update(self._task, completed=rows, samples=f"{rows:,} of {self._rows:,} rows")
+
     def say(self, message: str) -> None:
         """Print a line, and show it on the progress bar.
 

@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.golden.order import Order
+from zipsgd.golden.order import BlockWindow, Order
 from zipsgd.golden.run import LimitError
+from zipsgd.protocol.numbers import BLOCK_ROWS
 from zipsgd.protocol.registers import REGISTERS, RESULT_WORDS, WINDOWS, Control, Status
 from zipsgd.protocol.store import StoreLayout
 
@@ -174,6 +175,51 @@ class Device(TrainingDevice):
                 layout, check, epochs, partial(count_on, progress, len(counts) * layout.rows)
             )
         return counts, self.model()
+
+    def run_window(
+        self, layout: StoreLayout, window: BlockWindow, check: int, plan: EpochPlan, samples: int
+    ) -> EpochCounts:
+        """Run an epoch on some blocks of the store, after :meth:`begin`.
+
+        Parameters
+        ----------
+        layout : StoreLayout
+            Places of the samples.
+        window : BlockWindow
+            The blocks: whole ones, or the last one alone.
+        check : int
+            The check of these blocks.
+        plan : EpochPlan
+            The epoch, in the order of the window.
+        samples : int
+            Samples of these blocks.
+
+        Returns
+        -------
+        EpochCounts
+            Counts, with what the run lists.
+
+        Raises
+        ------
+        StoreFault
+            The samples that the device read are not those that were loaded.
+        """
+        self._check_room(layout)
+        whole = samples % BLOCK_ROWS == 0
+        last = layout.block_bytes if whole else layout.last_block_bytes
+        self.write_registers(
+            {**layout.registers(), "last_block_bytes": last, **plan.settings(layout.block_bursts)}
+        )
+        for name, word in plan.starts(samples):
+            self.write(name, word)
+        self._wait()
+        counts, _ = self._results((0,), samples)
+        if counts.check != check or counts.samples != samples:
+            raise StoreFault(
+                f"the memory of the board on {self.link.url} has changed: the samples were not those that were loaded; begin "
+                f"again, and if this happens often, lower the memory's clock"
+            )
+        return counts
 
     def start(self, layout: StoreLayout, epochs: int, writes: Sequence[Write], tag: int = 0) -> None:
         """Let the device run a schedule on the samples of its store. It needs no host until it is over.

@@ -28,6 +28,8 @@ class EpochCounts:
         Cycles of an epoch in which the datapath was ready for a plane, but none had arrived.
     doubts : npt.NDArray[np.bool_] of shape (samples,), optional
         Which samples were left out; None for a run without refetching.
+    scores : npt.NDArray[np.int64] of shape (samples, heads), optional
+        The score of each sample and head; None for a run that is not scored.
     check : int
         The check of the samples that came from the store, see :meth:`zipsgd.protocol.store.StoreLayout.check`; 0 without one.
     """
@@ -39,4 +41,5 @@ class EpochCounts:
     plane_cycles: int
     starved_cycles: int
     doubts: npt.NDArray[np.bool_] | None = None
+    scores: npt.NDArray[np.int64] | None = None
     check: int = 0

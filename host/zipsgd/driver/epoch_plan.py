@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from zipsgd.golden.loss import Step
-from zipsgd.golden.order import Order
+from zipsgd.golden.order import BlockWindow, Order
 from zipsgd.golden.run import step_registers
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.registers import REGISTERS, Control, registers_of
@@ -25,13 +25,13 @@ class EpochPlan:
         Step size over mini-batch size, proximal step and growth.
     seeds : sequence of int
         LFSR seeds: one for each update lane, then the loss unit's.
-    order : Order
+    order : Order or BlockWindow
         Order of the blocks.
     """
 
     step: Step
     seeds: Sequence[int]
-    order: Order
+    order: Order | BlockWindow
 
     def settings(self, block_bursts: int) -> dict[str, int]:
         """The registers that keep their word from one epoch to the next.

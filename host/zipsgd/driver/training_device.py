@@ -1,6 +1,7 @@
 """An open device that trains on samples from the link."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,6 @@ from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig, model_words, step_registers
 from zipsgd.protocol.frames import MAX_PAYLOAD, Kind
 from zipsgd.protocol.registers import REGISTERS, WINDOWS, Control
-from zipsgd.protocol.run import Refetch
 
 from .device_registers import RESULTS, DeviceRegisters
 from .epoch_counts import EpochCounts
@@ -18,15 +18,13 @@ from .epoch_counts import EpochCounts
 __all__ = ["TrainingDevice", "counts_of"]
 
 
-def counts_of(value: Mapping[str, int], doubts: npt.NDArray[np.bool_] | None = None) -> EpochCounts:
+def counts_of(value: Mapping[str, int]) -> EpochCounts:
     """Result registers as counts.
 
     Parameters
     ----------
     value : mapping of str to int
         Words by register name.
-    doubts : npt.NDArray[np.bool_] of shape (samples,) or None
-        Which samples were left out.
 
     Returns
     -------
@@ -41,9 +39,12 @@ def counts_of(value: Mapping[str, int], doubts: npt.NDArray[np.bool_] | None = N
         cycles=value["cycles_high"] << 32 | value["cycles_low"],
         plane_cycles=value["plane_cycles_high"] << 32 | value["plane_cycles_low"],
         starved_cycles=value["starved_cycles_high"] << 32 | value["starved_cycles_low"],
-        doubts=doubts,
         check=value["store_check"],
     )
+
+
+def _signed(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    return words.view(np.int32).astype(np.int64)
 
 
 class TrainingDevice(DeviceRegisters):
@@ -65,21 +66,30 @@ class TrainingDevice(DeviceRegisters):
         self.write_window("model_window", model_words(model, self.build).tolist())
 
     def _results(self, shape: tuple[int, ...], listed: int = 0) -> tuple[EpochCounts, npt.NDArray[np.int64]]:
-        """Read result registers, the model of the given ``shape``, and doubts of ``listed`` samples from the idle datapath."""
+        """Read results, the model of the given ``shape``, and the lists of ``listed`` samples from the idle datapath."""
         features = shape[-1]
         heads = shape[0] if len(shape) > 1 else 1
         room = self.build.chunks(features) * self.build.lanes
         parts = [(WINDOWS["model_window"].address + head * room, features) for head in range(heads)]
         results = REGISTERS[RESULTS[0]].address
-        lists = [(WINDOWS["doubt_window"].address, -(-listed // 32))] if listed else []
-        words = self.link.read([*parts, (results, len(RESULTS)), *lists], fence=True)
-        end = heads * features + len(RESULTS)
-        value = dict(zip(RESULTS, words[heads * features : end], strict=True))
-        self._check_session(value["session"])
-        doubts = np.unpackbits(np.array(words[end:], dtype="<u4").view(np.uint8), bitorder="little")
-        counts = counts_of(value, doubts[:listed].astype(np.bool_) if listed else None)
-        model = np.array(words[: heads * features], dtype=np.uint32).view(np.int32).astype(np.int64)
-        return counts, model.reshape(shape)
+        doubts = -(-listed // 32) if self._config.refetch else 0
+        scores = listed * self._config.heads if self._config.scored else 0
+        lists = [(WINDOWS["doubt_window"].address, doubts), (WINDOWS["score_window"].address, scores)]
+        words = np.array(
+            self.link.read([*parts, *lists, (results, len(RESULTS))], fence=True), dtype=np.uint32
+        )
+        kept, left_out, scored, value = np.split(
+            words, np.cumsum([heads * features, doubts, scores], dtype=np.int64)
+        )
+        named = dict(zip(RESULTS, value.tolist(), strict=True))
+        self._check_session(named["session"])
+        counts = counts_of(named)
+        if doubts:
+            bits = np.unpackbits(left_out.astype("<u4").view(np.uint8), bitorder="little")
+            counts = replace(counts, doubts=bits[:listed].astype(np.bool_))
+        if scores:
+            counts = replace(counts, scores=_signed(scored).reshape(listed, -1))
+        return counts, _signed(kept).reshape(shape)
 
     # Training
 
@@ -123,8 +133,7 @@ class TrainingDevice(DeviceRegisters):
         config : RunConfig
             Configuration of the run.
         """
-        self._shape = config.model_shape()
-        self._lists = config.refetch != Refetch.NEVER
+        self._config = config
 
     def model(self) -> npt.NDArray[np.int64]:
         """Read the master model when the datapath is idle.
@@ -134,7 +143,7 @@ class TrainingDevice(DeviceRegisters):
         npt.NDArray[np.int64] of shape (features,) or (heads, features)
             The words.
         """
-        return self._results(self._shape)[1]
+        return self._results(self._config.model_shape())[1]
 
     def run_epoch(
         self,
@@ -174,7 +183,7 @@ class TrainingDevice(DeviceRegisters):
         self.write("control", Control.CLEAR | Control.LOAD)
         self.write("samples", count)
         self.send_samples(parts, progress)
-        return self._results(self._shape, count if self._lists else 0)
+        return self._results(self._config.model_shape(), count)
 
     def counts(self) -> EpochCounts:
         """Read the result registers when the datapath is idle.

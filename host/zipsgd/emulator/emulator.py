@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.golden.dot import score_words
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
 from zipsgd.golden.prox import NO_PROX
@@ -88,6 +89,7 @@ class Emulator:
             growths=np.zeros(padded, dtype=np.int64),
             actives=np.zeros(self._heads, dtype=np.bool_),
             doubts=np.zeros(0, dtype=np.bool_),
+            scores=np.zeros(0, dtype=np.int64),
         )
         self._run = self._constants()
         self.start_epoch(epoch)
@@ -106,6 +108,7 @@ class Emulator:
         self._state.phases[:] = 0
         self._state.totals[:] = 0
         self._doubts: list[npt.NDArray[np.bool_]] = []
+        self._scores: list[Int] = []
         self._turned = False
         update(self._run, self._state)
 
@@ -133,6 +136,13 @@ class Emulator:
     def doubts(self) -> npt.NDArray[np.bool_] | None:
         """Which samples of the epoch were left out, or None of a run that leaves none."""
         return np.concatenate(self._doubts) if self.config.refetch else None
+
+    @property
+    def scores(self) -> Int | None:
+        """Scores of the epoch's samples, shape (samples, heads), or None of a run that does not keep them."""
+        if not self.config.scored:
+            return None
+        return score_words(np.concatenate(self._scores).reshape(-1, self._heads))
 
     def prepare(self, values: npt.NDArray[np.float32]) -> None:
         """Keep ``values`` as fixed-point numbers of the run's base planes; :meth:`epoch_rows` calls this when needed.
@@ -268,9 +278,13 @@ class Emulator:
         )
 
     def _begin(self, step: Step, samples: int) -> Run:
-        """Constants of a run on ``samples``; also makes room for their doubts."""
-        self._state = self._state._replace(doubts=np.zeros(samples, dtype=np.bool_))
+        """Constants of a run on ``samples``; also makes room for their doubts and scores."""
+        self._state = self._state._replace(
+            doubts=np.zeros(samples, dtype=np.bool_),
+            scores=np.zeros(samples * self._heads if self.config.scored else 0, dtype=np.int64),
+        )
         self._doubts.append(self._state.doubts)
+        self._scores.append(self._state.scores)
         self._state.totals[LOSS_LOW] = self._state.totals[LOSS_HIGH] = 0
         prox, growth = step.prox, step.growth
         if not self._turned:
@@ -333,6 +347,7 @@ class Emulator:
             growth_shift=0,
             growth_range=1,
             growth_stride=0,
+            scored=config.scored,
         )
 
     def _variances(self) -> Int:

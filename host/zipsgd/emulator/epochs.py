@@ -45,6 +45,7 @@ def epoch_codes(
     q2 = np.empty(base.shape[1], dtype=np.int32)
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
     loss_lfsr, totals, doubts, actives = state.loss_lfsr, state.totals, state.doubts, state.actives
+    scores = state.scores
     single = run.heads == 1 and not run.one_against_all
     bounds = score_bounds(q3, run) if run.refetch else (0, 0)
     for i in range(len(labels)):
@@ -52,6 +53,8 @@ def epoch_codes(
         if run.level_offset >= 0:
             z1, z2 = look_up_levels(table, run.level_offset, q1, q2, q3)
         if single:
+            if run.scored:
+                scores[i] = z1
             if run.refetch:
                 reference = base_score(base, i, q3) if run.refetch == CERTAIN else z1
                 doubts[i] = in_doubt(reference, labels[i, 0], bounds, run)
@@ -59,7 +62,7 @@ def epoch_codes(
                 q1, q2, z1, z2, labels[i, 0], run, accumulated, loss_lfsr, totals, doubts[i]
             )
         else:
-            train_heads(q1, q2, z1, z2, labels[i], run, state)
+            train_heads(q1, q2, z1, z2, labels[i], run, state, i)
         if (i + 1) % run.batch == 0 or i + 1 == len(labels):
             update(run, state)
             if run.refetch:
@@ -103,6 +106,7 @@ def epoch_rows(
     q_base = np.empty(fixed.shape[1] if run.refetch == CERTAIN else 0, dtype=np.int32)
     q3, accumulated = state.q3[: q1.size], state.accumulated[: q1.size]
     loss_lfsr, totals, doubts, actives = state.loss_lfsr, state.totals, state.doubts, state.actives
+    scores = state.scores
     single = run.heads == 1 and not run.one_against_all
     bounds = score_bounds(q3, run) if run.refetch else (0, 0)
     address, row_bytes = np.int64(fixed.ctypes.data), fixed.strides[0]
@@ -116,6 +120,8 @@ def epoch_rows(
             z1, z2 = look_up_levels(table, run.level_offset, q1, q2, q3)
         if single:
             label = labels[order[i], 0]
+            if run.scored:
+                scores[i] = z1
             if run.refetch:
                 reference = z1
                 if run.refetch == CERTAIN:
@@ -123,7 +129,7 @@ def epoch_rows(
                 doubts[i] = in_doubt(reference, label, bounds, run)
             actives[0] = train_sample(q1, q2, z1, z2, label, run, accumulated, loss_lfsr, totals, doubts[i])
         else:
-            train_heads(q1, q2, z1, z2, labels[order[i]], run, state)
+            train_heads(q1, q2, z1, z2, labels[order[i]], run, state, i)
         if (i + 1) % run.batch == 0 or i + 1 == order.size:
             update(run, state)
             if run.refetch:
@@ -139,6 +145,7 @@ def _train_pairs(
     table: npt.NDArray[np.int16],
     run: Run,
     state: State,
+    place: int,
 ) -> None:
     """Train on one sample whose quantisations are given. With levels from a table, they are one pair of level indices."""
     if run.level_offset >= 0:
@@ -146,7 +153,7 @@ def _train_pairs(
             quantised[1] = quantised[0]
         q3 = state.q3[: quantised.shape[1]]
         z[0], z[1] = look_up_levels(table, run.level_offset, quantised[0], quantised[1], q3)
-    train_polynomial(quantised, z, labels, t, run, state)
+    train_polynomial(quantised, z, labels, t, run, state, place)
 
 
 @compiled
@@ -183,7 +190,7 @@ def polynomial_codes(
         for pair in range(pairs):
             q1, q2 = quantised[2 * pair], quantised[2 * pair + 1]
             z[2 * pair], z[2 * pair + 1] = code_row(base, up, i, pair, q1, q2, q3)
-        _train_pairs(quantised, z, labels[i], t, table, run, state)
+        _train_pairs(quantised, z, labels[i], t, table, run, state, i)
         if (i + 1) % run.batch == 0 or i + 1 == len(labels):
             update(run, state)
 
@@ -228,6 +235,6 @@ def polynomial_rows(
         for pair in range(pairs):
             q1, q2 = quantised[2 * pair], quantised[2 * pair + 1]
             z[2 * pair], z[2 * pair + 1] = draw_row(fixed, order[i], keys[i, pair], run.m, top, q1, q2, q3)
-        _train_pairs(quantised, z, labels[order[i]], t, table, run, state)
+        _train_pairs(quantised, z, labels[order[i]], t, table, run, state, i)
         if (i + 1) % run.batch == 0 or i + 1 == order.size:
             update(run, state)

@@ -40,7 +40,7 @@ def _horner(words: Int, count: int, t: Int, first: int, last: int, run: Run) -> 
 
 @compiled
 def train_polynomial(
-    quantised: Matrix, z: Int, labels: npt.NDArray[np.int16], t: Int, run: Run, state: State
+    quantised: Matrix, z: Int, labels: npt.NDArray[np.int16], t: Int, run: Run, state: State, place: int
 ) -> None:
     """Loss and gradient of one sample for all heads.
 
@@ -58,6 +58,8 @@ def train_polynomial(
         Constants of the epoch.
     state : State
         Updated in place.
+    place : int
+        Place of the sample in the epoch.
     """
     last = max(1, run.m) - 1
     room = state.q3.size // run.heads
@@ -69,6 +71,8 @@ def train_polynomial(
         if head:
             for i in range(0, last + 1, 2):
                 z[i], z[i + 1] = products(quantised[i], quantised[i + 1], state.q3[part])
+        if run.scored:
+            state.scores[place * run.heads + head] = z[0]
         if run.one_against_all:
             label: Any = LABEL_ONE if labels[0] == head else -LABEL_ONE
         else:

@@ -206,7 +206,9 @@ def train_sample(
 
 
 @compiled
-def train_heads(q1: Vector, q2: Vector, z1: Any, z2: Any, labels: Vector, run: Run, state: State) -> None:
+def train_heads(
+    q1: Vector, q2: Vector, z1: Any, z2: Any, labels: Vector, run: Run, state: State, place: int
+) -> None:
     """Train all heads on one sample.
 
     Parameters
@@ -221,6 +223,8 @@ def train_heads(q1: Vector, q2: Vector, z1: Any, z2: Any, labels: Vector, run: R
         Constants of the epoch.
     state : State
         Updated in place.
+    place : int
+        Place of the sample in the epoch.
     """
     room = state.q3.size // run.heads
     lfsr = state.loss_lfsr[0]
@@ -229,6 +233,8 @@ def train_heads(q1: Vector, q2: Vector, z1: Any, z2: Any, labels: Vector, run: R
         part = slice(head * room, head * room + q1.size)
         if head:
             z1, z2 = products(q1, q2, state.q3[part])
+        if run.scored:
+            state.scores[place * run.heads + head] = z1
         if run.one_against_all:
             label: Any = LABEL_ONE if labels[0] == head else -LABEL_ONE
         else:

@@ -106,6 +106,8 @@ class Run(NamedTuple):
         Squared radius of the ball in units of Q3's last bit squared; 0 for no ball.
     growth_shift, growth_range, growth_stride : int
         As in :class:`zipsgd.golden.diagonal.Growth`.
+    scored : bool
+        Scores are kept.
     """
 
     features: int
@@ -145,6 +147,7 @@ class Run(NamedTuple):
     growth_shift: int
     growth_range: int
     growth_stride: int
+    scored: bool
 
 
 class State(NamedTuple):
@@ -180,6 +183,8 @@ class State(NamedTuple):
         Whether the last sample had a derivative other than 0.
     doubts : npt.NDArray[np.bool_] of shape (samples,)
         Which samples of the epoch are left out.
+    scores : npt.NDArray[np.int64] of shape (samples * heads,)
+        First dot product of each sample and head, if they are kept.
     """
 
     master: Int
@@ -196,6 +201,7 @@ class State(NamedTuple):
     growths: Int
     actives: npt.NDArray[np.bool_]
     doubts: npt.NDArray[np.bool_]
+    scores: Int
 
 
 # Compiled functions take only plain numbers

@@ -11,7 +11,7 @@ from .quantise import Codes
 from .rounding import Int
 from .weave import planes
 
-__all__ = ["dot"]
+__all__ = ["dot", "score_words"]
 
 
 def dot(codes: Codes, q3: Int) -> Int:
@@ -36,3 +36,19 @@ def dot(codes: Codes, q3: Int) -> Int:
     if codes.m == 0:
         return base[:, None]
     return base[:, None] + partial[:, codes.p :]
+
+
+def score_words(z: Int) -> Int:
+    """Scores as a device keeps them: words of 32 bits.
+
+    Parameters
+    ----------
+    z : npt.NDArray[np.int64] of any shape
+        Dot products. A host that wants them back has a model of whose scores none exceeds 32 bits.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of the same shape
+        The low 32 bits, signed.
+    """
+    return z.astype(np.int32).astype(np.int64)

@@ -99,6 +99,11 @@ class Step:
         )
 
     @property
+    def still(self) -> bool:
+        """bool: Whether the model stays as it is."""
+        return not self.mantissa and self.prox == NO_PROX and not self.growth.shift
+
+    @property
     def value(self) -> float:
         """float: Step size over mini-batch size."""
         return self.mantissa * 2.0 ** -(STEP_BITS + 4 * self.exponent)

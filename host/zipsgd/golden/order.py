@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from zipsgd.protocol.numbers import BLOCK_ROWS
 
-__all__ = ["Order", "row_order"]
+__all__ = ["BlockWindow", "Order", "block_windows", "row_order"]
 
 _Int = npt.NDArray[np.int64]
 
@@ -99,19 +99,99 @@ class Order:
         return {"order_first": self.first * block_bursts, "order_stride": self.stride * block_bursts}
 
 
-def row_order(order: Order, rows: int) -> _Int:
+@dataclass(frozen=True)
+class BlockWindow:
+    """Some blocks of a set, which a device reads as an epoch of their own.
+
+    They are ``first``, ``first + stride`` and so on modulo ``modulus``, until ``first`` would come again: modulus / stride
+    blocks, or one if the stride is 0.
+
+    Parameters
+    ----------
+    modulus : int
+        A multiple of ``stride``, and above ``first``.
+    first : int
+        The first block, below ``stride`` if that is not 0.
+    stride : int
+        Distance from a block to the next one; 0 for a single block.
+    """
+
+    modulus: int
+    first: int
+    stride: int
+
+    def positions(self) -> _Int:
+        """The blocks in the order in which they are read.
+
+        Returns
+        -------
+        npt.NDArray[np.int64] of shape (blocks of the window,)
+            Numbers of blocks.
+        """
+        count = self.modulus // self.stride if self.stride else 1
+        return self.first + np.arange(count, dtype=np.int64) * self.stride
+
+    def registers(self, block_bursts: int) -> dict[str, int]:
+        """The registers of the window.
+
+        Parameters
+        ----------
+        block_bursts : int
+            Bursts of a block.
+
+        Returns
+        -------
+        dict of str to int
+            Values by register name.
+        """
+        return {
+            "order_range": self.modulus * block_bursts,
+            "order_first": self.first * block_bursts,
+            "order_stride": self.stride * block_bursts,
+        }
+
+
+def block_windows(rows: int, most: int) -> list[BlockWindow]:
+    """Windows that together hold each block of a set once. A last block with fewer rows has a window of its own.
+
+    A device comes back to the first block of its order by counting modulo a number, not at the end of a stretch of blocks. So
+    the blocks of a window are as far apart as there are windows.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the set, 1 or more.
+    most : int
+        Most rows of a window, ``BLOCK_ROWS`` or more.
+
+    Returns
+    -------
+    list of BlockWindow
+        As few windows as there can be, of about as many blocks each.
+    """
+    whole, left = divmod(rows, BLOCK_ROWS)
+    windows = []
+    if whole:
+        stride = -(-whole // (most // BLOCK_ROWS))
+        for first in range(stride):
+            count = -(-(whole - first) // stride)
+            windows.append(BlockWindow(count * stride, first, stride if count > 1 else 0))
+    return [*windows, BlockWindow(whole + 1, whole, 0)] if left else windows
+
+
+def row_order(order: Order | BlockWindow, rows: int) -> _Int:
     """The order of the rows in an epoch.
 
     Parameters
     ----------
-    order : Order
+    order : Order or BlockWindow
         Order of the blocks.
     rows : int
         Rows of the set; the last block may have fewer than the others.
 
     Returns
     -------
-    npt.NDArray[np.int64] of shape (rows,)
+    npt.NDArray[np.int64] of shape (rows of these blocks,)
         Numbers of rows, as they lie in the store.
     """
     places = order.positions()[:, None] * BLOCK_ROWS + np.arange(BLOCK_ROWS)

@@ -60,6 +60,8 @@ class RunConfig:
         The last feature is the intercept: its value is the highest level in every sample, so that a device makes it itself.
     label_form : LabelForm
         How a sample's label is written on the wire.
+    scored : bool
+        The scores of an epoch's samples come back with it.
 
     Raises
     ------
@@ -84,6 +86,7 @@ class RunConfig:
     diagonal: Diagonal | None = None
     intercept: bool = False
     label_form: LabelForm = LabelForm.WORD
+    scored: bool = False
 
     @property
     def labels(self) -> int:
@@ -205,6 +208,23 @@ class RunConfig:
         """int: Most samples per value that the loss can use. Levels from a table allow at most two."""
         return 2 if self.polynomial is None or self.levels is not None else self.degree + 1
 
+    def most_rows(self, build: Build) -> int:
+        """Most samples of an epoch.
+
+        Parameters
+        ----------
+        build : Build
+            The build, which limits the lists of samples in doubt and of scores.
+
+        Returns
+        -------
+        int
+            The number.
+        """
+        listed = build.refetch if self.refetch else build.max_samples
+        scored = build.score_words // self.heads if self.scored else build.max_samples
+        return min(build.max_samples, listed, scored)
+
     def loss_unit(self, build: Build) -> float:
         """The value of one unit of a loss sum.
 
@@ -259,6 +279,10 @@ class RunConfig:
                 )
             if self.heads > 1:
                 raise LimitError("refetching works with one model at a time, not with several heads")
+        if self.scored and not build.score_words:
+            raise LimitError(
+                "this build does not give scores back, with which a device predicts: take a build with score_words=1024"
+            )
         if self.prox and not build.prox:
             raise LimitError("this build does not support regularisers: take a build with prox=1")
         if self.diagonal is not None and not build.diagonal:
@@ -279,11 +303,7 @@ class RunConfig:
             else (self.p, 0, build.level_p_max),
             "samples per value m": (self.m, 0 if self.p else 1, self.most_samples),
             "batch size": (self.batch, 1, build.max_batch),
-            "samples of an epoch": (
-                samples,
-                0,
-                min(build.max_samples, build.refetch) if self.refetch else build.max_samples,
-            ),
+            "samples of an epoch": (samples, 0, self.most_rows(build)),
             "models trained side by side": (self.heads, 1, build.heads),
             "bits of a level": (2 if self.levels is None else self.levels.bits, 2, max(2, build.level_bits)),
         }

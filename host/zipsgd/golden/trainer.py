@@ -11,7 +11,7 @@ from zipsgd.protocol.run import Loss, Refetch
 
 from .bound import score_bounds
 from .diagonal import NO_GROWTH, Growth, Turns, grown
-from .dot import dot
+from .dot import dot, score_words
 from .gradient import gradient, transcoded_gradient
 from .levels import transcode
 from .lfsr import Lfsr, seed_words
@@ -61,6 +61,8 @@ class GoldenTrainer:
         Bits of :class:`.Flag`: what saturated since the epoch began.
     doubts : list of bool
         Which samples of the epoch were left out.
+    scores : list of Int of shape (samples of a mini-batch, heads)
+        The scores of the epoch's samples in their order, see :func:`.dot.score_words`.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class GoldenTrainer:
         self._turns: Turns | None = None
         self.flags = 0
         self.doubts: list[bool] = []
+        self.scores: list[Int] = []
         self._update(np.zeros_like(np.atleast_2d(self.master)), NO_PROX)
 
     def _in_turn(self, growth: Growth, last: Int) -> npt.NDArray[np.bool_]:
@@ -189,6 +192,8 @@ class GoldenTrainer:
                 z = np.stack(
                     [np.concatenate([dot(each, q3) for each in quantised], axis=1) for q3 in self._q3], axis=1
                 )
+            if config.scored:
+                self.scores.append(score_words(z[:, :, 0]))
             derivative, loss, flags = self._derivatives(z, samples, labels, p, step.prox)
             total += loss
             delta, more = deltas(derivative, step, self._loss_lfsr, self.build)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .numbers import LFSR_BITS, MOST_DEGREE, MOST_FEATURES, MOST_HEADS, MOST_STORE_WORDS
+from .numbers import BLOCK_ROWS, LFSR_BITS, MOST_DEGREE, MOST_FEATURES, MOST_HEADS, MOST_STORE_WORDS
 
 if TYPE_CHECKING:
     from .formats import Build
@@ -60,6 +60,7 @@ def _check_ranges(build: "Build") -> None:
         "word_bytes": (1, 8),
         "store_words": (0, MOST_STORE_WORDS),
         "schedule_words": (0, 1 << 12 if build.store_words else 0),
+        "score_words": (0, 1 << 16),
         "max_features": (build.lanes, MOST_FEATURES),
         "level_bits": (0, build.p_max),
         "level_p_max": (0, 4 if build.level_bits else 0),
@@ -100,7 +101,7 @@ def _check_parts(build: "Build") -> None:
         )
     if build.refetch and (build.refetch < 32 or build.refetch.bit_count() != 1):
         raise BuildError(f"refetch must be 0 or a power of two from 32 on, not {build.refetch}")
-    for name, least in (("store_words", 64), ("schedule_words", 32)):
+    for name, least in (("store_words", 64), ("schedule_words", 32), ("score_words", 32)):
         words = getattr(build, name)
         if words and (words < least or words.bit_count() != 1):
             raise BuildError(f"{name} must be 0 or a power of two from {least} on, not {words}")
@@ -108,6 +109,11 @@ def _check_parts(build: "Build") -> None:
         raise BuildError(
             f"schedule_words must be at least {build.update_lanes + 32}, for the seeds of {build.update_lanes} update lanes "
             f"and the settings of an epoch, not {build.schedule_words}"
+        )
+    if build.score_words and build.score_words < BLOCK_ROWS * build.heads:
+        raise BuildError(
+            f"score_words must be at least {BLOCK_ROWS * build.heads}, for a block of {BLOCK_ROWS} samples and {build.heads} "
+            f"heads, not {build.score_words}"
         )
     if build.level_bits == 1:
         raise BuildError("level_bits must be 0 or at least 2, not 1")

@@ -59,6 +59,9 @@ class Build:
     schedule_words : int
         Register writes of the schedule by which a build with a store runs several epochs on its own, a power of two, 32 to
         4096; 0 for a build that runs one epoch at a time.
+    score_words : int
+        Scores of an epoch that come back, one for each sample and head: a power of two, 32 to 65536, and 16 for each head at
+        least; 0 for a build that trains only.
     level_bits : int
         Most bits of a level's value in the transcoder's table, 2 to ``p_max``; 0 for a build without a transcoder.
     level_p_max : int
@@ -102,6 +105,7 @@ class Build:
     word_bytes: int = 1
     store_words: int = 0
     schedule_words: int = 0
+    score_words: int = 0
     level_bits: int = 0
     level_p_max: int = 0
     hinge: int = 0

@@ -6,7 +6,7 @@ __all__ = ["MAGIC", "VERSION", "identification", "parse_identification"]
 
 MAGIC = 0x4453_475A
 """``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
-VERSION = 8
+VERSION = 9
 """Version of this contract. A host refuses a device of another one.
 
 It goes up whenever a device and a host of the version before would misunderstand each other: when a register gets another
@@ -16,7 +16,7 @@ address, width or meaning, when a window moves, when the frames or the layout of
 _IDENTIFIED = (
     "lanes", "update_lanes", "max_features", "max_batch", "p_max", "model_bits", "q3_bits", "delta_bits",
     "gradient_bits", "replay_words", "rx_bytes", "word_bytes", "store_words", "schedule_words",
-    "level_bits", "level_p_max", "hinge", "polynomial", "refetch", "prox", "ball",
+    "score_words", "level_bits", "level_p_max", "hinge", "polynomial", "refetch", "prox", "ball",
     "diagonal", "heads", "clock_hz",
 )  # fmt: skip
 

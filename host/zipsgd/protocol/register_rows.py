@@ -29,6 +29,7 @@ IDENTIFICATION: tuple[Row, ...] = (
     ("word_bytes", "r", 8, "bytes of a store's word"),
     ("store_words", "r", 32, "words of the store, 0 without one"),
     ("schedule_words", "r", 16, "register writes of the schedule, 0 without one"),
+    ("score_words", "r", 32, "scores of an epoch that are kept, 0 without"),
     ("level_bits", "r", 8, "most bits of a level's value, 0 without a transcoder"),
     ("level_p_max", "r", 8, "most base planes of a transcoded value"),
     ("hinge", "r", 1, "1: with both hinge losses"),

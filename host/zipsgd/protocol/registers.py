@@ -189,6 +189,15 @@ WINDOWS: dict[str, Window] = {
             "bit i % 32 of word i / 32: sample i of the last epoch was left out; bits behind the last sample mean nothing",
             "refetch",
         ),
+        Window(
+            "score_window",
+            0x80_0000,
+            "r",
+            32,
+            "the scores of the last epoch: word i * h + k has the low 32 bits of z_1 of sample i and head k of h, signed, in "
+            "units of the last base plane times Q3's last bit; words behind the last score mean nothing",
+            "score_words",
+        ),
     )
 }
 """Every window, by name."""

@@ -5,8 +5,10 @@ with a burst. So a device can read the blocks of an epoch in any order, one afte
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import xor
 
 from .numbers import BLOCK_ROWS, BURST_WORDS
 
@@ -140,13 +142,28 @@ class StoreLayout:
         int
             32 bits. The check of several parts is the exclusive or of their checks.
         """
-        result, burst = 0, first
+        return reduce(xor, self.block_checks(images, first), 0)
+
+    def block_checks(self, images: Iterable[bytes], first: int = 0) -> Iterator[int]:
+        """The check of each block, of which the check of an epoch on some blocks is the exclusive or.
+
+        Parameters
+        ----------
+        images : iterable of bytes
+            Parts of the content, from :meth:`images`.
+        first : int
+            Burst that the first part begins with.
+
+        Yields
+        ------
+        int
+            32 bits.
+        """
+        burst, size = first, self.block_bursts * self.burst_bytes
         for image in images:
-            size = self.block_bursts * self.burst_bytes
             for start in range(0, len(image), size):
-                result ^= self._block_check(burst, image[start : start + size])
+                yield self._block_check(burst, image[start : start + size])
                 burst += self.block_bursts
-        return result
 
     def _block_check(self, burst: int, block: bytes) -> int:
         last = burst + self.block_bursts == self.blocks * self.block_bursts

@@ -36,6 +36,7 @@ from .options import Options
 from .parts import connected, parts_of
 from .preparation import prepare
 from .result import ClassifierResult, RegressionResult, Result
+from .sample_record import SampleRecord
 from .targets import Labels
 from .task import Task
 
@@ -284,6 +285,7 @@ def _result(run: Run, backend: Backend) -> Result:
         "clipped": [asdict(each) for each in task.scalings[0].clipped],
         "clipped_labels": list(task.targets.clipped),
         "coarse": list(task.coarse),
+        "samples": SampleRecord.of_task(run.trained),
         "at_end": _at_end(state.words, table.names, backend.build),
         "refetched": _measured(reports, "refetched"),
         "exact_losses": _measured(reports, "exact_loss"),

@@ -153,10 +153,13 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
     moved = result.sample_bytes / (result.rows * epochs)
     labels = len(result.intercept) if isinstance(result, RegressionResult) and result.several else 1
     in_float = _FLOAT_BYTES * (len(result.columns) + labels)
-    lines.append(
-        f"{told}: {moved:.4g} bytes a row with labels and padding; float32 moves {in_float:,}, {in_float / moved:.1f} times as "
-        f"many"
-    )
+    if moved:
+        times = in_float / moved
+        lines.append(
+            f"{told}: {moved:.4g} bytes a row with labels and padding; float32 moves {in_float:,}, {times:.1f} times as many"
+        )
+    else:
+        lines.append(f"{told}; no sample was sent, as the board held them all")
     if result.link_bytes is not None:
         lines.append(
             f"{result.sample_bytes:,} bytes of samples streamed, {result.sample_bytes / result.link_bytes:.1%} of all bytes "

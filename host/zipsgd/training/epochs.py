@@ -104,7 +104,8 @@ class EpochReport:
             Values by field name.
         """
         plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "model"}
-        counted = {name: value for name, value in asdict(self.result).items() if name != "doubts"}
+        listed = ("doubts", "scores")
+        counted = {name: value for name, value in asdict(self.result).items() if name not in listed}
         return {**plain, "result": counted}
 
     @classmethod

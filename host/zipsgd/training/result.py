@@ -11,18 +11,19 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.data import DataError, arrange, as_features, class_name
+from zipsgd.data import arrange, as_features, class_name
 from zipsgd.data.clipping import outputs_of
 from zipsgd.output import write_file
-from zipsgd.rows import iterate_blocks
+from zipsgd.rows import Rows, iterate_blocks
 
 from .checks import are_numbers, are_texts, is_number
 from .class_numbers import numbers_of
 from .guard import Finding, findings_of
+from .sample_record import SampleRecord
 from .scaling_record import ScalingRecord
 from .scores import Score, find_score, winners
 
-__all__ = ["ClassifierResult", "RegressionResult", "Result", "load_model"]
+__all__ = ["ClassifierResult", "RegressionResult", "Result"]
 
 _Float = npt.NDArray[np.float64]
 
@@ -122,6 +123,13 @@ class Result(ScalingRecord, ABC):
         return find_score(self.options.get("score"), classify=self.CLASSIFIES)
 
     @abstractmethod
+    def predicted(self, outputs: _Float) -> npt.NDArray[Any]:
+        """Predictions from the outputs of all heads, see :meth:`outputs` and :meth:`predict`."""
+
+    @abstractmethod
+    def score_of(self, outputs: _Float, labels: npt.ArrayLike) -> float:
+        """The score of the outputs of all heads, see :meth:`outputs` and :meth:`score`."""
+
     def predict(self, features: Any) -> npt.NDArray[Any]:
         """Predict the labels of rows.
 
@@ -135,8 +143,8 @@ class Result(ScalingRecord, ABC):
         npt.NDArray[np.float64] of shape (rows,) or (rows, outputs), or npt.NDArray[np.str_] of shape (rows,)
             Numbers in the label's units, or labels of the predicted classes.
         """
+        return self.predicted(self.outputs(features))
 
-    @abstractmethod
     def score(self, features: Any, labels: npt.ArrayLike) -> float:
         """The score of the predictions for rows.
 
@@ -152,6 +160,7 @@ class Result(ScalingRecord, ABC):
         float
             The score that the run was made with, by default R2 or accuracy; NaN if it is not defined for these rows.
         """
+        return self.score_of(self.outputs(features), labels)
 
     @abstractmethod
     def outcome(self) -> str:
@@ -214,18 +223,37 @@ class Result(ScalingRecord, ABC):
         known["warnings"] = findings_of(known.get("warnings", []))
         model = cls(**known)
         model.check()
+        model.check_clipped(len(model.columns))
+        if not isinstance(model.options, dict):
+            raise ValueError("its options are not fields with values")
+        models = len(np.atleast_1d(model.intercept))
+        model.samples = SampleRecord.from_dict(content["samples"], len(model.columns), models)
         return model
 
-    def outputs(self, features: Any) -> _Float:
-        """The outputs of all heads, shape (rows, heads), see :meth:`predict` for the argument.
+    def arranged(self, features: Any) -> Rows:
+        """The columns of the model in their order.
+
+        Parameters
+        ----------
+        features : array, data frame or sparse matrix of shape (rows, columns)
+            Features in their own units.
+
+        Returns
+        -------
+        Rows of shape (rows, columns)
+            The rows.
 
         Raises
         ------
         DataError
             The rows have another number of columns than the model.
         """
+        return arrange(*as_features(features, "X"), self.columns, "X")
+
+    def outputs(self, features: Any) -> _Float:
+        """The outputs of all heads, shape (rows, heads), see :meth:`arranged` for the argument."""
         coef, intercept = np.atleast_2d(self.coef), np.atleast_1d(self.intercept)
-        rows = arrange(*as_features(features, "X"), self.columns, "X")
+        rows = self.arranged(features)
         outputs = np.empty((rows.shape[0], len(coef)))
         clipped = self.clipped_columns
         for part, block in iterate_blocks(rows):
@@ -262,7 +290,7 @@ class RegressionResult(Result):
     each of them is a list with an entry for each output. The other fields are described in :class:`Result`.
     """
 
-    FORMAT = "zipsgd model 2"
+    FORMAT = "zipsgd model 3"
     CLASSIFIES = False
 
     @property
@@ -270,14 +298,12 @@ class RegressionResult(Result):
         """bool: Whether there are several outputs."""
         return isinstance(self.intercept, list)
 
-    def predict(self, features: Any) -> _Float:
-        """Predictions in the label's units, shape (rows,) or (rows, outputs), see :meth:`Result.predict`."""
-        outputs = self.outputs(features)
+    def predicted(self, outputs: _Float) -> _Float:
+        """Predictions in the label's units, shape (rows,) or (rows, outputs), see :meth:`Result.predicted`."""
         return outputs if self.several else outputs[:, 0]
 
-    def score(self, features: Any, labels: npt.ArrayLike) -> float:
-        """The score, by default R2: the share of the labels' variance that the model explains, see :meth:`Result.score`."""
-        outputs = self.outputs(features)
+    def score_of(self, outputs: _Float, labels: npt.ArrayLike) -> float:
+        """The score, by default R2: the share of the labels' variance that is explained, see :meth:`Result.score_of`."""
         return self.scoring.function(
             outputs, np.asarray(labels, dtype=np.float64).reshape(outputs.shape), None
         )
@@ -317,7 +343,7 @@ class ClassifierResult(Result):
         Lists ``mix`` and ``offset`` of the :class:`zipsgd.training.calibration.Calibration`; None without one.
     """
 
-    FORMAT = "zipsgd classifier 2"
+    FORMAT = "zipsgd classifier 3"
     CLASSIFIES = True
 
     classes: list[float] | list[str]
@@ -333,16 +359,14 @@ class ClassifierResult(Result):
         """bool: Whether the labels of the classes are text."""
         return isinstance(self.classes[0], str)
 
-    def predict(self, features: Any) -> npt.NDArray[Any]:
-        """Labels of the predicted classes, shape (rows,), see :meth:`Result.predict`."""
-        labels: npt.NDArray[Any] = self.classes_[winners(self.outputs(features))]
+    def predicted(self, outputs: _Float) -> npt.NDArray[Any]:
+        """Labels of the predicted classes, shape (rows,), see :meth:`Result.predicted`."""
+        labels: npt.NDArray[Any] = self.classes_[winners(outputs)]
         return labels
 
-    def score(self, features: Any, labels: npt.ArrayLike) -> float:
-        """The score, by default the share of rows whose class is predicted correctly, see :meth:`Result.score`."""
-        return self.scoring.function(
-            self.outputs(features), numbers_of(np.asarray(labels), self.classes), None
-        )
+    def score_of(self, outputs: _Float, labels: npt.ArrayLike) -> float:
+        """The score, by default the share of rows whose class is predicted correctly, see :meth:`Result.score_of`."""
+        return self.scoring.function(outputs, numbers_of(np.asarray(labels), self.classes), None)
 
     def outcome(self) -> str:
         """The score on the training rows as text, see :meth:`Result.outcome`."""
@@ -358,39 +382,3 @@ class ClassifierResult(Result):
         if not known or len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
             raise ValueError("its classes are not two or more different numbers or texts")
         self._check_models(1 if len(self.classes) == 2 else len(self.classes))
-
-
-_KINDS: tuple[type[Result], ...] = (RegressionResult, ClassifierResult)
-
-
-def load_model(path: str | Path) -> Result:
-    """Load a model that :meth:`Result.save` wrote.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    RegressionResult or ClassifierResult
-        The model.
-
-    Raises
-    ------
-    DataError
-        There is no such file, or it is not a saved model.
-    """
-    try:
-        content = json.loads(Path(path).read_text())
-        said = content.pop("format", None) if isinstance(content, dict) else None
-        kind = next((kind for kind in _KINDS if said == kind.FORMAT), None)
-        if kind is None:
-            raise ValueError(
-                f"it does not say that it is a {' or a '.join(repr(kind.FORMAT) for kind in _KINDS)}"
-            )
-        return kind.from_dict(content)
-    except FileNotFoundError:
-        raise DataError(f"no model file {path}; 'zipsgd train --save' writes one") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no model of 'zipsgd train --save': {error}") from None

@@ -1,10 +1,13 @@
 """What a result says of scaling: the kinds that were used, and what was clipped or hit the end of its range."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from zipsgd.data.clipping import Clipped, describe_clipped
 from zipsgd.data.naming import listed
+
+from .checks import is_number
+from .sample_record import SampleRecord
 
 __all__ = ["ScalingRecord"]
 
@@ -28,8 +31,11 @@ class ScalingRecord:
         Columns most of whose values share a level, so that rounding them adds far more than the residuals' own variance.
     at_end : list of str
         Columns with a weight at the end of its range.
+    samples : SampleRecord
+        How rows become samples of the device.
     """
 
+    samples: SampleRecord
     scaling: str = "range"
     levels: str = "uniform"
     clipped: list[dict[str, Any]] = field(default_factory=list)
@@ -41,6 +47,32 @@ class ScalingRecord:
     def clipped_columns(self) -> list[Clipped]:
         """list of Clipped: The clipped columns."""
         return [Clipped(**each) for each in self.clipped]
+
+    def check_clipped(self, columns: int) -> None:
+        """Check the clipped columns of a loaded model.
+
+        Parameters
+        ----------
+        columns : int
+            Columns of the model.
+
+        Raises
+        ------
+        ValueError
+            They are none.
+        """
+        names = {each.name for each in fields(Clipped)}
+        if not isinstance(self.clipped, list) or not all(
+            isinstance(each, dict)
+            and each.keys() == names
+            and type(each["column"]) is int
+            and 0 <= each["column"] < columns
+            and is_number(each["low"])
+            and is_number(each["high"])
+            and each["low"] <= each["high"]
+            for each in self.clipped
+        ):
+            raise ValueError(f"its clipped columns are not some of {columns}, each with its ends")
 
     def scaling_lines(self) -> list[str]:
         """Lines of text about what was clipped, and about weights at the end of their range; empty if there is neither."""

@@ -26,7 +26,7 @@ from .state import State
 from .targets import Targets
 from .weights import draw
 
-__all__ = ["Task", "fit_in_memory"]
+__all__ = ["Task", "fit_in_memory", "shuffled"]
 
 _Float = npt.NDArray[np.float64]
 _Int = npt.NDArray[np.int64]
@@ -193,9 +193,7 @@ class Task:
         """All rows in a random order or, with weights that are no copies, as many random rows."""
         if self.shares is not None:
             return draw(self.shares, self.options.seed, epoch)
-        if self.rows == 1:
-            return np.zeros(1, dtype=np.int64)
-        return np.random.default_rng((self.options.seed, epoch)).permutation(self.rows)
+        return shuffled(self.rows, self.options.seed, epoch)
 
     def samples(self, epoch: int, labels: npt.NDArray[np.int16], *, passes: int = 1) -> EpochSamples:
         """The samples of an epoch, counted from 0.
@@ -302,6 +300,13 @@ class Task:
     def new_state(self) -> State:
         """The state before the first epoch, with all weights 0."""
         return State.new(self.heads, self.config.features)
+
+
+def shuffled(rows: int, seed: int, epoch: int) -> _Int:
+    """The row numbers in the random order of an epoch."""
+    if rows == 1:
+        return np.zeros(1, dtype=np.int64)
+    return np.random.default_rng((seed, epoch)).permutation(rows)
 
 
 def fit_in_memory(rows: Rows, memory: int) -> Rows:

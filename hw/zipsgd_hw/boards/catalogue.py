@@ -112,6 +112,7 @@ _BOARDS = (
             word_bytes=2,
             store_words=1 << 24,
             schedule_words=2048,
+            score_words=1024,
             hinge=1,
             diagonal=1,
             heads=10,

@@ -20,6 +20,7 @@ from .model_norms import ModelNorms
 from .polynomial_evaluator import PolynomialEvaluator
 from .position import PlanePosition, SampleCounter
 from .replay_buffer import ReplayBuffer
+from .score_list import ScoreList
 from .update_unit import UpdateUnit
 
 __all__ = ["TrainingCore"]
@@ -77,6 +78,8 @@ class TrainingCore(wiring.Component):
         As of :class:`.LossUnit`; in builds with polynomial losses.
     doubt_window : In(ReadWindow)
         As of :class:`.DoubtList`; in builds with refetching.
+    score_window : In(ReadWindow)
+        As of :class:`.ScoreList`; in builds with scores.
     variance_window : In(WriteWindow)
         As of :class:`.GrowthTurns`; in builds with a diagonal.
     """
@@ -158,6 +161,7 @@ class TrainingCore(wiring.Component):
             **GradientUnit.memories(build),
             **UpdateUnit.memories(build),
             **(DoubtList.memories(build) if build.refetch else {}),
+            **(ScoreList.memories(build) if build.score_words else {}),
         }
 
     def __init__(self, build: Build, *, fast_memory: bool = False):
@@ -180,6 +184,7 @@ class TrainingCore(wiring.Component):
                 "model_window": In(ReadWriteWindow),
                 **({"coefficient_window": In(WriteWindow)} if build.polynomial else {}),
                 **({"doubt_window": In(ReadWindow)} if build.refetch else {}),
+                **({"score_window": In(ReadWindow)} if build.score_words else {}),
                 **({"variance_window": In(WriteWindow)} if build.diagonal else {}),
             }
         )
@@ -218,7 +223,7 @@ class TrainingCore(wiring.Component):
             replay.next.eq(gradient.next),
             gradient.word.eq(replay.output),
         ]
-        wiring.connect(m, dot.scores, loss.scores)
+        self._pass_scores(m, dot, loss)
         self._queue_samples(m, counter.marks, last_word, loss, gradient, begins)
         self._connect_update(m, dot, loss, gradient, update)
         if build.refetch:
@@ -349,6 +354,16 @@ class TrainingCore(wiring.Component):
             deltas.r_en.eq(gradient.sample.ready),
             marks.r_en.eq(begins),
         ]
+
+    def _pass_scores(self, m: Module, dot: BitSerialDot, loss: LossUnit) -> None:
+        """Scores to the loss unit and, in builds with one, to their list."""
+        if not self._build.score_words:
+            wiring.connect(m, dot.scores, loss.scores)
+            return
+        m.submodules.score_list = score_list = ScoreList(self._build)
+        m.d.comb += score_list.start.eq(self.start)
+        wiring.connect(m, dot.scores, loss.scores, score_list.scores)
+        wiring.connect(m, wiring.flipped(self.score_window), score_list.score_window)
 
     def _connect_update(
         self, m: Module, dot: BitSerialDot, loss: LossUnit, gradient: GradientUnit, update: UpdateUnit

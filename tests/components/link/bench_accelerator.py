@@ -13,8 +13,9 @@ from zipsgd_hw.top import Accelerator
 from zipsgd_sim.link_host import LinkHost, read_payload, words_payload
 from zipsgd_sim.stream_bench import StreamBench
 
-MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW, DOUBT_WINDOW = (
-    WINDOWS[f"{name}_window"].address for name in ("model", "level", "coefficient", "variance", "doubt")
+MODEL_WINDOW, LEVEL_WINDOW, COEFFICIENT_WINDOW, VARIANCE_WINDOW, DOUBT_WINDOW, SCORE_WINDOW = (
+    WINDOWS[f"{name}_window"].address
+    for name in ("model", "level", "coefficient", "variance", "doubt", "score")
 )
 
 
@@ -112,6 +113,7 @@ async def window_and_samples(dut):
     assert await host.read(VARIANCE_WINDOW) == [0]
     assert await host.read(COEFFICIENT_WINDOW) == [0]
     assert await host.read(DOUBT_WINDOW + 7, 2) == [0xFFF8, 0xFFF7]
+    assert await host.read(SCORE_WINDOW + 7, 2) == [21, 24]
     payload = random.randbytes(700)
     await host.write(REGISTERS["samples"].address, [len(payload)])
     await host.send(Kind.SAMPLES, payload[:400])

@@ -24,6 +24,7 @@ BUILDS = {
         hinge=1,
         polynomial=3,
         refetch=64,
+        score_words=64,
         prox=1,
         ball=1,
         diagonal=1,

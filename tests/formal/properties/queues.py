@@ -3,13 +3,14 @@
 from functools import partial
 from typing import Any
 
-from amaranth.hdl import Signal
+from amaranth.hdl import Mux, Signal, signed
 from checker import Method, Mutation, Property
 from harness import Harness, inside
 from small import free_epochs, legal_run, one_run, small_build
 
 from zipsgd_hw.datapath.core import TrainingCore
 from zipsgd_hw.datapath.replay_buffer import ReplayBuffer
+from zipsgd_hw.datapath.score_list import ScoreList
 from zipsgd_hw.link.frame_receiver import FrameReceiver
 
 __all__ = ["PROPERTIES"]
@@ -57,6 +58,36 @@ def _replay() -> Harness:
         m.d.sync += [ahead.eq(ahead - 1), waits.eq(ahead != 0)]
     harness.show("no more words than there is room for", parts.level <= 4)
     harness.show("words in order", ~(waits & dut.next & (ahead == 0)) | (dut.output == word))
+    return harness
+
+
+def _scores() -> Harness:
+    """A marked score is in its place of the list until another one takes it."""
+    build = small_build(score_words=4)
+    dut = ScoreList(build)
+    harness = Harness()
+    m = harness.m
+    m.submodules.dut = dut
+    harness.drive(dut)
+    scores, window = dut.scores, dut.score_window
+    harness.assume("no score comes with the start", ~dut.start | ~(scores.valid | harness.past(scores.valid)))
+    mark = harness.free(1, "mark")
+    opens, comes = Signal(init=1), Signal()
+    count, place = Signal(2), Signal(2)
+    waits, settled = Signal(), Signal()
+    word = Signal(signed(32))
+    m.d.comb += comes.eq(scores.valid & opens)
+    with m.If(scores.valid):
+        m.d.sync += opens.eq(scores.last)
+    m.d.sync += [count.eq(Mux(dut.start, 0, count + comes)), settled.eq(waits)]
+    with m.If(dut.start | (comes & (count == place))):
+        m.d.sync += [waits.eq(0), settled.eq(0)]
+    with m.If(mark & comes):
+        m.d.sync += [waits.eq(1), settled.eq(0), place.eq(count), word.eq(scores.z)]
+    reads = harness.past(settled & waits & (window.offset == place))
+    due = harness.past(word.as_unsigned())
+    harness.show("a score is in its place", ~reads | (window.word == due))
+    harness.show("nothing is behind the list", ~harness.past(window.offset >= 4) | (window.word == 0))
     return harness
 
 
@@ -139,6 +170,33 @@ PROPERTIES = [
         (
             Mutation(
                 ReplayBuffer, "it is full too late", "self.full.eq(level[-1])", "self.full.eq(level.all())"
+            ),
+        ),
+    ),
+    Property(
+        "list of scores",
+        "the first score of each sample is in its place until another one takes it, and 0 is read behind the list",
+        "ScoreList",
+        "4 scores, any z",
+        _scores,
+        (
+            Mutation(
+                ScoreList,
+                "each z of a sample is kept",
+                "kept.eq(self.scores.valid & opens)",
+                "kept.eq(self.scores.valid)",
+            ),
+            Mutation(
+                ScoreList,
+                "an epoch goes on behind the one before",
+                "with m.If(self.start):",
+                "with m.If(self.start & ~self.start):",
+            ),
+            Mutation(
+                ScoreList,
+                "places repeat behind the list",
+                "Mux(inside, read.data.as_unsigned(), 0)",
+                "read.data.as_unsigned()",
             ),
         ),
     ),
