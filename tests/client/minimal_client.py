@@ -158,8 +158,8 @@ def main(host, port):
     truth = [rng.uniform(-0.2, 0.2) for _ in range(features)]
     link = Link(host, port)
     build = link.read(0, FEATURES)
-    if (build[MAGIC], build[VERSION]) != (0x4453475A, 8):
-        sys.exit(f"no device of version 8: {build}")
+    if (build[MAGIC], build[VERSION]) != (0x4453475A, 9):
+        sys.exit(f"no device of version 9: {build}")
     link.room += build[RX_BYTES] - 1024
     session = rng.randrange(1, 1 << 32)
     link.write(SESSION, session)

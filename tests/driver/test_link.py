@@ -312,7 +312,7 @@ def test_the_port_closes_at_once() -> None:
     ("change", "says"),
     [
         ({"magic": 0x12345678}, "no zipsgd device: its first word is 0x12345678"),
-        ({"version": 9}, "speaks version 9 of the contract, this host version 8: rebuild the bitstream"),
+        ({"version": 8}, "speaks version 8 of the contract, this host version 9: rebuild the bitstream"),
         ({"lanes": 16}, "build hash .* does not match its parameters"),
         ({"lanes": 5}, "lanes"),
     ],
