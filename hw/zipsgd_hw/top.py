@@ -136,7 +136,7 @@ class Accelerator(wiring.Component):
             port = getattr(bank, name)
             if register.access == "r":
                 m.d.comb += port.eq(getattr(link if name in _OF_LINK else datapath, name))
-            elif register.access == "rw":
+            elif register.access == "s":
                 m.d.comb += getattr(datapath, name).eq(port)
             else:
                 connect(m, port, getattr(datapath, name))

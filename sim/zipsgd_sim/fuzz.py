@@ -136,7 +136,7 @@ def _access(register: Register, constants: dict[str, int]) -> str:
         return "constant"
     if register.name in _COUNTERS:
         return "counter"
-    return {"r": "result", "rw": "config", "w": "command"}[register.access]
+    return {"r": "result", "rw": "word", "s": "setting", "w": "command"}[register.access]
 
 
 def _plan(build: Build, seed: int) -> Iterator[str]:

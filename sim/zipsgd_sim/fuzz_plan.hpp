@@ -12,7 +12,7 @@
 
 namespace fuzz {
 
-enum class Access { constant, result, config, command, counter };
+enum class Access { constant, result, word, setting, command, counter };
 
 struct Register {
     Access access;
@@ -50,7 +50,8 @@ inline Plan read_plan(std::istream& in) {
         } else if (word == "register") {
             static const std::map<std::string, Access> accesses = {{"constant", Access::constant},
                                                                    {"result", Access::result},
-                                                                   {"config", Access::config},
+                                                                   {"word", Access::word},
+                                                                   {"setting", Access::setting},
                                                                    {"command", Access::command},
                                                                    {"counter", Access::counter}};
             uint32_t width, value;

@@ -103,7 +103,7 @@ public:
     void check_registers(const Words& words) {
         for (size_t i = 0; i < words.size(); ++i) {
             const Access access = plan_.registers[i].access;
-            if (access == Access::config || access == Access::constant) {
+            if (access == Access::word || access == Access::constant) {
                 if (!values_[i].count(words[i])) throw Finding{"register " + std::to_string(i) + " changed"};
                 values_[i] = {words[i]};
             } else if (access != Access::counter && words[i]) {
@@ -215,7 +215,7 @@ private:
             if (address & model) return write_model(address & (model - 1), word, certain);
             if (address >= plan_.registers.size()) return;
             const Register& row = plan_.registers[address];
-            if (row.access == Access::config) {
+            if (row.access == Access::word || row.access == Access::setting) {
                 if (certain) values_[address].clear();
                 values_[address].insert(word & row.mask);
             }

@@ -12,18 +12,26 @@ from component_bench import Case
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.datapath.config import run_layout
 
-__all__ = ["build_case", "case_build", "pack", "run_bits"]
+__all__ = ["build_case", "case_build", "is_fast", "pack", "run_bits"]
 
 
-def build_case(name: str, component: "Callable[[Build], Component[Any]]", **parameters: int) -> Case:
-    """A case that makes a component from a build. The cocotb test gets the build from :func:`case_build`."""
-    return Case(name, lambda: component(Build(**parameters)), parameters)
+def build_case(
+    name: str, component: "Callable[[Build], Component[Any]]", fast: int = 0, **parameters: int
+) -> Case:
+    """A case that makes a component from a build. The cocotb test gets the build from :func:`case_build`, and from
+    :func:`is_fast` whether ``component`` gives it fast memory, as ``fast`` says."""
+    return Case(name, lambda: component(Build(**parameters)), {"fast": fast, **parameters})
 
 
 def case_build() -> Build:
     """The build of the running case."""
     names = {field.name for field in fields(Build)}
     return Build(**{name: int(value) for name, value in cocotb.plusargs.items() if name in names})
+
+
+def is_fast() -> bool:
+    """Whether the component of the running case has fast memory."""
+    return bool(int(cocotb.plusargs["fast"]))
 
 
 def pack(words: Iterable[int], width: int) -> int:

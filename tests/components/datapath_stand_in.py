@@ -53,7 +53,7 @@ def settings_of(build):
     return [
         name
         for name, register in registers_of(build).items()
-        if register.access == "rw" and name not in _OTHERS
+        if register.access == "s" and name not in _OTHERS
     ]
 
 
@@ -106,7 +106,7 @@ class StandIn(wiring.Component):
                 continue
             members[name] = {
                 "r": Out(register.width),
-                "rw": In(register.width),
+                "s": In(register.width),
                 "w": In(stream.Signature(register.width, always_ready=True)),
             }[register.access]
         super().__init__(members)

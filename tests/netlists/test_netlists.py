@@ -76,12 +76,12 @@ def test_resets_in_epochs_change_no_bit(family: str) -> None:
     assert all("beginning epoch" in line for line in told)
 
 
-def configuration(family: str, power_up: int, reset_cycles: int) -> tuple[int, ...] | None:
-    """What a run is configured by at power-up, or None from a board that does not answer."""
+def counts(family: str, power_up: int, reset_cycles: int) -> tuple[int, ...] | None:
+    """What a board counts at power-up, or None from one that does not answer."""
     with netlist(family, power_up, reset_cycles=reset_cycles) as board:
         try:
             with Device(board.url, expect=BUILDS[family]) as device:
-                return tuple(device.read_words(REGISTERS["features"].address, 8))
+                return tuple(device.read_words(REGISTERS["loss_low"].address, 8))
         except NoDevice:
             return None
 
@@ -89,10 +89,10 @@ def configuration(family: str, power_up: int, reset_cycles: int) -> tuple[int, .
 @pytest.mark.parametrize("family", FAMILIES)
 def test_state_at_power_up_is_unknown(family: str) -> None:
     """It differs by seed where there is no reset, also in whether the link answers; a reset of one cycle is enough."""
-    states = (configuration(family, power_up, 0) for power_up in range(1, 40))
+    states = (counts(family, power_up, 0) for power_up in range(1, 40))
     answered = list(islice((state for state in states if state is not None), 3))
     assert len(set(answered)) == 3
-    assert {configuration(family, power_up, 1) for power_up in (1, 2, 3)} == {(0,) * 8}
+    assert {counts(family, power_up, 1) for power_up in (1, 2, 3)} == {(0,) * 8}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -6,8 +6,9 @@ from .numbers import BURST_BITS, PHASE_BITS, RANGE_BITS, THRESHOLD_BITS
 
 __all__ = ["COMMANDS", "CONFIGURATION", "IDENTIFICATION", "RESULTS", "Access"]
 
-Access = Literal["r", "rw", "w"]
-"""What the host may do with a register or a window: read it, do both, or write it."""
+Access = Literal["r", "rw", "w", "s"]
+"""What the host may do with a register or a window: read it, do both, or write it; or set a register, which is kept for the
+gateware and cannot be read."""
 Row: TypeAlias = tuple[str, Access, int, str] | tuple[str, Access, int, str, str]
 """A register's name, access, width and description, and the option that it needs."""
 
@@ -49,88 +50,88 @@ IDENTIFICATION: tuple[Row, ...] = (
 """Identification block: constants of the build."""
 
 CONFIGURATION: tuple[Row, ...] = (
-    ("features", "rw", 17, "n, 1 to max_features"),
-    ("base_planes", "rw", 4, "p, 1 to p_max; with value_bits, 0 to level_p_max"),
-    ("up_planes", "rw", 4, "m, from 0 on"),
-    ("batch", "rw", 13, "samples of a mini-batch, 1 to max_batch"),
-    ("one_sided", "rw", 1, "1: g = Q1 l'(z2); 0: the symmetric mean of both orders (m = 2 only)"),
+    ("features", "s", 17, "n, 1 to max_features"),
+    ("base_planes", "s", 4, "p, 1 to p_max; with value_bits, 0 to level_p_max"),
+    ("up_planes", "s", 4, "m, from 0 on"),
+    ("batch", "s", 13, "samples of a mini-batch, 1 to max_batch"),
+    ("one_sided", "s", 1, "1: g = Q1 l'(z2); 0: the symmetric mean of both orders (m = 2 only)"),
     (
         "intercept",
-        "rw",
+        "s",
         1,
         "1: the device makes the last feature, always the highest level, which is not in the sample",
     ),
     (
         "label_form",
-        "rw",
+        "s",
         2,
         "LabelForm: 0 a word, 1 a byte with a class's number, 2 a byte: 1 for +1, 0 for -1",
     ),
     (
         "value_bits",
-        "rw",
+        "s",
         4,
         "bits of a level's value, 2 to level_bits; 0: even levels, no table",
         "level_bits",
     ),
     (
         "loss",
-        "rw",
+        "s",
         3,
         "Loss: 0 least squares, 1 hinge, 2 squared hinge, 3 polynomial of the margin, 4 of the residual",
         "losses",
     ),
-    ("degree", "rw", 3, "d, of the polynomial, 1 to polynomial", "polynomial"),
-    ("reach", "rw", 2, "its argument covers -2^reach to 2^reach, 0 to 2", "polynomial"),
-    ("refetching", "rw", 2, "Refetch: 0 never, 1 certain, 2 likely; for hinges and one head", "refetch"),
-    ("heads_used", "rw", 7, "models trained side by side, 1 to heads", "heads"),
+    ("degree", "s", 3, "d, of the polynomial, 1 to polynomial", "polynomial"),
+    ("reach", "s", 2, "its argument covers -2^reach to 2^reach, 0 to 2", "polynomial"),
+    ("refetching", "s", 2, "Refetch: 0 never, 1 certain, 2 likely; for hinges and one head", "refetch"),
+    ("heads_used", "s", 7, "models trained side by side, 1 to heads", "heads"),
     (
         "one_against_all",
-        "rw",
+        "s",
         1,
         "1: a sample has one label, the number of its class; 0: one for each head",
         "heads",
     ),
-    ("fill_start", "rw", BURST_BITS, "the burst that the first byte of a fill goes to", "store_words"),
-    ("block_bursts", "rw", BURST_BITS, "bursts from a block to the next one in the store", "store_words"),
-    ("block_bytes", "rw", BURST_BITS, "bytes of a block's samples, 1 or more", "store_words"),
-    ("last_block_bytes", "rw", BURST_BITS, "the same of the last block", "store_words"),
+    ("fill_start", "s", BURST_BITS, "the burst that the first byte of a fill goes to", "store_words"),
+    ("block_bursts", "s", BURST_BITS, "bursts from a block to the next one in the store", "store_words"),
+    ("block_bytes", "s", BURST_BITS, "bytes of a block's samples, 1 or more", "store_words"),
+    ("last_block_bytes", "s", BURST_BITS, "the same of the last block", "store_words"),
     (
         "order_range",
-        "rw",
+        "s",
         BURST_BITS,
         "bursts from the first block to the end of the last one",
         "store_words",
     ),
-    ("order_first", "rw", BURST_BITS, "first burst of the block that an epoch begins with", "store_words"),
+    ("order_first", "s", BURST_BITS, "first burst of the block that an epoch begins with", "store_words"),
     (
         "order_stride",
-        "rw",
+        "s",
         BURST_BITS,
         "bursts from a block to the next one of the epoch, modulo order_range; 0 for a single block",
         "store_words",
     ),
-    ("shrink_shift", "rw", 4, "a mini-batch takes 2^-shrink_shift of the model away; 0: none", "prox"),
-    ("shrink_rate", "rw", PHASE_BITS, "in shrink_rate / 2^16 of the mini-batches", "prox"),
+    ("shrink_shift", "s", 4, "a mini-batch takes 2^-shrink_shift of the model away; 0: none", "prox"),
+    ("shrink_rate", "s", PHASE_BITS, "in shrink_rate / 2^16 of the mini-batches", "prox"),
     (
         "threshold",
-        "rw",
+        "s",
         THRESHOLD_BITS,
         "soft threshold of each mini-batch, in 2^-16 of the model's last bit",
         "prox",
     ),
-    ("bound", "rw", 31, "the model is kept within bound of 0, in its last bit; 0: no bound", "prox"),
-    ("spare_last", "rw", 1, "1: none of this for the last feature, the intercept's", "prox"),
+    ("bound", "s", 31, "the model is kept within bound of 0, in its last bit; 0: no bound", "prox"),
+    ("spare_last", "s", 1, "1: none of this for the last feature, the intercept's", "prox"),
     (
         "ball_square",
-        "rw",
+        "s",
         32,
         "of the radius, in squares of Q3's last bit over 2^ball_drop; 0: no ball; for one head",
         "ball",
     ),
     (
         "growth",
-        "rw",
+        "s",
         RANGE_BITS + 4,
         f"bits {RANGE_BITS} to {RANGE_BITS + 3}: k, a mini-batch adds 2^-k of itself to each weight whose turn it is; 0: none; "
         f"bits 0 to {RANGE_BITS - 1}: the range, 1 or more, below which the number is that selects the weights",
@@ -138,20 +139,20 @@ CONFIGURATION: tuple[Row, ...] = (
     ),
     (
         "growth_stride",
-        "rw",
+        "s",
         RANGE_BITS,
         "step of the number after each mini-batch, below the range",
         "diagonal",
     ),
     (
         "growth_start",
-        "rw",
+        "s",
         RANGE_BITS,
         "the number of the first mini-batch after LOAD, below the range",
         "diagonal",
     ),
-    ("step_mantissa", "rw", 16, "step / batch = mantissa * 2^-(16 + 4 * exponent)"),
-    ("step_exponent", "rw", 2, "0 to 3"),
+    ("step_mantissa", "s", 16, "step / batch = mantissa * 2^-(16 + 4 * exponent)"),
+    ("step_exponent", "s", 2, "0 to 3"),
 )
 """Run-time configuration."""
 

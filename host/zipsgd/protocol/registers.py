@@ -46,9 +46,9 @@ class Register:
         Name of the register; the gateware's ports have the same name.
     address : int
         Word address.
-    access : {"r", "rw", "w"}
-        "r" is read by the host and driven by the gateware, "rw" is written by the host and read back, "w" gives the gateware
-        a strobe with the word and reads as zero.
+    access : {"r", "rw", "w", "s"}
+        "r" is read by the host and driven by the gateware, "rw" is written by the host and read back, "s" is written by the
+        host, kept for the gateware and reads as zero, "w" gives the gateware a strobe with the word and reads as zero.
     width : int
         Bits in use, from bit 0.
     doc : str

@@ -104,7 +104,7 @@ class Spram:
 
     def check(self, build: Build) -> None:
         """See :meth:`StoreMemory.check`."""
-        _check_size(build, "SPRAM", SPRAM_BYTES // max(2, build.word_bytes), max(2, build.word_bytes))
+        _check_size(build, "SPRAM", SPRAM_BYTES // build.word_bytes, build.word_bytes)
 
     def store(self, build: Build) -> "Component[Any]":
         """See :meth:`StoreMemory.store`."""

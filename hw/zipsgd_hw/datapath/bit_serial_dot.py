@@ -130,24 +130,28 @@ class BitSerialDot(wiring.Component):
         return delayed
 
     def _weigh_planes(self, m: Module, delayed, total: Value) -> tuple[Signal, list[Signal]]:
-        """The chunk's base part, negated, and the sample's sum of each up plane.
+        """The chunk's base part, as below, and the sample's sum of each up plane.
 
-        Horner's rule runs negated, so that it takes the first plane as it is and subtracts the others. Sums are chosen, rather
-        than their operands: an iCE40 cell adds and chooses, then, in one.
+        Horner's rule keeps -1 - x in place of the negated part x. So it takes the first plane's complement and adds the others:
+        x becomes 2x - total, and its complement 2 * complement + 1 + total. Sums are chosen, rather than their operands: an
+        iCE40 cell adds and chooses, then, in one.
         """
         build = self._build
         flags = delayed.flags
         horner = Signal(signed(build.tree_bits + build.p_max), reset_less=True)
         ups = [Signal(signed(build.z_bits), reset_less=True, name=f"up{i + 1}") for i in range(build.m_max)]
         with m.If(delayed.valid & flags.base):
-            m.d.sync += horner.eq(Mux(flags.sign, total, (horner << 1) - total))
+            m.d.sync += horner.eq(Mux(flags.sign, ~total, ((horner << 1) | 1) + total))
         for i, up in enumerate(ups):
             with m.If(delayed.valid & ~flags.base & (flags.number == i)):
                 m.d.sync += up.eq(Mux(flags.first_chunk, total, up + total))
         return horner, ups
 
     def _join_chunks(self, m: Module, delayed, horner: Signal) -> tuple[list[Signal], Signal]:
-        """The sample's base part, one of each value in a transcoded run, and a strobe at the sample's last word."""
+        """The sample's base part, one of each value in a transcoded run, and a strobe at the sample's last word.
+
+        Parts are added as complements of negated ones, too: that of a sum is the sum of both, and 1.
+        """
         build = self._build
         add_base = Signal()
         first_chunk = Signal()
@@ -165,7 +169,7 @@ class BitSerialDot(wiring.Component):
         ]
         for i, part in enumerate(bases):
             with m.If(add_base & (second_base == i)):
-                m.d.sync += part.eq(Mux(first_chunk, horner, part + horner))
+                m.d.sync += part.eq(Mux(first_chunk, horner, part + horner + 1))
         return bases, done
 
     def _emit_scores(self, m: Module, bases: list[Signal], ups: list[Signal], done: Signal) -> None:
@@ -190,8 +194,8 @@ class BitSerialDot(wiring.Component):
             following.eq(number + 1),
             scores.valid.eq(first | more),
             scores.last.eq(last),
-            scores.z.eq(Mux(no_up, 0, Array(ups)[number]) - base),
-            scores.base_z.eq(-base),
+            scores.z.eq(Mux(no_up, 0, Array(ups)[number]) + base + 1),
+            scores.base_z.eq(base + 1),
         ]
         m.d.comb += [
             first.eq(Mux(no_up, late, done)),

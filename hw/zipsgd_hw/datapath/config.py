@@ -35,13 +35,13 @@ def run_layout(build: Build) -> data.StructLayout:
         Index of a sample's last chunk, ceil(n / L) - 1.
     last_lane
         Index of the last lane with a feature in the last chunk.
-    last_base : 3
+    last_base
         Index of the last base plane, p - 1.
     last_plane : 4
         Index of a chunk's last plane: p + m - 1 or, in a transcoded run, p * max(1, m) - 1.
     up_planes
         m.
-    shift : 3
+    shift
         p_max - p.
     symmetric : 1
         Double sampling with the symmetric estimator (m >= 2).
@@ -73,14 +73,15 @@ def run_layout(build: Build) -> data.StructLayout:
         Of :class:`zipsgd.golden.diagonal.Growth`; in builds with a diagonal.
     """
     chunk = bits_for(max(1, build.max_chunks - 1))
+    last_base = bits_for(max(1, build.p_max - 1))
     return data.StructLayout(
         {
             "last_chunk": chunk,
             "last_lane": bits_for(build.lanes - 1),
-            "last_base": 3,
+            "last_base": last_base,
             "last_plane": 4,
             "up_planes": bits_for(build.m_max),
-            "shift": 3,
+            "shift": last_base,
             "symmetric": 1,
             "step_mantissa": STEP_BITS,
             "step_exponent": 2,

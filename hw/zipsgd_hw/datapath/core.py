@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_BITS, LFSR_BITS, SAMPLES_BITS
 from zipsgd_hw.memory import Memories
+from zipsgd_hw.stream_register import StreamRegister
 from zipsgd_hw.windows import ReadWindow, ReadWriteWindow, WriteWindow
 
 from .bit_serial_dot import BitSerialDot
@@ -148,7 +149,7 @@ class TrainingCore(wiring.Component):
         return (
             TrainingCore.delta_latency(build, up_planes=up_planes, degree=degree, fast_memory=fast_memory)
             + GradientUnit.latency(base_planes + up_planes)
-            + UpdateUnit.latency(build)
+            + UpdateUnit.latency(build, fast_memory=fast_memory)
         )
 
     @staticmethod
@@ -198,7 +199,7 @@ class TrainingCore(wiring.Component):
         m.submodules.replay = replay = ReplayBuffer(build)
         m.submodules.loss = loss = LossUnit(build)
         m.submodules.gradient = gradient = GradientUnit(build, fast_memory=self._fast_memory)
-        m.submodules.update = update = UpdateUnit(build)
+        m.submodules.update = update = UpdateUnit(build, fast_memory=self._fast_memory)
         m.d.comb += [
             position.run.eq(self.run),
             counter.run.eq(self.run),
@@ -330,29 +331,28 @@ class TrainingCore(wiring.Component):
 
         The queues cannot overflow, since they have room for all samples in flight.
         """
-        depth = self.in_flight(self._build)
-        m.submodules.labels = labels = SyncFIFO(width=LABEL_BITS, depth=depth)
-        m.submodules.marks = marks = SyncFIFO(width=BATCH_MARKS.size, depth=depth)
+        labels_in, labels_out = self._queue(m, "labels", LABEL_BITS)
+        marks_in, marks_out = self._queue(m, "marks", BATCH_MARKS.size)
         active = loss.active if tells_active(self._build) else C(0, 0)
         words = Cat(loss.deltas.payload, active)
-        m.submodules.deltas = deltas = SyncFIFO(width=len(words), depth=depth)
+        deltas_in, deltas_out = self._queue(m, "deltas", len(words))
         size = deltas_layout(self._build).size
         m.d.comb += [
-            labels.w_data.eq(self.labels.payload),
-            labels.w_en.eq(last_word),
+            labels_in.payload.eq(self.labels.payload),
+            labels_in.valid.eq(last_word),
             self.labels.ready.eq(last_word),
-            loss.label.payload.eq(labels.r_data),
-            loss.label.valid.eq(labels.r_rdy),
-            labels.r_en.eq(loss.label.ready),
-            deltas.w_data.eq(words),
-            deltas.w_en.eq(loss.deltas.valid),
-            marks.w_data.eq(sample_marks),
-            marks.w_en.eq(last_word),
-            gradient.sample.payload.deltas.eq(deltas.r_data[:size]),
-            gradient.sample.payload.marks.eq(Cat(marks.r_data, deltas.r_data[size:])),
-            gradient.sample.valid.eq(deltas.r_rdy),
-            deltas.r_en.eq(gradient.sample.ready),
-            marks.r_en.eq(begins),
+            loss.label.payload.eq(labels_out.payload),
+            loss.label.valid.eq(labels_out.valid),
+            labels_out.ready.eq(loss.label.ready),
+            deltas_in.payload.eq(words),
+            deltas_in.valid.eq(loss.deltas.valid),
+            marks_in.payload.eq(sample_marks),
+            marks_in.valid.eq(last_word),
+            gradient.sample.payload.deltas.eq(deltas_out.payload[:size]),
+            gradient.sample.payload.marks.eq(Cat(marks_out.payload, deltas_out.payload[size:])),
+            gradient.sample.valid.eq(deltas_out.valid),
+            deltas_out.ready.eq(gradient.sample.ready),
+            marks_out.ready.eq(begins),
         ]
 
     def _pass_scores(self, m: Module, dot: BitSerialDot, loss: LossUnit) -> None:
@@ -364,6 +364,15 @@ class TrainingCore(wiring.Component):
         m.d.comb += score_list.start.eq(self.start)
         wiring.connect(m, dot.scores, loss.scores, score_list.scores)
         wiring.connect(m, wiring.flipped(self.score_window), score_list.score_window)
+
+    def _queue(self, m: Module, name: str, width: int):
+        """A queue with room for all samples in flight, its input and its output. Two words take less as a stream register."""
+        depth = self.in_flight(self._build)
+        if depth == 2:
+            m.submodules[name] = register = StreamRegister(width)
+            return register.input, register.output
+        m.submodules[name] = queue = SyncFIFO(width=width, depth=depth)
+        return queue.w_stream, queue.r_stream
 
     def _connect_update(
         self, m: Module, dot: BitSerialDot, loss: LossUnit, gradient: GradientUnit, update: UpdateUnit

@@ -49,7 +49,7 @@ def datapath_windows(build: Build) -> dict[str, Window]:
 
 def _member(register: Register):
     match register.access:
-        case "rw":
+        case "s":
             return In(register.width)
         case "w":
             return In(stream.Signature(register.width, always_ready=True))
@@ -74,7 +74,7 @@ class Datapath(wiring.Component):
     Members
     -------
     one for each of :func:`datapath_registers`, by its name
-        "rw": In(width); "w": In(stream.Signature(width, always_ready=True)); "r": Out(width).
+        "s": In(width); "w": In(stream.Signature(width, always_ready=True)); "r": Out(width).
     one for each of :func:`datapath_windows`, by its name
         In(:func:`.window_signature` of the window).
     bytes : In(stream.Signature(8))
@@ -159,9 +159,12 @@ class Datapath(wiring.Component):
             run.last_chunk.eq(last_feature >> lane_bits),
             run.last_lane.eq(last_feature[:lane_bits]),
             run.symmetric.eq((self.up_planes > 1) & ~self.one_sided),
+            run.last_in_batch.eq(self.batch - 1),
+        ]
+        # What is used as it is needs no second register
+        m.d.comb += [
             run.step_mantissa.eq(self.step_mantissa),
             run.step_exponent.eq(self.step_exponent),
-            run.last_in_batch.eq(self.batch - 1),
             run.intercept.eq(self.intercept),
             run.label_form.eq(self.label_form),
         ]
@@ -183,9 +186,8 @@ class Datapath(wiring.Component):
             names += ["ball_square"] if build.ball else []
             m.d.sync += [run[name].eq(getattr(self, name)) for name in names]
         if build.diagonal:
-            # The number that selects features has time; its registers need no second copy
-            m.d.sync += run.growth_shift.eq(self.growth[RANGE_BITS:])
             m.d.comb += [
+                run.growth_shift.eq(self.growth[RANGE_BITS:]),
                 run.growth_range.eq(self.growth[:RANGE_BITS]),
                 run.growth_stride.eq(self.growth_stride),
                 run.growth_start.eq(self.growth_start),

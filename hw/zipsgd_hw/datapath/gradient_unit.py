@@ -30,8 +30,8 @@ class GradientUnit(wiring.Component):
                                              └────────── gradient memory
 
     Latency: ``accumulators`` hold a chunk's gradient three cycles after its last word is taken, and until the next chunk's.
-    Throughput: a word a cycle, except at the end of a chunk where memory or update unit are not ready. Where chunks have a single
-    plane, a cycle passes from one sample to the next.
+    Throughput: a word a cycle, except at the end of a chunk where memory or update unit are not ready. Where chunks have a
+    single plane, a cycle passes from one sample to the next.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class GradientUnit(wiring.Component):
         flags = position.flags
         take, ending = Signal(), Signal()
         frees = Signal()  # the sample's weights are needed no more
-        loaded, next_marks, base, up = self._load_weights(m, frees)
+        loaded, next_marks, base_complement, up = self._load_weights(m, frees)
 
         # The sample at hand
         under_way = Signal()
@@ -142,7 +142,7 @@ class GradientUnit(wiring.Component):
             self.sample_done.eq(take & flags.last_word & position.last_head),
             self.finishing.eq(take & marks.last_of_batch),
         ]
-        weight = self._weigh_plane(m, take, flags, transcoded, base, up)
+        weight = self._weigh_plane(m, take, flags, transcoded, base_complement, up)
 
         stage = data.StructLayout(
             {
@@ -177,12 +177,13 @@ class GradientUnit(wiring.Component):
     def _load_weights(self, m: Module, frees: Signal) -> tuple[Signal, Signal, Signal, list[Signal]]:
         """Weights of a sample, in halves of delta's unit; the next sample's are loaded as soon as they may be.
 
-        Returns whether they are there, the sample's marks, and the weights of base planes, of the first up plane and the last.
+        Returns whether they are there, the sample's marks, the complement of base planes' weight, which the first of them needs
+        negated, and the weights of the first up plane and the last.
         """
         build = self._build
         loaded = Signal()
         shape = signed(build.delta_bits + 1)
-        base = Signal(shape, reset_less=True)
+        base_complement = Signal(shape, reset_less=True)
         up = [Signal(shape, reset_less=True, name=f"up{i + 1}") for i in range(2)]
         next_marks = Signal(sample_marks_layout(build), reset_less=True)
         delta1, delta2 = self.sample.payload.deltas
@@ -196,12 +197,12 @@ class GradientUnit(wiring.Component):
         with m.If(~loaded):
             m.d.sync += [
                 loaded.eq(self.sample.valid),
-                base.eq(other + delta2),
+                base_complement.eq(~(other + delta2)),
                 up[0].eq(Mux(self.run.symmetric, delta2, delta2 << 1)),
                 up[1].eq(Mux(self.run.symmetric, delta1, 0)),
                 next_marks.eq(self.sample.payload.marks),
             ]
-        return loaded, next_marks, base, up
+        return loaded, next_marks, base_complement, up
 
     def _hold_at_end(self, m: Module, flags, ending: Signal, last_of_batch: Value) -> Value:
         """Whether the chunk may not end yet.
@@ -226,15 +227,18 @@ class GradientUnit(wiring.Component):
         return flags.last_plane & (pacing | (flags.first_chunk & settling))
 
     def _weigh_plane(
-        self, m: Module, take: Signal, flags, transcoded: Value, base: Signal, up: list[Signal]
+        self, m: Module, take: Signal, flags, transcoded: Value, base_complement: Signal, up: list[Signal]
     ) -> Signal:
         """The taken plane's weight, a cycle later: shifted right by one with each base plane, and negative in the first.
 
         In a transcoded run, the base planes of each quantisation have the weight of its up plane in other runs.
         """
         build = self._build
-        own = Signal(base.shape())
-        m.d.comb += own.eq(Mux(transcoded, Mux(flags.number == 0, up[0], up[1]), base))
+        complement, own = Signal(base_complement.shape()), Signal(base_complement.shape())
+        m.d.comb += [
+            complement.eq(Mux(transcoded, ~Mux(flags.number == 0, up[0], up[1]), base_complement)),
+            own.eq(~complement),
+        ]
         top = build.p_max - 1
         shape = signed(build.delta_bits + 1 + top)
         weight = Signal(shape, reset_less=True)
@@ -242,7 +246,7 @@ class GradientUnit(wiring.Component):
         up_weight = [Signal(shape, reset_less=True, name=f"up{i + 1}_weight") for i in range(2)]
         with m.If(take):
             with m.If(flags.sign):
-                m.d.sync += weight.eq((-own) << top)
+                m.d.sync += weight.eq((complement + 1) << top)
                 m.d.sync += base_weight.eq(own << (top - 1) if top else own)
                 m.d.sync += [shifted.eq(value << top) for shifted, value in zip(up_weight, up, strict=True)]
             with m.Elif(flags.base):

@@ -16,8 +16,8 @@ class GrowthStep(wiring.Component):
     """Adds 2^-k of a value to it, stochastically rounded, where it is the value's turn (golden model:
     :func:`zipsgd.golden.diagonal.grown`).
 
-    Stages: shift by fours; by ones; add. The bits that the shift drops are added to as many random bits. Only their carry
-    counts, and it enters the adder of the last stage.
+    Stages: shift by fours; by ones; add. With fast memory, both shifts are one stage. The bits that the shift drops are added
+    to as many random bits. Only their carry counts, and it enters the adder of the last stage.
 
     Latency: :attr:`latency` cycles from ``stepped`` to ``y``. Throughput: a value a cycle.
 
@@ -25,6 +25,8 @@ class GrowthStep(wiring.Component):
     ----------
     build : Build
         Build parameters, with a diagonal.
+    fast_memory : bool
+        As of :class:`.UpdateUnit`.
 
     Attributes
     ----------
@@ -42,7 +44,7 @@ class GrowthStep(wiring.Component):
     x : In(signed(model_bits))
         The value before the mini-batch.
     stepped : In(signed(model_bits + 1))
-        The value less its step, two cycles after ``x``.
+        The value less its step, two cycles after ``x``, or one with fast memory.
     in_turn : In(1)
         It is the value's turn, one cycle after ``x``.
     y : Out(signed(model_bits + 1))
@@ -52,8 +54,9 @@ class GrowthStep(wiring.Component):
 
     latency = 1
 
-    def __init__(self, build: Build):
+    def __init__(self, build: Build, *, fast_memory: bool = False):
         self._build = build
+        self._fast_memory = fast_memory
         word = signed(build.model_bits)
         wide = signed(build.model_bits + 1)
         super().__init__(
@@ -80,10 +83,21 @@ class GrowthStep(wiring.Component):
         m.d.sync += [
             noise.eq(self.bits & self.mask),
             carries.eq((dropped + noise)[-1]),
-            coarse.eq(self.x >> Cat(C(0, 2), shift[2:])),
-            share.eq(Mux(self.in_turn, coarse >> shift[:2], 0)),
-            carry.eq(self.in_turn & carries),
-            # The carry stands below both, so that one adder takes it in
-            self.y.eq((Cat(carry, self.stepped).as_signed() + Cat(carry, share).as_signed()) >> 1),
         ]
+        if self._fast_memory:
+            # The sum is chosen, rather than the share: an iCE40 cell adds and chooses, then, in one
+            m.d.sync += share.eq(self.x >> shift)
+            m.d.comb += carry.eq(carries)
+            m.d.sync += self.y.eq(Mux(self.in_turn, self._sum(share, carry), self.stepped))
+        else:
+            m.d.sync += [
+                coarse.eq(self.x >> Cat(C(0, 2), shift[2:])),
+                share.eq(Mux(self.in_turn, coarse >> shift[:2], 0)),
+                carry.eq(self.in_turn & carries),
+                self.y.eq(self._sum(share, carry)),
+            ]
         return m
+
+    def _sum(self, share: Value, carry: Value) -> Value:
+        """The carry stands below both numbers, so that one adder takes it in."""
+        return (Cat(carry, self.stepped).as_signed() + Cat(carry, share).as_signed()) >> 1

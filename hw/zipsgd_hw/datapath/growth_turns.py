@@ -110,15 +110,16 @@ class GrowthTurns(wiring.Component):
     def _count(self, m: Module) -> Signal:
         """The number of the row that is compared. The next mini-batch's follows from it in two cycles."""
         number = Signal(RANGE_BITS)
-        after = Signal(RANGE_BITS + 1)
+        # A sum is kept as its complement, so that it is compared with the range, and reduced by it, in an addition
+        negated = Signal(RANGE_BITS + 1)
         following = Signal(RANGE_BITS)
-        within = Signal(signed(RANGE_BITS + 2))
+        reduced = Signal(RANGE_BITS + 2)  # carries where the sum is below the range
         late_next = Signal()
-        m.d.comb += within.eq(after - self.run.growth_range)
+        m.d.comb += reduced.eq(negated + self.run.growth_range)
         m.d.sync += [
             late_next.eq(self.next),
-            after.eq(number + self.run.growth_stride),
-            following.eq(Mux(within < 0, after, within)),
+            negated.eq(~(number + self.run.growth_stride)),
+            following.eq(~Mux(reduced[-1], negated, reduced)),
         ]
         with m.If(self.restart):
             m.d.sync += number.eq(self.run.growth_start)

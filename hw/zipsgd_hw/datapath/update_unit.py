@@ -24,9 +24,6 @@ __all__ = ["UpdateUnit"]
 
 _STAGES = 4
 """Cycles from the address of a row to its write: add Q4's random bits; subtract; saturate and add Q3's; write."""
-_GROWTH_STAGES = 1 + GrowthStep.latency
-"""More of them with a diagonal. While the growth is computed, a row's gradient, chosen from a whole chunk's, waits in a
-register before Q4's random bits are added."""
 
 
 class UpdateUnit(wiring.Component):
@@ -41,6 +38,9 @@ class UpdateUnit(wiring.Component):
     ----------
     build : Build
         Build parameters.
+    fast_memory : bool
+        As of :class:`.GradientUnit`. A growth is then computed in a cycle less, in which a row's gradient and its features'
+        model would wait for it in registers.
 
     Members
     -------
@@ -71,11 +71,11 @@ class UpdateUnit(wiring.Component):
     """
 
     @staticmethod
-    def latency(build: Build) -> int:
+    def latency(build: Build, *, fast_memory: bool = False) -> int:
         """Cycles from a chunk's ``gradient.ends`` to its ``q3.done``: L / U + 3, seven more with a proximal step, and two more
-        with a diagonal."""
+        with a diagonal, or one with fast memory."""
         prox = ProximalStep.latency if build.prox else 0
-        growth = _GROWTH_STAGES if build.diagonal else 0
+        growth = (not fast_memory) + GrowthStep.latency if build.diagonal else 0
         return build.lanes // build.update_lanes - 1 + _STAGES + prox + growth
 
     @staticmethod
@@ -86,11 +86,13 @@ class UpdateUnit(wiring.Component):
             **(GrowthTurns.memories(build) if build.diagonal else {}),
         }
 
-    def __init__(self, build: Build):
+    def __init__(self, build: Build, *, fast_memory: bool = False):
         self._build = build
+        self._fast_memory = fast_memory
         self._steps = build.lanes // build.update_lanes
-        self._growth_stages = _GROWTH_STAGES if build.diagonal else 0
-        self._gradient_waits = self._growth_stages - GrowthStep.latency if build.diagonal else 0
+        # While a growth is computed, a row's gradient, chosen from a whole chunk's, waits before Q4's random bits are added
+        self._gradient_waits = int(bool(build.diagonal) and not fast_memory)
+        self._growth_stages = self._gradient_waits + GrowthStep.latency if build.diagonal else 0
         self._more_stages = self._growth_stages + (ProximalStep.latency if build.prox else 0)
         self._row = data.StructLayout(
             {
@@ -283,8 +285,8 @@ class UpdateUnit(wiring.Component):
         return begins_heads, ends_head
 
     def _step(self, m: Module, lane: int, at, total: Value, lfsr: Lfsr, before: Value) -> tuple[Value, Value]:
-        """Q4 and the step: the model less its gradient, two cycles later (three with a diagonal), and whether the gradient was
-        saturated, a cycle earlier."""
+        """Q4 and the step: the model less its gradient, two cycles later (three where it waits for the growth), and whether the
+        gradient was saturated, a cycle earlier."""
         build = self._build
         wait = self._gradient_waits
         whole = Signal(
@@ -303,7 +305,7 @@ class UpdateUnit(wiring.Component):
         self, m: Module, lane: int, stepped: Value, lfsr: Lfsr, before: Value, turns: GrowthTurns
     ) -> Value:
         """The growth, added to the model less its gradient."""
-        m.submodules[f"growth{lane}"] = growth = GrowthStep(self._build)
+        m.submodules[f"growth{lane}"] = growth = GrowthStep(self._build, fast_memory=self._fast_memory)
         m.d.comb += [
             growth.run.eq(self.run),
             growth.mask.eq(turns.mask),

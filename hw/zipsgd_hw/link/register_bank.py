@@ -40,7 +40,7 @@ class RegisterBank(wiring.Component):
     one for each of :func:`zipsgd.protocol.registers.windows_of`, by its name
         Out(:func:`.window_signature` of the window); answers of a :data:`.ReadWriteWindow` are taken at once.
     one for each register that the build has and that is no constant, by its name
-        "rw": Out(width), 0 after reset; "w": Out(stream.Signature(width, always_ready=True)), valid for one cycle a
+        "rw" and "s": Out(width), 0 after reset; "w": Out(stream.Signature(width, always_ready=True)), valid for one cycle a
         write; "r": In(width).
     """
 
@@ -60,6 +60,7 @@ class RegisterBank(wiring.Component):
             members[register.name] = {
                 "r": In(register.width),
                 "rw": Out(register.width),
+                "s": Out(register.width),
                 "w": Out(stream.Signature(register.width, always_ready=True)),
             }[register.access]
         super().__init__(members)
@@ -89,7 +90,7 @@ class RegisterBank(wiring.Component):
             if register.access == "w":
                 port = getattr(self, register.name)
                 m.d.sync += [port.valid.eq(here), port.payload.eq(word)]
-            elif register.access == "rw":
+            elif register.access in ("rw", "s"):
                 with m.If(here):
                     m.d.sync += getattr(self, register.name).eq(word)
 
@@ -114,7 +115,7 @@ class RegisterBank(wiring.Component):
     def _value(self, register: Register) -> Value:
         if register.name in self._constants:
             return C(self._constants[register.name], 32)
-        if register.access == "w":
+        if register.access in ("w", "s"):
             return C(0, 32)
         return getattr(self, register.name)
 

@@ -63,16 +63,20 @@ class BlockOrder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         order, address = self.order, self.blocks.payload.address
-        after = Signal(self._bits + 1)
+        # A sum is kept as its complement, so that it is compared with the range, and reduced by it, in an addition
+        negated = Signal(self._bits + 1)
         following = Signal(self._bits)
         end = Signal(self._bits + 1)
         settling = Signal(2)
-        within = Signal(self._bits + 2)
-        m.d.comb += [within.eq(after - order.order_range), self.blocks.valid.eq(self.busy & (settling == 0))]
+        reduced = Signal(self._bits + 2)  # carries where the sum is below the range
+        m.d.comb += [
+            reduced.eq(negated + order.order_range),
+            self.blocks.valid.eq(self.busy & (settling == 0)),
+        ]
         m.d.sync += [
-            after.eq(address + order.order_stride),
+            negated.eq(~(address + order.order_stride)),
             end.eq(address + order.block_bursts),
-            following.eq(Mux(within[-1], after, within)),
+            following.eq(~Mux(reduced[-1], negated, reduced)),
             self.blocks.payload.last.eq(end == order.order_range),
         ]
         with m.If(settling != 0):

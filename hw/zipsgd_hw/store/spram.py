@@ -15,6 +15,7 @@ from .port import store_signature
 __all__ = ["SPRAM_BYTES", "SpramCell", "SpramModel", "SpramStore"]
 
 _CELLS, _CELL_BITS, _CELL_WORDS = 4, 16, 1 << 14
+_CELL_BYTES = _CELL_BITS // 8
 _ADDRESS_BITS = exact_log2(_CELL_WORDS)
 SPRAM_BYTES = _CELLS * _CELL_WORDS * _CELL_BITS // 8
 """Bytes of all SPRAMs of a chip."""
@@ -29,9 +30,12 @@ class SpramCell(wiring.Component):
     -------
     port : In(memory_signature(16, 14))
         The memory.
+    mask : In(2)
+        The bytes that a write changes.
     """
 
     port: In(memory_signature(_CELL_BITS, _ADDRESS_BITS))
+    mask: In(_CELL_BYTES)
 
     def elaborate(self, platform):
         m = Module()
@@ -40,7 +44,7 @@ class SpramCell(wiring.Component):
             "SB_SPRAM256KA",
             i_ADDRESS=port.address,
             i_DATAIN=port.written,
-            i_MASKWREN=Const(0b1111, 4),
+            i_MASKWREN=Cat(bit.replicate(2) for bit in self.mask),  # a bit for each nibble
             i_WREN=port.write,
             i_CHIPSELECT=port.write | port.read,
             i_CLOCK=ClockSignal(),
@@ -61,18 +65,21 @@ class SpramModel(wiring.Component):
     -------
     port : In(memory_signature(16, 14))
         The memory.
+    mask : In(2)
+        The bytes that a write changes.
     """
 
     port: In(memory_signature(_CELL_BITS, _ADDRESS_BITS))
+    mask: In(_CELL_BYTES)
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = memory = block_ram(_CELL_BITS, _CELL_WORDS)
-        write, read = memory.write_port(), memory.read_port()
+        write, read = memory.write_port(granularity=8), memory.read_port()
         m.d.comb += [
             write.addr.eq(self.port.address),
             write.data.eq(self.port.written),
-            write.en.eq(self.port.write),
+            write.en.eq(self.mask & self.port.write.replicate(_CELL_BYTES)),
             read.addr.eq(self.port.address),
             read.en.eq(self.port.read),
             self.port.word.eq(read.data),
@@ -91,7 +98,7 @@ class SpramStore(wiring.Component):
     cell : callable
         Makes one SPRAM: :class:`SpramCell` for a chip, :class:`SpramModel` for simulation.
     word_bits : int
-        Bits of a word: 16, 32 or 64, for as many cells side by side.
+        Bits of a word: 16, 32 or 64, for as many cells side by side; or 8, for two words in a cell's word.
     burst_words : int
         Words of a burst, a power of two.
 
@@ -116,8 +123,8 @@ class SpramStore(wiring.Component):
     pace = BurstWalk.pace
 
     def __init__(self, cell: Callable[[], wiring.Component], word_bits: int = 16, burst_words: int = 8):
-        if word_bits not in (16, 32, 64):
-            raise ValueError(f"word_bits must be 16, 32 or 64, not {word_bits}")
+        if word_bits not in (8, 16, 32, 64):
+            raise ValueError(f"word_bits must be 8, 16, 32 or 64, not {word_bits}")
         words = _CELLS * _CELL_WORDS * _CELL_BITS // word_bits
         self._cell = cell
         self._walk = BurstWalk(word_bits, words, burst_words)
@@ -129,22 +136,29 @@ class SpramStore(wiring.Component):
         m.submodules.walk = walk = self._walk
         connect(m, flipped(self.port), walk.port)
         memory = walk.memory
-        columns = self.word_bits // _CELL_BITS
+        columns = max(1, self.word_bits // _CELL_BITS)
+        parts = max(1, _CELL_BITS // self.word_bits)  # words of a cell's word
         rows = _CELLS // columns
-        row, shown = memory.address[_ADDRESS_BITS:], Signal(range(rows))
+        part_bits = exact_log2(parts)
+        part, row = memory.address[:part_bits], memory.address[part_bits + _ADDRESS_BITS :]
+        shown = Signal(range(rows * parts))
         with m.If(memory.read):
-            m.d.sync += shown.eq(row)
-        words = Array(Signal(self.word_bits, name=f"word{place}") for place in range(rows))
+            m.d.sync += shown.eq(Cat(part, row))
+        words = Array(Signal(self.word_bits, name=f"word{place}") for place in range(rows * parts))
         m.d.comb += memory.word.eq(words[shown])
+        width = self.word_bits // columns
         for place in range(rows):
             for column in range(columns):
                 m.submodules[f"cell{place * columns + column}"] = cell = self._cell()
-                part = slice(column * _CELL_BITS, (column + 1) * _CELL_BITS)
                 m.d.comb += [
-                    cell.port.address.eq(memory.address[:_ADDRESS_BITS]),
+                    cell.port.address.eq(memory.address[part_bits:]),
                     cell.port.write.eq(memory.write & (row == place)),
                     cell.port.read.eq(memory.read & (row == place)),
-                    cell.port.written.eq(memory.written[part]),
-                    words[place][part].eq(cell.port.word),
+                    cell.port.written.eq(memory.written[column * width :][:width].replicate(parts)),
+                    cell.mask.eq(~0 if parts == 1 else 1 << part),
                 ]
+                for index in range(parts):
+                    m.d.comb += words[place * parts + index][column * width :][:width].eq(
+                        cell.port.word[index * width :][:width]
+                    )
         return m

@@ -8,7 +8,7 @@ import numpy as np
 from amaranth import Module
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
-from builds import build_case, case_build, pack, run_bits
+from builds import build_case, case_build, is_fast, pack, run_bits
 from component_bench import ComponentBench
 
 from zipsgd.golden.diagonal import Growth, Turns, grown
@@ -25,9 +25,9 @@ from zipsgd_sim.stream_bench import StreamBench
 class TurnsAndSteps(wiring.Component):
     """The turns, and a step for each lane."""
 
-    def __init__(self, build: Build):
+    def __init__(self, build: Build, *, fast_memory: bool = False):
         self._turns = GrowthTurns(build)
-        self._steps = [GrowthStep(build) for _ in range(build.update_lanes)]
+        self._steps = [GrowthStep(build, fast_memory=fast_memory) for _ in range(build.update_lanes)]
 
         def of_lanes(name: str) -> data.ArrayLayout:
             return data.ArrayLayout(getattr(self._steps[0], name).shape(), build.update_lanes)
@@ -68,11 +68,16 @@ class TurnsAndSteps(wiring.Component):
         return m
 
 
+def _fast(build: Build) -> TurnsAndSteps:
+    return TurnsAndSteps(build, fast_memory=True)
+
+
 BENCH = ComponentBench(
     (GrowthTurns, GrowthStep),
     "zipsgd.golden.diagonal.Turns, zipsgd.golden.diagonal.grown",
     (
         build_case("lanes", TurnsAndSteps, lanes=4, update_lanes=4, max_features=20, diagonal=1),
+        build_case("fast", _fast, fast=1, lanes=4, update_lanes=2, max_features=20, diagonal=1),
         # A model of fewer bits than the largest shift drops
         build_case(
             "one-lane",
@@ -197,6 +202,7 @@ async def values(dut):
     bench.pins.update(variance_window__valid=0, variance_window__payload=0)
     await bench.reset()
     seen = 0
+    wait = 3 if is_fast() else 4  # cycles from a row to its values less their step
     for _ in range(80):
         growth = random_growth()
         words = await write_words(bench, build, growth.start)
@@ -217,8 +223,9 @@ async def values(dut):
         def at(cycle: int, rows: list[Row | None] = rows) -> Row | None:
             return rows[cycle] if 0 <= cycle < len(rows) else None
 
-        for cycle in range(len(rows) + 4 + GrowthStep.latency):
-            row, drawn, read, _, stepped = (at(cycle - late) for late in range(5))
+        for cycle in range(len(rows) + wait + GrowthStep.latency):
+            row, drawn, read = (at(cycle - late) for late in range(3))
+            stepped = at(cycle - wait)
             bench.pins["row"] = row.place if row else random.randrange(build.max_features // lanes)
             bench.pins["grows"] = drawn.grows if drawn else random.getrandbits(1)
             bench.pins["next"] = int(drawn is not None and drawn.last)
@@ -230,7 +237,7 @@ async def values(dut):
             bench.pins["stepped"] = pack(stepped.stepped, wide) if stepped else noise
             await bench.cycle()
             assert int(dut.mask.value) == (1 << growth.shift) - 1
-            if (done := at(cycle - 4 - GrowthStep.latency)) is not None:
+            if (done := at(cycle - wait - GrowthStep.latency)) is not None:
                 wanted = pack(done.y, wide)
                 assert int(dut.y.value) == wanted, (
                     f"{growth}: {done} became {int(dut.y.value):x}, not {wanted:x}"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import cocotb
 import numpy as np
-from builds import build_case, case_build, pack
+from builds import build_case, case_build, is_fast, pack
 from component_bench import ComponentBench
 from timeline import Timeline
 from update_runs import Batch, OneDraw, UpdateRun, draw_gradient, draw_run
@@ -25,6 +25,11 @@ from zipsgd_hw.datapath.proximal_step import ProximalStep
 from zipsgd_hw.datapath.update_unit import UpdateUnit
 from zipsgd_sim.stream_bench import StreamBench
 
+
+def _fast(build: Build) -> UpdateUnit:
+    return UpdateUnit(build, fast_memory=True)
+
+
 BENCH = ComponentBench(
     (UpdateUnit, ModelWindow),
     "zipsgd.golden.update.update, with zipsgd.golden.prox and zipsgd.golden.diagonal",
@@ -36,6 +41,9 @@ BENCH = ComponentBench(
         build_case("heads", UpdateUnit, lanes=4, update_lanes=4, max_features=20, max_batch=4, heads=3),
         build_case("ball", UpdateUnit, lanes=4, update_lanes=4, max_features=12, max_batch=4, prox=1, ball=1),
         build_case("diagonal", UpdateUnit, lanes=4, update_lanes=2, max_features=12, max_batch=4, diagonal=1),
+        build_case(
+            "fast-diagonal", _fast, fast=1, lanes=4, update_lanes=1, max_features=12, max_batch=4, diagonal=1
+        ),
         # With eight heads, a mini-batch's first update comes right behind the last one of the mini-batch before
         build_case(
             "prox-heads",
@@ -77,10 +85,12 @@ class Model:
         self.build = build
         self.timeline = timeline
         self.run = UpdateRun(1, 1, NO_PROX, NO_GROWTH)
-        self._latency = UpdateUnit.latency(build)
+        fast = is_fast()
+        self._latency = UpdateUnit.latency(build, fast_memory=fast)
         self._norms_latency = ModelNorms.latency(build)
         self._steps = build.lanes // build.update_lanes
-        self._growth_stages = 2 if build.diagonal else 0
+        self._waits = int(build.diagonal and not fast)
+        self._growth_stages = self._waits + 1 if build.diagonal else 0
         self._stages = self._growth_stages + (ProximalStep.latency if build.prox else 0)
         self._words = np.zeros(build.max_features, dtype=np.int64)
         self._memory = np.zeros(build.max_features, dtype=np.int64)
@@ -276,7 +286,7 @@ class Model:
                 )
             self._written.append((written, address, master))
             shown = {
-                Flag.GRADIENT: ends + step + 4 + build.diagonal,
+                Flag.GRADIENT: ends + step + 4 + self._waits,
                 Flag.MODEL: ends + step + 5 + self._growth_stages,
                 Flag.Q3: written + 1,
             }

@@ -145,7 +145,7 @@ async def every_cycle(dut):
     registers = list(registers_of(build).values())
     windows = windows_of(build)
     written_late = {name: window.address for name, window in windows.items() if window.access == "w"}
-    held = {register.name: 0 for register in registers if register.access == "rw"}
+    held = {register.name: 0 for register in registers if register.access in ("rw", "s")}
     strobes = {}  # what writes of the last cycle show
     late = {}
     values = {}
@@ -213,7 +213,7 @@ async def every_cycle(dut):
             for register in registers:
                 if register.address == place and register.access != "r":
                     strobes[register.name] = word & ((1 << register.width) - 1)
-                    if register.access == "rw":
+                    if register.name in held:
                         held[register.name] = strobes[register.name]
                     seen.add(register.name)
             if window_ready or not to_window:
@@ -246,11 +246,12 @@ async def every_address(dut):
             expected[register.address] = constants[register.name]
         elif register.access == "r":
             expected[register.address] = bench.pins[register.name] = random.getrandbits(register.width)
-        elif register.access == "rw":
+        elif register.access in ("rw", "s"):
             word = random.getrandbits(32)
             bench.pins |= {"write__valid": 1, "write__payload": register.address | word << ADDRESS_BITS}
             await bench.cycle()
-            expected[register.address] = word & ((1 << register.width) - 1)
+            if register.access == "rw":
+                expected[register.address] = word & ((1 << register.width) - 1)
     bench.pins["write__valid"] = 0
     for address in (
         *range(1 << REGISTER_BITS),

@@ -24,13 +24,15 @@ STORES = {
     "block_ram": partial(BlockRamStore, 8, 64),
     "tiny_block_ram": partial(BlockRamStore, 3, 7, 1),
     "model": partial(SpramStore, SpramModel, 64, 2),
+    "model_bytes": partial(SpramStore, SpramModel, 8),
     "cells": partial(SpramStore, SpramCell),
+    "cell_bytes": partial(SpramStore, SpramCell, 8, 4),
 }
 """Stores by the name of their port."""
 
 
 class Stores(wiring.Component):
-    """All of them: one simulator is quicker made than four."""
+    """All of them: one simulator is quicker made than six."""
 
     def __init__(self):
         self._stores = {name: make() for name, make in STORES.items()}

@@ -229,14 +229,14 @@ PROPERTIES = [
             Mutation(
                 GrowthTurns,
                 "the range is a number, too",
-                "Mux(within < 0, after, within)",
-                "Mux(within <= 0, after, within)",
+                "negated + self.run.growth_range",
+                "negated + self.run.growth_range + 1",
             ),
             Mutation(
                 GrowthTurns,
                 "a sum has too few bits",
-                "after = Signal(RANGE_BITS + 1)",
-                "after = Signal(RANGE_BITS)",
+                "negated = Signal(RANGE_BITS + 1)",
+                "negated = Signal(RANGE_BITS)",
             ),
         ),
         method=Method.BMC,

@@ -103,10 +103,11 @@ def _core(*, fast_memory: bool = False) -> Harness:
     free_epochs(harness, dut, parts.counter)
     harness.assume("commands while idle", ~(dut.load | dut.start) | ~dut.busy)
     for name in ("labels", "marks", "deltas"):
-        harness.show(f"{name} never overflows", ~getattr(parts, name).w_en | getattr(parts, name).w_rdy)
+        queue = getattr(parts, f"{name}_in")
+        harness.show(f"{name} never overflows", ~queue.valid | queue.ready)
     harness.show("samples in flight", parts.in_flight <= parts.most)
-    harness.show("no sample begins without its marks", ~parts.begins | parts.marks.r_rdy)
-    harness.show("no z comes without its label", ~parts.loss.label.ready | parts.labels.r_rdy)
+    harness.show("no sample begins without its marks", ~parts.begins | parts.marks_out.valid)
+    harness.show("no z comes without its label", ~parts.loss.label.ready | parts.labels_out.valid)
     harness.show("the replay buffer never overflows", ~parts.take | ~parts.replay.full)
     return harness
 
@@ -140,7 +141,7 @@ _FILLED = Mutation(TrainingCore, "the replay buffer is filled", "& ~replay.full"
 _NO_DELTA = Mutation(
     TrainingCore,
     "a gradient begins without a delta",
-    "gradient.sample.valid.eq(deltas.r_rdy)",
+    "gradient.sample.valid.eq(deltas_out.valid)",
     "gradient.sample.valid.eq(1)",
 )
 

@@ -82,6 +82,7 @@ class _TinyCell(wiring.Component):
     """An SPRAM with one of its words, whose output is lost by a write."""
 
     port: In(memory_signature(16, 14))
+    mask: In(2)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -89,7 +90,10 @@ class _TinyCell(wiring.Component):
         word, shown = Signal(16), Signal(16)
         m.d.comb += port.word.eq(shown)
         with m.If(port.write):
-            m.d.sync += [word.eq(port.written), shown.eq(~shown)]
+            m.d.sync += shown.eq(~shown)
+            for byte, written in enumerate(self.mask):
+                with m.If(written):
+                    m.d.sync += word.word_select(byte, 8).eq(port.written.word_select(byte, 8))
         with m.Elif(port.read):
             m.d.sync += shown.eq(word)
         return m
@@ -113,6 +117,14 @@ def _spram() -> Harness:
     store = SpramStore(_TinyCell, 16, 1)
     harness = _memory_store(store)
     harness.assume("the word of each cell", store.port.command.payload.address[:-2] == 0)
+    return harness
+
+
+def _spram_bytes() -> Harness:
+    """Two words in a cell's word, and two cells."""
+    store = SpramStore(_TinyCell, 8, 1)
+    harness = _memory_store(store)
+    harness.assume("the word of two cells", store.port.command.payload.address[1:-1] == 0)
     return harness
 
 
@@ -159,6 +171,21 @@ PROPERTIES = [
                 "the next word's cell is shown",
                 "with m.If(memory.read):",
                 "with m.If(1):",
+            ),
+        ),
+    ),
+    Property(
+        "SPRAM store of bytes",
+        "it is a plain array, also where a cell's word has two of its words",
+        "SpramStore, BurstWalk",
+        "bursts of a byte, two cells with one of their words",
+        _spram_bytes,
+        (
+            Mutation(
+                SpramStore,
+                "a byte is written into both halves",
+                "cell.mask.eq(~0 if parts == 1 else 1 << part)",
+                "cell.mask.eq(~0)",
             ),
         ),
     ),
