@@ -44,9 +44,11 @@ TINY = Build(
 )
 BUILDS: dict[str, Build] = {
     "ice40": TINY,
-    "ecp5": replace(TINY, word_bytes=4, store_words=512, schedule_words=0, level_bits=2, level_p_max=1),
+    "ecp5": replace(
+        TINY, word_bytes=1, store_words=2048, schedule_words=0, diagonal=0, level_bits=2, level_p_max=1
+    ),
 }
-"""The ECP5's has a transcoder, and no schedule: it compiles in less time."""
+"""The ECP5's has a transcoder, and neither schedule nor diagonal: it compiles in less time."""
 
 
 @contextmanager
