@@ -57,7 +57,7 @@ results: $(VENV)/.test  ## run every bench (some two hours) and keep what it mea
 cost: $(VENV)/.test  ## cells of each optional part, placed (twenty minutes)
 	$(BIN)/zipsgd bench cost --out docs/results
 
-bitstream-test: $(VENV)/.test  ## train on a bitstream taken apart (five minutes; needs icebox_vlog: apt-get install fpga-icestorm)
+bitstream-test: $(VENV)/.test  ## train on bitstreams taken apart (ten minutes; needs icebox_vlog: apt-get install fpga-icestorm)
 	$(BIN)/zipsgd bench bitstream --out docs/results
 
 formal: $(VENV)/.test  ## prove the properties of docs/trust.md, and break each proof (some minutes)

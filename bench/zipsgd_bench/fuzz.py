@@ -9,7 +9,7 @@ from typing import Any
 from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 
-from .identity import build_name
+from .comparison import build_name
 from .progress import Steps
 from .registry import Bench, Result
 

@@ -1,31 +1,31 @@
 """Compare golden model, emulator and gateware bit by bit, over a covering array of all options.
 
+A second, smaller array has the options that matter to samples which stay in a store.
+
 The gateware is simulated on the virtual board and driven by the real driver. If a configuration says so, there are random gaps
 and random back-pressure on the byte streams in both directions, and resets in the middle of epochs. The tests in
 ``tests/datapath`` and ``tests/components`` stall the internal streams in the same way.
 """
 
-import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
-from zipsgd.backends import Backend, EpochResult
+from zipsgd.backends import Backend
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart
 
+from .comparison import build_name, compare
 from .progress import Steps
 from .registry import Bench, Result
 from .simulated import simulated
+from .store_comparison import STORE_SEED, compare_array
 
-__all__ = ["BENCH", "build_name", "compare", "run"]
+__all__ = ["BENCH", "run"]
 
 SEED = 2
 UART_BUILD = Build(lanes=16, update_lanes=8, max_features=304)
@@ -34,118 +34,8 @@ UART = Uart(baud=8_000_000)
 _Row = dict[str, Any]
 
 
-def build_name(build: Build) -> str:
-    """A short name of a build.
-
-    Parameters
-    ----------
-    build : Build
-        The build.
-
-    Returns
-    -------
-    str
-        Lanes, update lanes, and optional parts.
-    """
-    levels = f" levels {build.level_bits}/{build.level_p_max}" if build.level_bits else ""
-    heads = f" heads {build.heads}" if build.has("heads") else ""
-    more = "".join(
-        f" {option}"
-        for option in ("hinge", "polynomial", "refetch", "prox", "ball", "diagonal")
-        if build.has(option)
-    )
-    return f"L{build.lanes} U{build.update_lanes}{levels}{heads}{more}"
-
-
 def _widths(build: Build) -> str:
     return f"{build.model_bits}/{build.q3_bits}/{build.delta_bits}/{build.gradient_bits}"
-
-
-def _listed(result: EpochResult) -> list[list[Any] | None]:
-    """Samples in doubt, and scores."""
-    return [None if each is None else each.tolist() for each in (result.doubts, result.scores)]
-
-
-def compare(
-    build: Build, backends: Mapping[str, Backend], kinds: Sequence[Mapping[str, str]], seed: int
-) -> tuple[_Row, list[_Row], list[_Row]]:
-    """Train random runs on all backends, and compare the results.
-
-    Parameters
-    ----------
-    build : Build
-        The build of all backends.
-    backends : Mapping[str, Backend]
-        Backends by name; "golden" is the reference.
-    kinds : Sequence[Mapping[str, str]]
-        Options of each run, see :func:`zipsgd_sim.random_runs.random_run`.
-    seed : int
-        Seed of the random runs.
-
-    Returns
-    -------
-    counts : dict[str, Any]
-        Counts of configurations and comparisons.
-    configurations : list[dict[str, Any]]
-        The configurations.
-    differences : list[dict[str, Any]]
-        Differences from the golden model.
-    """
-    from zipsgd_sim.random_runs import random_run
-
-    rng = random.Random(seed)
-    losses = words = saturated = 0
-    configurations: list[_Row] = []
-    differences: list[_Row] = []
-    for number, kind in enumerate(kinds):
-        task = random_run(build, rng, bytes_limit=16000 if kind else 4000, kind=kind)
-        table = task.config.levels
-        configuration = {
-            **asdict(replace(task.config, levels=None, diagonal=None)),
-            "levels": None if table is None else f"{table.bits} bits",
-            "diagonal": task.config.diagonal is not None,
-            "loss": task.config.loss.name.lower(),
-            "samples": [epoch.order.size for epoch in task.epochs],
-            **{name: kind[name] for name in ("stalls", "resets") if name in kind},
-        }
-        configurations.append(configuration)
-        for backend in backends.values():
-            backend.begin(task.config, task.model, task.seed)
-        for samples, step in zip(task.epochs, task.steps, strict=True):
-            results = {
-                name: (backend.epoch(samples, step, lambda done: None), backend.model())
-                for name, backend in backends.items()
-            }
-            golden, golden_model = results.pop("golden")
-            for name, (result, model) in results.items():
-                losses += 1
-                words += model.size
-                wrong = {
-                    "loss": int(result.loss_sum != golden.loss_sum),
-                    "flags": int(result.flags != golden.flags),
-                    "doubts": int(_listed(result) != _listed(golden)),
-                    "words": int(np.count_nonzero(model != golden_model)),
-                }
-                if any(wrong.values()):
-                    where = {"build": build_name(build), "run": number, "epoch": samples.epoch}
-                    differences.append({**where, **configuration, "differs": name, **wrong})
-        saturated += golden.flags != 0
-    row = {
-        "configurations": len(kinds),
-        "on levels": sum(each["levels"] is not None for each in configurations),
-        "hinges": sum("hinge" in each["loss"] for each in configurations),
-        "polynomials": sum("polynomial" in each["loss"] for each in configurations),
-        "proximal": sum(each["prox"] for each in configurations),
-        "refetching": sum(each["refetch"] > 0 for each in configurations),
-        "one draw": sum(each["diagonal"] for each in configurations),
-        "balls": sum(each["ball"] for each in configurations),
-        "heads": sum(each["heads"] > 1 for each in configurations),
-        "saturated": saturated,
-        "losses compared": losses,
-        "words compared": words,
-        "differing": sum(row["loss"] + row["flags"] + row["doubts"] + row["words"] for row in differences),
-    }
-    return row, configurations, differences
 
 
 def _compared(
@@ -167,8 +57,36 @@ def _compared(
             yield compare(build, backends, list(some), seed)
 
 
-def run(array: Sequence[Mapping[str, str]] | None = None, uart_runs: int = 3) -> Result:
-    """Compare the configurations of a covering array over byte streams, and random ones over the UART's pins.
+def _streamed(
+    array: Sequence[Mapping[str, str]], uart_runs: int
+) -> list[tuple[Build, list[Mapping[str, str]], dict[str, Any]]]:
+    """Build, configurations, and options of the virtual board."""
+    from zipsgd_sim.options import build_of, fast_memory_of
+
+    tasks: list[tuple[Build, list[Mapping[str, str]], dict[str, Any]]] = []
+    for (build, fast), some in groupby(array, lambda kind: (build_of(kind), fast_memory_of(kind))):
+        tasks.append((build, list(some), {"fast_memory": fast, "optimise": 1}))
+    if uart_runs:
+        tasks.append((UART_BUILD, [{}] * uart_runs, {"uart": UART}))
+    return tasks
+
+
+def _ranges(drawn: Sequence[_Row]) -> str:
+    """The ranges of some parameters of configurations."""
+    return ", ".join(
+        f"{key} {min(row[key] for row in drawn)}..{max(row[key] for row in drawn)}"
+        for key in ("features", "p", "m", "batch")
+        if drawn
+    )
+
+
+def run(
+    array: Sequence[Mapping[str, str]] | None = None,
+    uart_runs: int = 3,
+    from_the_store: Sequence[Mapping[str, str]] | None = None,
+) -> Result:
+    """Compare the configurations of a covering array over byte streams, random ones over the UART's pins, and those of a second
+    array from the store.
 
     Parameters
     ----------
@@ -176,6 +94,8 @@ def run(array: Sequence[Mapping[str, str]] | None = None, uart_runs: int = 3) ->
         Configurations; by default the whole covering array.
     uart_runs : int
         Number of random runs over the UART's pins.
+    from_the_store : Sequence[Mapping[str, str]], optional
+        Configurations of the second array; by default all of it.
 
     Returns
     -------
@@ -183,19 +103,17 @@ def run(array: Sequence[Mapping[str, str]] | None = None, uart_runs: int = 3) ->
         The result of the bench.
     """
     with extra("sim", "this bench"):
-        from zipsgd_sim.options import build_of, fast_memory_of, option_array
+        from zipsgd_sim.options import option_array
+        from zipsgd_sim.store_options import store_array, store_build_of
     whole, counts = option_array()
-    tasks: list[tuple[Build, list[Mapping[str, str]], dict[str, Any]]] = []
-    for (build, fast), some in groupby(
-        whole if array is None else array, lambda kind: (build_of(kind), fast_memory_of(kind))
-    ):
-        tasks.append((build, list(some), {"fast_memory": fast, "optimise": 1}))
-    if uart_runs:
-        tasks.append((UART_BUILD, [{}] * uart_runs, {"uart": UART}))
+    stored_whole, stored_counts = store_array()
+    everything = array is None and uart_runs > 0 and from_the_store is None
+    tasks = _streamed(whole if array is None else array, uart_runs)
+    stored = stored_whole if from_the_store is None else from_the_store
     rows: list[_Row] = []
     differences: list[_Row] = []
     drawn: list[_Row] = []
-    with Steps(len(tasks)) as steps:
+    with Steps(len(tasks) + len({(store_build_of(kind), kind["memory"]) for kind in stored})) as steps:
         for number, (build, kinds, options) in enumerate(tasks):
             name = build_name(build)
             port = "UART pins" if options.get("uart") else "byte streams"
@@ -209,27 +127,30 @@ def run(array: Sequence[Mapping[str, str]] | None = None, uart_runs: int = 3) ->
                 differences += wrong
             memory = "fast" if options.get("fast_memory") else "slow"
             rows.append({"build": name, "widths": _widths(build), "memory": memory, "port": port, **counted})
-    total = sum(row["configurations"] for row in rows)
-    ranges = ", ".join(
-        f"{key} {min(row[key] for row in drawn)}..{max(row[key] for row in drawn)}"
-        for key in ("features", "p", "m", "batch")
-    )
+        stored_rows, stored_drawn, stored_differences = compare_array(stored, steps)
     return {
-        "goal": f"emulator and gateware have the bits of the golden model (losses, model words, flags, and samples left out, "
-        f"after each of two epochs) for a covering array of all options of builds and runs, and over the UART's pins; the "
+        "goal": f"emulator and gateware have the bits of the golden model (losses, model words, flags, and samples left out) "
+        f"for a covering array of all options of builds and runs, after each of two epochs, and over the UART's pins; the "
         f"array contains all {counts[2]} pairs of option values, and all {counts[3]} triples of the options that determine "
-        f"when an update overlaps with the following samples; measured: {total} configurations, {ranges}",
-        "met": not differences and array is None and uart_runs > 0,
-        "seeds": [SEED],
+        f"when an update overlaps with the following samples; measured: {len(drawn)} configurations, {_ranges(drawn)}. The "
+        f"same, with the check of the store, for an array of the options that matter to samples in a store, with all "
+        f"{stored_counts[2]} pairs and {stored_counts[3]} triples of those around the store; measured: {len(stored_drawn)} "
+        f"configurations, {_ranges(stored_drawn)}",
+        "met": everything and not differences and not stored_differences,
+        "seeds": [SEED, STORE_SEED],
         "pairs": counts[2],
         "triples": counts[3],
         "words compared": sum(row["words compared"] for row in rows),
         "rows": rows,
         "differences": differences,
         "configurations": drawn,
+        "pairs from the store": stored_counts[2],
+        "triples from the store": stored_counts[3],
+        "words compared from the store": sum(row["words compared"] for row in stored_rows),
+        "from the store": stored_rows,
+        "differences from the store": stored_differences,
+        "configurations from the store": stored_drawn,
     }
 
 
-BENCH = Bench(
-    "identity", "golden model, emulator and gateware compared bit by bit over a covering array", run
-)
+BENCH = Bench("identity", "golden model, emulator and gateware compared bit by bit over covering arrays", run)

@@ -9,7 +9,7 @@ from zipsgd.driver import Device
 from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 
-from .identity import build_name, compare
+from .comparison import build_name, compare
 from .progress import Steps
 from .registry import Bench, Result
 

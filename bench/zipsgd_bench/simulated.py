@@ -22,6 +22,7 @@ def simulated(
     *,
     uart: Uart | None = None,
     fast_memory: bool = False,
+    sdram: str | None = None,
     baud: int = 0,
     stall_seed: int = 0,
     optimise: int = 3,
@@ -37,6 +38,8 @@ def simulated(
         Simulate the UART's pins.
     fast_memory : bool
         As for :class:`zipsgd_hw.datapath.datapath.Datapath`.
+    sdram : str or None
+        Name of a chip of SDRAM that is the build's store; None for a store in block RAM.
     baud : int
         Baud rate of the line; 0 for no limit.
     stall_seed : int
@@ -60,13 +63,13 @@ def simulated(
     """
     with extra("sim", "this bench"):
         from zipsgd_sim.board import VirtualBoard
-        from zipsgd_sim.designs import rtl
     with ExitStack() as resources:
         board = resources.enter_context(
             VirtualBoard(
                 build,
-                design=rtl(build, uart, fast_memory),
                 uart=uart,
+                fast_memory=fast_memory,
+                sdram=sdram,
                 baud=baud,
                 stall_seed=stall_seed,
                 optimise=optimise,

@@ -13,8 +13,9 @@ __all__ = ["bitstream_design"]
 
 _TOOL = "icebox_vlog"
 _WRAPPER = f"""
-module {TOP} (input clk, input rst, input rx, output tx);
+module {TOP} (input clk, input rst, input rx, output tx, output unattended);
   bitstream chip (.clk12_0__io(clk), .uart_0__rx__io(rx), .uart_0__tx__io(tx));
+  assign unattended = 1;  // no pin tells: the simulation never waits for the host
 endmodule
 
 // The virtual board's clock is the PLL's output, and its reset a loss of lock.

@@ -62,6 +62,9 @@ class VirtualBoard:
         Seed of what a netlist's flip-flops and memories hold before the reset, 1 to 2^31 - 1.
     reset_cycles : int
         Cycles for which the reset pin is high at first; 0 leaves a netlist as it powered up.
+    fast_memory : bool
+        Whether the gateware is for FPGAs with fast memories (:class:`zipsgd_hw.datapath.datapath.Datapath`). A netlist is as
+        its family's memories are.
     uart : Uart or None
         Simulate the top with this UART's pins; None simulates the top with byte streams.
     sdram : str or None
@@ -113,6 +116,7 @@ class VirtualBoard:
         design: Design | None = None,
         power_up: int = 1,
         reset_cycles: int = 4,
+        fast_memory: bool = False,
         uart: Uart | None = None,
         sdram: str | None = None,
         sdram_errors: float = 0.0,
@@ -151,7 +155,7 @@ class VirtualBoard:
             design = netlist_design(build, FAMILIES[netlist], uart)
         program = board_executable(
             build,
-            design=design or rtl(build, uart, chip=chip),
+            design=design or rtl(build, uart, fast_memory, chip),
             uart_pins=uart is not None,
             sdram_bits=0 if chip is None else chip.geometry.data_bits,
             trace=trace is not None,

@@ -17,6 +17,7 @@ __all__ = [
     "build_array",
     "build_of",
     "fast_memory_of",
+    "implies",
     "option_array",
     "option_space",
     "run_array",
@@ -94,32 +95,47 @@ _WIDTHS = {
 }
 
 
-def _implies(condition: str, value: str, factor: str, *allowed: str) -> Rule:
-    """Where the factor ``condition`` has ``value``, the factor ``factor`` must have one of the ``allowed`` values."""
+def implies(condition: str, value: str, factor: str, *allowed: str) -> Rule:
+    """A rule: where one factor has a value, another must have one of some values.
+
+    Parameters
+    ----------
+    condition, value : str
+        The one factor, and its value.
+    factor : str
+        The other factor.
+    allowed : str
+        The values that it may have then.
+
+    Returns
+    -------
+    Rule
+        The rule.
+    """
     return Rule((condition, factor), lambda one, other: one != value or other in allowed)
 
 
-_BUILD_RULES = (_implies("refetching", "yes", "hinges", "yes"),)
+_BUILD_RULES = (implies("refetching", "yes", "hinges", "yes"),)
 _RUN_RULES = (
-    _implies("levels", "yes", "transcoder", "yes"),
-    _implies("p", "0", "levels", "yes"),
-    _implies("p", "0", "ups", "1", "2"),
-    _implies("ups", "more", "levels", "no"),
-    _implies("ups", "more", "loss", "polynomial_margin", "polynomial_residual"),
-    _implies("loss", "hinge", "hinges", "yes"),
-    _implies("loss", "squared_hinge", "hinges", "yes"),
-    _implies("loss", "polynomial_margin", "polynomials", "yes"),
-    _implies("loss", "polynomial_residual", "polynomials", "yes"),
-    _implies("heads used", "two", "heads", "4"),
-    _implies("heads used", "all", "heads", "4"),
-    _implies("labels", "classes", "heads", "4"),
-    _implies("label form", "byte", "labels", "classes"),
-    _implies("label form", "sign", "labels", "plain"),
-    _implies("label form", "sign", "heads used", "one"),
-    _implies("batch", "1", "last batch", "full"),
-    _implies("batch", "2", "last batch", "full", "one"),
+    implies("levels", "yes", "transcoder", "yes"),
+    implies("p", "0", "levels", "yes"),
+    implies("p", "0", "ups", "1", "2"),
+    implies("ups", "more", "levels", "no"),
+    implies("ups", "more", "loss", "polynomial_margin", "polynomial_residual"),
+    implies("loss", "hinge", "hinges", "yes"),
+    implies("loss", "squared_hinge", "hinges", "yes"),
+    implies("loss", "polynomial_margin", "polynomials", "yes"),
+    implies("loss", "polynomial_residual", "polynomials", "yes"),
+    implies("heads used", "two", "heads", "4"),
+    implies("heads used", "all", "heads", "4"),
+    implies("labels", "classes", "heads", "4"),
+    implies("label form", "byte", "labels", "classes"),
+    implies("label form", "sign", "labels", "plain"),
+    implies("label form", "sign", "heads used", "one"),
+    implies("batch", "1", "last batch", "full"),
+    implies("batch", "2", "last batch", "full", "one"),
     *(
-        _implies("refetch", kind, factor, *allowed)
+        implies("refetch", kind, factor, *allowed)
         for kind in ("certain", "likely")
         for factor, allowed in {
             "refetching": ("yes",),
@@ -130,14 +146,14 @@ _RUN_RULES = (
             "ups": ("1", "2"),
         }.items()
     ),
-    *(_implies("prox", kind, "proximal", "box", "ball") for kind in ("shrink", "threshold", "bound", "all")),
-    _implies("spared", "yes", "proximal", "box", "ball"),
-    _implies("ball", "yes", "proximal", "ball"),
-    _implies("ball", "yes", "heads used", "one"),
-    _implies("growth", "grow", "diagonal", "yes"),
-    _implies("growth", "grow", "ups", "1"),
-    _implies("growth", "grow", "loss", "squared", "squared_hinge"),
-    _implies("growth", "grow", "refetch", "never"),
+    *(implies("prox", kind, "proximal", "box", "ball") for kind in ("shrink", "threshold", "bound", "all")),
+    implies("spared", "yes", "proximal", "box", "ball"),
+    implies("ball", "yes", "proximal", "ball"),
+    implies("ball", "yes", "heads used", "one"),
+    implies("growth", "grow", "diagonal", "yes"),
+    implies("growth", "grow", "ups", "1"),
+    implies("growth", "grow", "loss", "squared", "squared_hinge"),
+    implies("growth", "grow", "refetch", "never"),
 )
 
 

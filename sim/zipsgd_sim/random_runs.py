@@ -36,6 +36,8 @@ class RandomRun:
         Samples of each epoch.
     steps : list of Step
         Step of each epoch.
+    turns : tuple of int
+        Epochs of each turn, which a backend runs on its own; none if it runs one epoch at a time.
     """
 
     config: RunConfig
@@ -43,6 +45,7 @@ class RandomRun:
     model: npt.NDArray[np.int64] = field(repr=False)
     epochs: list[EpochSamples] = field(repr=False)
     steps: list[Step] = field(repr=False)
+    turns: tuple[int, ...] = ()
 
 
 def _random_table(numbers: np.random.Generator, features: int, p: int, bits: int) -> LevelTable:
@@ -103,6 +106,14 @@ def _random_polynomial(build: Build, rng: random.Random, least_degree: int) -> P
     return Polynomial(
         tuple(size * scale for size in sizes), rng.randint(0, REACH_MAX), rng.uniform(-0.005, 0.005)
     )
+
+
+def _random_bits(build: Build, rng: random.Random, kind: str | None) -> int:
+    """Bits of the levels' values; 0 for even levels."""
+    bits = rng.choice([0, rng.randint(2, build.level_bits)]) if build.level_bits else 0
+    if kind is not None:
+        bits = rng.randint(2, build.level_bits) if kind == "yes" else 0
+    return bits
 
 
 def _random_planes(
@@ -230,7 +241,12 @@ def _random_labels(
 
 
 def random_run(
-    build: Build, rng: random.Random, *, bytes_limit: int = 4000, kind: Mapping[str, str] | None = None
+    build: Build,
+    rng: random.Random,
+    *,
+    bytes_limit: int = 4000,
+    kind: Mapping[str, str] | None = None,
+    rows: int | None = None,
 ) -> RandomRun:
     """A run of two epochs within the build's limits.
 
@@ -247,6 +263,8 @@ def random_run(
         Most bytes of an epoch's samples, approximately.
     kind : Mapping of str to str or None
         Values of some factors of :data:`zipsgd_sim.options.RUN_FACTORS`.
+    rows : int or None
+        Samples of each epoch, whatever their bytes; None for a random number.
 
     Returns
     -------
@@ -254,10 +272,7 @@ def random_run(
         The run.
     """
     kind = kind or {}
-    wanted = kind.get("levels")
-    bits = rng.choice([0, rng.randint(2, build.level_bits)]) if build.level_bits else 0
-    if wanted is not None:
-        bits = rng.randint(2, build.level_bits) if wanted == "yes" else 0
+    bits = _random_bits(build, rng, kind.get("levels"))
     loss = Loss[kind["loss"].upper()] if "loss" in kind else _random_loss(build, rng)
     polynomial = None
     if loss.polynomial:
@@ -287,7 +302,7 @@ def random_run(
     form = _random_form(rng, one_against_all, heads, kind.get("label form"))
     epochs = []
     for epoch in range(2):
-        count = _random_count(rng, batch, most, kind.get("last batch"))
+        count = rows or _random_count(rng, batch, most, kind.get("last batch"))
         values = _random_values(numbers, rng, (count, features), levels, intercept)
         labels = _random_labels(numbers, rng, count, outputs, loss, heads if one_against_all else None, form)
         order = numbers.permutation(count)

@@ -1,10 +1,12 @@
 """A virtual board that is reset while it trains."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import EpochResult, EpochSamples, RunConfig
-from zipsgd.backends.base import EpochByEpoch, Progress
+from zipsgd.backends.base import Progress
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
@@ -14,8 +16,10 @@ from .board import VirtualBoard
 __all__ = ["ResetInEpochs"]
 
 
-class ResetInEpochs(EpochByEpoch):
+class ResetInEpochs:
     """A backend that pulls the board's reset pin once in each epoch, after the first block of its samples.
+
+    Of several epochs that the device runs on its own, it does so once.
 
     Parameters
     ----------
@@ -48,6 +52,16 @@ class ResetInEpochs(EpochByEpoch):
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         """See :meth:`zipsgd.backends.Backend.epoch`."""
+        return self._device.epoch(samples, step, self._once(progress))
+
+    def epochs(
+        self, samples: Sequence[EpochSamples], steps: Sequence[Step], progress: Progress
+    ) -> list[EpochResult]:
+        """See :meth:`zipsgd.backends.Backend.epochs`."""
+        return self._device.epochs(samples, steps, self._once(progress))
+
+    def _once(self, progress: Progress) -> Progress:
+        """``progress`` that resets the board when it is first called."""
         before = self.resets
 
         def told(done: int) -> None:
@@ -56,7 +70,7 @@ class ResetInEpochs(EpochByEpoch):
                 self.resets += 1
             progress(done)
 
-        return self._device.epoch(samples, step, told)
+        return told
 
     def model(self) -> npt.NDArray[np.int64]:
         """See :meth:`zipsgd.backends.Backend.model`."""

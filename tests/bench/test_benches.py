@@ -13,6 +13,7 @@ from zipsgd.backends.golden import GoldenBackend
 from zipsgd.protocol.formats import Build
 from zipsgd_bench import (
     BENCHES,
+    comparison,
     cycles,
     describe,
     draws,
@@ -162,8 +163,8 @@ def test_identity_at_a_small_size() -> None:
     """A few configurations of the smallest build, with and without stalls and resets."""
     build = max(build_array(), key=lambda build: ((*build.values(),).count("no"), -int(build["lanes"])))
     kinds = run_array(build)[:6]
-    result = identity.run(kinds, uart_runs=0)
-    assert result["differences"] == []
+    result = identity.run(kinds, uart_runs=0, from_the_store=[])
+    assert result["differences"] == result["from the store"] == []
     (row,) = result["rows"]
     assert (row["configurations"], row["losses compared"], row["differing"]) == (6, 6 * 2 * 2, 0)
     assert {kind["resets"] for kind in kinds} == {kind["stalls"] for kind in kinds} == {"no", "yes"}
@@ -176,7 +177,7 @@ def test_identity_sees_a_difference(small_build: Build) -> None:
             super().begin(config, model, seed + 1)
 
     backends = {"golden": GoldenBackend(small_build), "other": Other(small_build)}
-    row, _, differences = identity.compare(small_build, backends, [{}] * 2, seed=0)
+    row, _, differences = comparison.compare(small_build, backends, [{}] * 2, seed=0)
     assert row["differing"] > 0
     assert {difference["differs"] for difference in differences} == {"other"}
 

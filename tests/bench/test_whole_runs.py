@@ -200,20 +200,21 @@ def test_gateware(slowest: float, met: bool, tmp_path: Path, monkeypatch: pytest
 
 
 def test_bitstream(small_build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The gateware itself in the place of one taken apart."""
+    """The gateware itself, with a store, in the place of both that are taken apart."""
+    build = replace(small_build, word_bytes=2, store_words=4096, schedule_words=64)
     report = {
-        "build": small_build.as_dict(),
+        "build": build.as_dict(),
         "link_baud": 3_000_000,
         "bitstream": "top.bin",
         "utilisation": {"cells": 1},
         "tools": {},
     }
     monkeypatch.setattr("zipsgd_hw.boards.build_board", lambda *_, **__: report)
-    monkeypatch.setattr(
-        "zipsgd_sim.bitstreams.bitstream_design", lambda path: rtl(small_build, Uart(3_000_000))
-    )
-    result = bitstream.run(runs=1)
+    monkeypatch.setattr("zipsgd_sim.bitstreams.bitstream_design", lambda path: rtl(build, Uart(3_000_000)))
+    result = bitstream.run(runs=2)
     assert result["met"]
-    assert [row["power-up"] for row in result["rows"]] == list(bitstream.POWER_UPS)
-    assert [row["resets"] > 0 for row in result["rows"]] == [False, True]
-    assert {row["losses compared"] for row in result["rows"]} == {2}
+    for rows in (result["rows"], result["from the store"]):
+        assert [row["power-up"] for row in rows] == list(bitstream.POWER_UPS)
+        assert [row["resets"] > 0 for row in rows] == [False, True]
+    assert {row["losses compared"] for row in result["rows"]} == {4}
+    assert {row["checks compared"] for row in result["from the store"]} == {2}

@@ -16,7 +16,8 @@ from zipsgd.driver import Device, NoDevice
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.registers import REGISTERS
 from zipsgd_bench import netlists
-from zipsgd_bench.identity import compare
+from zipsgd_bench.comparison import compare
+from zipsgd_bench.store_comparison import compare_stored
 from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.boards.toolchain import yosys_files
 from zipsgd_sim.board import VirtualBoard
@@ -35,10 +36,19 @@ TINY = Build(
     delta_bits=10,
     gradient_bits=11,
     rx_bytes=1024,
+    word_bytes=2,
+    store_words=1024,
+    schedule_words=64,
+    diagonal=1,
     clock_hz=24_000_000,
 )
-BUILDS: dict[str, Build] = {"ice40": TINY, "ecp5": replace(TINY, level_bits=2, level_p_max=1)}
-"""The ECP5's has a transcoder: it compiles in less time."""
+BUILDS: dict[str, Build] = {
+    "ice40": TINY,
+    "ecp5": replace(
+        TINY, word_bytes=1, store_words=2048, schedule_words=0, diagonal=0, level_bits=2, level_p_max=1
+    ),
+}
+"""The ECP5's has a transcoder, and neither schedule nor diagonal: it compiles in less time."""
 
 
 @contextmanager
@@ -59,6 +69,22 @@ def test_a_netlist_gives_the_golden_models_bits(family: str, power_up: int) -> N
         assert row["losses compared"] == 12
         if build.level_bits:
             assert 0 < row["on levels"] < 6
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["steady", "reset"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_netlist_trains_from_its_store(family: str, resets: bool) -> None:
+    """Epochs one by one, and several that the device runs on its own."""
+    build = BUILDS[family]
+    with netlist(family, 1 + resets) as board, Device(board.url, expect=build) as device:
+        backend = DeviceBackend(device)
+        resetting = ResetInEpochs(backend, board)
+        backends = {"golden": GoldenBackend(build), "netlist": resetting if resets else backend}
+        kinds = [{"samples": samples, "blocks": "two"} for samples in ("resident", "unattended")]
+        row, _, differences = compare_stored(build, backends, backend, kinds, seed=1 + resets)
+    assert differences == []
+    assert (row["from the store"], row["unattended"], row["checks compared"]) == (2, 1, 2)
+    assert (resetting.resets > 0) == resets
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,12 +1,17 @@
 """Bitstreams taken apart: what is made of the tool's Verilog. ``make bitstream-test`` simulates a real one."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards import BuildFailed
+from zipsgd_hw.link.physical import Uart
+from zipsgd_hw.top import UartAccelerator
 from zipsgd_sim import bitstreams
 from zipsgd_sim.bitstreams import bitstream_design
+from zipsgd_sim.designs import TOP
 
 CHIP = """\
 module bitstream (input \\rx__io , output \\tx__io );
@@ -20,6 +25,7 @@ endmodule
 
 def test_the_tool_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("ICEBOX_VLOG", raising=False)
     with pytest.raises(
         BuildFailed, match=r"icebox_vlog takes bitstreams apart, .* 'apt-get install fpga-icestorm'"
     ):
@@ -27,7 +33,7 @@ def test_the_tool_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_a_chip_is_made_fit_to_be_simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Ports declared once, flip-flops unknown, and a PLL whose clock is the simulation's."""
+    """Ports declared once, flip-flops unknown, a PLL whose clock is the simulation's, and the ports that the board reads."""
     commands = []
 
     def run_tool(command: list[str], folder: Path, log: Path) -> None:
@@ -54,6 +60,14 @@ def test_a_chip_is_made_fit_to_be_simulated(monkeypatch: pytest.MonkeyPatch, tmp
         "simulated_pll #( .DIVR(0) ) pll (.REFERENCECLK(n1));",
     ]
     assert "module simulated_pll #(" in lines
+    ports = re.search(rf"^module {TOP} \((.*)\);$", apart.read_text(), re.MULTILINE)
+    assert ports is not None
+    accelerator = UartAccelerator(Build(), Uart(3_000_000))
+    assert {port.split()[-1] for port in ports[1].split(",")} == {
+        "clk",
+        "rst",
+        *accelerator.signature.members,
+    }
     assert "= $urandom" in cells.read_text()
     (tmp_path / "top.bin").write_bytes(b"other bits")
     assert bitstream_design(tmp_path / "top.bin").key != design.key

@@ -64,6 +64,11 @@ class DeviceBackend(EpochByEpoch):
         The name that the user chose it by; the device's URL if it is empty.
     progress : callable
         Called with a message when the device was reset.
+
+    Attributes
+    ----------
+    restarts : int
+        How often an epoch, or a turn of several, was begun again.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class DeviceBackend(EpochByEpoch):
         self.name = name or device.link.url
         self._resources = resources or ExitStack()
         self._contents = StoreContents(device, progress)
+        self.restarts = 0
 
     @property
     def build(self) -> Build:
@@ -219,6 +225,7 @@ class DeviceBackend(EpochByEpoch):
         for attempt in range(_MOST_RESTARTS + 1):
             try:
                 if attempt:
+                    self.restarts += 1
                     self._contents.forget()
                     if reset:
                         self.device.restart()

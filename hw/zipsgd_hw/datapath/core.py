@@ -2,13 +2,12 @@
 
 from amaranth import *
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_BITS, LFSR_BITS, SAMPLES_BITS
 from zipsgd_hw.memory import Memories
-from zipsgd_hw.stream_register import StreamRegister
+from zipsgd_hw.stream_queue import stream_queue
 from zipsgd_hw.windows import ReadWindow, ReadWriteWindow, WriteWindow
 
 from .bit_serial_dot import BitSerialDot
@@ -331,11 +330,12 @@ class TrainingCore(wiring.Component):
 
         The queues cannot overflow, since they have room for all samples in flight.
         """
-        labels_in, labels_out = self._queue(m, "labels", LABEL_BITS)
-        marks_in, marks_out = self._queue(m, "marks", BATCH_MARKS.size)
+        depth = self.in_flight(self._build)
+        labels_in, labels_out = stream_queue(m, "labels", LABEL_BITS, depth)
+        marks_in, marks_out = stream_queue(m, "marks", BATCH_MARKS.size, depth)
         active = loss.active if tells_active(self._build) else C(0, 0)
         words = Cat(loss.deltas.payload, active)
-        deltas_in, deltas_out = self._queue(m, "deltas", len(words))
+        deltas_in, deltas_out = stream_queue(m, "deltas", len(words), depth)
         size = deltas_layout(self._build).size
         m.d.comb += [
             labels_in.payload.eq(self.labels.payload),
@@ -364,15 +364,6 @@ class TrainingCore(wiring.Component):
         m.d.comb += score_list.start.eq(self.start)
         wiring.connect(m, dot.scores, loss.scores, score_list.scores)
         wiring.connect(m, wiring.flipped(self.score_window), score_list.score_window)
-
-    def _queue(self, m: Module, name: str, width: int):
-        """A queue with room for all samples in flight, its input and its output. Two words take less as a stream register."""
-        depth = self.in_flight(self._build)
-        if depth == 2:
-            m.submodules[name] = register = StreamRegister(width)
-            return register.input, register.output
-        m.submodules[name] = queue = SyncFIFO(width=width, depth=depth)
-        return queue.w_stream, queue.r_stream
 
     def _connect_update(
         self, m: Module, dot: BitSerialDot, loss: LossUnit, gradient: GradientUnit, update: UpdateUnit

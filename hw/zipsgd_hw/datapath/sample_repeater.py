@@ -2,12 +2,12 @@
 
 from amaranth import *
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_BITS, LABEL_ONE
 from zipsgd_hw.memory import Memories, block_ram
+from zipsgd_hw.stream_queue import stream_queue
 
 from .config import run_layout
 from .position import PlanePosition
@@ -114,20 +114,20 @@ class SampleRepeater(wiring.Component):
             m.d.sync += kept.eq(after)
 
     def _repeat_labels(self, m: Module) -> None:
-        m.submodules.waiting = waiting = SyncFIFO(width=LABEL_BITS, depth=self.most_labels(self._build))
+        comes, waits = stream_queue(m, "waiting", LABEL_BITS, self.most_labels(self._build))
         head = Signal.like(self.run.last_head)
         last_head = Signal()
         target = self.repeated_labels
         m.d.comb += [
-            waiting.w_data.eq(self.labels.payload),
-            waiting.w_en.eq(self.labels.valid),
-            self.labels.ready.eq(waiting.w_rdy),
+            comes.payload.eq(self.labels.payload),
+            comes.valid.eq(self.labels.valid),
+            self.labels.ready.eq(comes.ready),
             last_head.eq(head == self.run.last_head),
-            target.valid.eq(waiting.r_rdy),
-            target.payload.eq(waiting.r_data),
-            waiting.r_en.eq(target.ready & (last_head | ~self.run.one_against_all)),
+            target.valid.eq(waits.valid),
+            target.payload.eq(waits.payload),
+            waits.ready.eq(target.ready & (last_head | ~self.run.one_against_all)),
         ]
         with m.If(self.run.one_against_all):
-            m.d.comb += target.payload.eq(Mux(waiting.r_data == head, LABEL_ONE, -LABEL_ONE))
+            m.d.comb += target.payload.eq(Mux(waits.payload == head, LABEL_ONE, -LABEL_ONE))
         with m.If(target.valid & target.ready):
             m.d.sync += head.eq(Mux(last_head, 0, head + 1))
