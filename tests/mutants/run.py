@@ -99,7 +99,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the sample (default 1)")
     parser.add_argument("--count", type=int, default=330, help="mutants, about (default 330); 0 for all")
     parser.add_argument(
-        "--component", metavar="NAME", help="only of this class, or of functions of this file"
+        "--component",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="only of these classes, or of functions of these files",
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
     parser.add_argument("--out", type=Path, help="folder for mutants.json")
@@ -128,9 +132,10 @@ def main() -> int:
     chosen = [] if options.component else CHOSEN
     if options.component:
         every = {group_of(mutant) for mutant in campaign.population}
-        if options.component not in every:
-            raise SystemExit(f"no component {options.component!r}: choose one of {', '.join(sorted(every))}")
-        drawn = [mutant for mutant in drawn if group_of(mutant) == options.component]
+        for name in options.component:
+            if name not in every:
+                raise SystemExit(f"no component {name!r}: choose from {', '.join(sorted(every))}")
+        drawn = [mutant for mutant in drawn if group_of(mutant) in options.component]
     say(f"{len(chosen)} chosen ones, and {len(drawn)} drawn with seed {options.seed}")
     fates = campaign.run([*chosen, *drawn], known=frozenset(known), above=not options.own)
     _write_details(fates, known)
