@@ -47,24 +47,7 @@ NEAR = 1.02
 """Largest loss relative to float64 SGD at which epochs are compared with a stream of float32."""
 GAIN = 10
 REAL = ("mnist49", "cpusmall", "cadata", "mnist")
-UP5K = Build(
-    lanes=4,
-    update_lanes=1,
-    max_features=256,
-    p_max=4,
-    model_bits=20,
-    q3_bits=12,
-    delta_bits=14,
-    gradient_bits=16,
-    replay_words=256,
-    rx_bytes=1024,
-    word_bytes=2,
-    store_words=1 << 16,
-    schedule_words=128,
-    diagonal=1,
-    clock_hz=24_000_000,
-)
-"""A build with the SPRAM of an iCE40 UP5K for a store. It takes 6,693 cells, more than the chip's 5,280: it is not placed."""
+ICEBREAKER = BOARDS["icebreaker-store"]
 SMALL_SECONDS = 0.5
 EPOCHS = 20
 
@@ -213,14 +196,15 @@ def _small(steps: Steps) -> list[_Row]:
     """California housing in the memory of a small board, and in the ULX3S's block RAM."""
     table, rows = load_set("cadata"), []
     boards = {
-        "iCE40 UP5K, not placed": (UP5K, "SPRAM"),
-        "ulx3s-85f-store": (replace(ULX3S.build, store_words=1 << 16, heads=1), "block RAM"),
+        ICEBREAKER.name: (ICEBREAKER.build, "SPRAM"),
+        ULX3S.name: (replace(ULX3S.build, store_words=1 << 16, heads=1), "block RAM"),
     }
     for name, (build, memory) in boards.items():
         steps.next(f"California housing on {name}")
+        unattended = 5 if build.schedule_words else 1
         with _board(build, None, steps) as (_, device):
-            words, reports = _train(table, device, EPOCHS, bits=4, unattended=5)
-        emulated, _ = _train(table, BackendOptions("emulator", build), EPOCHS, bits=4, unattended=5)
+            words, reports = _train(table, device, EPOCHS, bits=4, unattended=unattended)
+        emulated, _ = _train(table, BackendOptions("emulator", build), EPOCHS, bits=4, unattended=unattended)
         cycles = sum(report.result.cycles or 0 for report in reports)
         rows.append(
             {

@@ -176,6 +176,13 @@ def test_too_many_block_rams_are_told(tmp_path: Path) -> None:
     assert lines[-1].startswith(f"warning: the build takes about {used} of 30 block RAMs")
 
 
+def test_a_board_may_choose_how_logic_is_mapped(tmp_path: Path) -> None:
+    build_board("icebreaker-store", out_dir=tmp_path, prepare_only=True)
+    lines = (tmp_path / "top.ys").read_text().splitlines()
+    place = lines.index("scratchpad -copy abc9.script.flow3 abc9.script")
+    assert any(line.startswith("synth_ice40 -dsp -dffe_min_ce_use 4 ") for line in lines[place:])
+
+
 def stand_ins(folder: Path, megahertz: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tools that reach so many megahertz with each seed."""
     script = Path(__file__).with_name("stand_in_tool.py")

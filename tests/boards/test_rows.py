@@ -21,6 +21,7 @@ MODULE = "amaranth_boards.ulx3s"
     ("name", "pll"),
     [
         ("icebreaker", Ice40Pll(divr=0, divf=63, divq=5, filter_range=1, pad=True)),
+        ("icebreaker-store", Ice40Pll(divr=0, divf=63, divq=5, filter_range=1, pad=True)),
         ("ice40-hx8k-b-evn", Ice40Pll(divr=0, divf=79, divq=4, filter_range=1, pad=False)),
         ("ulx3s-85f", Ecp5Pll(clki_div=1, clkfb_div=4, clkop_div=6)),
     ],

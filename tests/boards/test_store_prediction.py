@@ -8,7 +8,7 @@ import pytest
 
 from zipsgd import Build, Options, Table, train
 from zipsgd.protocol.samples import SampleLayout
-from zipsgd_hw.boards import BOARDS, predict_epoch
+from zipsgd_hw.boards import BOARDS, predict_epoch, stock_report
 from zipsgd_hw.boards.store_prediction import predict_room
 from zipsgd_hw.store.block_ram import BlockRamStore
 from zipsgd_hw.store.pace import StorePace
@@ -97,6 +97,14 @@ def test_an_epoch_from_an_sdram() -> None:
     alone = predict_epoch(quick, **MNIST, store_pace=StorePace(1.0, 0.0, 1))["store"]
     assert alone["bound_by"] == "datapath"
     assert 39 < alone["cycles_per_sample"] < 50
+
+
+def test_california_housing_on_the_small_board() -> None:
+    """Twenty epochs of all rows in half a second."""
+    board = BOARDS["icebreaker-store"]
+    store = stock_report(board)["predicted_epoch"]["store"]
+    assert store["fits"]
+    assert 20 * store["seconds"] <= 0.5
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,9 @@ class Board:
         Who has tried the build on hardware, and when; None if nobody has.
     synth_opts, nextpnr_opts : tuple of str
         Options of Yosys' synthesis command and of nextpnr.
+    logic_script : str or None
+        The script by which Yosys maps logic: a name in its scratchpad, such as ``abc9.script.flow3``, which is slower than its
+        own and finds smaller logic. None for its own.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class Board:
     tried: str | None = None
     synth_opts: tuple[str, ...] = ()
     nextpnr_opts: tuple[str, ...] = ()
+    logic_script: str | None = None
 
     def __post_init__(self) -> None:
         for field in ("input_hz", "block_rams", "seed"):

@@ -18,7 +18,7 @@ from .memory_blocks import memory_blocks
 from .placement import DESIGN, place, spread
 from .prediction import predict_epoch
 from .report import fmax_margin, utilisation
-from .synthesis import AFTER_READ, AFTER_SYNTHESIS, STATISTICS
+from .synthesis import AFTER_READ, AFTER_SYNTHESIS, STATISTICS, choose_logic_script
 from .toolchain import BuildFailed, run_tool, tool_version
 
 __all__ = ["BuildFailed", "build_board", "changed_build", "stock_report"]
@@ -59,7 +59,7 @@ def _prepare(board: Board, folder: Path) -> list[list[str]]:
         emit_src=False,
         synth_opts=list(board.synth_opts),
         nextpnr_opts=list(board.nextpnr_opts),
-        script_after_read=AFTER_READ,
+        script_after_read=f"{AFTER_READ}\n{choose_logic_script(board.logic_script)}",
         script_after_synth=AFTER_SYNTHESIS,
     )
     plan.extract(folder)

@@ -8,7 +8,7 @@ from zipsgd_hw.link.physical import Uart
 from .board import Board
 from .families.ecp5 import ECP5
 from .families.ice40 import ICE40
-from .memories import Sdram
+from .memories import Sdram, Spram
 
 __all__ = ["BOARDS", "by_name"]
 
@@ -40,6 +40,37 @@ _BOARDS = (
         block_rams=30,
         in_ci=True,
         synth_opts=("-dsp",),
+    ),
+    Board(
+        name="icebreaker-store",
+        title="iCEBreaker, samples in SPRAM",
+        device="iCE40UP5K-SG48",
+        family=ICE40,
+        platform_class="amaranth_boards.icebreaker:ICEBreakerPlatform",
+        build=Build(
+            lanes=4,
+            update_lanes=1,
+            max_features=64,
+            max_batch=64,
+            p_max=4,
+            model_bits=18,
+            q3_bits=12,
+            delta_bits=12,
+            gradient_bits=14,
+            replay_words=128,
+            rx_bytes=1024,
+            word_bytes=1,
+            store_words=1 << 17,
+            diagonal=1,
+            clock_hz=24_000_000,
+        ),
+        link=Uart(baud=3_000_000),
+        input_hz=12_000_000,
+        pll_pad=True,
+        block_rams=30,
+        memory=Spram(),
+        synth_opts=("-dsp", "-dffe_min_ce_use", "4"),
+        logic_script="abc9.script.flow3",
     ),
     Board(
         name="ice40-hx8k-b-evn",

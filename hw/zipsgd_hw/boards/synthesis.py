@@ -6,7 +6,15 @@ from pathlib import Path
 from .families import Family
 from .toolchain import run_tool
 
-__all__ = ["AFTER_READ", "AFTER_SYNTHESIS", "STATISTICS", "cell_counts", "netlist_script", "synthesise"]
+__all__ = [
+    "AFTER_READ",
+    "AFTER_SYNTHESIS",
+    "STATISTICS",
+    "cell_counts",
+    "choose_logic_script",
+    "netlist_script",
+    "synthesise",
+]
 
 AFTER_READ = "\n".join(
     (
@@ -25,6 +33,22 @@ STATISTICS = "synthesis.json"
 """Name of the file with the statistics of a synthesis."""
 AFTER_SYNTHESIS = f"tee -q -o {STATISTICS} stat -json"
 """Command that writes it."""
+
+
+def choose_logic_script(name: str | None) -> str:
+    """Commands before synthesis that choose the script by which logic is mapped.
+
+    Parameters
+    ----------
+    name : str or None
+        Name of the script in Yosys' scratchpad, or None for its own.
+
+    Returns
+    -------
+    str
+        The commands; none for Yosys' own script.
+    """
+    return "" if name is None else f"scratchpad -copy {name} abc9.script"
 
 
 def netlist_script(family: Family, name: str) -> str:
