@@ -44,10 +44,13 @@ STORE = {
     "hinge": 0,
     "diagonal": 1,
     "word_bytes": 2,
-    "store_words": 2048,
+    "store_words": 1024,
     "schedule_words": 64,
+    "clock_hz": 36_000_000,
 }
 """Parameters of a build with a store, which is smaller than the board's own in all else."""
+STORE_BAUD = 6_000_000
+"""Rate of its UART in bits per second, for its slower clock."""
 
 _Row = dict[str, Any]
 
@@ -66,7 +69,8 @@ def _board_rows(
     differences: list[_Row] = []
     stored = "a store" if changes else "no store"
     steps.next(f"the bitstream of {BOARD}, {stored}")
-    report = build_board(BOARD, out_dir=out_dir, changes=changes, progress=steps.note)
+    baud = STORE_BAUD if changes else None
+    report = build_board(BOARD, out_dir=out_dir, changes=changes, baud=baud, progress=steps.note)
     build, uart = Build(**report["build"]), Uart(report["link_baud"])
     design = bitstream_design(out_dir / report["bitstream"])
     for power_up in POWER_UPS:
