@@ -65,6 +65,24 @@ def _link(harness: Harness, dut: Schedule, own: Signal) -> Signal:
     return waits
 
 
+def _window(harness: Harness, dut: Any, fetch: Any) -> None:
+    """Two words of the window are an entry of the memory."""
+    m = harness.m
+    window, entered = dut.schedule_window, fetch.port
+    offset, word = window.payload.offset, window.payload.data
+    address = Signal(32)
+    with m.If(window.valid & ~offset[0]):
+        m.d.sync += address.eq(word)
+    within = window.valid & offset[0] & (offset < 2 * _WORDS)
+    harness.show("an entry for its two words", entered.en == within)
+    held = entered.data
+    sound = (
+        (held.word == word) & (held.address == address[: len(held.address)]) & (held.starts == address[31])
+    )
+    harness.show("with both of them", ~within | ((entered.addr == offset >> 1) & sound))
+    harness.lemma("an entry's first word", fetch.address == address)
+
+
 def _schedule() -> Harness:
     """The writes played, the phase of the epoch, and the results that have come."""
     build = small_build(store_words=64)
@@ -136,19 +154,7 @@ def _schedule() -> Harness:
         "in its place", ~came | ((port.addr == Cat(index, row)) & (port.data == dut.read_data.payload))
     )
     harness.show("none of an epoch that is over", ~port.en | (port.addr[len(index) :] == row))
-    # The window
-    window, entered = dut.schedule_window, fetch.port
-    offset, word = window.payload.offset, window.payload.data
-    address = Signal(32)
-    with m.If(window.valid & ~offset[0]):
-        m.d.sync += address.eq(word)
-    within = window.valid & offset[0] & (offset < 2 * _WORDS)
-    harness.show("an entry for its two words", entered.en == within)
-    held = entered.data
-    sound = (
-        (held.word == word) & (held.address == address[: len(held.address)]) & (held.starts == address[31])
-    )
-    harness.show("with both of them", ~within | ((entered.addr == offset >> 1) & sound))
+    _window(harness, dut, fetch)
     # What makes the proof quick: where the numbers are in the component
     play, bus, held = parts.in_method("_play"), parts.in_method("_share_bus"), fetch.write
     harness.lemma("place", ~playing | (play.place == place))
@@ -165,7 +171,6 @@ def _schedule() -> Harness:
         ("result", reads),
     ):
         harness.lemma(f"state {name}", state(play.states, name) == here)
-    harness.lemma("an entry's first word", fetch.address == address)
     harness.lemma("the place that is read", ~due | (step == 0) | (at == place))
     is_it = (held.starts == starts[place]) & ((place != marked) | (held.as_value() == Value.cast(entry)))
     harness.lemma("the write that is there", ~due | (step != 2) | is_it)
