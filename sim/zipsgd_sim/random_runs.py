@@ -19,6 +19,8 @@ from zipsgd.protocol.run import LabelForm, Loss, Refetch
 
 __all__ = ["RandomRun", "random_run"]
 
+_MOST_SAMPLES = 200
+
 
 @dataclass(frozen=True)
 class RandomRun:
@@ -240,6 +242,12 @@ def _random_labels(
     return wide.astype(np.int16).reshape((count,) if outputs == 1 else (count, outputs))
 
 
+def _most_samples(build: Build, refetch: bool, heads: int) -> int:
+    listed = build.refetch if refetch else _MOST_SAMPLES
+    scored = build.score_words // heads if build.score_words else _MOST_SAMPLES
+    return min(listed, scored, _MOST_SAMPLES)
+
+
 def random_run(
     build: Build,
     rng: random.Random,
@@ -295,8 +303,7 @@ def random_run(
     wild = rng.random() < 0.2 if "saturates" not in kind else kind["saturates"] == "yes"
     numbers = np.random.default_rng(rng.getrandbits(32))
     sample = 2 * outputs + planes * -(-features // 8)
-    listed = min(build.refetch if refetch else 200, build.score_words // heads if build.score_words else 200)
-    most = max(1, min(listed, 200, bytes_limit // 2 // heads // sample))
+    most = max(1, min(_most_samples(build, refetch > 0, heads), bytes_limit // 2 // heads // sample))
     levels = _random_table(numbers, features, p, bits) if bits else None
     intercept = rng.random() < 0.7 if "intercept" not in kind else kind["intercept"] == "made"
     form = _random_form(rng, one_against_all, heads, kind.get("label form"))
