@@ -21,6 +21,7 @@ from zipsgd.protocol.numbers import BLOCK_ROWS, LABEL_ONE
 from zipsgd.protocol.run import Flag, LabelForm
 from zipsgd.training.scoring_model import ScoringModel
 from zipsgd_sim.board import VirtualBoard
+from zipsgd_sim.mishaps import after_bytes
 
 _LEVELS = replace(BUILD, level_bits=8, level_p_max=2)
 _EMULATOR = BackendOptions("emulator", BUILD)
@@ -225,6 +226,20 @@ def test_a_memory_that_changes_is_found(
     expected = predict(model, features, backend=_EMULATOR).scores
     assert (spoilt.scores == expected).all()
     assert (again.scores == expected).all()
+
+
+def test_a_board_reset_in_between(
+    small_table: Table, score_board: VirtualBoard, messages: pytest.LogCaptureFixture
+) -> None:
+    """It is given the model again, and the epoch is repeated."""
+    model = train(small_table, backend=_EMULATOR, epochs=2)
+    many = np.tile(np.asarray(small_table.features), (20, 1))
+    expected = predict(model, many, backend=_EMULATOR).scores
+    with after_bytes(score_board, score_board.statistics()["received"] + 6_000, score_board.reset) as times:
+        found = predict(model, many, backend=score_board.url)
+    assert len(times) == 2, "it was over before the reset"
+    assert "again" in messages.text
+    assert (found.scores == expected).all()
 
 
 def test_rows_without_room_are_streamed(
