@@ -21,10 +21,10 @@ def _later(harness: Harness, value: Value, cycles: int) -> Value:
     return value
 
 
-def _masked_step() -> tuple[Harness, Any, Value]:
+def _masked_step(*, fast_memory: bool = False) -> tuple[Harness, Any, Value]:
     """A step with any constant shift, its free inputs, and its mask."""
     build = small_build(diagonal=1)
-    dut: Any = GrowthStep(build)
+    dut: Any = GrowthStep(build, fast_memory=fast_memory)
     harness = Harness()
     harness.m.submodules.dut = dut
     harness.drive(dut, but=("run", "mask", "bits", "x", "stepped", "in_turn"))
@@ -35,9 +35,10 @@ def _masked_step() -> tuple[Harness, Any, Value]:
     return harness, dut, mask
 
 
-def _growth() -> Harness:
+def _growth(*, fast_memory: bool = False) -> Harness:
     """Of any value, its step as large as can be: compared with integers."""
-    harness, dut, mask = _masked_step()
+    harness, dut, mask = _masked_step(fast_memory=fast_memory)
+    cycles = 1 if fast_memory else 2  # to the sum, from the cycle behind x
     build = small_build(diagonal=1)
     bits, x = harness.free(SHRINK_SHIFT_MAX, "bits"), harness.free(dut.x.shape(), "x")
     taken, in_turn = harness.free(signed(build.model_bits), "taken"), harness.free(1, "in_turn")
@@ -46,7 +47,7 @@ def _growth() -> Harness:
     harness.m.d.comb += [
         dut.bits.eq(bits),
         dut.x.eq(x),
-        dut.stepped.eq(harness.past(before - taken)),
+        dut.stepped.eq(_later(harness, before - taken, cycles - 1)),
         dut.in_turn.eq(in_turn),
     ]
     harness.assume("a step of Q4", (taken >= -most) & (taken < most))
@@ -58,14 +59,14 @@ def _growth() -> Harness:
     stepped = before - taken
 
     def shows(what: str, share: Value) -> None:
-        total = _later(harness, stepped + Mux(in_turn, share, 0), 2)
+        total = _later(harness, stepped + Mux(in_turn, share, 0), cycles)
         harness.show(what, ~_later(harness, harness.started, 4) | (dut.y == total))
 
     shows("the golden model's sum, which does not overflow", exact)
-    up = _later(harness, stepped + floor, 2)
-    grows = _later(harness, in_turn, 2) & _later(harness, harness.started, 4)
+    up = _later(harness, stepped + floor, cycles)
+    grows = _later(harness, in_turn, cycles) & _later(harness, harness.started, 4)
     harness.show("a neighbour", ~grows | (dut.y == up) | (dut.y == up + 1))
-    harness.show("what is exact stays", ~(grows & _later(harness, whole, 2)) | (dut.y == up))
+    harness.show("what is exact stays", ~(grows & _later(harness, whole, cycles)) | (dut.y == up))
     return harness
 
 
@@ -195,6 +196,25 @@ PROPERTIES = [
                 "ones above the dropped bits are missing",
                 "dropped.eq(self.x | ~self.mask)",
                 "dropped.eq(self.x & self.mask)",
+            ),
+        ),
+        method=Method.BMC,
+        depth=8,
+        mutant_depth=8,
+    ),
+    Property(
+        "growth, fast memory",
+        "a value of any size grows by the golden model's share, to a neighbour of the exact sum, without an overflow",
+        "GrowthStep",
+        "fast memory, model of 12 bits, any shift, any draw",
+        lambda: _growth(fast_memory=True),
+        (
+            Mutation(GrowthStep, "the carry is missing", "carry.eq(carries)", "carry.eq(0)"),
+            Mutation(
+                GrowthStep,
+                "all grow",
+                "Mux(self.in_turn, self._sum(share, carry), self.stepped)",
+                "self._sum(share, carry)",
             ),
         ),
         method=Method.BMC,
