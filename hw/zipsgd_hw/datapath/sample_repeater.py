@@ -114,20 +114,20 @@ class SampleRepeater(wiring.Component):
             m.d.sync += kept.eq(after)
 
     def _repeat_labels(self, m: Module) -> None:
-        comes, waits = stream_queue(m, "waiting", LABEL_BITS, self.most_labels(self._build))
+        label_in, label_out = stream_queue(m, "waiting", LABEL_BITS, self.most_labels(self._build))
         head = Signal.like(self.run.last_head)
         last_head = Signal()
         target = self.repeated_labels
         m.d.comb += [
-            comes.payload.eq(self.labels.payload),
-            comes.valid.eq(self.labels.valid),
-            self.labels.ready.eq(comes.ready),
+            label_in.payload.eq(self.labels.payload),
+            label_in.valid.eq(self.labels.valid),
+            self.labels.ready.eq(label_in.ready),
             last_head.eq(head == self.run.last_head),
-            target.valid.eq(waits.valid),
-            target.payload.eq(waits.payload),
-            waits.ready.eq(target.ready & (last_head | ~self.run.one_against_all)),
+            target.valid.eq(label_out.valid),
+            target.payload.eq(label_out.payload),
+            label_out.ready.eq(target.ready & (last_head | ~self.run.one_against_all)),
         ]
         with m.If(self.run.one_against_all):
-            m.d.comb += target.payload.eq(Mux(waits.payload == head, LABEL_ONE, -LABEL_ONE))
+            m.d.comb += target.payload.eq(Mux(label_out.payload == head, LABEL_ONE, -LABEL_ONE))
         with m.If(target.valid & target.ready):
             m.d.sync += head.eq(Mux(last_head, 0, head + 1))

@@ -71,7 +71,7 @@ def _order() -> Harness:
     harness.lemma("what has been seen", seen == before)
     harness.lemma("settling", (parts.settling + waits) <= 2)
     summed = ~running | (parts.settling > 1)
-    harness.lemma("the sum", summed | (parts.after == address + order.order_stride))
+    harness.lemma("the sum", summed | (~parts.negated == address + order.order_stride))
     harness.lemma("the end", summed | (parts.end == address + order.block_bursts))
     harness.lemma("the next one", ~offered | (parts.following == following << double))
     return harness
@@ -87,7 +87,10 @@ PROPERTIES = [
         _order,
         (
             Mutation(
-                BlockOrder, "the range is a place, too", "Mux(within[-1],", "Mux(within[-1] | (within == 0),"
+                BlockOrder,
+                "the range is a place, too",
+                "Mux(reduced[-1],",
+                "Mux(reduced[-1] | reduced[:-1].all(),",
             ),
             Mutation(
                 BlockOrder,
@@ -99,7 +102,7 @@ PROPERTIES = [
                 BlockOrder,
                 "it is over a block early",
                 "following != order.order_first",
-                "after != order.order_first",
+                "~negated != order.order_first",
             ),
         ),
         method=Method.INDUCTION,
