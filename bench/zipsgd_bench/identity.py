@@ -8,13 +8,10 @@ and random back-pressure on the byte streams in both directions, and resets in t
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from zipsgd.backends import Backend
-from zipsgd.backends.emulator import EmulatorBackend
-from zipsgd.backends.golden import GoldenBackend
 from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart
@@ -22,7 +19,7 @@ from zipsgd_hw.link.physical import Uart
 from .comparison import build_name, compare
 from .progress import Steps
 from .registry import Bench, Result
-from .simulated import simulated
+from .simulated import simulated_backends
 from .store_comparison import STORE_SEED, compare_array
 
 __all__ = ["BENCH", "run"]
@@ -36,25 +33,6 @@ _Row = dict[str, Any]
 
 def _widths(build: Build) -> str:
     return f"{build.model_bits}/{build.q3_bits}/{build.delta_bits}/{build.gradient_bits}"
-
-
-def _compared(
-    build: Build, kinds: Sequence[Mapping[str, str]], seed: int, **options: Any
-) -> Iterator[tuple[_Row, list[_Row], list[_Row]]]:
-    """:func:`compare` for all ``kinds``, separately for those with stalls or resets."""
-    from zipsgd_sim.resets import ResetInEpochs
-
-    def conditions(kind: Mapping[str, str]) -> tuple[bool, bool]:
-        return kind.get("stalls", "yes") == "yes", kind.get("resets") == "yes"
-
-    for (stalls, resets), some in groupby(sorted(kinds, key=conditions), conditions):
-        with simulated(build, stall_seed=seed if stalls else 0, **options) as (board, device):
-            backends: dict[str, Backend] = {
-                "golden": GoldenBackend(build),
-                "emulator": EmulatorBackend(build),
-                "gateware": ResetInEpochs(device, board) if resets else device,
-            }
-            yield compare(build, backends, list(some), seed)
 
 
 def _streamed(
@@ -119,9 +97,9 @@ def run(
             port = "UART pins" if options.get("uart") else "byte streams"
             steps.next(f"{name}, {port}: {len(kinds)} configurations")
             counted: Counter[str] = Counter()
-            for row, configurations, wrong in _compared(
-                build, kinds, SEED + number, note=steps.note, **options
-            ):
+            seed = SEED + number
+            for backends, _, some in simulated_backends(build, kinds, seed, note=steps.note, **options):
+                row, configurations, wrong = compare(build, backends, some, seed)
                 counted.update(row)
                 drawn += [{"build": name, **configuration} for configuration in configurations]
                 differences += wrong

@@ -1,10 +1,14 @@
 """The virtual board with the real driver, for benches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
+from zipsgd.backends import Backend
 from zipsgd.backends.device import DeviceBackend
+from zipsgd.backends.emulator import EmulatorBackend
+from zipsgd.backends.golden import GoldenBackend
 from zipsgd.driver import Device
 from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
@@ -13,7 +17,7 @@ from zipsgd_hw.link.physical import Uart
 if TYPE_CHECKING:
     from zipsgd_sim.board import VirtualBoard
 
-__all__ = ["simulated"]
+__all__ = ["simulated", "simulated_backends"]
 
 
 @contextmanager
@@ -78,3 +82,43 @@ def simulated(
         )
         device = resources.enter_context(Device(board.url, expect=build))
         yield board, DeviceBackend(device)
+
+
+def simulated_backends(
+    build: Build, kinds: Sequence[Mapping[str, str]], seed: int, **options: Any
+) -> Iterator[tuple[dict[str, Backend], DeviceBackend, list[Mapping[str, str]]]]:
+    """Golden model, emulator and a simulated board, which is another one for each mix of stalls and resets.
+
+    Parameters
+    ----------
+    build : Build
+        The build of all backends.
+    kinds : Sequence[Mapping[str, str]]
+        Options of each run. The byte streams stall unless ``stalls`` is "no"; the board is reset if ``resets`` is "yes".
+    seed : int
+        Seed of the stalls.
+    options : Any
+        Of :func:`simulated`.
+
+    Yields
+    ------
+    backends : dict[str, Backend]
+        Backends by name; "golden" is the reference.
+    device : DeviceBackend
+        The device behind "gateware".
+    kinds : list[Mapping[str, str]]
+        The runs that it is for.
+    """
+    from zipsgd_sim.resets import ResetInEpochs
+
+    def conditions(kind: Mapping[str, str]) -> tuple[bool, bool]:
+        return kind.get("stalls", "yes") == "yes", kind.get("resets") == "yes"
+
+    for (stalls, resets), some in groupby(sorted(kinds, key=conditions), conditions):
+        with simulated(build, stall_seed=seed if stalls else 0, **options) as (board, device):
+            backends: dict[str, Backend] = {
+                "golden": GoldenBackend(build),
+                "emulator": EmulatorBackend(build),
+                "gateware": ResetInEpochs(device, board) if resets else device,
+            }
+            yield backends, device, list(some)

@@ -5,19 +5,17 @@ The samples of a run may be streamed as well. Then the store must not disturb.
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from zipsgd.backends import Backend
 from zipsgd.backends.device import DeviceBackend
-from zipsgd.backends.emulator import EmulatorBackend
-from zipsgd.backends.golden import GoldenBackend
 from zipsgd.protocol.formats import Build
 
 from .comparison import Compared, compare_run, described
 from .progress import Steps
-from .simulated import simulated
+from .simulated import simulated_backends
 
 if TYPE_CHECKING:
     from zipsgd_sim.random_runs import RandomRun
@@ -140,25 +138,6 @@ def compare_stored(
     return counts, configurations, differences
 
 
-def _compared(
-    build: Build, kinds: Sequence[Mapping[str, str]], seed: int, **options: Any
-) -> Iterator[tuple[_Row, list[_Row], list[_Row]]]:
-    """:func:`compare_stored` for all ``kinds``, separately for those with stalls or resets."""
-    from zipsgd_sim.resets import ResetInEpochs
-
-    def conditions(kind: Mapping[str, str]) -> tuple[str, str]:
-        return kind["stalls"], kind["resets"]
-
-    for (stalls, resets), some in groupby(sorted(kinds, key=conditions), conditions):
-        with simulated(build, stall_seed=seed if stalls == "yes" else 0, **options) as (board, device):
-            backends: dict[str, Backend] = {
-                "golden": GoldenBackend(build),
-                "emulator": EmulatorBackend(build),
-                "gateware": ResetInEpochs(device, board) if resets == "yes" else device,
-            }
-            yield compare_stored(build, backends, device, list(some), seed)
-
-
 def compare_array(
     array: Sequence[Mapping[str, str]], steps: Steps
 ) -> tuple[list[_Row], list[_Row], list[_Row]]:
@@ -194,9 +173,9 @@ def compare_array(
         steps.next(f"{name}: {len(kinds)} configurations")
         options = {"fast_memory": fast_memory_of(kinds[0]), "sdram": chip_name_of(kinds[0]), "optimise": 1}
         counted: Counter[str] = Counter()
-        for row, configurations, wrong in _compared(
-            build, kinds, STORE_SEED + number, note=steps.note, **options
-        ):
+        seed = STORE_SEED + number
+        for backends, device, alike in simulated_backends(build, kinds, seed, note=steps.note, **options):
+            row, configurations, wrong = compare_stored(build, backends, device, alike, seed)
             counted.update(row)
             drawn += [{**factors, **configuration} for configuration in configurations]
             differences += [{**factors, **difference} for difference in wrong]

@@ -4,12 +4,15 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.golden.order import Order
+from zipsgd.golden.run import RunConfig
 from zipsgd_bench.progress import Steps
 from zipsgd_bench.simulated import simulated
 from zipsgd_bench.store_comparison import compare_array, compare_stored
@@ -140,7 +143,7 @@ def test_the_emulator_is_compared(device: DeviceBackend) -> None:
     class Other(EmulatorBackend):
         name = "other"
 
-        def begin(self, config, model, seed, epoch=0):  # type: ignore[no-untyped-def]
+        def begin(self, config: RunConfig, model: npt.NDArray[np.int64], seed: int, epoch: int = 0) -> None:
             super().begin(config, model, seed + 1, epoch)
 
     backends = {"golden": GoldenBackend(device.build), "other": Other(device.build), "gateware": device}

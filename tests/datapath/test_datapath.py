@@ -24,7 +24,7 @@ PLAIN = Build(lanes=4, update_lanes=4, max_features=300, max_batch=64)
 CORES = [
     (Build(lanes=8, update_lanes=1, max_features=304, replay_words=512), False),
     (Build(lanes=8, update_lanes=1, max_features=304, replay_words=512), True),
-    (Build(lanes=64, update_lanes=8, max_features=320, replay_words=64), False),
+    (Build(lanes=64, update_lanes=64, max_features=320, replay_words=64), False),
     (Build(lanes=4, update_lanes=4, max_features=64, replay_words=32), True),  # which is full at times
 ]
 """With slow or fast memories."""

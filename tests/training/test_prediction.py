@@ -1,7 +1,5 @@
 """Predictions on a device: the same scores on every backend, streamed and from the store, and what they are worth."""
 
-import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,18 +25,6 @@ _LEVELS = replace(BUILD, level_bits=8, level_p_max=2)
 _EMULATOR = BackendOptions("emulator", BUILD)
 _GOLDEN = BackendOptions("golden", BUILD)
 _STILL = Step(0, 0)
-
-
-@pytest.fixture(scope="module")
-def score_board() -> Iterator[VirtualBoard]:
-    with VirtualBoard(BUILD, optimise=1) as served:
-        yield served
-
-
-@pytest.fixture
-def messages(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, "zipsgd")
-    return caplog
 
 
 def _classes(table: Table, count: int) -> Table:
@@ -81,16 +67,16 @@ def _backends(board: VirtualBoard) -> list[Backend | BackendOptions | str]:
 
 
 @pytest.mark.parametrize("kind", ["regression", "two outputs", "two classes", "classes"])
-def test_every_backend_predicts_the_same(kind: str, small_table: Table, score_board: VirtualBoard) -> None:
+def test_every_backend_predicts_the_same(kind: str, small_table: Table, store_board: VirtualBoard) -> None:
     """With base planes alone, and as trained; as they come over the link, and from the store."""
     data, words = _set(kind, small_table)
     model = train(*data, backend=_EMULATOR, epochs=4, **words)
     features = np.asarray(small_table.features)
     exact = model.outputs(features)
     for how in ({}, {"bits": 3}, {"as_trained": True}):
-        streamed = [predict(model, features, backend=each, **how) for each in _backends(score_board)]
+        streamed = [predict(model, features, backend=each, **how) for each in _backends(store_board)]
         stored = [
-            predict(model, features, backend=each, resident=True, **how) for each in _backends(score_board)
+            predict(model, features, backend=each, resident=True, **how) for each in _backends(store_board)
         ]
         for other in (*streamed, *stored):
             assert (other.scores == streamed[0].scores).all()
@@ -107,7 +93,7 @@ def test_every_backend_predicts_the_same(kind: str, small_table: Table, score_bo
 
 @pytest.mark.parametrize("up_planes", [0, 1, 2])
 @pytest.mark.parametrize("heads", [1, 3])
-def test_scores_are_dot_products(heads: int, up_planes: int, score_board: VirtualBoard) -> None:
+def test_scores_are_dot_products(heads: int, up_planes: int, store_board: VirtualBoard) -> None:
     """Of any epoch, also one that trains: with the model that the sample met."""
     rng = np.random.default_rng(heads)
     form = LabelForm.BYTE if heads > 1 else LabelForm.WORD
@@ -122,7 +108,7 @@ def test_scores_are_dot_products(heads: int, up_planes: int, score_board: Virtua
     )
     model = rng.integers(-(1 << 18), 1 << 18, config.model_shape())
     samples = EpochSamples(values, labels, rng.permutation(40), 5, 0)
-    opened = [open_backend(_EMULATOR), open_backend(_GOLDEN), open_backend(score_board.url)]
+    opened = [open_backend(_EMULATOR), open_backend(_GOLDEN), open_backend(store_board.url)]
     try:
         for step in (Step.nearest(0.01), _STILL):
             found = []
@@ -130,7 +116,7 @@ def test_scores_are_dot_products(heads: int, up_planes: int, score_board: Virtua
                 backend.begin(config, model, 9)
                 found.append(backend.epoch(samples, step, lambda done: None))
             for other in found[1:]:
-                assert (other.scores == found[0].scores).all()  # type: ignore[union-attr]
+                assert (other.scores == found[0].scores).all()
                 assert (other.loss_sum, other.flags) == (found[0].loss_sum, found[0].flags)
             unmoved = (opened[1].model() == model).all()
             assert unmoved == (step is _STILL)
@@ -138,7 +124,7 @@ def test_scores_are_dot_products(heads: int, up_planes: int, score_board: Virtua
         golden = GoldenTrainer(BUILD, model, config, seed=9)
         first = replace(codes, base=codes.base[:8], up=codes.up[:8], labels=codes.labels[:8])
         z = np.stack([dot(first, head)[:, 0] for head in np.atleast_2d(golden.q3)], axis=1)
-        assert (found[0].scores[:8] == z).all()  # type: ignore[index]
+        assert (found[0].scores[:8] == z).all()
     finally:
         for backend in opened:
             backend.close()
@@ -157,12 +143,12 @@ def test_the_model_of_a_prediction_is_exact(small_table: Table) -> None:
         largest = np.abs(scoring.words).sum(axis=1) << (bits - 1)
         assert (largest < 1 << 31).all()
         assert np.abs(scoring.words).max() in (2047, 131071)
-        wide = replace(model, coef=[[1.0] * 6] * 2, intercept=[0.0, 0.0])  # type: ignore[type-var]
+        wide = replace(model, coef=[[1.0] * 6] * 2, intercept=[0.0, 0.0])
         assert (
             ScoringModel.of(wide, build, bits).words[0] == ScoringModel.of(wide, build, bits).words[1]
         ).all()
     many = replace(model.samples, centre=[0.0] * 20000, spread=[1.0] * 20000)
-    large = replace(model, coef=[1.0] * 20000, samples=many)  # type: ignore[type-var]
+    large = replace(model, coef=[1.0] * 20000, samples=many)
     words = ScoringModel.of(large, replace(BUILD, q3_bits=18), 8).words
     assert 1 << 30 < words.sum() << 7 < 1 << 31
 
@@ -179,33 +165,33 @@ def test_bits_make_predictions_better(small_table: Table) -> None:
 
 
 def test_a_trained_board_has_the_rows(
-    small_table: Table, score_board: VirtualBoard, messages: pytest.LogCaptureFixture
+    small_table: Table, store_board: VirtualBoard, messages: pytest.LogCaptureFixture
 ) -> None:
     """Those of the training: nothing is loaded, and only models, settings and scores go over the link."""
     for data, words in ((small_table, {}), (_classes(small_table, 3), {"classify": True})):
-        model = train(data, backend=score_board.url, epochs=2, resident=True, seed=6, **words)
+        model = train(data, backend=store_board.url, epochs=2, resident=True, seed=6, **words)
         features, labels = np.asarray(data.features), data.labels
         how: dict[str, Any] = {"as_trained": True, "resident": True}
         messages.clear()
-        there = predict(model, features, labels, backend=score_board.url, **how)
+        there = predict(model, features, labels, backend=store_board.url, **how)
         assert "already holds the 210 rows" in messages.text
         assert "loaded" not in messages.text
         assert there.result.sample_bytes == 0
         assert (there.scores == predict(model, features, backend=_EMULATOR, as_trained=True).scores).all()
-    predict(model, features, backend=score_board.url, resident=True)
+    predict(model, features, backend=store_board.url, resident=True)
     assert "loaded 210 rows" in messages.text, "other bits"
     messages.clear()
-    predict(model, features, backend=score_board.url, resident=True)
+    predict(model, features, backend=store_board.url, resident=True)
     assert "already holds the 210 rows" in messages.text
 
 
 def test_a_memory_that_changes_is_found(
-    small_table: Table, score_board: VirtualBoard, messages: pytest.LogCaptureFixture
+    small_table: Table, store_board: VirtualBoard, messages: pytest.LogCaptureFixture
 ) -> None:
     """Between the check of the store and a window: its rows are loaded again, and the scores are right."""
     model = train(small_table, backend=_EMULATOR, epochs=2)
     features = np.asarray(small_table.features)
-    backend: Any = open_backend(score_board.url)
+    backend: Any = open_backend(store_board.url)
     try:
         device, run_window, left = backend.device, backend.device.run_window, [3]
 
@@ -229,25 +215,25 @@ def test_a_memory_that_changes_is_found(
 
 
 def test_a_board_reset_in_between(
-    small_table: Table, score_board: VirtualBoard, messages: pytest.LogCaptureFixture
+    small_table: Table, store_board: VirtualBoard, messages: pytest.LogCaptureFixture
 ) -> None:
     """It is given the model again, and the epoch is repeated."""
     model = train(small_table, backend=_EMULATOR, epochs=2)
     many = np.tile(np.asarray(small_table.features), (20, 1))
     expected = predict(model, many, backend=_EMULATOR).scores
-    with after_bytes(score_board, score_board.statistics()["received"] + 6_000, score_board.reset) as times:
-        found = predict(model, many, backend=score_board.url)
+    with after_bytes(store_board, store_board.statistics()["received"] + 6_000, store_board.reset) as times:
+        found = predict(model, many, backend=store_board.url)
     assert len(times) == 2, "it was over before the reset"
     assert "again" in messages.text
     assert (found.scores == expected).all()
 
 
 def test_rows_without_room_are_streamed(
-    small_table: Table, score_board: VirtualBoard, messages: pytest.LogCaptureFixture
+    small_table: Table, store_board: VirtualBoard, messages: pytest.LogCaptureFixture
 ) -> None:
     model = train(small_table, backend=_EMULATOR, epochs=2)
     many = np.tile(np.asarray(small_table.features), (4, 1))
-    there = predict(model, many, backend=score_board.url, resident=True)
+    there = predict(model, many, backend=store_board.url, resident=True)
     assert "of 840 rows fit into its store" in messages.text
     assert (there.scores == predict(model, many, backend=_EMULATOR).scores).all()
 
@@ -265,23 +251,23 @@ def test_values_out_of_range_are_told(small_table: Table, messages: pytest.LogCa
     np.testing.assert_allclose(found.outputs, expected, atol=0.05 * np.ptp(expected))
 
 
-def test_more_classes_than_heads(small_table: Table, score_board: VirtualBoard) -> None:
+def test_more_classes_than_heads(small_table: Table, store_board: VirtualBoard) -> None:
     """They take several passes, over samples that are loaded once."""
     table = _classes(small_table, 6)
     model = train(table, backend=_EMULATOR, classify=True, epochs=2)
     features = np.asarray(table.features)
-    stored = predict(model, features, table.labels, backend=score_board.url, resident=True, as_trained=True)
+    stored = predict(model, features, table.labels, backend=store_board.url, resident=True, as_trained=True)
     assert stored.scores.shape == (210, 6)
     assert (stored.scores == predict(model, features, backend=_EMULATOR, as_trained=True).scores).all()
     assert stored.result.sample_bytes < 1.2 * 210 * 5, "once"
     assert np.mean(stored.predictions == model.predict(features)) > 0.5
 
 
-def test_no_rows_and_one_row(small_table: Table, score_board: VirtualBoard) -> None:
+def test_no_rows_and_one_row(small_table: Table, store_board: VirtualBoard) -> None:
     model = train(small_table, backend=_EMULATOR, epochs=2)
     features = np.asarray(small_table.features)
     for resident in (False, True):
-        one = predict(model, features[:1], backend=score_board.url, resident=resident)
+        one = predict(model, features[:1], backend=store_board.url, resident=resident)
         assert (one.scores == predict(model, features, backend=_EMULATOR).scores[:1]).all()
     assert predict(model, features[:0]).scores.shape == (0, 1)
 
@@ -355,7 +341,7 @@ def test_arguments_that_cannot_be_are_named(words: dict[str, Any], says: str, sm
         predict(train(small_table, epochs=1), small_table.features, **words)
 
 
-def test_stored_windows_have_the_bits_of_streamed_ones(score_board: VirtualBoard) -> None:
+def test_stored_windows_have_the_bits_of_streamed_ones(store_board: VirtualBoard) -> None:
     """Also where the epoch trains."""
     rng = np.random.default_rng(4)
     config = RunConfig(9, 2, 1, 4, intercept=True, scored=True)
@@ -363,7 +349,7 @@ def test_stored_windows_have_the_bits_of_streamed_ones(score_board: VirtualBoard
     labels = rng.choice([-LABEL_ONE, LABEL_ONE], 70).astype(np.int16)
     rows = rng.permutation(70)
     model = rng.integers(-(1 << 18), 1 << 18, 9)
-    board, golden = open_backend(score_board.url), open_backend(_GOLDEN)
+    board, golden = open_backend(store_board.url), open_backend(_GOLDEN)
     try:
         for backend in (board, golden):
             backend.begin(config, model, 2)
@@ -373,7 +359,7 @@ def test_stored_windows_have_the_bits_of_streamed_ones(score_board: VirtualBoard
             found, expected = (
                 each.epoch(samples, Step.nearest(0.01), lambda done: None) for each in (board, golden)
             )
-            assert (found.scores == expected.scores).all()  # type: ignore[union-attr]
+            assert (found.scores == expected.scores).all()
             assert (board.model() == golden.model()).all()
     finally:
         board.close()

@@ -1,7 +1,5 @@
 """Samples that stay in a board's store: the same bits on every backend, loaded once, and never wrong unnoticed."""
 
-import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,18 +15,6 @@ from zipsgd.protocol.store import StoreLayout
 from zipsgd_sim.board import VirtualBoard
 
 _EMULATOR = BackendOptions("emulator", BUILD)
-
-
-@pytest.fixture(scope="module")
-def store_board() -> Iterator[VirtualBoard]:
-    with VirtualBoard(BUILD, optimise=1) as served:
-        yield served
-
-
-@pytest.fixture
-def messages(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, "zipsgd")
-    return caplog
 
 
 def _classes(table: Table) -> Table:

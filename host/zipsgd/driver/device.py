@@ -215,11 +215,14 @@ class Device(TrainingDevice):
         self._wait()
         counts, _ = self._results((0,), samples)
         if counts.check != check or counts.samples != samples:
-            raise StoreFault(
-                f"the memory of the board on {self.link.url} has changed: the samples were not those that were loaded; begin "
-                f"again, and if this happens often, lower the memory's clock"
-            )
+            raise self._changed("")
         return counts
+
+    def _changed(self, when: str) -> StoreFault:
+        return StoreFault(
+            f"the memory of the board on {self.link.url} has changed: {when}the samples were not those that were loaded; begin "
+            f"again, and if this happens often, lower the memory's clock"
+        )
 
     def start(self, layout: StoreLayout, epochs: int, writes: Sequence[Write], tag: int = 0) -> None:
         """Let the device run a schedule on the samples of its store. It needs no host until it is over.
@@ -285,10 +288,7 @@ class Device(TrainingDevice):
         counts = self.results(epochs) if self.build.schedule_words else [counts_of(last)]
         for number, one in enumerate(counts, 1):
             if one.check != check or one.samples != layout.rows:
-                raise StoreFault(
-                    f"the memory of the board on {self.link.url} has changed: in epoch {number} of {len(counts)} the samples "
-                    f"were not those that were loaded; begin again, and if this happens often, lower the memory's clock"
-                )
+                raise self._changed(f"in epoch {number} of {len(counts)} ")
         return counts
 
     def results(self, epochs: int) -> list[EpochCounts]:

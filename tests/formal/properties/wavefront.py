@@ -164,7 +164,6 @@ PROPERTIES = [
         lambda: _hazard(chunks=1, bits=1, ups=0, fast_memory=True),
         (_CREDIT_AT_ONCE,),
         mutant_depth=60,
-        slow=True,
     ),
     Property(
         "wavefront, slow update",
