@@ -49,8 +49,6 @@ class Board:
         Whether the oscillator is wired to the PLL's own pad, which some iCE40 boards do.
     seed : int
         Seed of the placer with which the clock was met last.
-    in_ci : bool
-        Whether the board is built in continuous integration, rather than by hand before a release.
     tried : str or None
         Who has tried the build on hardware, and when; None if nobody has.
     synth_opts, nextpnr_opts : tuple of str
@@ -78,7 +76,6 @@ class Board:
     memory: StoreMemory | None = None
     pll_pad: bool = False
     seed: int = 1
-    in_ci: bool = False
     tried: str | None = None
     synth_opts: tuple[str, ...] = ()
     nextpnr_opts: tuple[str, ...] = ()

@@ -38,7 +38,6 @@ _BOARDS = (
         input_hz=12_000_000,
         pll_pad=True,
         block_rams=30,
-        in_ci=True,
         synth_opts=("-dsp",),
     ),
     Board(
