@@ -14,7 +14,10 @@ WriteWindow = stream.Signature(PlacedWord, always_ready=True)
 """Window that the host only writes: a word comes one cycle after the bus has written it."""
 
 ReadWindow = Signature({"offset": Out(WINDOW_OFFSET_BITS), "word": In(32)})
-"""Window that the host only reads: ``word`` is that of the ``offset`` one cycle earlier."""
+"""Window that the host only reads: ``word`` is that of the ``offset`` two cycles earlier.
+
+A block RAM's word comes out late, so that it waits in a register of the window before it goes to the register bank.
+"""
 
 ReadWriteWindow = Signature(
     {

@@ -160,9 +160,11 @@ class StandIn(wiring.Component):
                 word = self.variance_window.payload
                 m.d.sync += levels.eq(levels ^ Cat(C(0, 8), word.data ^ word.offset))
         if "doubt_window" in self._windows:
-            m.d.sync += self.doubt_window.word.eq(~self.doubt_window.offset)
+            doubted = Signal.like(self.doubt_window.offset)
+            m.d.sync += [doubted.eq(self.doubt_window.offset), self.doubt_window.word.eq(~doubted)]
         if "score_window" in self._windows:
-            m.d.sync += self.score_window.word.eq(3 * self.score_window.offset)
+            scored = Signal.like(self.score_window.offset)
+            m.d.sync += [scored.eq(self.score_window.offset), self.score_window.word.eq(3 * scored)]
         with m.If(self.samples.valid):
             m.d.sync += self.samples_done.eq(self.samples.payload)
         with m.If(self.bytes.valid & self.bytes.ready):

@@ -123,10 +123,10 @@ class Harness(Elaboratable):
         """States the same of a component's inside. It helps a proof, and is proved with it; a mutation must break more."""
         self._lemmas.append((what, condition))
 
-    def past(self, value: Value, init: int = 0) -> Signal:
-        """``value`` in the cycle before."""
+    def past(self, value: Value, init: int = 0, cycles: int = 1) -> Signal:
+        """``value`` so many cycles ago."""
         before = Signal(Value.cast(value).shape(), init=init, name="past")
-        self.m.d.sync += before.eq(value)
+        self.m.d.sync += before.eq(value if cycles == 1 else self.past(value, init, cycles - 1))
         return before
 
     def elaborate(self, platform: Any) -> Module:

@@ -28,7 +28,7 @@ class DoubtList(wiring.Component):
     doubt : In(stream.Signature(1, always_ready=True))
         Whether the next sample is in doubt.
     doubt_window : In(ReadWindow)
-        A word of the list, one cycle after its place; 0 behind the list.
+        A word of the list, two cycles after its place; 0 behind the list.
     """
 
     @staticmethod
@@ -62,9 +62,8 @@ class DoubtList(wiring.Component):
             write.en.eq(self.doubt.valid),
             read.addr.eq(window.offset),
             read.en.eq(1),
-            window.word.eq(Mux(inside, read.data, 0)),
         ]
-        m.d.sync += inside.eq(window.offset < words)
+        m.d.sync += [inside.eq(window.offset < words), window.word.eq(Mux(inside, read.data, 0))]
         with m.If(self.start):
             m.d.sync += [bit.eq(0), place.eq(0), gathered.eq(0)]
         with m.Elif(self.doubt.valid):

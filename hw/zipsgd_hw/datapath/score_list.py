@@ -31,7 +31,7 @@ class ScoreList(wiring.Component):
     scores : In(scores_signature(build))
         Dot products, of which the first of each sample is kept (golden model: :func:`zipsgd.golden.dot.score_words`).
     score_window : In(ReadWindow)
-        A score, one cycle after its place; 0 behind the list.
+        A score, two cycles after its place; 0 behind the list.
     """
 
     @staticmethod
@@ -66,6 +66,7 @@ class ScoreList(wiring.Component):
             z.eq(self.scores.z),
             kept.eq(self.scores.valid & opens),
             inside.eq(window.offset < words),
+            window.word.eq(Mux(inside, read.data.as_unsigned(), 0)),
         ]
         m.d.comb += [
             write.addr.eq(place),
@@ -73,7 +74,6 @@ class ScoreList(wiring.Component):
             write.en.eq(kept),
             read.addr.eq(window.offset),
             read.en.eq(1),
-            window.word.eq(Mux(inside, read.data.as_unsigned(), 0)),
         ]
         with m.If(self.start):
             m.d.sync += place.eq(0)

@@ -23,7 +23,7 @@ class RegisterBank(wiring.Component):
     request drops an earlier one that has not been answered.
 
     Latency: a register that is written changes in the next cycle; a word read is there two cycles after its request, that of a
-    :data:`.ReadWriteWindow` one cycle after the window's answer. Throughput: a write in every cycle, unless the window that it
+    :data:`.ReadWindow` three, and that of a :data:`.ReadWriteWindow` one cycle after the window's answer. Throughput: a write in every cycle, unless the window that it
     goes to waits.
 
     Parameters
@@ -128,7 +128,8 @@ class RegisterBank(wiring.Component):
         taken = self.read.valid & self.read.ready
         select_windows = Cat(*(address[bit] for bit, _ in self._ports("rw"))).any()
         select = Signal(_SELECT_BITS)
-        known, selecting = Signal(), Signal()
+        known, selecting, late = Signal(), Signal(), Signal()
+        select_lists = Cat(*(address[bit] for bit, _ in self._ports("r"))).any()
         # A tree of two-way multiplexers folds well where words are constant or narrow.
         words = [Value.cast(C(0, 32))] * (1 << _SELECT_BITS)
         for register in self._registers:
@@ -143,13 +144,13 @@ class RegisterBank(wiring.Component):
                 m.d.sync += listed.eq(address[place])
             word = Mux(listed, window.word, word)
 
-        with m.If(selecting):
-            m.d.sync += selecting.eq(0)
+        m.d.sync += [selecting.eq(late), late.eq(0)]
         with m.If(taken):
             m.d.sync += [
                 select.eq(address),
                 known.eq(address[_SELECT_BITS:] == 0),
-                selecting.eq(~select_windows),
+                selecting.eq(~(select_windows | select_lists)),
+                late.eq(select_lists),
             ]
         return word, selecting, select_windows
 

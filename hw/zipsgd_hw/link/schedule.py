@@ -239,5 +239,5 @@ class Schedule(wiring.Component):
             port.en.eq(bus.came),
             read.addr.eq(self.result_window.offset),
             read.en.eq(1),
-            self.result_window.word.eq(read.data),
         ]
+        m.d.sync += self.result_window.word.eq(read.data)

@@ -51,5 +51,6 @@ async def lists(dut):
             for place in random.sample(places, len(places)):
                 timeline.drive(at, doubt_window__offset=place)
                 at += 1
-                timeline.due(at, doubt_window__word=words.get(place, 0))
+                timeline.due(at + 1, doubt_window__word=words.get(place, 0))
+            at += 1
         await timeline.run(at + 1)

@@ -61,7 +61,8 @@ async def lists(dut):
             for place in random.sample(places, len(places)):
                 timeline.drive(at, score_window__offset=place)
                 at += 1
-                timeline.due(at, score_window__word=words.get(place, 0))
+                timeline.due(at + 1, score_window__word=words.get(place, 0))
+            at += 1
         elif random.random() < 0.5 and count:
             timeline.drive(at, scores__valid=1, scores__last=1)
             at += 2

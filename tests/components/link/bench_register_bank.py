@@ -54,31 +54,37 @@ _OFFSETS = (1 << WINDOW_OFFSET_BITS) - 1
 
 
 class Reads:
-    """What the bus reads, and when: a register's word two cycles behind its request, a window's when that has it."""
+    """What the bus reads, and when.
+
+    A register's word comes two cycles behind its request, a list's three, and another window's when that has it.
+    """
 
     def __init__(self, values):
         self._values = values  # of registers by address, as they are in this cycle
         self.word = None  # shown
-        self._asked = None  # a register or doubt word, a cycle ago
+        self._asked = None  # a register or a word of a list
+        self._wait = 0  # cycles until its word is there
         self.window = None  # "waits" for a word
         self.late = False  # a word of the window is under way that nobody waits for
 
     def step(self, taken, address, data, listed, ready):
         """A cycle: a request for ``address`` is taken or not; the window gives ``data`` or None, and the lists ``listed``."""
         word = None if ready else self.word
-        if self._asked is not None:
+        if self._asked is not None and self._wait == 0:
             word = self._values.get(self._asked, 0)
             for name, shown in listed.items():
                 word = shown if self._asked & LISTS[name] else word
-        self._asked = None
+            self._asked = None
+        self._wait = 0
         if taken:
-            word = None
+            word = self._asked = None
             if address & MODEL_WINDOW:
                 self.window = True
             else:
                 self.late = bool(self.window)
                 self.window = False
                 self._asked = address
+                self._wait = int(any(address & LISTS[name] for name in listed))
         if data is not None:
             if self.window:
                 word = data

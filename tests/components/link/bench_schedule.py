@@ -124,6 +124,7 @@ async def plays(dut):
             for index, word in enumerate(results):
                 await bank.cycle(result_window__offset=epoch * RESULT_WORDS + index)
                 await bank.cycle()
+                await bank.cycle()
                 assert int(dut.result_window__word.value) == word, f"word {index} of epoch {epoch}"
 
 

@@ -84,10 +84,10 @@ def _scores() -> Harness:
         m.d.sync += [waits.eq(0), settled.eq(0)]
     with m.If(mark & comes):
         m.d.sync += [waits.eq(1), settled.eq(0), place.eq(count), word.eq(scores.z)]
-    reads = harness.past(settled & waits & (window.offset == place))
-    due = harness.past(word.as_unsigned())
+    reads = harness.past(settled & waits & (window.offset == place), cycles=2)
+    due = harness.past(word.as_unsigned(), cycles=2)
     harness.show("a score is in its place", ~reads | (window.word == due))
-    harness.show("nothing is behind the list", ~harness.past(window.offset >= 4) | (window.word == 0))
+    harness.show("nothing is behind the list", ~harness.past(window.offset >= 4, cycles=2) | (window.word == 0))
     return harness
 
 
