@@ -188,6 +188,7 @@ class Board:
         for place in range(count):
             getattr(self.dut, f"{name}__offset").value = place
             await RisingEdge(self.dut.clk)
+            await RisingEdge(self.dut.clk)
             await FallingEdge(self.dut.clk)
             words.append(int(getattr(self.dut, f"{name}__word").value))
         return words

@@ -221,7 +221,8 @@ class Datapath(wiring.Component):
                     core.samples.eq(self.resident_samples.payload),
                 ]
         wiring.connect(m, wiring.flipped(self.seed), core.seed)
-        m.d.sync += reset.eq(self.bytes_reset | ((control & Control.ABORT) != 0))
+        aborts = Signal()  # a write of the schedule that goes out with ABORT is undone, so it comes first
+        m.d.sync += [aborts.eq((control & Control.ABORT) != 0), reset.eq(self.bytes_reset | aborts)]
 
     def _connect_source(self, m: Module, reset: Signal):
         """The link's bytes or the store's samples as words for the unpacker; returns them, and whether the store is busy."""

@@ -21,8 +21,8 @@ class SampleRepeater(wiring.Component):
     Planes go through a memory of ``replay_words`` words, which keeps a sample until its last head has it. The rest of the
     memory takes in the next samples meanwhile, and a queue takes in their labels: a slow source need not wait for the heads.
 
-    Latency: a plane word goes out two cycles after it came, a label one. Throughput: a plane in every cycle, also from one head
-    to the next.
+    Latency: a plane word goes out three cycles after it came, a label one. Throughput: a plane in every cycle, also from one
+    head to the next.
 
     Parameters
     ----------
@@ -79,18 +79,19 @@ class SampleRepeater(wiring.Component):
         output = self.repeated_planes
         # Places have a bit more than addresses, which tells a full memory from an empty one
         written = Signal(range(2 * depth))  # where the next word goes
-        place = Signal.like(written)  # the word that is at the output, or will be
+        place = Signal.like(written)  # the word that the memory shows, or will show
         kept = Signal.like(written)  # the first word that a head still wants
         level = Signal(range(depth + 1))  # words from there on
         after, following = Signal.like(written), Signal.like(written)
         full = Signal()
+        shown = Signal()
         comes, moves, rewinds, frees = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             position.run.eq(self.run),
             position.advance.eq(moves),
             self.planes.ready.eq(~full),
             comes.eq(self.planes.valid & ~full),
-            moves.eq(output.valid & output.ready),
+            moves.eq(shown & (~output.valid | output.ready)),
             frees.eq(moves & position.last_head),
             rewinds.eq(position.flags.last_word & ~position.last_head),
             after.eq(place + 1),
@@ -100,16 +101,17 @@ class SampleRepeater(wiring.Component):
             write.en.eq(comes),
             read.addr.eq(Mux(moves, following, place)[:-1]),
             read.en.eq(1),
-            output.payload.eq(read.data),
         ]
         m.d.sync += [
             written.eq(written + comes),
             level.eq(level + comes - frees),
             full.eq(~frees & (level[-1] | (level[:-1].all() & comes))),
-            output.valid.eq(Mux(moves, rewinds | (after != written), place != written)),
+            shown.eq(Mux(moves, rewinds | (after != written), place != written)),
         ]
-        with m.If(moves):
-            m.d.sync += place.eq(following)
+        with m.If(output.ready):
+            m.d.sync += output.valid.eq(0)
+        with m.If(moves):  # a block RAM's word comes out late, and the core may be far away
+            m.d.sync += [place.eq(following), output.payload.eq(read.data), output.valid.eq(1)]
         with m.If(frees):
             m.d.sync += kept.eq(after)
 

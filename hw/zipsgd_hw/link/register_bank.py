@@ -23,8 +23,8 @@ class RegisterBank(wiring.Component):
     request drops an earlier one that has not been answered.
 
     Latency: a register that is written changes in the next cycle; a word read is there two cycles after its request, that of a
-    :data:`.ReadWindow` three, and that of a :data:`.ReadWriteWindow` one cycle after the window's answer. Throughput: a write in every cycle, unless the window that it
-    goes to waits.
+    :data:`.ReadWindow` three, and that of a :data:`.ReadWriteWindow` one cycle after the window's answer. Throughput: a write
+    in every cycle, unless the window that it goes to waits.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ class Schedule(wiring.Component):
     play : In(stream.Signature(8, always_ready=True))
         Play from the first write on, until so many epochs are over.
     stop : In(1)
-        Strobe: end now.
+        Strobe: end now. A write that goes out in its cycle is the last one.
     idle : In(1)
         The datapath is idle.
     busy : Out(1)
@@ -203,7 +203,7 @@ class Schedule(wiring.Component):
                 m.next = "write"
                 stops()
             with m.State("write"):
-                m.d.comb += bus.writes.eq(~self.stop)
+                m.d.comb += bus.writes.eq(1)  # also in the cycle of a stop, which comes late
                 m.d.sync += settling.eq(_SETTLING)
                 with m.If(bus.written):
                     m.d.sync += place.eq(place + 1)

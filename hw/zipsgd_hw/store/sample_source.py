@@ -132,8 +132,8 @@ class SampleSource(wiring.Component):
         m.d.comb += [
             store.command.valid.eq(Mux(loader.busy, loader.command.valid, reader.command.valid)),
             store.command.payload.eq(Mux(loader.busy, loader.command.payload, reader.command.payload)),
-            loader.command.ready.eq(loader.busy & store.command.ready),
-            reader.command.ready.eq(~loader.busy & store.command.ready),
+            loader.command.ready.eq(store.command.ready),  # of two that are never busy together
+            reader.command.ready.eq(store.command.ready),
         ]
 
     def _choose_words(self, m: Module, loader: StoreLoader, reader: BlockReader, waiting: Value) -> None:

@@ -30,7 +30,7 @@ BENCH = ComponentBench(
 
 
 class Planes:
-    """The words that came, and how many the output has given away."""
+    """The words that came, how many the memory has given to the output's register, and the word there."""
 
     def __init__(self, run: PlaneRun) -> None:
         self.run = run
@@ -39,11 +39,12 @@ class Planes:
         self.room = run.build.replay_words
         self.words: list[int] = []
         self.given = 0
-        self.valid = False
+        self.shown = False  # by the memory
+        self.output: int | None = None
 
     @property
     def place(self) -> int:
-        """Of the output's word among those that came."""
+        """Of the memory's next word among those that came."""
         sample, turn = divmod(self.given, self.size * self.heads)
         return sample * self.size + turn % self.size
 
@@ -54,10 +55,14 @@ class Planes:
         kept = self.place if turn >= self.size * (self.heads - 1) else sample * self.size
         return len(self.words) - kept
 
-    def advance(self, came: int | None, moves: bool) -> None:
-        """``came``: the word that the input has given; ``moves``: the output's was taken."""
-        self.given += moves
-        self.valid = self.place < len(self.words)
+    def advance(self, came: int | None, ready: bool) -> None:
+        """``came``: the word that the input has given; ``ready``: the output's may go."""
+        if ready:
+            self.output = None
+        if self.shown and self.output is None:
+            self.output = self.words[self.place]
+            self.given += 1
+        self.shown = self.place < len(self.words)
         if came is not None:
             self.words.append(came)
 
@@ -104,12 +109,12 @@ class Bench:
         await self.bench.cycle()
         where = f"cycle {self.bench.cycles} of {planes.run}"
         source, sink = self.ends["planes"], self.ends["repeated_planes"]
-        ready, moves = source.ready, sink.valid and sink.ready
+        ready = source.ready
         assert ready == (planes.waiting < planes.room), where
-        assert sink.valid == planes.valid, where
+        assert sink.valid == (planes.output is not None), where
         if sink.valid:
-            assert sink.payload == planes.words[planes.place], where
-        planes.advance(source.payload if source.valid and ready else None, moves)
+            assert sink.payload == planes.output, where
+        planes.advance(source.payload if source.valid and ready else None, bool(sink.ready))
 
         source, sink = self.ends["labels"], self.ends["repeated_labels"]
         ready, moves = source.ready, sink.valid and sink.ready
@@ -137,7 +142,12 @@ class Bench:
             await self.reset()
             return
         limit = self.bench.cycles + 50 * total + 200
-        while self.sources["planes"].queue or planes_model.waiting or labels_model.left:
+        while (
+            self.sources["planes"].queue
+            or planes_model.waiting
+            or planes_model.output is not None
+            or labels_model.left
+        ):
             assert self.bench.cycles < limit, f"not within the limit: {run}"
             await self.cycle(planes_model, labels_model)
         assert planes_model.given == total

@@ -87,7 +87,9 @@ def _scores() -> Harness:
     reads = harness.past(settled & waits & (window.offset == place), cycles=2)
     due = harness.past(word.as_unsigned(), cycles=2)
     harness.show("a score is in its place", ~reads | (window.word == due))
-    harness.show("nothing is behind the list", ~harness.past(window.offset >= 4, cycles=2) | (window.word == 0))
+    harness.show(
+        "nothing is behind the list", ~harness.past(window.offset >= 4, cycles=2) | (window.word == 0)
+    )
     return harness
 
 

@@ -80,7 +80,7 @@ def _repeater(*, words: bool = False) -> Harness:
         harness.m.d.comb += [held.eq(parts.written - parts.kept), ahead.eq(parts.written - parts.place)]
         harness.show("as many words as came and are still wanted", parts.level == held)
         harness.show("no more than there is room for", held <= build.replay_words)
-        harness.show("the output's place is one of them", ahead <= held)
+        harness.show("the place that is read is one of them", ahead <= held)
         show_steady(harness, dut, "repeated_planes", "repeated_labels")
         return harness
     place = harness.constant(parts.written.shape().width, "place")
@@ -89,9 +89,16 @@ def _repeater(*, words: bool = False) -> Harness:
         harness.m.d.sync += [here.eq(1), word.eq(dut.planes.payload)]
     with harness.m.Elif(parts.frees & (parts.place == place)):
         harness.m.d.sync += here.eq(0)
-    at_output = dut.repeated_planes.valid & (parts.place == place)
-    harness.show("a word that came and is still wanted", ~at_output | here)
-    harness.show("the word that came to this place", ~at_output | (dut.repeated_planes.payload == word))
+    marked, wanted, due = (
+        Signal(),
+        Signal(),
+        Signal.like(word),
+    )  # the word that waits at the output is of this place
+    with harness.m.If(parts.moves):
+        harness.m.d.sync += [marked.eq(parts.place == place), wanted.eq(here), due.eq(word)]
+    at_output = dut.repeated_planes.valid & marked
+    harness.show("a word that came and was still wanted", ~at_output | wanted)
+    harness.show("the word that came to this place", ~at_output | (dut.repeated_planes.payload == due))
     return harness
 
 
@@ -187,7 +194,7 @@ def _uart() -> Harness:
 
 STEADY = "{} stay unchanged until they are taken"
 
-_REPEATED = (
+_SHOWN = (
     Mutation(
         SampleRepeater,
         "the memory runs ahead",
@@ -200,6 +207,10 @@ _REPEATED = (
         "(after != written)",
         "(after != written + comes)",
     ),
+)
+"""Mutations of the words that the repeater reads."""
+
+_KEPT = (
     Mutation(
         SampleRepeater,
         "room for a word while another goes",
@@ -208,7 +219,7 @@ _REPEATED = (
     ),
     Mutation(SampleRepeater, "words go in an earlier turn", "moves & position.last_head", "moves"),
 )
-"""Mutations of the repeater."""
+"""Mutations of the words that it keeps."""
 
 PROPERTIES = [
     Property(
@@ -229,15 +240,15 @@ PROPERTIES = [
         "SampleRepeater",
         "L = 4, two heads, any run",
         _repeater,
-        _REPEATED,
+        _KEPT,
     ),
     Property(
         "repeated words",
-        "a plane word that goes out is the one that came in to its place, and a head still wants it",
+        "a plane word that goes out is the one that came in to its place, and a head still wanted it",
         "SampleRepeater",
         "L = 4, two heads, any run",
         partial(_repeater, words=True),
-        _REPEATED,
+        _SHOWN + _KEPT,
         method=Method.BMC,
         depth=16,
     ),
