@@ -187,7 +187,8 @@ class Board:
         words = []
         for place in range(count):
             getattr(self.dut, f"{name}__offset").value = place
-            await RisingEdge(self.dut.clk)
+            for _ in range(2):
+                await RisingEdge(self.dut.clk)
             await FallingEdge(self.dut.clk)
             words.append(int(getattr(self.dut, f"{name}__word").value))
         return words
