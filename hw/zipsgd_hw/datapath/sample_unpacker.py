@@ -194,26 +194,24 @@ class SampleUnpacker(wiring.Component):
         label, held = Signal(LABEL_BITS), Signal()
         label_free = self._show_label(m, label[:8], label[8:], held)
         label_bytes = Mux(self.run.label_form == LabelForm.WORD, 2, 1)
-        cut_bytes, cut_size, may_ride = self._last_planes(m, label_bytes)
+        cut_bytes, start, taken, may_ride = self._last_planes(m, label_bytes)
         size, rest = Signal(range(count + 1)), Signal(range(count + 1))
         index = Signal(range(count))  # bytes that are there
-        with_label = Signal()  # a label may come with the last bytes of this plane
-        wanted = Signal.like(cut_size)  # bytes that are not there, with those of this label
+        with_label = Signal()  # a label may come with the last bytes of this plane, which are wanted together
         room, moves, ends = Signal(), Signal(), Signal()
         m.d.comb += [
             size.eq(Mux(in_label, label_bytes, Mux(position.flags.last_chunk, cut_bytes, count))),
             rest.eq(size - index),
-            with_label.eq(may_ride & ~in_label & position.flags.last_word & ~held),
-            wanted.eq(Mux(with_label, cut_size, size) - index),
+            with_label.eq(may_ride & ~in_label & position.flags.last_word & ~held & (index == start)),
             room.eq(Mux(in_label, ~held | label_free, free)),
             funnel.needed.eq(Mux(rest > most, most, rest)),
-            funnel.wanted.eq(Mux(wanted > most, funnel.needed, wanted)),
+            funnel.wanted.eq(Mux(with_label, taken, funnel.needed)),
             funnel.place.eq(index),
             funnel.take.eq(room),
             ends.eq((rest == 0) | (funnel.enough & (rest <= most))),
             moves.eq(room & ((funnel.given != 0) | (rest == 0))),
             label_ends.eq(in_label & moves & ends),
-            rides.eq(with_label & (wanted <= most) & funnel.whole),
+            rides.eq(with_label & funnel.whole),
             position.advance.eq(~in_label & moves & ends),
         ]
         with m.If(label_free):
@@ -240,19 +238,21 @@ class SampleUnpacker(wiring.Component):
         with m.If(position.advance):
             m.d.sync += self.planes.valid.eq(1)
 
-    def _last_planes(self, m: Module, label_bytes: Value) -> tuple[Signal, Signal, Signal]:
-        """Bytes of a plane of the last chunk, the same with a label, and whether a label fits beside the last ones of them."""
+    def _last_planes(self, m: Module, label_bytes: Value) -> tuple[Signal, Signal, Signal, Signal]:
+        """Bytes of a plane of the last chunk; and of its last cycle, where none before it gave less than it could: the place of
+        the first byte, how many come with those of a label, and whether there is room for that."""
         count, most = self._build.lanes // 8, self.most_bytes(self._build)
-        cut_bytes, cut_size = Signal(range(count + 1)), Signal(range(count + LABEL_BITS // 8 + 1))
-        may_ride = Signal()
+        cut_bytes, start = Signal(range(count + 1)), Signal(range(count))
+        taken, may_ride = Signal(range(most + 1)), Signal()
         size = ((self.run.last_lane + 8 - self.run.intercept) >> 3)[: len(cut_bytes)]
         last = size[: exact_log2(most)]  # 0 also for as many as are taken at once
         m.d.sync += [
             cut_bytes.eq(size),
-            cut_size.eq(size + label_bytes),
+            start.eq(size - last),
+            taken.eq(last + label_bytes),
             may_ride.eq(((last != 0) | (size == 0)) & (last + label_bytes <= most)),
         ]
-        return cut_bytes, cut_size, may_ride
+        return cut_bytes, start, taken, may_ride
 
     # A byte at a time
 
