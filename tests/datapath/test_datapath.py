@@ -19,7 +19,8 @@ COVERED = 8
 RUNS = 16
 """Runs of each: the first ones of its array meet the most pairs."""
 COVERING = [build for build in build_array() if build["lanes"] != "64"][:COVERED]
-WIDE = Build(lanes=32, update_lanes=32, max_features=320, hinge=1, refetch=256, score_words=128)
+WIDE = Build(lanes=32, update_lanes=32, max_features=320, hinge=1, refetch=256, score_words=128, word_bytes=2)
+"""Planes wait for the core in a queue."""
 PLAIN = Build(lanes=4, update_lanes=4, max_features=300, max_batch=64)
 CORES = [
     (Build(lanes=8, update_lanes=1, max_features=304, replay_words=512), False),

@@ -7,6 +7,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import BLOCK_ROWS
 from zipsgd.protocol.samples import SampleLayout
 from zipsgd.protocol.store import StoreLayout
+from zipsgd_hw.datapath.datapath import Datapath
 from zipsgd_hw.datapath.sample_repeater import SampleRepeater
 from zipsgd_hw.datapath.sample_unpacker import SampleUnpacker
 from zipsgd_hw.store.block_reader import BlockReader
@@ -16,8 +17,8 @@ from .epoch_cycles import Supply, epoch_cycles
 
 __all__ = ["predict_room", "predict_store_epoch"]
 
-_KEPT_WORDS, _KEPT_PLANES = 3, 2
-"""What waits in registers while the core takes no planes: words before the unpacker, and planes behind it."""
+_KEPT_WORDS = 3
+"""Words before the unpacker that wait in registers while the core takes no planes."""
 
 
 def _counted(count: int, what: str) -> str:
@@ -79,10 +80,11 @@ def _spread(cycles: float, like: list[int]) -> tuple[float, ...]:
 def _ahead(build: Build, sample: SampleLayout, unpacker: list[int]) -> float:
     """Cycles by which the unpacker is ahead of the core at most; ``unpacker``: those of each chunk."""
     words = sample.chunks * sample.planes
+    kept = Datapath.most_planes(build)
     if build.heads > 1:  # the repeater takes in planes of the next samples, each behind its first label
-        room = (build.replay_words - words + _KEPT_PLANES) / words
+        room = (build.replay_words - words + kept) / words
         return sum(unpacker) * min(room, SampleRepeater.most_labels(build) / sample.labels)
-    return unpacker[0] * min(1.0, _KEPT_PLANES / sample.planes)
+    return sum(unpacker) * min(1.0, kept / words)
 
 
 def predict_store_epoch(

@@ -13,8 +13,9 @@ __all__ = ["ByteFunnel"]
 class ByteFunnel(wiring.Component):
     """Gives its user the bytes of words in order, as many in a cycle as the user wants, across the borders of full words.
 
-    A word is kept, and the next one is looked at where it stands. Bytes of a word that is not full come by themselves: what is
-    given is then less than what is wanted. While a full word has less than is wanted and no other has come, nothing is given.
+    A word is kept, and the next one is looked at where it stands. The user gets all that it wants if that is there. If not, it
+    gets what it needs, which may be less. Bytes of a word that is not full come by themselves: what is given may then be less
+    than what is needed. While a full word has less than is needed and no other has come, nothing is given.
 
     Latency: one cycle. Throughput: a word in every cycle.
 
@@ -29,14 +30,14 @@ class ByteFunnel(wiring.Component):
     -------
     input : In(stream.Signature(sample_word(W)))
         The words.
-    wanted : In(range(most + 1))
-        Bytes that the user wants.
+    wanted : In(range(most + 1)), needed : In(range(most + 1))
+        Bytes that the user wants, and how many of them it needs.
     place : In(range(W))
         Where the first of them is to be.
     given : Out(range(most + 1))
-        Bytes that it gets, up to ``wanted``.
-    whole : Out(1)
-        It gets all that it wants, and that is something.
+        Bytes that it gets: ``wanted``, or up to ``needed``.
+    whole : Out(1), enough : Out(1)
+        It gets all that it wants, or at least all that it needs, and that is something.
     bytes : Out(8 * W)
         These bytes; the i-th one, counted from 0, is byte ``(place + i) % W``.
     take : In(1)
@@ -49,9 +50,11 @@ class ByteFunnel(wiring.Component):
             {
                 "input": In(stream.Signature(sample_word(word_bytes))),
                 "wanted": In(range(most + 1)),
+                "needed": In(range(most + 1)),
                 "place": In(range(word_bytes)),
                 "given": Out(range(most + 1)),
                 "whole": Out(1),
+                "enough": Out(1),
                 "bytes": Out(8 * word_bytes),
                 "take": In(1),
             }
@@ -65,23 +68,31 @@ class ByteFunnel(wiring.Component):
         first = Signal(range(count))  # the next one of them
         full = Signal()
         word = self.input.payload
-        word_full, enough, joins, empties = Signal(), Signal(), Signal(), Signal()
+        has_wanted, has_needed = Signal(), Signal()
+        word_full, joins, ends, empties = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
+            has_wanted.eq(left >= self.wanted),
+            has_needed.eq(left >= self.needed),
             word_full.eq(word.last == count - 1),
-            enough.eq(left >= self.wanted),
             joins.eq(full & word_full & self.input.valid),
+            ends.eq(~full | self.input.valid),  # unless a word joins: nothing will be added to what is left
             empties.eq(
-                (left == 0) | (self.take & (left <= self.wanted) & (enough | ~full | self.input.valid))
+                (left == 0)
+                | self.take
+                & ((left <= self.wanted) & (has_wanted | joins) | (left <= self.needed) & (has_needed | ends))
             ),
             self.input.ready.eq(empties),
+            self.whole.eq((left != 0) & (self.wanted != 0) & (has_wanted | joins)),
+            self.enough.eq((left != 0) & (self.needed != 0) & (has_needed | joins)),
         ]
-        m.d.comb += self.whole.eq((left != 0) & (self.wanted != 0) & (enough | joins))
         with m.If(left != 0):
-            with m.If(enough | joins):
+            with m.If(has_wanted | joins):
                 m.d.comb += self.given.eq(self.wanted)
-            with m.Elif(~full | self.input.valid):
+            with m.Elif(has_needed):
+                m.d.comb += self.given.eq(self.needed)
+            with m.Elif(ends):
                 m.d.comb += self.given.eq(left)
-        extra = Mux((left != 0) & ~enough & joins, self.wanted - left, 0)  # taken from the word behind
+        extra = Mux((left != 0) & ~has_wanted & joins, self.wanted - left, 0)  # taken from the word behind
         with m.If(empties):
             m.d.sync += left.eq(0)
             with m.If(self.input.valid):

@@ -2,6 +2,7 @@
 
 from amaranth import *
 from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -30,6 +31,9 @@ _OTHERS = ("frames_bad", "frames_skipped", "play", "epochs_done", "run_tag", "se
 _FIRST = REGISTERS["features"].address
 _COUNTERS = ("cycles", "plane_cycles", "starved_cycles")
 """Counters of two registers each."""
+_REGISTER_PLANES = 2
+_QUEUE_PLANES = 16
+"""As many as memory of LUTs has words; half a plane a cycle makes them in the bubble of 64 lanes."""
 _WINDOWS_OF_OTHERS = ("schedule_window", "result_window")
 
 
@@ -96,6 +100,16 @@ class Datapath(wiring.Component):
             **(Transcoder.memories(build) if build.level_bits else {}),
             **(SampleRepeater.memories(build) if build.heads > 1 else {}),
         }
+
+    @staticmethod
+    def most_planes(build: Build) -> int:
+        """Most planes that wait in front of the core, besides those of a repeater.
+
+        They come while the core waits for an update. This gains where they come more slowly than the core takes them, from
+        words of a store; a repeater has room for more.
+        """
+        slow = build.word_bytes > 1 and 8 * SampleUnpacker.most_bytes(build) < build.lanes
+        return _REGISTER_PLANES + (_QUEUE_PLANES if slow and build.heads == 1 else 0)
 
     def __init__(self, build: Build, *, fast_memory: bool = False):
         self._build = build
@@ -295,6 +309,11 @@ class Datapath(wiring.Component):
             wiring.connect(m, planes, repeater.planes)
             wiring.connect(m, labels, repeater.labels)
             planes, labels = repeater.repeated_planes, repeater.repeated_labels
+        if self.most_planes(build) > _REGISTER_PLANES:
+            queue = SyncFIFO(width=build.lanes, depth=_QUEUE_PLANES)
+            m.submodules.plane_queue = ResetInserter(reset)(queue)
+            wiring.connect(m, planes, queue.w_stream)
+            planes = queue.r_stream
         # The core decides late whether it takes a plane
         plane_register = StreamRegister(build.lanes)
         m.submodules.plane_register = ResetInserter(reset)(plane_register)

@@ -3,6 +3,7 @@
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_BITS
@@ -26,8 +27,8 @@ class SampleUnpacker(wiring.Component):
 
     It takes up to S = min(``word_bytes``, L / 8) bytes in a cycle, of one label or of one plane; with four lanes half a byte.
     So a plane of k bytes takes ceil(k / S) cycles, and one without bytes takes one. Words of at least L / 8 bytes thus give a
-    plane word in every cycle. A label takes ceil(its bytes / S) cycles of its own; beside a plane it
-    would need a second funnel.
+    plane word in every cycle. A label takes ceil(its bytes / S) cycles of its own. The label behind a sample's last plane takes
+    none if S bytes have room for it beside the last bytes of this plane, and it has come by then (:meth:`label_rides`).
 
     Latency: a plane word goes out one cycle after its last byte was taken, a label one or two cycles; with S > 1, words wait
     one cycle before that.
@@ -55,6 +56,17 @@ class SampleUnpacker(wiring.Component):
         return max(1, min(build.word_bytes, build.lanes // 8))
 
     @classmethod
+    def label_rides(cls, build: Build, layout: SampleLayout) -> bool:
+        """Whether the label behind a sample's last plane comes together with the last bytes of this plane.
+
+        A sample that takes a single cycle comes before the label of the sample before it has moved on.
+        """
+        most = cls.most_bytes(build)
+        last = (layout.last_bytes - 1) % most + 1 if layout.last_bytes else 0
+        single = layout.planes * layout.chunks == 1 and layout.last_bytes <= most
+        return most > 1 and not single and last + layout.label_bytes <= most
+
+    @classmethod
     def cycles(cls, build: Build, layout: SampleLayout) -> list[int]:
         """Fewest cycles of each chunk of a sample, with the labels before the first one and behind the last one."""
 
@@ -63,8 +75,10 @@ class SampleUnpacker(wiring.Component):
 
         planes = [max(1, parts(build.lanes // 8))] * (layout.chunks - 1) + [max(1, parts(layout.last_bytes))]
         cycles = [layout.planes * plane for plane in planes]
-        cycles[0] += parts(layout.label_bytes)
-        cycles[-1] += (layout.labels - 1) * parts(LABEL_BITS // 8)
+        rides = cls.label_rides(build, layout)
+        if not rides or layout.labels > 1:
+            cycles[0] += parts(layout.label_bytes)
+        cycles[-1] += max(0, layout.labels - 1 - rides) * parts(LABEL_BITS // 8)
         return cycles
 
     def __init__(self, build: Build):
@@ -84,8 +98,8 @@ class SampleUnpacker(wiring.Component):
         m.submodules.position = position = PlanePosition(build)
         m.d.comb += position.run.eq(self.run)
         in_label = Signal(init=1)
-        label_ends = Signal()
-        self._count_labels(m, position, in_label, label_ends)
+        label_ends, rides = Signal(), Signal()
+        self._count_labels(m, position, in_label, label_ends, rides)
 
         free = Signal()  # for a plane word
         m.d.comb += free.eq(~self.planes.valid | self.planes.ready)
@@ -93,7 +107,7 @@ class SampleUnpacker(wiring.Component):
             m.d.sync += self.planes.valid.eq(0)
         alone, made = self._make_intercept(m, position)
         if self.most_bytes(build) > 1:
-            self._join_parts(m, position, in_label, label_ends, free, made)
+            self._join_parts(m, position, in_label, label_ends, rides, free, made)
             return m
         source = self._split_words(m)
         self._join_label(m, source, in_label, label_ends)
@@ -106,8 +120,13 @@ class SampleUnpacker(wiring.Component):
                 self._split_bytes(m, position, source, free, alone, made)
         return m
 
-    def _count_labels(self, m: Module, position: PlanePosition, in_label: Signal, label_ends: Signal) -> None:
-        """Whether a label is next: one comes in front of the planes, and those of further heads behind them."""
+    def _count_labels(
+        self, m: Module, position: PlanePosition, in_label: Signal, label_ends: Signal, rides: Signal
+    ) -> None:
+        """Whether a label is next: one comes in front of the planes, and those of further heads behind them.
+
+        ``rides``: with the last plane of a sample, the first label behind it comes.
+        """
         more_labels = Signal(range(self._build.heads))  # before the next sample's first one
         all_more: Value = C(0)
         if self._build.heads > 1:
@@ -117,7 +136,9 @@ class SampleUnpacker(wiring.Component):
             with m.If(more_labels != 0):
                 m.d.sync += more_labels.eq(more_labels - 1)
         with m.If(position.advance & position.flags.last_word):
-            m.d.sync += [in_label.eq(1), more_labels.eq(all_more)]
+            m.d.sync += [in_label.eq(~rides), more_labels.eq(all_more)]
+            with m.If(rides & (all_more != 0)):
+                m.d.sync += [in_label.eq(1), more_labels.eq(all_more - 1)]
 
     def _show_label(self, m: Module, low: Value, high: Value, held: Signal) -> Signal:
         """A label from its bytes to the output; ``held`` says that one waits. Returns whether the output has room for it."""
@@ -161,6 +182,7 @@ class SampleUnpacker(wiring.Component):
         position: PlanePosition,
         in_label: Signal,
         label_ends: Signal,
+        rides: Signal,
         free: Signal,
         made: Signal,
     ) -> None:
@@ -171,48 +193,66 @@ class SampleUnpacker(wiring.Component):
         wiring.connect(m, wiring.flipped(self.input), funnel.input)
         label, held = Signal(LABEL_BITS), Signal()
         label_free = self._show_label(m, label[:8], label[8:], held)
-        cut_bytes = Signal(range(count + 1))  # of a plane of the last chunk
+        label_bytes = Mux(self.run.label_form == LabelForm.WORD, 2, 1)
+        cut_bytes, start, taken, may_ride = self._last_planes(m, label_bytes)
         size, rest = Signal(range(count + 1)), Signal(range(count + 1))
         index = Signal(range(count))  # bytes that are there
+        with_label = Signal()  # a label may come with the last bytes of this plane, which are wanted together
         room, moves, ends = Signal(), Signal(), Signal()
-        m.d.sync += cut_bytes.eq((self.run.last_lane + 8 - self.run.intercept) >> 3)
         m.d.comb += [
-            size.eq(
-                Mux(
-                    in_label,
-                    Mux(self.run.label_form == LabelForm.WORD, 2, 1),
-                    Mux(position.flags.last_chunk, cut_bytes, count),
-                )
-            ),
+            size.eq(Mux(in_label, label_bytes, Mux(position.flags.last_chunk, cut_bytes, count))),
             rest.eq(size - index),
+            with_label.eq(may_ride & ~in_label & position.flags.last_word & ~held & (index == start)),
             room.eq(Mux(in_label, ~held | label_free, free)),
-            funnel.wanted.eq(Mux(rest > most, most, rest)),
+            funnel.needed.eq(Mux(rest > most, most, rest)),
+            funnel.wanted.eq(Mux(with_label, taken, funnel.needed)),
             funnel.place.eq(index),
             funnel.take.eq(room),
-            ends.eq((rest == 0) | (funnel.whole & (rest <= most))),
+            ends.eq((rest == 0) | (funnel.enough & (rest <= most))),
             moves.eq(room & ((funnel.given != 0) | (rest == 0))),
             label_ends.eq(in_label & moves & ends),
+            rides.eq(with_label & funnel.whole),
             position.advance.eq(~in_label & moves & ends),
         ]
         with m.If(label_free):
             m.d.sync += held.eq(0)
-        with m.If(label_ends):
+        with m.If(label_ends | (position.advance & rides)):
             m.d.sync += held.eq(1)
         with m.If(moves):
             m.d.sync += index.eq(Mux(ends, 0, index + funnel.given))
+        in_word = len(funnel.place)
+        label_place = Mux(in_label, 0, cut_bytes)[:in_word]  # its first byte's among those of the funnel
+        for place in range(LABEL_BITS // 8):
+            with m.If(moves & Mux(in_label, index <= place, with_label)):
+                m.d.sync += label.word_select(place, 8).eq(
+                    funnel.bytes.word_select((label_place + place)[:in_word], 8)
+                )
         for place in range(count):
             byte = funnel.bytes.word_select(place % build.word_bytes, 8)
             # Those that have yet to come may be junk until then
             comes = (index <= place) & (size > place)
-            if place < label.shape().width // 8:
-                with m.If(in_label & moves & (index <= place)):
-                    m.d.sync += label.word_select(place, 8).eq(byte)
             with m.If(~in_label & moves & (comes | (index == 0))):
                 m.d.sync += self.planes.payload.word_select(place, 8).eq(
                     Mux(comes, byte, 0) | made.word_select(place, 8)
                 )
         with m.If(position.advance):
             m.d.sync += self.planes.valid.eq(1)
+
+    def _last_planes(self, m: Module, label_bytes: Value) -> tuple[Signal, Signal, Signal, Signal]:
+        """Bytes of a plane of the last chunk; and of its last cycle, where none before it gave less than it could: the place of
+        the first byte, how many come with those of a label, and whether there is room for that."""
+        count, most = self._build.lanes // 8, self.most_bytes(self._build)
+        cut_bytes, start = Signal(range(count + 1)), Signal(range(count))
+        taken, may_ride = Signal(range(most + 1)), Signal()
+        size = ((self.run.last_lane + 8 - self.run.intercept) >> 3)[: len(cut_bytes)]
+        last = size[: exact_log2(most)]  # 0 also for as many as are taken at once
+        m.d.sync += [
+            cut_bytes.eq(size),
+            start.eq(size - last),
+            taken.eq(last + label_bytes),
+            may_ride.eq(((last != 0) | (size == 0)) & (last + label_bytes <= most)),
+        ]
+        return cut_bytes, start, taken, may_ride
 
     # A byte at a time
 

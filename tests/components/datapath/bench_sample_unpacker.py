@@ -60,7 +60,7 @@ class _Samples:
         self.form = LabelForm.WORD if own else random.choice(list(LabelForm))
         labels = run.heads if own else 1
         self.layout = SampleLayout(run.features, run.p, run.m, build.lanes, labels, self.intercept, self.form)
-        self.codes = self._codes(random.randint(1, 4))
+        self.codes = self._codes(random.choice([1, 2, 3, 4, 24]))
         self.data = weave(self.codes, self.layout).tobytes()
 
     def _codes(self, count: int) -> Codes:
@@ -107,13 +107,19 @@ class _Samples:
         return {"labels": self.codes.labels.view(np.uint16).ravel().tolist(), "planes": planes}
 
     def cycles(self) -> int:
-        """Cycles that the samples take where nothing waits: those of labels and of planes."""
+        """Cycles that the samples take where nothing waits: those of planes, and of labels that do not come beside a plane."""
         run, layout, most = self.run, self.layout, SampleUnpacker.most_bytes(self.build)
         full = max(1, self.build.lanes // 8)
         chunk_bytes = [full] * (run.chunks - 1) + [max(1, layout.last_bytes)]
         planes = sum(-(-count // most) for count in chunk_bytes) * run.planes
-        labels = -(-layout.label_bytes // most) + layout.more_label_bytes // min(2, most)
-        return len(self.codes.base) * (planes + labels)
+        label = -(-layout.label_bytes // most)
+        samples, labels = len(self.codes.base), layout.labels * label
+        # In words of most bytes from its first one on, does the last plane end with room for a label?
+        unused = -layout.last_bytes % most
+        if most > 1 and unused + most * (layout.last_bytes == 0) >= layout.label_bytes and planes > 1:
+            behind = samples - (layout.labels == 1)  # the first sample's label has no plane before it
+            return samples * (planes + labels) - behind * label
+        return samples * (planes + labels)
 
 
 class Bench:

@@ -31,16 +31,25 @@ def _funnel() -> Harness:
     m, word = harness.m, dut.input.payload
     assume_steady(harness, dut, "input")
     harness.assume("no more than a word is wanted", dut.wanted <= size)
+    harness.assume("no more is needed than wanted", dut.needed <= dut.wanted)
     comes, goes = Signal(), Signal(range(size + 1))
     m.d.comb += [comes.eq(dut.input.valid & dut.input.ready), goes.eq(Mux(dut.take, dut.given, 0))]
     held = Signal(range(4 * size))  # bytes that have come and are not gone, at the start of the cycle
     m.d.sync += held.eq(held + Mux(comes, word.last + 1, 0) - goes)
     behind = Mux(comes, word.last + 1, 0)
     harness.show("no byte that is not there", goes <= held + behind)
-    harness.show("no more than is wanted", dut.given <= dut.wanted)
+    harness.show(
+        "all that is wanted, or no more than is needed", (dut.given == dut.wanted) | (dut.given <= dut.needed)
+    )
     harness.show("it says whether it is all", dut.whole == ((dut.given == dut.wanted) & (dut.wanted != 0)))
-    waits = (held == 0) | ((held < dut.wanted) & ~dut.input.valid)
-    harness.show("it gives something where it can", (dut.given != 0) | (dut.wanted == 0) | waits)
+    harness.show(
+        "it says whether it is enough", dut.enough == ((dut.given >= dut.needed) & (dut.needed != 0))
+    )
+    harness.show("all that is wanted where it is kept", (dut.given == dut.wanted) | (held < dut.wanted))
+    full = Signal()  # the word that they are of
+    m.d.sync += full.eq(Mux(comes, word.last == size - 1, full))
+    waits = (held == 0) | ((held < dut.needed) & full & ~dut.input.valid)
+    harness.show("it gives something where it can", (dut.given != 0) | (dut.needed == 0) | waits)
 
     index = harness.constant(range(size), "index")
     marked, byte, ahead = Signal(), Signal(8), Signal(range(4 * size))
@@ -110,7 +119,7 @@ PROPERTIES = [
     ),
     Property(
         "byte funnel",
-        "bytes go out in order, each once, never more than wanted, and some wherever they are there",
+        "bytes go out in order, each once, all that are wanted or no more than needed, and some wherever they are there",
         "ByteFunnel",
         "words of 4 bytes, up to 4 at a time",
         _funnel,
@@ -118,7 +127,16 @@ PROPERTIES = [
             Mutation(ByteFunnel, "a word that is not full is joined", "full & word_full &", "full &"),
             Mutation(ByteFunnel, "bytes are given twice", "first.eq(extra),", "first.eq(0),"),
             Mutation(
-                ByteFunnel, "it waits behind a word that is not full", "with m.Elif(~full | ", "with m.Elif("
+                ByteFunnel,
+                "it waits behind a word that is not full",
+                "ends.eq(~full | self.input.valid)",
+                "ends.eq(self.input.valid)",
+            ),
+            Mutation(
+                ByteFunnel,
+                "it waits for what is wanted",
+                "with m.Elif(has_needed):",
+                "with m.Elif(has_needed & has_wanted):",
             ),
         ),
     ),
