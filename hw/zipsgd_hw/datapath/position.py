@@ -38,6 +38,8 @@ class PlanePosition(wiring.Component):
         The current word's place in its sample.
     chunk : Out(range(max_chunks))
         Index of the chunk. With ``by_head``, its index in model memory, where one head's chunks follow the previous head's.
+    next_last_chunk : Out(1)
+        The next word is of its sample's last chunk.
     last_head : Out(1)
         With ``by_head``, the sample is for the last head; else always 1.
     """
@@ -51,6 +53,7 @@ class PlanePosition(wiring.Component):
                 "advance": In(1),
                 "flags": Out(plane_flags_layout(build)),
                 "chunk": Out(chunk_shape(build)),
+                "next_last_chunk": Out(1),
                 "last_head": Out(1),
             }
         )
@@ -102,13 +105,20 @@ class PlanePosition(wiring.Component):
         chunk = Signal.like(self.chunk)
         next_chunk = Signal.like(self.chunk, init=1)
         one_chunk = Signal()
-        m.d.comb += one_chunk.eq(self.run.last_chunk == 0)
+        follows_last = Signal()  # the chunk behind this one is the last
+        m.d.comb += [
+            one_chunk.eq(self.run.last_chunk == 0),
+            follows_last.eq(next_chunk == self.run.last_chunk),
+            self.next_last_chunk.eq(here.last_chunk),
+        ]
+        with m.If(here.last_plane):
+            m.d.comb += self.next_last_chunk.eq(Mux(here.last_chunk, one_chunk, follows_last))
         with m.If(self.advance & here.last_plane & ~here.last_chunk):
             m.d.sync += [
                 chunk.eq(next_chunk),
                 next_chunk.eq(next_chunk + 1),
                 here.first_chunk.eq(0),
-                here.last_chunk.eq(next_chunk == self.run.last_chunk),
+                here.last_chunk.eq(follows_last),
             ]
         with m.Elif(self.advance & last_word | here.first_chunk):
             m.d.sync += [

@@ -99,7 +99,7 @@ class SampleUnpacker(wiring.Component):
         m.d.comb += position.run.eq(self.run)
         in_label = Signal(init=1)
         label_ends, rides = Signal(), Signal()
-        self._count_labels(m, position, in_label, label_ends, rides)
+        next_in_label = self._count_labels(m, position, in_label, label_ends, rides)
 
         free = Signal()  # for a plane word
         m.d.comb += free.eq(~self.planes.valid | self.planes.ready)
@@ -107,7 +107,7 @@ class SampleUnpacker(wiring.Component):
             m.d.sync += self.planes.valid.eq(0)
         alone, made = self._make_intercept(m, position)
         if self.most_bytes(build) > 1:
-            self._join_parts(m, position, in_label, label_ends, rides, free, made)
+            self._join_parts(m, position, in_label, next_in_label, label_ends, rides, free, made)
             return m
         source = self._split_words(m)
         self._join_label(m, source, in_label, label_ends)
@@ -122,23 +122,26 @@ class SampleUnpacker(wiring.Component):
 
     def _count_labels(
         self, m: Module, position: PlanePosition, in_label: Signal, label_ends: Signal, rides: Signal
-    ) -> None:
+    ) -> Signal:
         """Whether a label is next: one comes in front of the planes, and those of further heads behind them.
 
-        ``rides``: with the last plane of a sample, the first label behind it comes.
+        ``rides``: with the last plane of a sample, the first label behind it comes. Returns whether a label follows the
+        label or the plane at hand.
         """
+        next_in_label = Signal()
         more_labels = Signal(range(self._build.heads))  # before the next sample's first one
         all_more: Value = C(0)
         if self._build.heads > 1:
             all_more = Mux(self.run.one_against_all, 0, self.run.last_head)
-        with m.If(label_ends):
-            m.d.sync += in_label.eq(more_labels != 0)
-            with m.If(more_labels != 0):
-                m.d.sync += more_labels.eq(more_labels - 1)
-        with m.If(position.advance & position.flags.last_word):
-            m.d.sync += [in_label.eq(~rides), more_labels.eq(all_more)]
-            with m.If(rides & (all_more != 0)):
-                m.d.sync += [in_label.eq(1), more_labels.eq(all_more - 1)]
+        last_word = position.flags.last_word
+        m.d.comb += next_in_label.eq(Mux(in_label, more_labels != 0, last_word & (~rides | (all_more != 0))))
+        with m.If(label_ends | position.advance):
+            m.d.sync += in_label.eq(next_in_label)
+        with m.If(label_ends & (more_labels != 0)):
+            m.d.sync += more_labels.eq(more_labels - 1)
+        with m.If(position.advance & last_word):
+            m.d.sync += more_labels.eq(Mux(rides & (all_more != 0), all_more - 1, all_more))
+        return next_in_label
 
     def _show_label(self, m: Module, low: Value, high: Value, held: Signal) -> Signal:
         """A label from its bytes to the output; ``held`` says that one waits. Returns whether the output has room for it."""
@@ -181,6 +184,7 @@ class SampleUnpacker(wiring.Component):
         m: Module,
         position: PlanePosition,
         in_label: Signal,
+        next_in_label: Signal,
         label_ends: Signal,
         rides: Signal,
         free: Signal,
@@ -195,13 +199,22 @@ class SampleUnpacker(wiring.Component):
         label_free = self._show_label(m, label[:8], label[8:], held)
         label_bytes = Mux(self.run.label_form == LabelForm.WORD, 2, 1)
         cut_bytes, start, taken, may_ride = self._last_planes(m, label_bytes)
-        size, rest = Signal(range(count + 1)), Signal(range(count + 1))
+        size, next_size = (
+            Signal(range(count + 1)),
+            Signal(range(count + 1)),
+        )  # of the plane, of the label or plane behind
         index = Signal(range(count))  # bytes that are there
+        rest = Signal(
+            range(count + 1), init=1
+        )  # and that are not: a register, as much follows from it in a cycle
         with_label = Signal()  # a label may come with the last bytes of this plane, which are wanted together
         room, moves, ends = Signal(), Signal(), Signal()
+        last, next_last = position.flags.last_chunk, position.next_last_chunk
         m.d.comb += [
-            size.eq(Mux(in_label, label_bytes, Mux(position.flags.last_chunk, cut_bytes, count))),
-            rest.eq(size - index),
+            size.eq(Mux(last, cut_bytes, count)),
+            next_size.eq(
+                Mux(next_in_label, label_bytes, Mux(Mux(in_label, last, next_last), cut_bytes, count))
+            ),
             with_label.eq(may_ride & ~in_label & position.flags.last_word & ~held & (index == start)),
             room.eq(Mux(in_label, ~held | label_free, free)),
             funnel.needed.eq(Mux(rest > most, most, rest)),
@@ -219,7 +232,12 @@ class SampleUnpacker(wiring.Component):
         with m.If(label_ends | (position.advance & rides)):
             m.d.sync += held.eq(1)
         with m.If(moves):
-            m.d.sync += index.eq(Mux(ends, 0, index + funnel.given))
+            m.d.sync += [
+                index.eq(Mux(ends, 0, index + funnel.given)),
+                rest.eq(Mux(ends, next_size, rest - funnel.given)),
+            ]
+        with m.Elif(in_label & (index == 0)):
+            m.d.sync += rest.eq(label_bytes)  # it may change between samples
         in_word = len(funnel.place)
         label_place = Mux(in_label, 0, cut_bytes)[:in_word]  # its first byte's among those of the funnel
         for place in range(LABEL_BITS // 8):
