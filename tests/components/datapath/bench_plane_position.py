@@ -37,6 +37,7 @@ class Bench:
 
     def __init__(self, dut) -> None:
         self.build, self.by_head = _SHAPES[str(cocotb.plusargs["case"])]
+        self.dut = dut
         self.bench = StreamBench(dut)
         self.outputs = Ports(dut, "chunk", "last_head", "flags")
         # Without heads there is none but the last one.
@@ -51,10 +52,12 @@ class Bench:
             assert shown == expected, f"cycle {self.bench.cycles}"
 
     async def words(self, positions: list[Position], stall: float) -> None:
-        for position in positions:
+        for position, following in zip(positions, [*positions[1:], positions[0]], strict=True):
             while random.random() < stall:
                 await self.cycle(position)
             await self.cycle(position, advance=1)
+            if following.chunk or not position.last_word:  # the run is as it was
+                assert int(self.dut.next_last_chunk.value) == following.last_chunk, position
 
     def positions(self, run: PlaneRun) -> list[Position]:
         return list(run.positions(by_head=self.by_head))
