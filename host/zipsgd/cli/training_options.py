@@ -326,6 +326,6 @@ def _add_scaling(command: argparse.ArgumentParser) -> None:
         "--no-intercept",
         action="store_false",
         dest="intercept",
-        help="no intercept: the outputs are the columns times their weights. Nothing is centred, labels neither; --scaling none "
-        "is implied",
+        help="no intercept: the outputs are the columns times their weights. Nothing is centred, labels neither, and "
+        "--scaling none is implied",
     )
