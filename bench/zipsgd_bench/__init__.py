@@ -34,6 +34,7 @@ from . import (
     sdram,
     simulation,
     stream,
+    tomography,
     unbiased,
     wire,
 )
@@ -79,5 +80,6 @@ BENCHES: dict[str, Bench] = {
         one_pass,
         stream,
         scaling,
+        tomography,
     )
 }

@@ -64,11 +64,13 @@ def _random_prox(build: Build, rng: random.Random, kind: str | None, spared: boo
         return value if wanted else 0
 
     most = (1 << (build.model_bits - 1)) - 1
+    bound = part("bound", rng.randint(1, most) >> rng.randint(0, build.model_bits - 2) or 1)
     return Prox(
         part("shrink", rng.randint(1, 15)),
         part("shrink", rng.choice([rng.getrandbits(16), (1 << 16) - 1])),
         part("threshold", rng.getrandbits(32) >> rng.randint(0, 31) or 1),
-        part("bound", rng.randint(1, most) >> rng.randint(0, build.model_bits - 2) or 1),
+        bound,
+        bound > 0 and rng.random() < 0.5,
         spared,
         (rng.getrandbits(32) >> rng.randint(0, 31) or 1) if ball else 0,
     )

@@ -43,6 +43,7 @@ class UpdateRun:
             shrink_rate=self.prox.shrink_rate,
             threshold=self.prox.threshold,
             bound=self.prox.bound,
+            nonnegative=int(self.prox.nonnegative),
             spare_last=int(self.prox.spare_last),
             growth_shift=self.growth.shift,
             growth_range=self.growth.range,
@@ -71,11 +72,13 @@ def draw_run(build: Build, number: int) -> UpdateRun:
     top = (1 << (build.model_bits - 1)) - 1
     prox = NO_PROX
     if build.prox:
+        bound = random.choice([0, 1, top, random.randint(1, top)])
         prox = Prox(
             shrink_shift=random.choice([0, 1, 2, SHRINK_SHIFT_MAX, random.randint(1, SHRINK_SHIFT_MAX)]),
             shrink_rate=random.choice([0x8000, 0xFFFF, random.getrandbits(16)]),
             threshold=random.choice([0, 0x8000, (1 << 32) - 1, random.getrandbits(random.randint(1, 32))]),
-            bound=random.choice([0, 1, top, random.randint(1, top)]),
+            bound=bound,
+            nonnegative=bound > 0 and random.random() < 0.5,
             spare_last=random.random() < 0.5,
         )
     growth = NO_GROWTH

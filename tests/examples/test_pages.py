@@ -38,6 +38,7 @@ def names() -> dict[str, Any]:
         ("docs/losses.md", 1, set()),
         ("docs/levels.md", 2, set()),
         ("docs/estimators.md", 8, {"run.csv"}),
+        ("docs/tomography.md", 1, set()),
     ],
 )
 def test_a_page_runs(

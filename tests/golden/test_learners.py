@@ -57,20 +57,37 @@ def test_shrinkage_is_exact_on_average(shift: int) -> None:
     st.integers(0, 1 << 16),
     st.integers(0, (1 << 23) - 1),
     st.booleans(),
+    st.booleans(),
 )
-def test_threshold_and_box(words: list[int], threshold: int, bound: int, spare: bool) -> None:
+def test_threshold_and_box(
+    words: list[int], threshold: int, bound: int, nonnegative: bool, spare: bool
+) -> None:
+    nonnegative = nonnegative and bound > 0
+
     def expected(word: int) -> int:
         soft = max(abs(word) - threshold, 0) * (1 if word > 0 else -1)
-        return max(-bound, min(bound, soft)) if bound else soft
+        return max(0 if nonnegative else -bound, min(bound, soft)) if bound else soft
 
     x = np.array(words)
-    got = apply_prox(x, np.zeros_like(x), 0, threshold, Prox(bound=bound, spare_last=spare))
+    got = apply_prox(x, np.zeros_like(x), 0, threshold, Prox(0, 0, 0, bound, nonnegative, spare))
     wanted = [expected(word) for word in words]
     if spare:
         wanted[-1] = words[-1]
     assert got.tolist() == wanted
     assert x.tolist() == words
     assert apply_prox(x, np.zeros_like(x), 0, 0, NO_PROX).tolist() == words
+
+
+def test_weights_that_are_not_negative() -> None:
+    """Without a bound of one's own, the box reaches up to the model's largest word."""
+    prox = Prox.nearest(BUILD, nonnegative=True)
+    top = (1 << (BUILD.model_bits - 1)) - 1
+    assert prox == Prox(bound=top, nonnegative=True)
+    words = np.array([-top - 1, -1, 0, 1, top])
+    assert apply_prox(words, np.zeros_like(words), 0, 0, prox).tolist() == [0, 0, 0, 1, top]
+    assert Prox.nearest(BUILD, nonnegative=True, bound=0.5).bound == 1 << (BUILD.model_frac - 1)
+    with pytest.raises(ValueError, match="nonnegative needs a bound"):
+        Prox(nonnegative=True)
 
 
 @given(

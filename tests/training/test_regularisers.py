@@ -129,3 +129,31 @@ def test_what_cannot_be_is_named() -> None:
     with pytest.raises(ValueError, match="step size times L2 strength must be"):
         train(noisy_table(50), options=replace(OPTIONS, l2=50.0))
     assert not Regulariser().any
+
+
+def test_weights_that_are_not_negative() -> None:
+    """The solution of non-negative least squares; the intercept may be negative."""
+    table = noisy_table()
+    table = replace(table, labels=table.labels - 2 * table.features[:, 1] - 1)
+    gram, product = normal_equations(table)
+    wanted = np.zeros(FEATURES + 1)
+    for _ in range(5000):  # projected gradient descent
+        wanted -= 0.2 * (gram @ wanted - product)
+        wanted[:-1] = np.maximum(wanted[:-1], 0)
+    options = replace(OPTIONS, nonnegative=True)
+    model = scaled(table, options)
+    np.testing.assert_allclose(model, wanted, atol=0.012)
+    assert min(model[:-1]) == 0
+    result = train(table, options=options)
+    assert result.intercept < -0.9
+    short = replace(options, epochs=1)
+    assert (
+        train(table, options=short, backend="golden").model_words == train(table, options=short).model_words
+    )
+    exact = float_sgd(prepare(table, options=options)).models[0]
+    np.testing.assert_allclose(exact, wanted, atol=0.012)
+    bounded = scaled(table, replace(options, bound=0.05))
+    assert min(bounded[:-1]) == 0
+    assert 0.049 < max(bounded[:-1]) <= 0.05
+    with pytest.raises(LimitError, match="prox"):
+        train(table, options=options, backend=BackendOptions("emulator", build_for(FEATURES + 1)))

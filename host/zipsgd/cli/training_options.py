@@ -267,6 +267,11 @@ def _add_regularisers(command: argparse.ArgumentParser) -> None:
         help="keep each weight between -C and C (default: no bound)",
     )
     penalties.add_argument(
+        "--nonnegative",
+        action="store_true",
+        help="keep each weight from being negative",
+    )
+    penalties.add_argument(
         "--radius",
         type=float,
         default=0.0,
@@ -316,4 +321,11 @@ def _add_scaling(command: argparse.ArgumentParser) -> None:
         default=Options.clip,
         metavar="SHARE",
         help="share of the values that quantile clips, and that standard would clip of normal values (default %(default)s)",
+    )
+    scaling.add_argument(
+        "--no-intercept",
+        action="store_false",
+        dest="intercept",
+        help="no intercept: the outputs are the columns times their weights. Nothing is centred, labels neither, and "
+        "--scaling none is implied",
     )

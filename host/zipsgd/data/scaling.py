@@ -37,7 +37,8 @@ class Scaling:
 
     How the centre and the spread are chosen is the *kind* of scaling (:data:`zipsgd.data.scaling_kinds.KINDS`). With "range",
     the centre of a column is its mean or near it, and the spread is the largest distance from it. So nothing is clipped, and
-    the inverse is exact. A last column with the constant +1 belongs to the intercept; +1 is an exact level at any precision.
+    the inverse is exact. A last column with the constant +1 belongs to the intercept; +1 is an exact level at any precision. A
+    model without an intercept has the constant 0 there, so that the weight behind it stays 0.
 
     Parameters
     ----------
@@ -47,6 +48,8 @@ class Scaling:
         Centre and spread of the labels.
     clipped : tuple of Clipped
         The columns of which the kind clips values; empty if none is clipped. Predictions clip these columns alike.
+    constant : float
+        The last column's value: 1, or 0 for a model without an intercept.
     """
 
     centre: _Float
@@ -54,6 +57,7 @@ class Scaling:
     label_centre: float
     label_spread: float
     clipped: tuple[Clipped, ...] = ()
+    constant: float = 1.0
 
     @classmethod
     def fit(
@@ -174,7 +178,7 @@ class Scaling:
         """
         from zipsgd.packing import ScaledRows  # numba takes a second to import
 
-        return ScaledRows(values, self.centre, self.spread, scale)
+        return ScaledRows(values, self.centre, self.spread, scale, self.constant)
 
     def features(self, values: Rows) -> npt.NDArray[np.float32]:
         """Scaled features and the constant column as an array.
@@ -258,4 +262,5 @@ class Scaling:
             "label_centre": self.label_centre,
             "label_spread": self.label_spread,
             "clipped": [asdict(each) for each in self.clipped],
+            "constant": self.constant,
         }

@@ -100,7 +100,7 @@ class Run(NamedTuple):
         The step has a proximal part.
     shrink_shift, shrink_rate, threshold, bound : int
         As in :class:`zipsgd.golden.prox.Prox`.
-    spare_last : bool
+    nonnegative, spare_last : bool
         As in :class:`zipsgd.golden.prox.Prox`.
     ball : int
         Squared radius of the ball in units of Q3's last bit squared; 0 for no ball.
@@ -142,6 +142,7 @@ class Run(NamedTuple):
     shrink_rate: int
     threshold: int
     bound: int
+    nonnegative: bool
     spare_last: bool
     ball: int
     growth_shift: int

@@ -48,6 +48,7 @@ def _prox(run: Run, state: State) -> None:
     mask = (1 << shift) - 1
     room = state.master.size // run.heads
     bound = run.bound if run.bound else run.model_limit
+    least = 0 if run.nonnegative else -bound
     for j in range(state.master.size):
         if run.spare_last and j % room == run.features - 1:
             continue
@@ -55,7 +56,7 @@ def _prox(run: Run, state: State) -> None:
         if shift:
             x -= (x + (state.draws[j] >> (LFSR_BITS - SHRINK_SHIFT_MAX) & mask)) >> shift
         x -= min(max(x, -threshold), threshold)
-        state.master[j] = min(max(x, -bound), bound)
+        state.master[j] = min(max(x, least), bound)
 
 
 @compiled

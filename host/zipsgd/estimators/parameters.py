@@ -31,6 +31,8 @@ scaling : "auto", "range", "standard", "quantile" or "none", default "auto"
     them alike.
 clip : float, default 0.001
     Share of the values that scaling="quantile" clips, and "standard" of normally distributed ones.
+fit_intercept : bool, default True
+    False: no intercept, and nothing is centred, so that 0 stays 0. Needs scaling="none", which "auto" then stands for.
 batch_size : "auto" or int, default "auto"
     Samples of a mini-batch. "auto": 16, or fewer if there are fewer than 512 rows.
 step_size : "auto" or float, default "auto"
@@ -46,6 +48,8 @@ alpha : float, default 1e-4
     Strength of the penalty, for features in [-1, 1]: alpha / 2 ||w||^2 (L2) or alpha ||w||_1 (L1) is added to the mean loss.
 l1_ratio : float, default 0.15
     Share of the L1 penalty in "elasticnet".
+positive : bool, default False
+    Keep all weights but the intercept from being negative, which needs a device with a proximal step.
 max_iter : int, default 20
     Number of epochs (passes over the rows) of a fit.
 average : bool or int, default False

@@ -1,6 +1,7 @@
 """The proximal step of the update unit: L2, L1, a box and a ball (ZipML, section 2).
 
-After each mini-batch, x <- clip(soft(x - gamma lambda_2 x, gamma lambda_1), -c, c) for each value. This needs no multiplier.
+After each mini-batch, x <- clip(soft(x - gamma lambda_2 x, gamma lambda_1), -c, c) for each value. Where weights may not be
+negative, the box is [0, c]. This needs no multiplier.
 To shrink x by a small factor s on average, 2^-k x is subtracted in a share s 2^k of the mini-batches. A threshold's fraction
 of a last bit is likewise a whole bit in such a share of the mini-batches. A phase accumulator selects these mini-batches: it
 adds the share each time, and its overflow marks a mini-batch. So averaged over mini-batches, both have a relative error of at
@@ -37,6 +38,8 @@ class Prox:
         L1 threshold, in units of 2^-16 of the master model's last bit.
     bound : int
         Half width c of the box, in units of the master model's last bit; 0 for no box.
+    nonnegative : bool
+        The box is [0, c] in place of [-c, c]. It needs a ``bound``.
     spare_last : bool
         Leave the last feature, the intercept, unchanged.
     ball_square : int
@@ -52,6 +55,7 @@ class Prox:
     shrink_rate: int = 0
     threshold: int = 0
     bound: int = 0
+    nonnegative: bool = False
     spare_last: bool = False
     ball_square: int = 0
 
@@ -66,6 +70,8 @@ class Prox:
         for name, most in limits.items():
             if not 0 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be in 0..{most}, not {getattr(self, name)}")
+        if self.nonnegative and not self.bound:
+            raise ValueError("nonnegative needs a bound: take the model's largest word where there is none")
 
     @classmethod
     def nearest(
@@ -76,6 +82,7 @@ class Prox:
         threshold: float = 0.0,
         bound: float = 0.0,
         radius: float = 0.0,
+        nonnegative: bool = False,
         spare_last: bool = False,
     ) -> "Prox":
         """The proximal step that is nearest to real-valued parameters.
@@ -92,6 +99,8 @@ class Prox:
             Half width of the box in the model's units; 0 for no box.
         radius : float
             Radius of the ball in the model's units; 0 for no ball.
+        nonnegative : bool
+            Keep the model from being negative.
         spare_last : bool
             Leave the last feature, the intercept, unchanged.
 
@@ -124,12 +133,14 @@ class Prox:
             if not 0 <= value < float("inf"):
                 raise ValueError(f"a {name} must be 0, for none, or a positive number, not {value:g}")
         top = (1 << (build.model_bits - 1)) - 1
-        box = min(max(1, round(bound * 2.0**build.model_frac)), top) if bound else 0
+        box = top if nonnegative else 0
+        if bound:
+            box = min(max(1, round(bound * 2.0**build.model_frac)), top)
         square = 0
         if radius:
             squares = round(radius**2 * 2.0 ** (2 * build.q3_frac - build.ball_drop))
             square = min(max(1, squares), (1 << 32) - 1)
-        return cls(shift, rate, units, box, spare_last, square)
+        return cls(shift, rate, units, box, nonnegative, spare_last, square)
 
     @property
     def shrink(self) -> float:
@@ -231,7 +242,7 @@ def apply_prox(x: Int, draw: Int, shift: int, threshold: int, prox: Prox) -> Int
         y = y - stochastic_round(y, shift, bits)
     y = y - np.clip(y, -threshold, threshold)
     if prox.bound:
-        y = np.clip(y, -prox.bound, prox.bound)
+        y = np.clip(y, 0 if prox.nonnegative else -prox.bound, prox.bound)
     if prox.spare_last:
         y[-1] = x[-1]
     return y

@@ -360,6 +360,7 @@ def step_registers(step: Step) -> dict[str, int]:
         "shrink_rate": prox.shrink_rate,
         "threshold": prox.threshold,
         "bound": prox.bound,
+        "nonnegative": int(prox.nonnegative),
         "spare_last": int(prox.spare_last),
         "ball_square": prox.ball_square,
         "growth": growth.shift << RANGE_BITS | growth.range,

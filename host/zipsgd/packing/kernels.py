@@ -335,9 +335,10 @@ def scale_rows(
     centre: npt.NDArray[np.float64],
     spread: npt.NDArray[np.float64],
     scale: np.float32,
+    last: np.float32,
     out: npt.NDArray[np.float32],
 ) -> None:
-    """Scale rows to (value - centre) / spread, clipped to [-1, 1], and append a column of ones; all times ``scale`` as float32.
+    """Scale rows to (value - centre) / spread, clipped to [-1, 1], times ``scale`` as float32, and append a constant column.
 
     Parameters
     ----------
@@ -348,7 +349,9 @@ def scale_rows(
     spread : npt.NDArray[np.float64] of shape (columns,)
         Spread of each column.
     scale : np.float32
-        Factor of the results.
+        Factor of the scaled values.
+    last : np.float32
+        Value of the last column.
     out : npt.NDArray[np.float32] of shape (rows, columns + 1)
         Receives the scaled values.
     """
@@ -361,4 +364,4 @@ def scale_rows(
             elif scaled > 1:
                 scaled = 1.0
             out[i, j] = np.float32(np.float32(scaled) * scale)
-        out[i, columns] = scale
+        out[i, columns] = last

@@ -14,7 +14,7 @@ class ScaledRows:
     """Rows of features in [-1, 1] times ``scale``, computed on request from a table that is not copied.
 
     A value becomes (value - centre) / spread, clipped to [-1, 1], in float64. The result is converted to float32 and multiplied
-    by ``scale``. The last column holds ``scale``; it belongs to the intercept.
+    by ``scale``. The last column holds ``constant`` times ``scale``; it belongs to the intercept.
 
     Parameters
     ----------
@@ -26,6 +26,8 @@ class ScaledRows:
         Spread of each column.
     scale : float
         1, or the scale of a device's levels.
+    constant : float
+        1, or 0 for a model without an intercept.
 
     Raises
     ------
@@ -39,6 +41,7 @@ class ScaledRows:
         centre: npt.NDArray[np.float64],
         spread: npt.NDArray[np.float64],
         scale: float = 1.0,
+        constant: float = 1.0,
     ) -> None:
         if len(features.shape) != 2 or not centre.shape == spread.shape == features.shape[1:]:
             raise ValueError(
@@ -47,7 +50,7 @@ class ScaledRows:
             )
         self._features = features
         self._centre, self._spread = read_only(centre), read_only(spread)
-        self._scale = np.float32(scale)
+        self._scale, self._last = np.float32(scale), np.float32(constant * scale)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,5 +62,5 @@ class ScaledRows:
         kind = np.float32 if block.dtype == np.float32 else np.float64
         values: npt.NDArray[np.floating] = block.astype(kind, copy=False)
         scaled = np.empty((values.shape[0], values.shape[1] + 1), dtype=np.float32)
-        scale_rows(read_only(values), self._centre, self._spread, self._scale, scaled)
+        scale_rows(read_only(values), self._centre, self._spread, self._scale, self._last, scaled)
         return scaled

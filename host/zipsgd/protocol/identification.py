@@ -6,7 +6,7 @@ __all__ = ["MAGIC", "VERSION", "identification", "parse_identification"]
 
 MAGIC = 0x4453_475A
 """``ZGSD`` read as little-endian bytes: says that a zipsgd device answers."""
-VERSION = 9
+VERSION = 10
 """Version of this contract. A host refuses a device of another one.
 
 It goes up whenever a device and a host of the version before would misunderstand each other: when a register gets another

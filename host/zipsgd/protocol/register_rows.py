@@ -121,6 +121,7 @@ CONFIGURATION: tuple[Row, ...] = (
         "prox",
     ),
     ("bound", "s", 31, "the model is kept within bound of 0, in its last bit; 0: no bound", "prox"),
+    ("nonnegative", "s", 1, "1: the model is kept within 0 and bound, which is above 0", "prox"),
     ("spare_last", "s", 1, "1: none of this for the last feature, the intercept's", "prox"),
     (
         "ball_square",

@@ -83,7 +83,9 @@ def _outcome(run: Run) -> dict[str, Any]:
         "zero": float(probe.losses(np.zeros_like(outputs))[judged].mean()),
         "empty": max(penalty.l1, penalty.l2) > 0 and not models[:, :-1].any(),
     }
-    limited = penalty.bound or penalty.radius or (probe.numbers is not None and penalty.l1)
+    limited = (
+        penalty.bound or penalty.radius or penalty.nonnegative or (probe.numbers is not None and penalty.l1)
+    )
     exact = None if limited or len(run.reports) < FEW_EPOCHS else solve(probe)
     if exact is None:
         return found

@@ -1,6 +1,6 @@
 """The scaling of columns and labels, and the kind of levels: as the options say, or as the data suggest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zipsgd.data import Scaling, Table
 from zipsgd.data.scaling_kinds import KINDS
@@ -61,17 +61,22 @@ def fit_scaling(table: Table, labels: Labels, options: Options, parts: Parts) ->
         Scaling and levels.
     """
     kind, found = options.scaling, ranges(table.features)
+    if not options.intercept:
+        kind = "none"
     clip_labels = kind in KINDS and KINDS[kind].clips and labels.numbers is None
     if kind == "auto":
         choice = choose_scaling(table, labels, options.clip, found)
         kind, clip_labels = choice.kind, choice.clip_labels
 
     def fit(optimal: bool) -> Scaling:
-        return Scaling.fit(table, options.level_steps if optimal else None, kind, options.clip, found)
+        steps = options.level_steps if optimal else None
+        return replace(
+            Scaling.fit(table, steps, kind, options.clip, found), constant=float(options.intercept)
+        )
 
     optimal = options.needs_optimal_levels
     columns = fit(optimal)
-    targets = Targets.fit(labels, options.objective, clip=clip_labels)
+    targets = Targets.fit(labels, options.objective, clip=clip_labels, centred=options.intercept)
     expected = forecast(table.features, columns, targets, options)
     if expected is None:
         return Fitted(columns, targets, kind, optimal)

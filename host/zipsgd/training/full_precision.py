@@ -1,5 +1,6 @@
 """SGD in float64, with which quantised training is compared."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,13 +34,15 @@ class FloatRun:
     models: _Float
 
 
-def float_sgd(task: Task) -> FloatRun:
+def float_sgd(task: Task, watch: Callable[[_Float], None] = lambda models: None) -> FloatRun:
     """Train in float64, with the order of the samples, the steps, the loss and the regularisers of a task.
 
     Parameters
     ----------
     task : Task
         Data and options, from :func:`zipsgd.prepare`.
+    watch : Callable[[_Float], None]
+        Called after each epoch with the models, of shape (heads, features), in scaled units.
 
     Returns
     -------
@@ -63,6 +66,7 @@ def float_sgd(task: Task) -> FloatRun:
             models -= size / options.batch_size * (slopes.T @ exact)
             models = np.stack([penalty.apply(model, size) for model in models])
             done += rows.size
+        watch(models)
         found = measure(task, values, models, task.labels, task.numbers, calibration=calibrate(task, models))
         losses.append(found.loss)
         scores.append(found.score)

@@ -93,6 +93,9 @@ class Options:
         Bits of an optimal level, 2 to 8.
     shared_levels : bool
         Use the same optimal levels for all columns instead of separate ones for each column.
+    intercept : bool
+        False: the outputs are the columns times their weights, and nothing is centred. Needs scaling="none", which "auto" then
+        stands for.
     refetch : str
         For hinge losses: "never", "certain" or "likely". A sample whose side of the margin is in doubt after quantisation is
         left out, and sent again with 8 base bits after the others, see :class:`zipsgd.protocol.run.Refetch`.
@@ -104,9 +107,12 @@ class Options:
     calibrate : bool or None
         For 3 to 32 classes: after training, fit the models against each other on the host
         (:mod:`zipsgd.training.calibration`), so that the largest output is right more often. None: unless ``l1``, ``bound`` or
-        ``radius`` is set, because the fitted models are mixtures, for which these do not hold.
+        ``radius`` is set, weights may not be negative or there is no intercept, because the fitted models are mixtures, for
+        which these do not hold.
     l2, l1, bound, radius : float
         Regularisers, see :class:`zipsgd.training.regulariser.Regulariser`. They need a device with a proximal step.
+    nonnegative : bool
+        Keep all weights but the intercept from being negative, which needs a device with a proximal step, too.
     average : int
         Use the mean of the models after each epoch, from this epoch on (1: of all epochs). 0 uses the last model. Suited to
         ``schedule="constant"``.
@@ -157,6 +163,7 @@ class Options:
     clip: float = 0.001
     level_bits: int = 8
     shared_levels: bool = False
+    intercept: bool = True
     refetch: str = "never"
     epsilon: float | None = None
     class_weight: str | Mapping[Any, float] | None = None
@@ -165,6 +172,7 @@ class Options:
     l1: float = 0.0
     bound: float = 0.0
     radius: float = 0.0
+    nonnegative: bool = False
     average: int = 0
     patience: int = 0
     tolerance: float = 1e-3
@@ -181,6 +189,11 @@ class Options:
             raise ValueError(f"keep must be one of {', '.join(KEEP)}, not {self.keep!r}")
         if self.scaling not in SCALINGS:
             raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, not {self.scaling!r}")
+        if not self.intercept and self.scaling not in ("auto", "none"):
+            raise ValueError(
+                f"without an intercept nothing is centred: choose scaling='none' instead of {self.scaling!r} (on the command "
+                f"line: --scaling none)"
+            )
         if not 0 < self.clip < 0.5:
             raise ValueError(f"clip must be a share above 0 and below 0.5, not {self.clip}")
         if self.refetch not in REFETCH:
@@ -317,7 +330,7 @@ class Options:
     @cached_property
     def regulariser(self) -> Regulariser:
         """Regulariser: The penalties and bounds."""
-        return Regulariser(self.l2, self.l1, self.bound, self.radius)
+        return Regulariser(self.l2, self.l1, self.bound, self.radius, self.nonnegative)
 
     @cached_property
     def device_regulariser(self) -> Regulariser:
@@ -337,7 +350,9 @@ class Options:
     @property
     def calibrates(self) -> bool:
         """bool: Whether models of several classes are calibrated."""
-        return not (self.l1 or self.bound or self.radius) if self.calibrate is None else self.calibrate
+        if self.calibrate is not None:
+            return self.calibrate
+        return self.intercept and not (self.l1 or self.bound or self.radius or self.nonnegative)
 
     @property
     def scheduled(self) -> bool:

@@ -62,6 +62,8 @@ class PredictionRows:
         Determines the up bits, and the order in a store.
     memory : int
         Bytes for packed samples that wait to be sent.
+    intercept : bool
+        Whether the model has an intercept, whose column of ones the device makes.
     """
 
     values: Rows
@@ -74,6 +76,7 @@ class PredictionRows:
     label_form: LabelForm
     seed: int
     memory: int
+    intercept: bool
 
     @classmethod
     def of(
@@ -136,6 +139,7 @@ class PredictionRows:
             form,
             seed if isinstance(seed, int) and 0 <= seed < 1 << 64 else 0,
             memory,
+            record.intercept,
         )
 
     def __len__(self) -> int:
@@ -188,7 +192,7 @@ class PredictionRows:
             build.max_batch,
             levels=self.levels,
             heads=heads,
-            intercept=True,
+            intercept=self.intercept,
             scored=True,
         )
         if self.labels is not None and heads == self.heads:

@@ -311,7 +311,7 @@ def configuration(
         polynomial=objective.polynomial,
         refetch=options.refetches,
         diagonal=diagonal,
-        intercept=True,
+        intercept=options.intercept,
         label_form=form,
     )
 

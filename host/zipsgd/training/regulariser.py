@@ -33,6 +33,8 @@ class Regulariser:
         Each weight stays in [-bound, bound]; 0 for no bound.
     radius : float
         The Euclidean length of w stays at most this; 0 for no limit.
+    nonnegative : bool
+        No weight is negative.
 
     Raises
     ------
@@ -44,6 +46,7 @@ class Regulariser:
     l1: float = 0.0
     bound: float = 0.0
     radius: float = 0.0
+    nonnegative: bool = False
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -55,7 +58,7 @@ class Regulariser:
     @property
     def any(self) -> bool:
         """bool: Whether there is any penalty or bound."""
-        return max(self.l2, self.l1, self.bound, self.radius) > 0
+        return self.nonnegative or max(self.l2, self.l1, self.bound, self.radius) > 0
 
     def scaled(self, scale: float) -> "Regulariser":
         """The same regulariser for a device that works with a scaled model and a scaled loss.
@@ -103,6 +106,7 @@ class Regulariser:
             threshold=threshold if threshold >= _LEAST_THRESHOLD * 2.0**-build.model_frac else 0.0,
             bound=self.bound / scale,
             radius=self.radius / scale,
+            nonnegative=self.nonnegative,
             spare_last=True,
         )
 
@@ -125,6 +129,8 @@ class Regulariser:
         moved -= np.clip(moved, -step_size * self.l1, step_size * self.l1)
         if self.bound:
             moved = np.clip(moved, -self.bound, self.bound)
+        if self.nonnegative:
+            moved = np.maximum(moved, 0.0)
         moved[-1] = 0
         length = float(np.linalg.norm(moved))
         if self.radius and length > self.radius:

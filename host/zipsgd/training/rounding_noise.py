@@ -41,22 +41,35 @@ def rounding_variance(
         Variances.
     """
     total: _Float = np.zeros(values.shape[1])
+    groups = (
+        []
+        if levels is None
+        else _groups(np.asarray(levels.values * 2.0 ** (1 - levels.bits) / scale, dtype=np.float64))
+    )
     for part, block in iterate_blocks(values):
         if levels is None:
             above = (block + 1) * 2.0 ** (base_bits - 1)
             above -= np.floor(above)
             variances = above * (1 - above) * 4.0 ** (1 - base_bits)
         else:
-            variances = _variances(block, levels.values * 2.0 ** (1 - levels.bits) / scale)
+            variances = _variances(block, groups)
         total += variances.sum(axis=0) if weights is None else weights[part] @ variances
     return np.asarray(total / (values.shape[0] if weights is None else weights.sum()))
 
 
-def _variances(block: npt.NDArray[np.floating], levels: npt.NDArray[np.floating]) -> _Float:
+def _groups(levels: _Float) -> list[tuple[_Float, npt.NDArray[np.int64]]]:
+    """The levels that columns have, each with its columns: those of shared levels come together."""
+    tables, group = np.unique(levels, axis=0, return_inverse=True)
+    order = np.argsort(group.ravel(), kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(group.ravel()))[:-1])
+    return list(zip(tables, parts, strict=True))
+
+
+def _variances(block: npt.NDArray[np.floating], groups: list[tuple[_Float, npt.NDArray[np.int64]]]) -> _Float:
     """The variance of each value of a block, for the levels of each column."""
     found = np.empty(block.shape)
-    for column, own in enumerate(levels):
-        value = np.clip(block[:, column], own[0], own[-1])
+    for own, columns in groups:
+        value = np.clip(block[:, columns], own[0], own[-1])
         below = np.clip(np.searchsorted(own, value, side="right") - 1, 0, own.size - 2)
-        found[:, column] = (own[below + 1] - value) * (value - own[below])
+        found[:, columns] = (own[below + 1] - value) * (value - own[below])
     return found

@@ -46,6 +46,8 @@ class SampleRecord:
         Bits of an optimal level; 0 for uniform levels.
     levels : list of list of int
         Optimal levels of each column and the intercept, see :class:`zipsgd.golden.levels.LevelTable`; empty for uniform ones.
+    intercept : bool
+        Whether the models have an intercept.
     """
 
     centre: list[float]
@@ -57,6 +59,7 @@ class SampleRecord:
     scale: float = 1.0
     level_bits: int = 0
     levels: list[list[int]] = field(default_factory=list)
+    intercept: bool = True
 
     @classmethod
     def of_task(cls, task: "Task") -> "SampleRecord":
@@ -83,6 +86,7 @@ class SampleRecord:
             task.scale,
             0 if table is None else table.bits,
             [] if table is None else table.values.tolist(),
+            task.config.intercept,
         )
 
     @property
@@ -90,7 +94,8 @@ class SampleRecord:
         """tuple of Scaling: The scaling of each model."""
         centre, spread = np.array(self.centre, dtype=np.float64), np.array(self.spread, dtype=np.float64)
         labels = zip(self.label_centre, self.label_spread, strict=True)
-        return tuple(Scaling(centre, spread, *label) for label in labels)
+        constant = float(self.intercept)
+        return tuple(Scaling(centre, spread, *label, constant=constant) for label in labels)
 
     @property
     def table(self) -> LevelTable | None:
@@ -130,6 +135,8 @@ class SampleRecord:
         whole = all(type(value) is int and 0 <= value <= 8 for value in planes)
         if not whole or not is_number(record.scale) or record.scale <= 0:
             raise ValueError("its planes or scale are not numbers that can be")
+        if not isinstance(record.intercept, bool):
+            raise ValueError("it does not say whether there is an intercept")
         if not _are_levels(record.levels) or bool(record.levels) != bool(record.level_bits):
             raise ValueError("its levels are not lists of small whole numbers")
         table = record.table  # raises if it is none

@@ -41,6 +41,8 @@ _MOST_THRESHOLD = 0.9 * 2.0 ** (THRESHOLD_BITS - PHASE_BITS - Build().model_frac
 """Largest L1 threshold per mini-batch, for a device of the default widths (:class:`zipsgd.golden.prox.Prox`)."""
 SAMPLED = 2048
 """Most rows from which the largest eigenvalue is estimated."""
+_SAMPLED_VALUES = 1 << 25
+"""Most values of these rows, which are in memory."""
 _POWER_STEPS = 20
 """Iterations of the power method."""
 
@@ -131,8 +133,8 @@ def step_sizes(first: float, schedule: str | Sequence[float], epochs: int) -> li
 
 def _largest_eigenvalue(values: Rows) -> float:
     """The largest eigenvalue of A^T A / rows, by power iteration on evenly spaced rows."""
-    count = values.shape[0]
-    rows = evenly_spaced(count, SAMPLED)
+    count, features = values.shape
+    rows = evenly_spaced(count, min(SAMPLED, max(1, _SAMPLED_VALUES // features)))
     block = values[rows].astype(np.float64)
     if rows.size == 1:
         return float(np.vdot(block, block))

@@ -137,6 +137,11 @@ def next_task(
 
 def _clipped(table: Table, state: State, options: Options) -> Table:
     """The rows, clipped as those that the model was first fitted to. Raises ValueError if nothing tells where to clip."""
+    if not options.intercept:
+        raise ValueError(
+            "partial_fit centres columns and targets anew as rows come, so that it needs an intercept: call fit, or leave the "
+            "intercept"
+        )
     if state.scalings:
         if not state.scalings[0].clipped:
             return table

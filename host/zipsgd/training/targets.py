@@ -103,7 +103,9 @@ class Targets:
     clipped: tuple[int, ...]
 
     @classmethod
-    def fit(cls, labels: Labels, objective: Objective, *, clip: bool = False) -> "Targets":
+    def fit(
+        cls, labels: Labels, objective: Objective, *, clip: bool = False, centred: bool = True
+    ) -> "Targets":
         """Choose the scaling: numbers to [-1, 1], and classes as the loss requires.
 
         Parameters
@@ -114,6 +116,8 @@ class Targets:
             The loss.
         clip : bool
             Clip numbers far beyond all others, see :func:`label_ends`.
+        centred : bool
+            Numbers are centred at their mean. Otherwise 0 stays 0.
 
         Returns
         -------
@@ -133,7 +137,7 @@ class Targets:
             ends = label_ends(target) if clip else None
             low, high = ends or (float(target.min()), float(target.max()))
             kept = target if ends is None else np.clip(target, low, high)
-            centre = float(np.clip(kept.mean(), low, high))
+            centre = float(np.clip(kept.mean(), low, high)) if centred else 0.0
             spread = max(high - centre, centre - low) or 1.0
             if not np.isfinite(spread):
                 raise DataError("y: values near the largest float64; divide them by a constant first")

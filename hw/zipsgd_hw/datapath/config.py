@@ -65,7 +65,7 @@ def run_layout(build: Build) -> data.StructLayout:
     last_head, one_against_all : 1, final_chunk
         Index of the last head, whether a sample has one label for all heads, and the index of the last head's last chunk in
         model memory; in builds with heads.
-    shrink_shift : 4, shrink_rate : 16, threshold : 32, bound, spare_last : 1
+    shrink_shift : 4, shrink_rate : 16, threshold : 32, bound, nonnegative : 1, spare_last : 1
         Of :class:`zipsgd.golden.prox.Prox`; in builds with a proximal step.
     ball_square : 32
         Of the same; in builds with a ball.
@@ -104,6 +104,7 @@ def run_layout(build: Build) -> data.StructLayout:
                     "shrink_rate": PHASE_BITS,
                     "threshold": THRESHOLD_BITS,
                     "bound": build.model_bits - 1,
+                    "nonnegative": 1,
                     "spare_last": 1,
                     **({"ball_square": 32} if build.ball else {}),
                 }

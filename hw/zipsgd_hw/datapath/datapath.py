@@ -196,7 +196,7 @@ class Datapath(wiring.Component):
         if build.refetch:
             m.d.sync += run.refetch.eq(self.refetching)
         if build.prox:
-            names = ["shrink_shift", "shrink_rate", "threshold", "bound", "spare_last"]
+            names = ["shrink_shift", "shrink_rate", "threshold", "bound", "nonnegative", "spare_last"]
             names += ["ball_square"] if build.ball else []
             m.d.sync += [run[name].eq(getattr(self, name)) for name in names]
         if build.diagonal:

@@ -40,7 +40,7 @@ def _proximal_constants(build: Build) -> wiring.Signature:
     thresholds : Out(ArrayLayout(signed(18), 2))
         Stage 4: -t and t, in the model's last bit: what is added to a positive value, and to a negative one.
     bounds : Out(ArrayLayout(signed(model_bits), 2))
-        c and -c: the farthest that a positive value goes, and a negative one; 0 for no bound. Constant during a run.
+        c, and -c or 0: the farthest that a positive value goes, and a negative one; both 0 for no bound. Constant during a run.
     """
     return wiring.Signature(
         {
@@ -125,7 +125,7 @@ class ProximalPhases(wiring.Component):
             constants.thresholds[0].eq(-threshold),
             constants.thresholds[1].eq(threshold),
             constants.bounds[0].eq(self.run.bound),
-            constants.bounds[1].eq(-self.run.bound),
+            constants.bounds[1].eq(Mux(self.run.nonnegative, 0, -self.run.bound)),
         ]
         return m
 

@@ -69,11 +69,13 @@ BENCH = ComponentBench(
 def random_prox(build: Build) -> Prox:
     """Each part is left out at times, and at the edge of its range at others."""
     most = (1 << (build.model_bits - 1)) - 1
+    bound = random.choice([0, 1, most, random.randint(1, most)])
     return Prox(
         shrink_shift=random.choice([0, 1, SHRINK_SHIFT_MAX, random.randint(1, SHRINK_SHIFT_MAX)]),
         shrink_rate=random.choice([0x8000, 0xFFFF, random.getrandbits(16)]),
         threshold=random.choice([0, 1, 0xFFFF, (1 << 32) - 1, random.getrandbits(random.randint(1, 32))]),
-        bound=random.choice([0, 1, most, random.randint(1, most)]),
+        bound=bound,
+        nonnegative=bound > 0 and random.random() < 0.5,
     )
 
 
@@ -109,6 +111,7 @@ async def values(dut):
             shrink_rate=prox.shrink_rate,
             threshold=prox.threshold,
             bound=prox.bound,
+            nonnegative=int(prox.nonnegative),
         )
         bench.pins["restart"] = 1
         await bench.cycle()
