@@ -62,6 +62,9 @@ BENCHES := identity cycles draws unbiased convergence one-draw schedule wire lin
 results: $(VENV)/.test  ## run every bench (some two hours) and keep what it measured in docs/results
 	for bench in $(BENCHES); do $(BIN)/zipsgd bench $$bench --out docs/results || exit 1; done
 
+vision: $(VENV)/.torch  ## ZipML's claim on deep networks: CIFAR-10, 139 MB to fetch (some three hours; goes on where it was stopped)
+	$(BIN)/zipsgd bench vision --out docs/results
+
 cost: $(VENV)/.test  ## cells of each optional part, placed (twenty minutes)
 	$(BIN)/zipsgd bench cost --out docs/results
 

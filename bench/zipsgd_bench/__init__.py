@@ -36,6 +36,7 @@ from . import (
     simulation,
     stream,
     unbiased,
+    vision,
     wire,
 )
 from .registry import Bench, Result, describe, save
@@ -81,5 +82,6 @@ BENCHES: dict[str, Bench] = {
         one_pass,
         stream,
         scaling,
+        vision,
     )
 }
