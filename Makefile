@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help train test coverage lint docs results cost bitstream-test formal mutants fuzz clean
+.PHONY: help train test test-torch vision coverage lint docs results cost bitstream-test formal mutants fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -22,6 +22,11 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@ $(VENV)/.train
 
+# The wheel of PyTorch for processors alone, where the index has one: some 200 MB
+$(VENV)/.torch: pyproject.toml | $(VENV)/.test
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,torch]' torch==2.13.0
+	@touch $@ $(VENV)/.test $(VENV)/.train
+
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@touch $@ $(VENV)/.train
@@ -31,6 +36,9 @@ train: $(VENV)/.train  ## train California housing through the virtual board
 
 test: $(VENV)/.test  ## the whole test suite (a quarter of an hour; WORKERS=4 on more cores)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+test-torch: $(VENV)/.torch  ## the tests of zipsgd.torch, with PyTorch (a minute)
+	$(BIN)/python -m pytest tests/networks
 
 coverage: $(VENV)/.test  ## the tests once more: lines of Python they run, bits of the datapath that toggle (a quarter of an hour)
 	rm -rf build/coverage
@@ -48,11 +56,14 @@ docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; first the pa
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html -d build/doctrees docs build/docs
 	@echo "open build/docs/index.html"
 
-BENCHES := identity cycles draws unbiased convergence one-draw schedule wire link faults recovery simulation emulator levels packing less-data quality classes \
+BENCHES := identity cycles draws unbiased convergence one-draw schedule wire link faults recovery simulation emulator levels nearest-levels packing less-data quality classes \
 	losses momentum automatic-step guard scaling stream refetch one-pass resident predictions gateware sdram netlists fuzz files
 
 results: $(VENV)/.test  ## run every bench (some two hours) and keep what it measured in docs/results
 	for bench in $(BENCHES); do $(BIN)/zipsgd bench $$bench --out docs/results || exit 1; done
+
+vision: $(VENV)/.torch  ## ZipML's claim on deep networks: CIFAR-10, 139 MB to fetch (some three hours; goes on where it was stopped)
+	$(BIN)/zipsgd bench vision --out docs/results
 
 cost: $(VENV)/.test  ## cells of each optional part, placed (twenty minutes)
 	$(BIN)/zipsgd bench cost --out docs/results

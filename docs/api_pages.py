@@ -4,8 +4,11 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+
+from zipsgd.extras import MissingExtra
 
 __all__ = ["PACKAGES", "write_pages"]
 
@@ -14,10 +17,11 @@ PACKAGES = ("zipsgd", "zipsgd_hw", "zipsgd_sim")
 
 
 def _children(package: ModuleType) -> Iterator[ModuleType]:
-    """The public modules of a package, without those of its own packages."""
+    """The public modules of a package, without those of its own packages, and without those whose extra is not installed."""
     for found in pkgutil.iter_modules(package.__path__):
         if not found.name.startswith("_"):
-            yield importlib.import_module(f"{package.__name__}.{found.name}")
+            with suppress(MissingExtra):
+                yield importlib.import_module(f"{package.__name__}.{found.name}")
 
 
 def _heading(text: str) -> list[str]:

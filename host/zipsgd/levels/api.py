@@ -7,8 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.compiled import compiled
-
+from .arguments import check_finite, check_range, checked, in_order, unit_magnitude, vector
 from .greedy import guaranteed_count, merge_greedily
 from .histogram import near_optimal
 from .problem import Floats, make_problem
@@ -18,11 +17,6 @@ from .variance import total_variance
 __all__ = ["Levels", "Method", "levels", "variance"]
 
 Method = Literal["exact", "histogram", "greedy", "uniform"]
-
-_NONE = np.empty(0)
-_BLOCK = 4096
-_RANGE = 1e140
-"""Largest range of values, and its inverse the smallest: sums of squares must not overflow or underflow."""
 
 
 @dataclass(frozen=True)
@@ -50,77 +44,8 @@ class Levels:
     least_count: int
 
 
-@compiled
-def _inspect(x: Floats) -> tuple[bool, int]:
-    """Whether ``x`` is sorted and contains no NaN, and if so the number of its distinct values."""
-    distinct = 1
-    for begin in range(1, x.size, _BLOCK):
-        in_order = True
-        for i in range(begin, min(begin + _BLOCK, x.size)):
-            in_order &= x[i - 1] <= x[i]
-            distinct += x[i - 1] != x[i]
-        if not in_order:
-            return False, 0
-    return True, distinct
-
-
-def _vector(name: str, values: npt.ArrayLike) -> Floats:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must be real numbers, not {array.dtype}")
-    if array.ndim != 1:
-        raise ValueError(f"{name} must be a vector, not of shape {array.shape}")
-    if array.size == 0:
-        raise ValueError(f"{name} must not be empty")
-    return np.ascontiguousarray(array, dtype=np.float64)
-
-
-def _check_finite(name: str, array: Floats) -> None:
-    extremes = array.min(), array.max()  # NaN if there is one
-    if np.any(np.isnan(extremes)):
-        raise ValueError(f"{name} must not contain NaN")
-    if np.any(np.isinf(extremes)):
-        raise ValueError(f"{name} must be finite, not infinite")
-
-
-def _checked(values: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Floats, Floats]:
-    """Values with a positive weight, and their weights (empty if there are none)."""
-    x = _vector("values", values)
-    _check_finite("values", x)
-    if weights is None:
-        return x, _NONE
-    w = _vector("weights", weights)
-    if w.size != x.size:
-        raise ValueError(f"there must be one weight for each of the {x.size} values, not {w.size}")
-    _check_finite("weights", w)
-    if w.min() < 0:
-        raise ValueError(f"weights must not be negative, but one is {w.min():g}")
-    with np.errstate(over="ignore"):
-        total = w.sum()
-    if not 0 < total < np.inf:
-        raise ValueError(f"weights must have a positive and finite sum, not {total:g}")
-    if w.min() == 0:
-        x, w = x[w > 0], w[w > 0]
-    return x, w
-
-
-def _sorted(x: Floats, weights: Floats) -> tuple[Floats, Floats, int]:
-    """Values and weights sorted by value, and the number of distinct values."""
-    in_order, distinct = _inspect(x)
-    if not in_order:
-        if weights.size:
-            order = np.argsort(x, kind="stable")
-            x, weights = x[order], weights[order]
-        else:
-            x = np.sort(x)
-        distinct = _inspect(x)[1]
-    return x, weights, distinct
-
-
 def _exact(x: Floats, w: Floats, count: int) -> Floats:
-    # Scaling the weights to magnitude 1 by a power of two keeps the solver's sums within range
-    mass = np.ldexp(w, -int(np.frexp(w.max())[1])) if w.size else None
-    return x[solve(make_problem(x, mass), count).levels]
+    return x[solve(make_problem(x, unit_magnitude(w)), count).levels]
 
 
 def _greedy(x: Floats, w: Floats, count: int) -> Floats:
@@ -182,13 +107,12 @@ def levels(
         raise ValueError(f"count must be at least 2, not {count}")
     if method == "histogram" and bins < count - 1:
         raise ValueError(f"bins must be at least count - 1 = {count - 1}, not {bins}")
-    x, w = _checked(values, weights)
+    x, w = checked(values, weights)
     weight = float(w.sum()) if w.size else float(x.size)
     low, high = float(x.min()), float(x.max())
     if low == high:
         return Levels(np.array([low]), 0.0, 0.0, 0.0, count)
-    if not 1 / _RANGE <= high - low <= _RANGE:
-        raise ValueError(f"values must have a range in {1 / _RANGE:g}..{_RANGE:g}, not {high - low:g}")
+    check_range(low, high)
     if count >= x.size and method != "uniform":
         return Levels(np.unique(x), 0.0, 0.0, 0.0, count)
     if method == "histogram":
@@ -198,7 +122,7 @@ def levels(
         found = np.linspace(low, high, count)
         total = total_variance(x, w, found)
         return Levels(found, total, total / weight, 0.0, count)
-    x, w, distinct = _sorted(x, w)
+    x, w, distinct = in_order(x, w)
     if distinct <= count:
         return Levels(np.unique(x), 0.0, 0.0, 0.0, count)
     found = _exact(x, w, count) if method == "exact" else _greedy(x, w, count)
@@ -230,9 +154,9 @@ def variance(values: npt.ArrayLike, levels: npt.ArrayLike, *, weights: npt.Array
     ValueError
         Values, weights or levels are not as described.
     """
-    x, w = _checked(values, weights)
-    places = np.unique(_vector("levels", levels))
-    _check_finite("levels", places)
+    x, w = checked(values, weights)
+    places = np.unique(vector("levels", levels))
+    check_finite("levels", places)
     if x.min() < places[0] or x.max() > places[-1]:
         raise ValueError(
             f"values must be within the levels, {places[0]:g}..{places[-1]:g}, not in {x.min():g}..{x.max():g}"

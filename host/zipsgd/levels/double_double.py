@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from zipsgd.compiled import compiled
 
-__all__ = ["fast_two_sum", "less", "two_product", "two_sum"]
+__all__ = ["fast_two_sum", "less", "quotient", "two_product", "two_sum"]
 
 
 def _fma_intrinsic(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
@@ -90,6 +90,27 @@ def two_product(x: float, y: float) -> tuple[float, float]:
     """
     product = x * y
     return product, _fma(x, y, -product)
+
+
+@compiled
+def quotient(high: float, low: float, by_high: float, by_low: float) -> tuple[float, float]:
+    """The quotient of two numbers of twice the precision, to some 100 bits.
+
+    Parameters
+    ----------
+    high, low : float
+        The dividend.
+    by_high, by_low : float
+        The divisor, not zero.
+
+    Returns
+    -------
+    tuple[float, float]
+        High and low part.
+    """
+    ratio = high / by_high
+    rest = _fma(-ratio, by_high, high) + (low - ratio * by_low)
+    return fast_two_sum(ratio, rest / by_high)
 
 
 @compiled

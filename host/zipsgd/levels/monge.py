@@ -9,8 +9,9 @@ import numpy as np
 
 from zipsgd.compiled import compiled
 
+from .cells import interval_cost
 from .double_double import fast_two_sum, less, two_sum
-from .problem import Floats, Indices, cost
+from .problem import Floats, Indices
 
 __all__ = ["backward", "forward", "trace"]
 
@@ -20,7 +21,7 @@ __all__ = ["backward", "forward", "trace"]
 
 @compiled
 def _entry(
-    grid: Floats, values: Floats, base: int, row: int, column: int, direction: int
+    nearest: bool, grid: Floats, values: Floats, base: int, row: int, column: int, direction: int
 ) -> tuple[float, float]:
     """The value at grid point ``column``, stored at values[base + column], plus the cost of the interval to point ``row``.
 
@@ -29,7 +30,8 @@ def _entry(
     if (column - row) * direction > 0:
         return np.inf, 0.0
     a, c = (column, row) if direction > 0 else (row, column)
-    high, low = cost(
+    high, low = interval_cost(
+        nearest,
         grid[a, 0],
         (grid[a, 1], grid[a, 2], grid[a, 3], grid[a, 4]),
         grid[c, 0],
@@ -41,6 +43,7 @@ def _entry(
 
 @compiled
 def _row_minima(
+    nearest: bool,
     grid: Floats,
     values: Floats,
     base: int,
@@ -71,13 +74,13 @@ def _row_minima(
             column = column0 + direction * candidate if depth == 0 else kept[source + candidate]
             while size:
                 row = row0 + direction * (start + (size - 1) * step)
-                high, low = _entry(grid, values, base, row, column, direction)
+                high, low = _entry(nearest, grid, values, base, row, column, direction)
                 if not less(high, low, highs[size - 1], lows[size - 1]):
                     break
                 size -= 1
             if size < count:
                 row = row0 + direction * (start + size * step)
-                highs[size], lows[size] = _entry(grid, values, base, row, column, direction)
+                highs[size], lows[size] = _entry(nearest, grid, values, base, row, column, direction)
                 kept[stack + size] = column
                 size += 1
         depth += 1
@@ -92,11 +95,11 @@ def _row_minima(
             final = kept[begins[depth + 1] - 1]
             if i + 1 < count:
                 final = best[into_base + row + direction * step]
-            least, least_low = _entry(grid, values, base, row, kept[at], direction)
+            least, least_low = _entry(nearest, grid, values, base, row, kept[at], direction)
             where = kept[at]
             while kept[at] != final:
                 at += 1
-                high, low = _entry(grid, values, base, row, kept[at], direction)
+                high, low = _entry(nearest, grid, values, base, row, kept[at], direction)
                 if less(high, low, least, least_low):
                     least, least_low, where = high, low, kept[at]
             into[into_base + row, 0], into[into_base + row, 1] = least, least_low
@@ -114,6 +117,7 @@ def _tilt(grid: Floats, values: Floats, begin: int, first: int, last: int, slope
 
 @compiled
 def forward(
+    nearest: bool,
     grid: Floats,
     first: Indices,
     last: Indices,
@@ -126,6 +130,8 @@ def forward(
 
     Parameters
     ----------
+    nearest : bool
+        Whether paths are thresholds of nearest rounding. Otherwise they are levels of stochastic rounding.
     grid : npt.NDArray[np.float64] of shape (grid points, 6)
         ``Grid.places``.
     first, last : npt.NDArray[np.int64] of shape (layers,)
@@ -145,12 +151,13 @@ def forward(
         rows = (first[j], last[j] - first[j] + 1)
         columns = (first[j - 1], last[j - 1] - first[j - 1] + 1)
         base, into_base = offset[j - 1] - first[j - 1], offset[j] - first[j]
-        _row_minima(grid, values, base, rows, columns, 1, values, into_base, best)
+        _row_minima(nearest, grid, values, base, rows, columns, 1, values, into_base, best)
         _tilt(grid, values, offset[j], first[j], last[j], slopes[j])
 
 
 @compiled
 def backward(
+    nearest: bool,
     grid: Floats,
     first: Indices,
     last: Indices,
@@ -163,6 +170,8 @@ def backward(
 
     Parameters
     ----------
+    nearest : bool
+        Whether paths are thresholds of nearest rounding. Otherwise they are levels of stochastic rounding.
     grid : npt.NDArray[np.float64] of shape (grid points, 6)
         ``Grid.places``.
     first, last : npt.NDArray[np.int64] of shape (layers,)
@@ -183,7 +192,7 @@ def backward(
         rows = (last[j], last[j] - first[j] + 1)
         columns = (last[j + 1], last[j + 1] - first[j + 1] + 1)
         base, into_base = offset[j + 1] - first[j + 1], offset[j] - first[j]
-        _row_minima(grid, values, base, rows, columns, -1, values, into_base, best)
+        _row_minima(nearest, grid, values, base, rows, columns, -1, values, into_base, best)
         _tilt(grid, values, offset[j], first[j], last[j], slopes[j])
 
 

@@ -30,7 +30,6 @@ __all__ = [
     "cost",
     "first_reaching",
     "make_problem",
-    "path_cost",
     "position",
     "sums_at",
 ]
@@ -256,30 +255,3 @@ def cost(a: float, sums_a: Sums, c: float, sums_c: Sums) -> tuple[float, float]:
     right_low += square * mass_low + square_low * mass
     high, low = two_sum(left, -right)
     return high, low + (left_low - right_low)
-
-
-@compiled
-def path_cost(problem: Problem, levels: Indices) -> tuple[float, float]:
-    """The cost of all intervals between levels.
-
-    Parameters
-    ----------
-    problem : Problem
-        The points.
-    levels : npt.NDArray[np.int64] of shape (count,)
-        Levels as indices of points.
-
-    Returns
-    -------
-    tuple[float, float]
-        High and low part.
-    """
-    high, low = 0.0, 0.0
-    for j in range(levels.size - 1):
-        a, c = levels[j], levels[j + 1]
-        more, more_low = cost(
-            position(problem, a), sums_at(problem, a), position(problem, c), sums_at(problem, c)
-        )
-        high, error = two_sum(high, more)
-        high, low = fast_two_sum(high, low + (error + more_low))
-    return high, low

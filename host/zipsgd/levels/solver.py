@@ -34,15 +34,16 @@ from typing import NamedTuple
 import numpy as np
 
 from zipsgd.compiled import compiled
-from zipsgd.memory import default_memory
 
 from .brackets import improve, initial_brackets, tighten
-from .double_double import fast_two_sum, less, two_sum
+from .cells import path_cost
+from .double_double import two_sum
 from .gaps import find_gaps
-from .grid import Grid, make_grid
+from .grid import make_grid
 from .links import link_brackets
 from .monge import backward, forward, trace
-from .problem import Floats, Indices, Problem, path_cost
+from .narrowing import check_memory, narrow
+from .problem import Floats, Indices, Problem
 
 __all__ = ["Solution", "solve"]
 
@@ -54,8 +55,6 @@ _MANY = 1 << 25
 """Levels times points from which on brackets come from paths of any number of levels, see :mod:`zipsgd.levels.links`."""
 _SWEPT = 1 << 24
 """Most levels that are visited to tighten or to improve."""
-_ENTRY = 40
-"""Bytes of an entry of a layer."""
 _MARGIN, _TILT = 2.0**-98, 2.0**-48
 """Rounding errors: of an interval's cost relative to mass and number of points, of a level's bonus relative to its slope."""
 
@@ -86,48 +85,6 @@ def _slopes(inside: Floats, first: Indices, last: Indices) -> Floats:
     slopes[1:] += kappa[:-1]
     slopes[:-1] -= kappa[1:]
     return slopes
-
-
-@compiled
-def _narrow(
-    grid: Grid,
-    slopes: Floats,
-    from_start: Floats,
-    to_end: Floats,
-    limit: tuple[float, float],
-    inwards: int,
-    low: Indices,
-    high: Indices,
-) -> None:
-    """Narrow the brackets to the cells that may contain a level of a solution with a cost of at most ``limit``.
-
-    ``inwards`` is 1 if levels are at points: a cell next to an excluded point then begins with the following point. Otherwise
-    it is 0.
-    """
-    for j in range(1, low.size - 1):
-        first, last = grid.first[j], grid.last[j]
-        left, right = last + 1, first - 1
-        for g in range(first, last + 1):
-            at = grid.offset[j] + g - first
-            value, error = two_sum(from_start[at, 0], to_end[at, 0])
-            # Both contain the bonus of this level: add it once
-            error += from_start[at, 1] + to_end[at, 1] + slopes[j] * grid.places[g, 5]
-            value, error = fast_two_sum(value, error)
-            if not less(limit[0], limit[1], value, error):
-                left, right = min(left, g), g
-        if left > first:
-            low[j] = grid.points[left - 1] + inwards
-        if right < last:
-            high[j] = grid.points[right + 1] - inwards
-
-
-def _check_memory(entries: int, count: int, points: int) -> None:
-    needed, room = entries * _ENTRY, 2 * default_memory()  # half of the available memory
-    if needed > room:
-        raise MemoryError(
-            f"{count:,} optimal levels of {points:,} values or bins take {needed / 2**30:.1f} GiB, and there is room for "
-            f"{room / 2**30:.1f}: choose fewer levels, or method='greedy'"
-        )
 
 
 def solve(problem: Problem, count: int) -> Solution:
@@ -165,28 +122,28 @@ def solve(problem: Problem, count: int) -> Solution:
         tighten(problem, low, high, sweeps)
         width = int(np.sum(high - low))
         grid = make_grid(problem, gaps, low, high, (low + high) // 2 if estimate is None else estimate, cells)
-        _check_memory(int(grid.offset[-1]), count, problem.x.size)
+        check_memory(int(grid.offset[-1]), count, problem.x.size)
         slopes = _slopes(grid.inside, grid.first, grid.last)
         from_start = np.empty((grid.offset[-1], 2))
         best = np.empty(grid.offset[-1], dtype=np.int64)
-        forward(grid.places, grid.first, grid.last, grid.offset, slopes, from_start, best)
+        forward(False, grid.places, grid.first, grid.last, grid.offset, slopes, from_start, best)
         if grid.full or not np.any(slopes):
             break
         estimate = grid.points[trace(grid.first, grid.offset, best)]
         if not spread:
             improve(problem, estimate, sweeps)
         to_end = np.empty_like(from_start)
-        backward(grid.places, grid.first, grid.last, grid.offset, slopes, to_end, best)
-        known, known_low = path_cost(problem, estimate)
+        backward(False, grid.places, grid.first, grid.last, grid.offset, slopes, to_end, best)
+        known, known_low = path_cost(False, problem, estimate)
         mass = float(grid.places[-1, 1])
         margin = count * (_MARGIN * problem.x.size * mass + _TILT * float(np.max(np.abs(slopes))))
         limit = two_sum(known, known_low + margin)
-        _narrow(grid, slopes, from_start, to_end, limit, 0 if spread else 1, low, high)
+        narrow(grid, slopes, from_start, to_end, limit, 0 if spread else 1, low, high)
         if 2 * np.sum(high - low) > width:
             cells *= 4
     slack = 0.0
     if np.any(slopes):
         bound = from_start[-1].copy()
-        forward(grid.places, grid.first, grid.last, grid.offset, np.zeros(count), from_start, best)
+        forward(False, grid.places, grid.first, grid.last, grid.offset, np.zeros(count), from_start, best)
         slack = float((from_start[-1, 0] - bound[0]) + (from_start[-1, 1] - bound[1]))
     return Solution(grid.points[trace(grid.first, grid.offset, best)], slack)
