@@ -27,6 +27,8 @@ ESTIMATORS = ("one-draw", "double")
 SIZES = (1 / 30, 1 / 10, 0.25, 0.5, 1.0, 2.0, 3.0)
 """Step sizes relative to the automatic one."""
 SPLITS = (0, 1, 2, 3, 4)
+LARGE = 50_000
+"""From so many rows on, one split is enough."""
 TEST_SHARE = 0.25
 NEAR = 1.0
 """Largest distance from the score of the best size, in points of accuracy or of 100 R2."""
@@ -65,7 +67,7 @@ def compare(name: str, table: Table, classes: bool, estimator: str) -> dict[str,
     points: dict[float, list[float]] = {size: [] for size in SIZES}
     flags: set[str] = set()
     automatic = 0.0
-    for split in SPLITS:
+    for split in SPLITS if len(table.labels) < LARGE else SPLITS[:1]:
         rows = train_test_split(
             table.features, table.labels, test_size=TEST_SHARE, random_state=split,
             stratify=table.labels if classes else None,
@@ -86,6 +88,7 @@ def compare(name: str, table: Table, classes: bool, estimator: str) -> dict[str,
         "set": name,
         "estimator": estimator,
         "measure": "accuracy" if classes else "R2",
+        "splits": len(points[1.0]),
         "step": automatic,
         **{f"x {size:.2g}": means[size] for size in SIZES},
         "below best": means[best] - means[1.0],
