@@ -2,8 +2,9 @@
 
 Each model has its default parameters but for what its row says. zipsgd scales the columns itself, by their ranges; for the
 others a StandardScaler does. "one against all" means without calibration (:mod:`zipsgd.training.calibration`); "one against
-one" has a model for each pair of classes, trained on the rows of both; "joint softmax" is SGD in float64 on one loss for all
-classes, with steps as they are and 16 times as large.
+one" has a model for each pair of classes, trained on the rows of both; "double sampling" is that in place of one draw, which is
+the default for squared losses; "joint softmax" is SGD in float64 on one loss for all classes, with steps as they are and 16
+times as large.
 """
 
 import warnings
@@ -50,8 +51,8 @@ SETS: dict[str, Callable[[], tuple[Any, Any]]] = {
 }
 
 
-def _models(classes: int, binary: bool) -> Iterator[tuple[str, int, Callable[[], Any]]]:
-    """Name, bits a value and maker of each model."""
+def _models(classes: int, binary: bool) -> Iterator[tuple[str, str | None, int, Callable[[], Any]]]:
+    """Name, estimator, bits a value and maker of each model."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsOneClassifier
     from sklearn.pipeline import make_pipeline
@@ -60,22 +61,26 @@ def _models(classes: int, binary: bool) -> Iterator[tuple[str, int, Callable[[],
 
     from zipsgd.estimators import ZipClassifier
 
-    yield REFERENCE, 32, lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    yield "LinearSVC", 32, lambda: make_pipeline(StandardScaler(), LinearSVC(dual=False, random_state=0))
+    yield REFERENCE, None, 32, lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    svc = partial(LinearSVC, dual=False, random_state=0)
+    yield "LinearSVC", None, 32, lambda: make_pipeline(StandardScaler(), svc())
     for step in (1, 16) if classes > 2 else ():
-        yield f"joint softmax, step x {step}", 64, partial(JointSoftmax, step)
+        yield f"joint softmax, step x {step}", None, 64, partial(JointSoftmax, step)
     ours = partial(ZipClassifier, random_state=0)  # BITS a value, and more for polynomial losses
     for loss in CLASS_LOSSES:
         found = Options(classify=True, loss=loss).precision(diagonal=True)
         bits = found.planes[0] + found.draws
-        yield f"zipsgd, {loss}", bits, partial(ours, loss=loss)
+        yield f"zipsgd, {loss}", found.estimator, bits, partial(ours, loss=loss)
         if classes > 2:
-            yield f"zipsgd, {loss}, one against all", bits, partial(ours, loss=loss, calibrate=False)
+            uncalibrated = partial(ours, loss=loss, calibrate=False)
+            yield f"zipsgd, {loss}, one against all", found.estimator, bits, uncalibrated
+    used = Options(classify=True).precision(diagonal=True).estimator
+    yield f"{DEFAULT}, double sampling", "double", BITS, partial(ours, estimator="double")
     if classes > 2:
-        yield f"{DEFAULT}, one against one", BITS, lambda: OneVsOneClassifier(ours())
-    yield f"{DEFAULT}, balanced weights", BITS, partial(ours, class_weight="balanced")
+        yield f"{DEFAULT}, one against one", used, BITS, lambda: OneVsOneClassifier(ours())
+    yield f"{DEFAULT}, balanced weights", used, BITS, partial(ours, class_weight="balanced")
     if binary:
-        yield ONE_BIT, 1, partial(ours, bits=1, levels="optimal")
+        yield ONE_BIT, used, 1, partial(ours, bits=1, levels="optimal")
 
 
 def compare(
@@ -108,7 +113,7 @@ def compare(
 
     classes, numbers = np.unique(y, return_inverse=True)
     found: list[dict[str, Any]] = []
-    for model, bits, make in _models(classes.size, two_valued(X)):
+    for model, estimator, bits, make in _models(classes.size, two_valued(X)):
         begin(f"{name}: {model}")
         scores = []
         for split in SPLITS:
@@ -130,6 +135,7 @@ def compare(
             {
                 "set": name,
                 "model": model,
+                "estimator": estimator,
                 "bits a value": bits,
                 "accuracy": float(accuracy),
                 "balanced accuracy": float(balanced),
@@ -148,7 +154,7 @@ def run() -> Result:
         The result of the bench.
     """
     rows: list[dict[str, Any]] = []
-    with Steps(36) as steps:
+    with Steps(39) as steps:
         for name, load in SETS.items():
             rows += compare(name, *load(), steps.next)
     bits = {"binary features": ONE_BIT}

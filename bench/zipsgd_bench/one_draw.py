@@ -1,15 +1,18 @@
 """Compare one draw and a diagonal with double sampling, at equal bits a value and equal numbers of epochs.
 
 Every run has its own automatic step, and is compared with float64 SGD with its own. Naive quantisation shows the bias that one
-draw corrects. Where draws are made once for all epochs, as on a device that keeps its samples, noise does not average out
-over the epochs. A separate table tells what the mean of the models of the second half of the epochs gains, and another one
-whether smaller steps than the automatic one would be better.
+draw corrects, and truncation that of rounding down. Where draws are made once for all epochs, as on a device that keeps its
+samples, noise does not average out over the epochs. A separate table tells what the mean of the models of the second half of
+the epochs gains, and another one whether smaller steps than the automatic one would be better.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from zipsgd.output import save_figure
 from zipsgd.training.options import Options
@@ -33,7 +36,9 @@ __all__ = [
 
 SETS = (*REAL, "synthetic100", "departures")
 SEEDS = (1, 2, 3, 4, 5)
-ESTIMATORS = ("double", "one-draw", "naive")
+ESTIMATORS = ("double", "one-draw", "naive", "truncated")
+UNBIASED = ESTIMATORS[:2]
+"""Estimators that are also measured with draws made once."""
 BITS = range(1, 7)
 """Bits a value that are tried: up to 5, and 6 where 5 are not close to float64 SGD."""
 CLOSE = 1.005
@@ -58,6 +63,7 @@ SIZES = (0.25, 0.5, 1.0, 2.0)
 """Step sizes relative to the automatic one."""
 
 _Row = dict[str, Any]
+_Float = npt.NDArray[np.float64]
 _Configuration = tuple[str, str, int, bool]
 
 
@@ -71,12 +77,13 @@ def configurations() -> Iterator[_Configuration]:
     bits : int
         Bits a value.
     fresh : bool
-        Whether draws are new in each epoch. Naive quantisation is only measured with new ones.
+        Whether draws are new in each epoch. Naive quantisation is only measured with new ones. Truncation has none; it is
+        measured on even levels, because optimal ones are placed for stochastic rounding.
     """
     for fresh in (True, False):
-        for estimator in ESTIMATORS[: 3 if fresh else 2]:
+        for estimator in ESTIMATORS if fresh else UNBIASED:
             for levels, least in LEAST_PLANES.items():
-                for bits in BITS:
+                for bits in BITS if (estimator, levels) != ("truncated", "optimal") else ():
                     tried = fresh or bits <= ONCE_BITS
                     if tried and least <= bits - DRAWS[estimator] <= MOST_PLANES[levels]:
                         yield estimator, levels, bits, fresh
@@ -235,7 +242,7 @@ def run() -> Result:
 
 
 def plot(result: Result, path: Path) -> None:
-    """Plot the loss relative to float64 SGD against bits a value, a panel for each set.
+    """Plot the loss relative to float64 SGD against the bits a value and the bytes a row that are moved, a panel for each set.
 
     Parameters
     ----------
@@ -272,6 +279,10 @@ def plot(result: Result, path: Path) -> None:
                     label=f"{METHODS[estimator]}, {what}" if points else None,
                 )
         axis.set(title=name, yscale="log", xticks=BITS, xlabel="bits a value")
+        moved = {row["bits"]: row["bytes a row"] for row in result["rows"] if row["set"] == name}
+        slope, offset = np.polyfit(list(moved), list(moved.values()), 1)  # planes have as many bytes each
+        to_bytes, to_bits = _line(slope, offset), _line(1 / slope, -offset / slope)
+        axis.secondary_xaxis("top", functions=(to_bytes, to_bits)).set_xlabel("bytes a row in each epoch")
         axis.yaxis.set_major_formatter("{x:g}")
         axis.grid(alpha=0.3)
     for axis in axes[::3]:
@@ -280,6 +291,10 @@ def plot(result: Result, path: Path) -> None:
         axis.set_axis_off()
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     save_figure(figure, path)
+
+
+def _line(slope: float, offset: float) -> Callable[[_Float], _Float]:
+    return lambda values: slope * values + offset
 
 
 BENCH = Bench("one-draw", "loss of one draw and a diagonal against double sampling at equal bits", run, plot)

@@ -43,7 +43,8 @@ def run() -> Result:
             }
             floats = model.score(table.features, table.labels)
             scores = {"floating point": floats, **by_bits, "as trained, 4 bits": trained}
-            rows.append({"set": name, **{how: round(score, 4) for how, score in scores.items()}})
+            row = {"set": name, "estimator": model.options["estimator"]}
+            rows.append({**row, **{how: round(score, 4) for how, score in scores.items()}})
     return {
         "goal": f"at {BITS[-1]} bits the score differs by at most {MOST} from that in floating point",
         "met": all(abs(row[f"{BITS[-1]} bits"] - row["floating point"]) <= MOST for row in rows),

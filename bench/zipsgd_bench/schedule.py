@@ -39,6 +39,7 @@ def _row(kind: str, bits: Bits, table: Table, exact: dict[int, float]) -> _Row:
     """One way to choose the bits, over all seeds."""
     runs = {seed: train(table, options=replace(OPTIONS, seed=seed, bits=bits)) for seed in exact}
     return {
+        "estimator": OPTIONS.estimator,
         "bits": kind,
         "bits in the mean": median(run.bits_per_value for run in runs.values()),
         "bytes of samples": median(run.sample_bytes for run in runs.values()),

@@ -16,8 +16,10 @@ def test_small_run(small_table: Table, near: float, met: bool, monkeypatch: pyte
     )
     monkeypatch.setattr(automatic_step, "departures", lambda: small_table)
     result = automatic_step.run()
-    regression, classes, hard = result["rows"]
+    regression, double, classes, _, hard, _ = result["rows"]
+    assert [row["estimator"] for row in result["rows"]] == ["one-draw", "double"] * 3
     assert hard == {**regression, "set": "departures"}
+    assert regression["x 1"] != double["x 1"]
     assert (regression["measure"], classes["measure"]) == ("R2", "accuracy")
     assert len({regression[f"x {size:.2g}"] for size in automatic_step.SIZES}) == len(automatic_step.SIZES)
     for row in result["rows"]:

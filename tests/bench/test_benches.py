@@ -137,7 +137,7 @@ def test_solutions_are_told_apart() -> None:
 
 def test_emulator_bench_reports_all_contestants() -> None:
     result = emulator.run(rows=64, epochs=1, repeats=1)
-    assert len(result["rows"]) == 3 + len(emulator.OTHERS)
+    assert len(result["rows"]) == len(emulator.HELD) + 2 + len(emulator.OTHERS)
     assert all(row["samples/s"] > 0 for row in result["rows"])
 
 

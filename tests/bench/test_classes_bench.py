@@ -42,13 +42,17 @@ def test_a_row_for_each_model(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str] = []
     rows = classes.compare("few", X[y < 3], y[y < 3], begun.append)
     assert begun == [f"few: {row['model']}" for row in rows]
-    assert len(rows) == 14
+    assert len(rows) == 15
+    estimators = {row["model"]: row["estimator"] for row in rows}
+    assert estimators[classes.DEFAULT] == "one-draw"
+    assert estimators[f"{classes.DEFAULT}, double sampling"] == estimators["zipsgd, logistic"] == "double"
+    assert estimators[classes.REFERENCE] is None
     reference = next(row for row in rows if row["model"] == classes.REFERENCE)
     for row in rows:
         assert row["below the reference"] == reference["accuracy"] - row["accuracy"]
         assert 30 < row["balanced accuracy"] <= 100
     monkeypatch.setattr(classes, "SETS", {"binary features": lambda: binary_features(400)})
     result = classes.run()
-    assert [row["bits a value"] for row in result["rows"]] == [32, 32, 4, 4, 8, 4, 4, 1]
+    assert [row["bits a value"] for row in result["rows"]] == [32, 32, 4, 4, 8, 4, 4, 4, 1]
     one_bit = result["rows"][-1]
     assert result["met"] == (one_bit["below the reference"] <= classes.NEAR)

@@ -14,27 +14,28 @@ def diabetes() -> Trial:
 
 
 def test_a_far_row_needs_clipping() -> None:
-    row = compare_kinds(Trial("far", [far_row(1000)]), 2)
+    row = compare_kinds(Trial("far", [far_row(1000)]), 4)
+    assert row["estimator"] == "one-draw"
     assert row["chosen"] == "quantile"
     assert row["met"]
     assert row["least squares"] - row["auto"] < 1 < row["least squares"] - row["range"]
 
 
 def test_a_choice_that_is_bad_misses_the_goal(diabetes: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert compare_kinds(diabetes, 2)["met"]
-    monkeypatch.setitem(scaling.BITS, 2, -1.0)
-    assert not compare_kinds(diabetes, 2)["met"]
+    assert compare_kinds(diabetes, 4)["met"]
+    monkeypatch.setitem(scaling.BITS, 4, -1.0)
+    assert not compare_kinds(diabetes, 4)["met"]
 
 
 def test_levels(diabetes: Trial) -> None:
-    row = compare_levels(diabetes, 2)
+    row = compare_levels(diabetes, 4)
     assert row["chosen"] == "uniform"
     assert row["auto"] == row["uniform"] != row["optimal"]
 
 
 def test_all_sets_are_compared(diabetes: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "trials", lambda: iter([diabetes]))
-    monkeypatch.setattr(scaling, "BITS", {2: 1.0})
+    monkeypatch.setattr(scaling, "BITS", {4: 1.0})
     result = scaling.run()
     assert result["met"]
     assert [row["set"] for row in (*result["rows"], *result["levels"])] == ["diabetes", "diabetes"]
