@@ -107,9 +107,9 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     ),
     Equivalent(
         file="datapath/sample_unpacker.py",
-        line="with m.If(more_labels != 0):",
-        operator="condition",
-        change="more_labels != 0 → always",
+        line="with m.If(label_ends & (more_labels != 0)):",
+        operator="operand dropped",
+        change="label_ends & (more_labels != 0) → label_ends",
         why="A solver proved it: the count is set anew before it is looked at again.",
     ),
     Equivalent(
@@ -147,6 +147,27 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         operator="init",
         change="init=0 → another",
         why="A start bit sets it before it is used.",
+    ),
+    Equivalent(
+        file="datapath/score_list.py",
+        line="inside = Signal()",
+        operator="init",
+        change="init=0 → another",
+        why="No score is read before the first cycle behind a reset is over.",
+    ),
+    Equivalent(
+        file="link/register_bank.py",
+        line="m.d.comb += self.write.ready.eq(Cat(*takes).all())",
+        operator="any and all",
+        change="Cat(*takes).all() → Cat(*takes).any()",
+        why="There is one window that is written and read.",
+    ),
+    Equivalent(
+        file="store/block_reader.py",
+        line="self.words.valid.eq(self.read.valid & in_body & counts & ~discards & ~drains),",
+        operator="operand dropped",
+        change="self.read.valid & in_body & counts & ~discards & ~drains → self.read.valid & in_body & counts & ~discards",
+        why="While the reader drains, sends is 0, so that nobody looks at its words.",
     ),
 )
 
