@@ -29,6 +29,7 @@ SCALINGS = ("auto", *KINDS)
 """Values of ``Options.scaling``."""
 REFETCH = tuple(kind.name.lower() for kind in Refetch)
 """Values of ``Options.refetch``."""
+_WORDS = {"levels": LEVELS, "keep": KEEP, "scaling": SCALINGS, "refetch": REFETCH}
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,10 +110,8 @@ class Options:
         (:mod:`zipsgd.training.calibration`), so that the largest output is right more often. None: unless ``l1``, ``bound`` or
         ``radius`` is set, weights may not be negative or there is no intercept, because the fitted models are mixtures, for
         which these do not hold.
-    l2, l1, bound, radius : float
+    l2, l1, bound, radius : float, nonnegative : bool
         Regularisers, see :class:`zipsgd.training.regulariser.Regulariser`. They need a device with a proximal step.
-    nonnegative : bool
-        Keep all weights but the intercept from being negative, which needs a device with a proximal step, too.
     average : int
         Use the mean of the models after each epoch, from this epoch on (1: of all epochs). 0 uses the last model. Suited to
         ``schedule="constant"``.
@@ -183,12 +182,9 @@ class Options:
 
     def __post_init__(self) -> None:
         make_plain(self)
-        if self.levels not in LEVELS:
-            raise ValueError(f"levels must be one of {', '.join(LEVELS)}, not {self.levels!r}")
-        if self.keep not in KEEP:
-            raise ValueError(f"keep must be one of {', '.join(KEEP)}, not {self.keep!r}")
-        if self.scaling not in SCALINGS:
-            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, not {self.scaling!r}")
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                raise ValueError(f"{name} must be one of {', '.join(words)}, not {getattr(self, name)!r}")
         if not self.intercept and self.scaling not in ("auto", "none"):
             raise ValueError(
                 f"without an intercept nothing is centred: choose scaling='none' instead of {self.scaling!r} (on the command "
@@ -196,8 +192,6 @@ class Options:
             )
         if not 0 < self.clip < 0.5:
             raise ValueError(f"clip must be a share above 0 and below 0.5, not {self.clip}")
-        if self.refetch not in REFETCH:
-            raise ValueError(f"refetch must be one of {', '.join(REFETCH)}, not {self.refetch!r}")
         if self.resident and (self.scheduled or self.refetch != "never"):
             raise ValueError(
                 "resident samples have the same bits in all epochs: give one number of bits and no refetch, or stream them"
@@ -350,9 +344,8 @@ class Options:
     @property
     def calibrates(self) -> bool:
         """bool: Whether models of several classes are calibrated."""
-        if self.calibrate is not None:
-            return self.calibrate
-        return self.intercept and not (self.l1 or self.bound or self.radius or self.nonnegative)
+        kept = self.intercept and not (self.l1 or self.bound or self.radius or self.nonnegative)
+        return kept if self.calibrate is None else self.calibrate
 
     @property
     def scheduled(self) -> bool:
