@@ -101,7 +101,9 @@ class _Batches:
         self._order: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
 
     def _taken(self, part: str, which: Any) -> tuple[Tensor, Tensor]:
-        return self._pixels[part][which].float() - self._mean, self._classes[part][which]
+        pixels = self._pixels[part][which].float() - self._mean
+        # A processor convolves pixels whose channels come last a third faster
+        return pixels.contiguous(memory_format=torch.channels_last), self._classes[part][which]
 
     def training(self, seed: int, step: int) -> tuple[Tensor, Tensor]:
         """The images and classes of a step. They depend on seed and step alone: each epoch has an order of its own."""
