@@ -13,6 +13,7 @@ import numpy.typing as npt
 from zipsgd.levels import nearest_levels, squared_error
 from zipsgd.levels.arguments import checked, in_order
 from zipsgd.levels.lloyd_max import solve_nearest
+from zipsgd.levels.partial_sort import sort_near_thresholds
 from zipsgd.levels.problem import make_problem
 
 from .registry import Bench, Result
@@ -100,6 +101,7 @@ def _parts(unsorted: _Values, count: int, repeats: int) -> dict[str, Any]:
     parts: dict[str, Callable[[], Any]] = {
         "checks": lambda: checked(unsorted, None),
         "sorting": lambda: np.sort(unsorted),
+        "sorting near thresholds": lambda: sort_near_thresholds(unsorted, x[0], x[-1], count),
         "counting distinct values": lambda: in_order(x, np.empty(0)),
         "prefix sums": lambda: make_problem(np.concatenate([x[:1], x])),
         "thresholds": lambda: solve_nearest(problem, count),

@@ -143,6 +143,12 @@ def test_images_of_cifar10(members: Path, monkeypatch: pytest.MonkeyPatch) -> No
     table = load_set("cifar10")
     np.testing.assert_array_equal(table.features, images)
     assert table.labels.tolist() == [*range(10)]
+    Image.fromarray(images[:3].reshape(3, 1024, 3)).save(members / "test_batch.png")
+    (members / "test_lables.json").write_text("[7, 1, 9]")
+    found = sets.cifar10_images()
+    np.testing.assert_array_equal(found["train"], images)
+    np.testing.assert_array_equal(found["test"], images[:3])
+    assert (found["test"].dtype, found["test_classes"].tolist()) == (np.uint8, [7, 1, 9])
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
     with pytest.raises(
         MissingExtra, match="the set cifar10 needs pillow, which is not installed: pip install"

@@ -9,7 +9,8 @@ from exact_arithmetic import Values, scaled_up, small_values, small_weights
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipsgd.levels import lloyd_max, nearest_levels, squared_error
+from zipsgd.levels import lloyd_max, nearest, nearest_levels, squared_error
+from zipsgd.levels.partial_sort import sort_near_thresholds
 
 seeds = st.integers(0, 2**32 - 1)
 counts = st.integers(1, 9)
@@ -207,6 +208,52 @@ def test_a_million_values() -> None:
     values = np.random.default_rng(42).normal(size=10**6)
     assert nearest_levels(values, 5).squared_error == pytest.approx(80157.75001785986, rel=1e-14)
     assert nearest_levels(values, 16).squared_error == pytest.approx(9559.158001371346, rel=1e-14)
+
+
+@given(seeds, st.integers(1, 9), st.sampled_from([300, 3000, 30_000]))
+def test_sorting_near_thresholds_alone_changes_nothing(seed: int, count: int, size: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = small_values(rng, size)
+    low, high = float(values.min()), float(values.max())
+    found = sort_near_thresholds(values, low, high, count)
+    if found is not None:
+        assert np.array_equal(np.sort(found.x), np.sort(values))
+        ordered = np.sort(values)
+        for first, last in zip(found.low[1:-1], found.high[1:-1]):
+            assert np.array_equal(found.x[first:last], ordered[first:last])
+            assert found.x[:first].max(initial=low) <= found.x[first:].min()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nearest, "_MANY", 1)
+        partly = nearest_levels(values, count)
+        expected = nearest_levels(np.sort(values), count)
+    assert partly.squared_error == pytest.approx(expected.squared_error, rel=1e-12)
+    assert partly.levels.size == expected.levels.size
+
+
+@pytest.mark.parametrize("kind", ["normal", "uniform", "lognormal", "whole"])
+def test_usual_values_are_sorted_near_thresholds_alone(kind: str) -> None:
+    rng = np.random.default_rng(4)
+    values: Values = {
+        "normal": rng.normal(size=100_000),
+        "uniform": rng.random(100_000),
+        "lognormal": rng.lognormal(size=100_000),
+        "whole": rng.integers(0, 1000, 100_000).astype(float),
+    }[kind]
+    found = sort_near_thresholds(values, float(values.min()), float(values.max()), 5)
+    assert found is not None
+    assert (found.high - found.low).sum() < 0.2 * values.size
+    whole = nearest_levels(np.sort(values), 5)
+    partly = nearest_levels(values, 5)
+    assert partly.squared_error == pytest.approx(whole.squared_error, rel=1e-13)
+    np.testing.assert_allclose(partly.levels, whole.levels, rtol=1e-12)
+
+
+def test_many_equal_values_far_away_are_one_cell() -> None:
+    rng = np.random.default_rng(4)
+    values = rng.normal(size=20_000)
+    found = nearest_levels(np.concatenate([values, np.full(300, -99999.0)]), 9)
+    clean = nearest_levels(values, 8)
+    np.testing.assert_allclose(found.levels, [-99999.0, *clean.levels], rtol=1e-12)
 
 
 def test_squared_error_is_its_definition() -> None:

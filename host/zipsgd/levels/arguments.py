@@ -7,7 +7,7 @@ from zipsgd.compiled import compiled
 
 from .problem import Floats
 
-__all__ = ["check_finite", "check_range", "checked", "in_order", "unit_magnitude", "vector"]
+__all__ = ["check_finite", "check_range", "checked", "in_order", "is_ascending", "unit_magnitude", "vector"]
 
 _NONE = np.empty(0)
 _BLOCK = 4096
@@ -137,6 +137,22 @@ def checked(values: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Float
     if w.min() == 0:
         x, w = x[w > 0], w[w > 0]
     return x, w
+
+
+def is_ascending(x: Floats) -> bool:
+    """Whether values are sorted. Takes one pass at most, and mostly a look at the first of them.
+
+    Parameters
+    ----------
+    x : npt.NDArray[np.float64] of shape (N,)
+        Finite values.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    return bool(_inspect(x)[0])
 
 
 def in_order(x: Floats, weights: Floats) -> tuple[Floats, Floats, int]:

@@ -40,7 +40,13 @@ from .grid import Grid, make_grid
 from .monge import backward, forward, trace
 from .narrowing import check_memory, narrow
 from .problem import Floats, Indices, Problem, position
-from .thresholds import bound_distances, improve_thresholds, initial_thresholds, tighten_thresholds
+from .thresholds import (
+    bound_distances,
+    improve_thresholds,
+    initial_thresholds,
+    keep_apart,
+    tighten_thresholds,
+)
 
 __all__ = ["solve_nearest"]
 
@@ -70,16 +76,7 @@ def _rounding_cost(problem: Problem, grid: Grid, distances: Floats) -> float:
     return total * (1.0 + 2.0**-40)
 
 
-@compiled
-def _keep_apart(low: Indices, high: Indices) -> None:
-    """Exclude empty cells."""
-    for j in range(1, low.size - 1):
-        low[j] = max(low[j], low[j - 1] + 1)
-    for j in range(low.size - 2, 0, -1):
-        high[j] = min(high[j], high[j + 1] - 1)
-
-
-def solve_nearest(problem: Problem, count: int) -> Indices:
+def solve_nearest(problem: Problem, count: int, known: tuple[Indices, Indices] | None = None) -> Indices:
     """The thresholds of optimal levels.
 
     Parameters
@@ -88,6 +85,8 @@ def solve_nearest(problem: Problem, count: int) -> Indices:
         One more point in front of the values, at the smallest value; at least ``count`` values are distinct.
     count : int
         Number of levels.
+    known : tuple of two npt.NDArray[np.int64] of shape (count + 1,), optional
+        First and last possible point of each threshold. Points outside of these brackets need not be sorted among themselves.
 
     Returns
     -------
@@ -102,6 +101,10 @@ def solve_nearest(problem: Problem, count: int) -> Indices:
     """
     size = problem.x.size
     low, high = initial_thresholds(size, count)
+    if known is not None:
+        np.maximum(low, known[0], out=low)
+        np.minimum(high, known[1], out=high)
+    keep_apart(problem, low, high)
     sweeps = min(4 * count, 1 + _SWEPT // count)
     straight = np.zeros(count + 1)
     estimate: Indices | None = None
@@ -119,15 +122,15 @@ def solve_nearest(problem: Problem, count: int) -> Indices:
         found = grid.points[trace(grid.first, grid.offset, best)]
         if grid.full or rounding == 0.0:
             return found
-        improve_thresholds(problem, found, sweeps)
+        improve_thresholds(problem, found, low, high, sweeps)
         estimate = found
         to_end = np.empty_like(from_start)
         backward(True, grid.places, grid.first, grid.last, grid.offset, straight, to_end, best)
-        known, known_low = path_cost(True, problem, estimate)
+        cost, cost_low = path_cost(True, problem, estimate)
         mass = float(grid.places[-1, 1])
         lost = _NO_MASS * count if problem.mass.size else 0.0
         margin = rounding + mass * (_MARGIN * count * size + lost)
-        narrow(grid, straight, from_start, to_end, two_sum(known, known_low + margin), 1, low, high)
-        _keep_apart(low, high)
+        narrow(grid, straight, from_start, to_end, two_sum(cost, cost_low + margin), 1, low, high)
+        keep_apart(problem, low, high)
         if 2 * np.sum(high - low) > width:
             cells *= 4

@@ -8,12 +8,17 @@ import numpy.typing as npt
 
 from zipsgd.compiled import compiled
 
-from .arguments import check_finite, check_range, checked, in_order, unit_magnitude, vector
+from .arguments import check_finite, check_range, checked, in_order, is_ascending, unit_magnitude, vector
 from .double_double import two_sum
 from .lloyd_max import solve_nearest
+from .partial_sort import sort_near_thresholds
 from .problem import Floats, Indices, make_problem
 
 __all__ = ["NearestLevels", "nearest_levels", "squared_error"]
+
+
+_MANY = 1 << 14
+"""Number of values from which on they are sorted only as far as it matters."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,16 @@ class NearestLevels:
 
 @compiled
 def _centre(x: Floats, weights: Floats, first: int, end: int) -> tuple[float, float]:
-    """The mean of the points first..end - 1, and the sum of their squared distances from it."""
-    if x[first] == x[end - 1]:
-        return x[first], 0.0
-    mean, squares = x[first] + 0.5 * (x[end - 1] - x[first]), 0.0
+    """The mean of the points first..end - 1, in any order, and the sum of their squared distances from it."""
+    least, most = x[first], x[first]
+    mean, squares = x[first], 0.0
     for _ in range(
         2
     ):  # the second time about the mean, so that neither the mean nor the sum suffers from cancellation
         mass, moment, rest, squares, squares_rest = 0.0, 0.0, 0.0, 0.0, 0.0
         for i in range(first, end):
             weight = weights[i] if weights.size else 1.0
+            least, most = min(least, x[i]), max(most, x[i])
             offset = x[i] - mean
             mass += weight
             moment, error = two_sum(moment, weight * offset)
@@ -54,7 +59,7 @@ def _centre(x: Floats, weights: Floats, first: int, end: int) -> tuple[float, fl
             squares, error = two_sum(squares, weight * offset * offset)
             squares_rest += error
         shift = (moment + rest) / mass
-        mean = min(max(mean + shift, x[first]), x[end - 1])
+        mean = min(max(mean + shift, least), most)
         squares = max(squares + squares_rest - mass * shift * shift, 0.0)
     return mean, squares
 
@@ -115,8 +120,9 @@ def nearest_levels(
     Returns
     -------
     NearestLevels
-        The levels and their error. Takes O(count N) time and memory at worst, and a few passes in practice, plus sorting if the
-        values are not sorted. The result does not depend on the values' order. Of several optimal sets, one is returned.
+        The levels and their error. Takes O(count N) time and memory at worst, and a few passes in practice. Many values
+        that are not sorted are sorted only near thresholds. The result does not depend on the values' order, but for the last
+        place of its numbers. Of several optimal sets, one is returned.
 
     Raises
     ------
@@ -132,14 +138,20 @@ def nearest_levels(
     if low == high:
         return NearestLevels(np.array([low]), 0.0, 0.0)
     check_range(low, high)
-    x, w, distinct = in_order(x, w)
-    if distinct <= count:
-        return NearestLevels(np.unique(x), 0.0, 0.0)
+    brackets = None
+    if not w.size and x.size >= _MANY and not is_ascending(x):
+        found = sort_near_thresholds(x, low, high, count)
+        if found is not None:
+            x, brackets = found.x, (found.low, found.high)
+    if brackets is None:
+        x, w, distinct = in_order(x, w)
+        if distinct <= count:
+            return NearestLevels(np.unique(x), 0.0, 0.0)
     mass = unit_magnitude(w)
-    points = np.concatenate([x[:1], x])
+    points = np.concatenate([[low], x])
     problem = make_problem(points, None if mass is None else np.concatenate([mass[:1], mass]))
-    found, error = _centres(x, w, solve_nearest(problem, count))
-    return NearestLevels(found, error, error / (float(w.sum()) if w.size else x.size))
+    levels, error = _centres(x, w, solve_nearest(problem, count, brackets))
+    return NearestLevels(levels, error, error / (float(w.sum()) if w.size else x.size))
 
 
 def squared_error(

@@ -15,7 +15,7 @@ from zipsgd.compiled import compiled
 from .cells import cell_mean
 from .problem import Floats, Indices, Problem, position, sums_at
 
-__all__ = ["bound_distances", "improve_thresholds", "initial_thresholds", "tighten_thresholds"]
+__all__ = ["bound_distances", "improve_thresholds", "initial_thresholds", "keep_apart", "tighten_thresholds"]
 
 _RELATIVE, _ABSOLUTE = 2.0**-50, 2.0**-96
 """Bounds on the rounding errors of a midpoint: relative to its means, and of the prefix sums relative to number and mass."""
@@ -61,12 +61,10 @@ def _mean_between(problem: Problem, a: int, c: int) -> tuple[float, float]:
     """
     sums = sums_at(problem, c)
     mean, mass = cell_mean(sums_at(problem, a), sums)
-    lowest, highest = position(problem, a + 1), position(problem, c)
     if mass == 0.0:
+        lowest, highest = position(problem, a + 1), position(problem, c)
         return (lowest + highest) / 2, (highest - lowest) / 2
-    return min(max(mean, lowest), highest), _RELATIVE * abs(mean) + _ABSOLUTE * problem.x.size * (
-        sums[0] / mass
-    )
+    return mean, _RELATIVE * abs(mean) + _ABSOLUTE * problem.x.size * (sums[0] / mass)
 
 
 @compiled
@@ -96,8 +94,8 @@ def _last_up_to(problem: Problem, limit: float, first: int, last: int, near: int
 
 
 @compiled
-def _sweep(problem: Problem, ends: Indices, direction: int) -> bool:
-    """Move each threshold in turn halfway between the means beside it, and return whether one moved.
+def _sweep(problem: Problem, ends: Indices, low: Indices, high: Indices, direction: int) -> bool:
+    """Move each threshold in turn halfway between the means beside it, within its bracket, and return whether one moved.
 
     With ``direction`` 1 or -1, the thresholds are upper or lower ends of brackets, and move only inwards.
     """
@@ -106,7 +104,11 @@ def _sweep(problem: Problem, ends: Indices, direction: int) -> bool:
     for j in range(1, ends.size - 1):
         right, right_error = _mean_between(problem, ends[j], ends[j + 1])
         middle = (left + right) / 2 + direction * (left_error + right_error)
-        m = _last_up_to(problem, middle, ends[j - 1] + 1, ends[j + 1] - 1, ends[j])
+        first, last = max(ends[j - 1] + 1, low[j]), min(ends[j + 1] - 1, high[j])
+        if first > last:
+            left, left_error = right, right_error
+            continue
+        m = _last_up_to(problem, middle, first, last, min(max(ends[j], first), last))
         if m != ends[j] and (ends[j] - m) * direction >= 0:
             ends[j] = m
             moved = True
@@ -114,6 +116,28 @@ def _sweep(problem: Problem, ends: Indices, direction: int) -> bool:
         else:
             left, left_error = right, right_error
     return moved
+
+
+@compiled
+def keep_apart(problem: Problem, low: Indices, high: Indices) -> None:
+    """Exclude empty cells, and thresholds between equal values: an optimal set has neither.
+
+    Parameters
+    ----------
+    problem : Problem
+        The points; there are at least as many distinct ones as cells.
+    low, high : npt.NDArray[np.int64] of shape (count + 1,)
+        First and last possible point of each threshold; narrowed in place.
+    """
+    for j in range(1, low.size - 1):
+        at = max(low[j], low[j - 1] + 1)
+        low[j] = _last_up_to(problem, position(problem, at), at, high[j], at) if at < high[j] else at
+    for j in range(low.size - 2, 0, -1):
+        at = min(high[j], high[j + 1] - 1)
+        value = position(problem, at)
+        if at > low[j] and position(problem, at + 1) == value:
+            at = _last_up_to(problem, np.nextafter(value, -np.inf), low[j], at, at)
+        high[j] = at
 
 
 @compiled
@@ -131,13 +155,15 @@ def tighten_thresholds(problem: Problem, low: Indices, high: Indices, sweeps: in
     """
     for ends, direction in ((high, 1), (low, -1)):
         for _ in range(sweeps):
-            if not _sweep(problem, ends, direction):
+            moved = _sweep(problem, ends, low, high, direction)
+            keep_apart(problem, low, high)
+            if not moved:
                 break
 
 
 @compiled
-def improve_thresholds(problem: Problem, ends: Indices, sweeps: int) -> None:
-    """Improve a solution in place by Lloyd's step, in O(count log N) per sweep.
+def improve_thresholds(problem: Problem, ends: Indices, low: Indices, high: Indices, sweeps: int) -> None:
+    """Improve a solution in place by Lloyd's step, within the brackets, in O(count log N) per sweep.
 
     Parameters
     ----------
@@ -145,11 +171,13 @@ def improve_thresholds(problem: Problem, ends: Indices, sweeps: int) -> None:
         The points.
     ends : npt.NDArray[np.int64] of shape (count + 1,)
         Thresholds as indices of points.
+    low, high : npt.NDArray[np.int64] of shape (count + 1,)
+        First and last possible point of each threshold.
     sweeps : int
         Maximum number of sweeps.
     """
     for _ in range(sweeps):
-        if not _sweep(problem, ends, 0):
+        if not _sweep(problem, ends, low, high, 0):
             break
 
 

@@ -1,11 +1,13 @@
 """Networks in PyTorch whose weights are rounded to a few levels, placed where the weights are (ZipML, last section).
 
-from zipsgd.torch import export, quantize_, refresh_every
+For example::
 
-quantize_(model, levels=5)  # weights of linear and convolutional layers
-refresh_every(model, optimizer, 50)  # places the levels anew after each 50 steps
-...  # train as before: the layers compute with rounded weights, the optimiser updates the unrounded ones
-export(model).save("model.levels.pt")  # some 2.4 bits a weight
+    from zipsgd.torch import export, quantize_, refresh_every
+
+    quantize_(model, levels=5)  # weights of linear and convolutional layers
+    refresh_every(model, optimizer, 50)  # places the levels anew after each 50 steps
+    ...  # train as before: the layers compute with rounded weights, the optimiser updates the unrounded ones
+    export(model).save("model.levels.pt")  # some 2.4 bits a weight
 """
 
 from zipsgd.extras import need

@@ -140,8 +140,8 @@ def quantize_(
         Number of levels, 2 to 65,536; by default 5, and 2 for ``"binary"``.
     method : {"optimal", "heuristic", "uniform", "binary"}
         ``"optimal"``: for nearest rounding the levels of least squared error (Lloyd-Max), for stochastic rounding those of
-        least variance, both exact. ``"heuristic"``: ZipML's greedy merging. ``"uniform"``: evenly spaced from -max |w| to
-        max |w|. ``"binary"``: XNOR-Net's two levels, plus and minus the mean of |w|.
+        least variance, both exact. ``"heuristic"``: ZipML's greedy merging. ``"uniform"``: evenly spaced from ``-max |w|`` to
+        ``max |w|``. ``"binary"``: XNOR-Net's two levels, plus and minus the mean of ``|w|``.
     rounding : {"nearest", "stochastic"}
         Each weight goes to the nearest level; or in training to one of the two around it at random, so that the mean is the
         weight, and in evaluation to the nearest one.
