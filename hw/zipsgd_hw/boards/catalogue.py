@@ -146,7 +146,7 @@ _BOARDS = (
             hinge=1,
             diagonal=1,
             heads=10,
-            clock_hz=65_000_000,
+            clock_hz=75_000_000,
         ),
         link=Uart(baud=3_000_000),
         input_hz=25_000_000,
