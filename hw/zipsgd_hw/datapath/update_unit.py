@@ -212,7 +212,9 @@ class UpdateUnit(wiring.Component):
             address.valid.eq(begins | (step != 0)),
             address.step.eq(step),
         ]
-        with m.If(begins):
+        with m.If(
+            step == 0
+        ):  # not begins: what is addressed does not matter if nothing begins, and memory needs it early
             m.d.comb += [
                 address.zero.eq(walking),
                 address.last_chunk.eq(Mux(walking, walk_ends_head, gradient.last_chunk)),
