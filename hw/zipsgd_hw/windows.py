@@ -28,7 +28,8 @@ ReadWriteWindow = Signature(
 )
 """Window that the host writes and reads; its memory may take its time.
 
-``data`` answers each ``read``, at the earliest in the cycle in which the request is taken.
+``data`` answers each ``read``, at the earliest in the cycle in which the request is taken, and not in the first one of the
+request.
 """
 
 

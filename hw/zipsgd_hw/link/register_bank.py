@@ -173,7 +173,9 @@ class RegisterBank(wiring.Component):
         with m.If(self.read.valid & self.read.ready):
             m.d.sync += [waiting.eq(select_windows), self.read_data.valid.eq(0)]
         for _, window in self._ports("rw"):
-            with m.If((waiting | window.read.valid) & window.data.valid):
+            asked = Signal()  # a request comes from afar, and no answer in its first cycle
+            m.d.sync += asked.eq(window.read.valid)
+            with m.If((waiting | asked) & window.data.valid):
                 m.d.sync += [
                     waiting.eq(0),
                     self.read_data.valid.eq(1),

@@ -158,6 +158,7 @@ async def every_cycle(dut):
     reads = Reads(values)
     bench = StreamBench(dut)
     write = None
+    asked = False  # the window, a cycle ago
     seen = set()
     for cycle in range(CYCLES):
         reset = random.random() < 0.003
@@ -176,7 +177,8 @@ async def every_cycle(dut):
         owed = reads.window or reads.late
         if asks and address & MODEL_WINDOW and owed:
             asks = taken = False
-        answers = (taken and address & MODEL_WINDOW) or (owed and not taken)
+        answers = (taken and asked and address & MODEL_WINDOW) or (owed and not taken)
+        asked = bool(asks and address & MODEL_WINDOW)  # for the next cycle
         data = random.getrandbits(32) if answers and random.random() < 0.4 else None
         listed = {name: random.getrandbits(32) for name in LISTS if name in windows}
         place, word = write or (random_address(registers), random.getrandbits(32))
@@ -234,6 +236,7 @@ async def every_cycle(dut):
             held = dict.fromkeys(held, 0)
             late, strobes = {}, {}
             reads = Reads(values)
+            asked = False
     assert seen == {register.name for register in registers if register.access != "r"}
 
 
