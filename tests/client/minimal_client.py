@@ -16,7 +16,7 @@ import zlib
 
 SYNC, WRITE, READ, FENCE, SAMPLES, ACK, DATA = 0x01, 0x02, 0x03, 0x04, 0x05, 0x81, 0x82
 MAGIC, VERSION, LANES, UPDATE_LANES, P_MAX, MODEL_BITS, Q3_BITS, RX_BYTES = 0, 1, 3, 4, 7, 8, 9, 13
-FEATURES, STEP, SEED, CONTROL, SAMPLES_COUNT, STATUS, SESSION = 0x1C, 0x3A, 0x3C, 0x3D, 0x3E, 0x42, 0x52
+FEATURES, STEP, SEED, CONTROL, SAMPLES_COUNT, STATUS, SESSION = 0x1C, 0x3B, 0x3D, 0x3E, 0x3F, 0x43, 0x53
 MODEL, LOAD, CLEAR, ABORT = 0x10000, 1, 2, 4
 SILENCE, PATIENCE = 0.2, 10.0  # seconds after which frames are sent again, and the board is given up
 
@@ -158,8 +158,8 @@ def main(host, port):
     truth = [rng.uniform(-0.2, 0.2) for _ in range(features)]
     link = Link(host, port)
     build = link.read(0, FEATURES)
-    if (build[MAGIC], build[VERSION]) != (0x4453475A, 9):
-        sys.exit(f"no device of version 9: {build}")
+    if (build[MAGIC], build[VERSION]) != (0x4453475A, 10):
+        sys.exit(f"no device of version 10: {build}")
     link.room += build[RX_BYTES] - 1024
     session = rng.randrange(1, 1 << 32)
     link.write(SESSION, session)
