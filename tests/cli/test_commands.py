@@ -329,7 +329,9 @@ def test_bad_usage(words, capsys):
 
 @pytest.mark.parametrize("option", ["--save", "--json", "--report"])
 def test_unwritable_output_before_any_work(option, run, tmp_path, monkeypatch, refused):
-    monkeypatch.setattr("zipsgd.training.api.train_task", lambda *_, **__: pytest.fail("trained"))
+    # First the module that takes the function over when it is imported, which must not happen while that is replaced
+    for module in ("comparison", "api"):
+        monkeypatch.setattr(f"zipsgd.training.{module}.train_task", lambda *_, **__: pytest.fail("trained"))
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     wrong = "file" if option == "--report" else "folder"
