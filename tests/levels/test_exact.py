@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from coarse import make_coarse
 from exact_arithmetic import (
     brute_force,
     dynamic_programme,
@@ -17,20 +18,7 @@ from zipsgd.levels.brackets import tighten
 
 @pytest.fixture(params=["tightened", "from grids alone"])
 def coarse_grids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grids so coarse that even small inputs take several rounds. Counts the rounds that narrowed brackets."""
-    if request.param == "from grids alone":
-        monkeypatch.setattr(solver, "tighten", lambda *_: None)
-    rounds = [0]
-    narrow = solver.narrow
-
-    def counted(*arguments: object) -> None:
-        rounds[0] += 1
-        narrow(*arguments)
-
-    monkeypatch.setattr(solver, "narrow", counted)
-    monkeypatch.setattr(solver, "_CELLS", 1)
-    monkeypatch.setattr(solver, "_LEAST", 1)
-    return rounds
+    return make_coarse(monkeypatch, solver, "tighten" if request.param == "from grids alone" else None)
 
 
 @pytest.mark.parametrize("seed", range(4))

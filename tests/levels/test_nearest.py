@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from coarse import make_coarse
 from exact_arithmetic import Values, scaled_up, small_values, small_weights
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,20 +71,9 @@ def assert_optimal(values: Values, weights: Values | None, count: int) -> None:
 
 @pytest.fixture(params=["tightened", "from grids alone"])
 def coarse_grids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grids so coarse that even small inputs take several rounds. Counts the rounds that narrowed brackets."""
-    if request.param == "from grids alone":
-        monkeypatch.setattr(lloyd_max, "tighten_thresholds", lambda *_: None)
-    rounds = [0]
-    narrow = lloyd_max.narrow
-
-    def counted(*arguments: object) -> None:
-        rounds[0] += 1
-        narrow(*arguments)
-
-    monkeypatch.setattr(lloyd_max, "narrow", counted)
-    monkeypatch.setattr(lloyd_max, "_CELLS", 1)
-    monkeypatch.setattr(lloyd_max, "_LEAST", 1)
-    return rounds
+    return make_coarse(
+        monkeypatch, lloyd_max, "tighten_thresholds" if request.param == "from grids alone" else None
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))

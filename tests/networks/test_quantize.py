@@ -9,6 +9,7 @@ torch = pytest.importorskip(
     "torch", reason="needs PyTorch: `make test-torch` installs it and runs these tests"
 )
 
+# Behind importorskip(), since they need PyTorch
 from torch import nn  # noqa: E402
 from torch.nn.utils import parametrize  # noqa: E402
 

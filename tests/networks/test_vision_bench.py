@@ -10,6 +10,7 @@ torch = pytest.importorskip(
     "torch", reason="needs PyTorch: `make test-torch` installs it and runs these tests"
 )
 
+# Behind importorskip(), since they need PyTorch
 from zipsgd_bench import describe, save, vision, vision_training  # noqa: E402
 from zipsgd_bench.vision_training import Settings, cifar10_quick, train  # noqa: E402
 

@@ -14,6 +14,7 @@ from zipsgd.extras import need
 
 need("torch", "zipsgd.torch", "torch")
 
+# Behind need(), which says how to install PyTorch if it is missing
 from .exported import Exported, PackedLayer, export  # noqa: E402
 from .model import quantize_, quantized_layers, refresh_, refresh_every  # noqa: E402
 from .placing import Method, Per, Rounding  # noqa: E402
