@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipsgd.levels import lloyd_max, nearest, nearest_levels, squared_error
+from zipsgd.levels.greedy import guaranteed_cells
 from zipsgd.levels.partial_sort import sort_near_thresholds
 
 seeds = st.integers(0, 2**32 - 1)
@@ -244,6 +245,24 @@ def test_many_equal_values_far_away_are_one_cell() -> None:
     found = nearest_levels(np.concatenate([values, np.full(300, -99999.0)]), 9)
     clean = nearest_levels(values, 8)
     np.testing.assert_allclose(found.levels, [-99999.0, *clean.levels], rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_greedy_is_within_its_factor(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(2, 30))
+    values, weights = small_values(rng, size), small_weights(rng, size)
+    count = int(rng.integers(1, 10))
+    got = nearest_levels(values, count, weights=weights, method="greedy")
+    least = nearest_levels(values, guaranteed_cells(count), weights=weights).squared_error
+    assert len(got.levels) <= count
+    assert got.squared_error <= 2 * least * (1 + 1e-9)
+    assert got.squared_error == squared_error(values, got.levels, weights=weights)
+
+
+def test_greedy_merges_the_cheapest_pairs() -> None:
+    # Of (0, 1), (2, 4) and (8, 9) all but the dearest pair are merged in the first round, and then (0.5, 2), not (4, 8.5)
+    assert nearest_levels([0, 1, 2, 4, 8, 9, 20], 4, method="greedy").levels.tolist() == [1, 4, 8.5, 20]
 
 
 def test_squared_error_is_its_definition() -> None:

@@ -77,7 +77,7 @@ def test_levels_are_those_of_the_method(method) -> None:
     count = 2 if method == "binary" else 5
     expected = {
         "optimal": lambda: nearest_levels(weights, 5).levels,
-        "heuristic": lambda: least_variance_levels(weights, 5, method="greedy").levels,
+        "heuristic": lambda: nearest_levels(weights, 5, method="greedy").levels,
         "uniform": lambda: np.linspace(-1, 1, 5) * np.abs(weights).max(),
         "binary": lambda: np.array([-1, 1]) * np.abs(weights).mean(),
     }[method]()

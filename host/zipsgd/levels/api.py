@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import check_finite, check_range, checked, in_order, unit_magnitude, vector
-from .greedy import guaranteed_count, merge_greedily
+from .greedy import distinct_values, guaranteed_count, merge_greedily
 from .histogram import near_optimal
 from .problem import Floats, make_problem
 from .solver import solve
@@ -46,12 +46,6 @@ class Levels:
 
 def _exact(x: Floats, w: Floats, count: int) -> Floats:
     return x[solve(make_problem(x, unit_magnitude(w)), count).levels]
-
-
-def _greedy(x: Floats, w: Floats, count: int) -> Floats:
-    start = np.flatnonzero(np.diff(x, prepend=-np.inf))
-    mass = np.add.reduceat(w, start) if w.size else np.diff(start, append=x.size).astype(np.float64)
-    return merge_greedily(x[start], mass, count)
 
 
 def levels(
@@ -125,7 +119,7 @@ def levels(
     x, w, distinct = in_order(x, w)
     if distinct <= count:
         return Levels(np.unique(x), 0.0, 0.0, 0.0, count)
-    found = _exact(x, w, count) if method == "exact" else _greedy(x, w, count)
+    found = _exact(x, w, count) if method == "exact" else merge_greedily(*distinct_values(x, w), count)
     total = total_variance(x, w, found)
     if method == "exact":
         return Levels(found, total, total / weight, total, count)

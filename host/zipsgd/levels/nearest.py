@@ -2,6 +2,7 @@
 
 import operator
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from zipsgd.compiled import compiled
 
 from .arguments import check_finite, check_range, checked, in_order, is_ascending, unit_magnitude, vector
 from .double_double import two_sum
+from .greedy import distinct_values, merge_cells
 from .lloyd_max import solve_nearest
 from .partial_sort import sort_near_thresholds
 from .problem import Floats, Indices, make_problem
@@ -17,6 +19,7 @@ from .problem import Floats, Indices, make_problem
 __all__ = ["NearestLevels", "nearest_levels", "squared_error"]
 
 
+NearestMethod = Literal["exact", "greedy"]
 _MANY = 1 << 14
 """Number of values from which on they are sorted only as far as it matters."""
 
@@ -28,7 +31,7 @@ class NearestLevels:
     Parameters
     ----------
     levels : npt.NDArray[np.float64] of shape (levels,)
-        Levels in increasing order. Each is the mean of the values that are rounded to it.
+        Levels in increasing order. Each one of least error is the mean of the values that are rounded to it.
     squared_error : float
         Sum of w (x - l)^2 over the values x, where l is the level nearest to x.
     mean_squared_error : float
@@ -101,9 +104,13 @@ def _total_error(x: Floats, weights: Floats, places: Floats) -> float:
 
 
 def nearest_levels(
-    values: npt.ArrayLike, count: int, *, weights: npt.ArrayLike | None = None
+    values: npt.ArrayLike,
+    count: int,
+    *,
+    weights: npt.ArrayLike | None = None,
+    method: NearestMethod = "exact",
 ) -> NearestLevels:
-    """Place levels for nearest rounding of values: those of the least squared error there is.
+    """Place levels for nearest rounding of values, by default those of the least squared error there is.
 
     They are known as a Lloyd-Max quantiser of the values, and as k-means in one dimension. For stochastic rounding, see
     :func:`levels`.
@@ -116,13 +123,16 @@ def nearest_levels(
         Number of levels, at least 1. The result has fewer if there are fewer distinct values.
     weights : npt.ArrayLike of shape (N,), optional
         Non-negative weights, by default all 1. Values with the weight 0 are ignored.
+    method : {"exact", "greedy"}
+        ``"exact"``: the least error. ``"greedy"``: ZipML's merging in O(N log N), for comparison; at most twice the error of a
+        quarter as many optimal levels.
 
     Returns
     -------
     NearestLevels
-        The levels and their error. Takes O(count N) time and memory at worst, and a few passes in practice. Many values
-        that are not sorted are sorted only near thresholds. The result does not depend on the values' order, but for the last
-        place of its numbers. Of several optimal sets, one is returned.
+        The levels and their error. The exact method takes O(count N) time and memory at worst, and a few passes in practice.
+        Many values that are not sorted are sorted only near thresholds. The result does not depend on the values' order, but
+        for the last place of its numbers. Of several optimal sets, one is returned.
 
     Raises
     ------
@@ -133,13 +143,15 @@ def nearest_levels(
     """
     if (count := operator.index(count)) < 1:
         raise ValueError(f"count must be at least 1, not {count}")
+    if method not in get_args(NearestMethod):
+        raise ValueError(f"method must be one of {', '.join(get_args(NearestMethod))}, not {method!r}")
     x, w = checked(values, weights)
     low, high = float(x.min()), float(x.max())
     if low == high:
         return NearestLevels(np.array([low]), 0.0, 0.0)
     check_range(low, high)
     brackets = None
-    if not w.size and x.size >= _MANY and not is_ascending(x):
+    if method == "exact" and not w.size and x.size >= _MANY and not is_ascending(x):
         found = sort_near_thresholds(x, low, high, count)
         if found is not None:
             x, brackets = found.x, (found.low, found.high)
@@ -147,6 +159,10 @@ def nearest_levels(
         x, w, distinct = in_order(x, w)
         if distinct <= count:
             return NearestLevels(np.unique(x), 0.0, 0.0)
+    if method == "greedy":
+        places = merge_cells(*distinct_values(x, w), count)
+        error = _total_error(x, w, places)
+        return NearestLevels(places, error, error / (float(w.sum()) if w.size else x.size))
     mass = unit_magnitude(w)
     points = np.concatenate([[low], x])
     problem = make_problem(points, None if mass is None else np.concatenate([mass[:1], mass]))

@@ -25,11 +25,11 @@ def _placed(weights: _Floats, count: int, method: Method, rounding: Rounding) ->
     if method == "uniform":
         most = np.abs(weights).max()
         return np.linspace(-most, most, count)
-    if method == "heuristic":
-        return least_variance_levels(weights, count, method="greedy").levels
     if rounding == "stochastic":
-        return least_variance_levels(weights, count).levels
-    return nearest_levels(weights, count).levels
+        return least_variance_levels(
+            weights, count, method="greedy" if method == "heuristic" else "exact"
+        ).levels
+    return nearest_levels(weights, count, method="greedy" if method == "heuristic" else "exact").levels
 
 
 def place_levels(weights: _Floats, count: int, method: Method, rounding: Rounding) -> _Floats:

@@ -72,13 +72,14 @@ class ModelWindow(wiring.Component):
         in_range = (word_in.offset >> lane_bits) < self._rows
         m.d.comb += [
             self.row.eq(staging),
-            self.fetch_row.eq(offset[lane_bits:]),
             window.write.ready.eq(1),
             window.data.payload.eq(staging[:width].as_signed()),
         ]
         m.d.sync += [
             self.store.eq(window.write.valid & word_in.offset[:lane_bits].all() & in_range),
             self.store_row.eq(word_in.offset[lane_bits:]),
+            # The request comes from afar, and the address goes to all of the memory's blocks; nothing fetches at once
+            self.fetch_row.eq(offset[lane_bits:]),
         ]
         with m.If(window.write.valid):
             m.d.sync += staging.eq(Cat(staging, word_in.data[:width])[width:])
