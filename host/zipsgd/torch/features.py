@@ -86,7 +86,8 @@ class _Inputs:
                 f"layer {self._name!r} must take a row of {self._layer.in_features} features for each of the {len(inputs)} "
                 f"inputs of a batch; its input has shape {tuple(rows.shape)}"
             )
-        return rows.float().cpu().numpy()
+        found: _Rows = rows.float().cpu().numpy()
+        return found
 
 
 def _batches(inputs: Any, size: int) -> Iterator[Any]:
