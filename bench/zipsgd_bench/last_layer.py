@@ -7,6 +7,7 @@ heads for all ten on its features. Loss, mini-batch and scaling are chosen on tr
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,11 @@ from zipsgd.data.sets import cifar10_images
 from zipsgd.extras import need
 from zipsgd.protocol.formats import Build
 from zipsgd.training.options import Options
-from zipsgd.training.result import Result as Trained
 from zipsgd_hw.boards.catalogue import BOARDS
 
 from .few_bits import quiet
 from .last_layer_figure import plot
-from .last_layer_runs import CHOICES, LAYERS, Choice, Study, few_classes, float_heads, study_of
+from .last_layer_runs import CHOICES, LAYERS, Choice, Kept, Study, few_classes, float_head, study_of
 from .progress import Steps
 from .registry import Bench, Result
 from .simulated import simulated
@@ -73,78 +73,96 @@ class BoardRun:
 BOARD_RUNS = (BoardRun("11", 3, 2), BoardRun("11", 4, 1), BoardRun("10", 3, 1, 10_000))
 
 
-def _options(levels: str, draws: str) -> dict[str, Any]:
-    return {"levels": {"even": "uniform"}.get(levels, levels), "resident": draws == "once"}
+@dataclass(frozen=True, eq=False)
+class _Course:
+    """What is trained on each set of features, and what has been found before."""
 
+    bits: Sequence[int]
+    choices: Sequence[Choice]
+    epochs: int
+    steps: Steps
+    kept: Kept
 
-def _chosen(
-    study: Study, bits: int, choices: Sequence[Choice], epochs: int, steps: Steps
-) -> tuple[Choice, float]:
-    """The choice with the best accuracy on the rows held out, and that accuracy. Levels are even, and drawn in each epoch."""
-    found: dict[Choice, float] = {}
-    for choice in choices:
-        steps.next(
-            f"{study.columns} features, {bits} bits: {choice.loss}, batches of {choice.batch_size}, {choice.scaling}"
-        )
-        result = choice.train(study, bits, part="chosen by", epochs=epochs)
-        if result is not None:
-            found[choice] = study.accuracy(result.predict, "held out")
-    best = max(found, key=lambda choice: found[choice])
-    return best, found[best]
+    def in_float(self, study: Study) -> _Row:
+        """A head in floating point."""
+        self.steps.next(f"{study.columns} features in floating point")
 
+        def measure() -> _Row:
+            predict, penalty = float_head(study)
+            return {
+                "features": study.columns,
+                "head": "softmax regression",
+                "penalty": penalty,
+                **study.accuracies(predict, OLD),
+            }
 
-def _row(study: Study, result: Trained, choice: Choice, bits: int, levels: str, draws: str) -> _Row:
-    sent = 1 if draws == "once" else result.options["epochs"]
-    size = result.sample_bytes / (result.rows * sent)
-    return {
-        "features": study.columns,
-        "bits": bits,
-        "levels": levels,
-        "draws": draws,
-        "loss": choice.loss,
-        "mini-batch": choice.batch_size,
-        "scaling": choice.scaling,
-        "estimator": result.options["estimator"],
-        "test, %": study.accuracy(result.predict),
-        "bytes an image": size,
-        "times fewer than float32": 4 * study.columns / size,
-        "bytes of the run": result.sample_bytes,
-        "warnings": ", ".join(each.kind for each in result.warnings) or None,
-    }
+        row: _Row = self.kept(f"{study.mark} in floating point", measure)
+        return row
 
+    def chosen(self, study: Study, bits: int) -> tuple[Choice, float]:
+        """The choice of the best accuracy on the rows held out, and that accuracy. Levels are even, and drawn in each epoch."""
+        found: dict[Choice, float] = {}
+        for choice in self.choices:
+            self.steps.next(f"{study.columns} features, {bits} bits, held out: {choice}")
 
-def _heads(
-    study: Study, bits: Sequence[int], choices: Sequence[Choice], epochs: int, steps: Steps
-) -> tuple[list[_Row], list[_Row], dict[int, Choice]]:
-    """Heads in floating point; heads at few bits, the default ones and those of the best choice; and the choices by bits."""
-    steps.next(f"{study.columns} features: heads in floating point")
-    exact: list[_Row] = [
-        {"head": "that of the network", "penalty": None, "test, %": 100 * study.network_accuracy}
-    ]
-    for name, (predict, penalty) in float_heads(study).items():
-        exact.append({"head": name, "penalty": penalty, "test, %": study.accuracy(predict)})
-    best, rows, chosen = max(row["test, %"] for row in exact), [], {}
-    for each in bits:
-        chosen[each], held = _chosen(study, each, choices, epochs, steps)
-        runs = [(Choice(), *KINDS[0]), (Choice(), *KINDS[1]), *((chosen[each], *kind) for kind in KINDS)]
-        for number, (choice, levels, draws) in enumerate(runs):
-            steps.next(f"{study.columns} features, {each} bits, {levels} levels, drawn {draws}")
-            result = choice.train(study, each, epochs=epochs, **_options(levels, draws))
-            assert result is not None, "the choice works at these bits"
-            row = _row(study, result, choice, each, levels, draws)
-            settings = "chosen" if number > 1 else "default"
-            device = zipsgd.predict(result, study.test, bits=PREDICTION_BITS)
-            rows.append(
-                {
-                    "settings": settings,
-                    **row,
-                    "below float": best - row["test, %"],
-                    "held out, %": held if settings == "chosen" else None,
-                    f"test on the device at {PREDICTION_BITS} bits, %": 100
-                    * float(np.mean(device.predictions == study.test_classes)),
-                }
+            def measure(choice: Choice = choice) -> float | None:
+                result = choice.train(study, bits, part="chosen by", epochs=self.epochs)
+                return None if result is None else study.accuracy(result.predict, "held out")
+
+            accuracy = self.kept(
+                f"{study.mark}, {bits} bits, {self.epochs} epochs, held out: {choice}", measure
             )
-    return [{"features": study.columns, **row} for row in exact], rows, chosen
+            if accuracy is not None:
+                found[choice] = accuracy
+        best = max(found, key=lambda choice: found[choice])
+        return best, found[best]
+
+    def trained(self, study: Study, choice: Choice, bits: int, levels: str, draws: str) -> _Row:
+        """Heads at few bits."""
+        told = f"{bits} bits, {levels} levels, drawn {draws}, {choice}"
+        self.steps.next(f"{study.columns} features, {told}")
+
+        def measure() -> _Row:
+            kind = {"even": "uniform"}.get(levels, levels)
+            result = choice.train(study, bits, epochs=self.epochs, levels=kind, resident=draws == "once")
+            assert result is not None, "the choice works at these bits"
+            sent = 1 if draws == "once" else self.epochs
+            size = result.sample_bytes / (result.rows * sent)
+            device = zipsgd.predict(result, study.test, bits=PREDICTION_BITS).predictions
+            return {
+                "features": study.columns,
+                "bits": bits,
+                "levels": levels,
+                "draws": draws,
+                "loss": choice.loss,
+                "mini-batch": choice.batch_size,
+                "scaling": choice.scaling,
+                "estimator": result.options["estimator"],
+                **study.accuracies(result.predict, OLD),
+                f"test on the device at {PREDICTION_BITS} bits, %": study.accuracy(lambda _: device),
+                "bytes an image": size,
+                "times fewer than float32": 4 * study.columns / size,
+                "bytes of the run": result.sample_bytes,
+                "warnings": ", ".join(each.kind for each in result.warnings) or None,
+            }
+
+        row: _Row = self.kept(f"{study.mark}, {self.epochs} epochs, {told}", measure)
+        return row
+
+    def heads(self, study: Study, best: float) -> tuple[list[_Row], dict[int, Choice]]:
+        """Heads at few bits beside the accuracy of ``best``, by default and by the best choice; and the choices by bits."""
+        rows, chosen = [], {}
+        for bits in self.bits:
+            chosen[bits], held = self.chosen(study, bits)
+            for settings, choice, kinds in (
+                ("default", Choice(), KINDS[:2]),
+                ("chosen", chosen[bits], KINDS),
+            ):
+                for levels, draws in kinds:
+                    row = self.trained(study, choice, bits, levels, draws)
+                    told = {"below float": best - row["test, %"], "settings": settings}
+                    rows.append({**row, **told, "held out, %": held if settings == "chosen" else None})
+        return rows, chosen
 
 
 def on_board(
@@ -201,35 +219,15 @@ def on_board(
     }
 
 
-def _new_classes(
-    study: Study, whole: Study, chosen: dict[int, Choice], epochs: int, steps: Steps
-) -> list[_Row]:
-    """Heads for all ten classes on the features of a network that knows eight, beside the network that knows all."""
-    count = 1 + int(study.classes.max())
-    parts = {"all": range(count), "new": range(OLD, count), "old": range(OLD)}
-
-    def measured(head: str, of: Study, predict: Any, **told: Any) -> _Row:
-        accuracies = {
-            f"{name}, %": of.accuracy_among(predict, list(classes)) for name, classes in parts.items()
-        }
-        return {"features": study.columns, "head": head, **told, **accuracies}
-
-    steps.next(f"{study.columns} features of {OLD} classes: heads in floating point")
-    knows = f"trained on {OLD} classes"
-    rows = [
-        measured(name, study, predict, network=knows, bits=32)
-        for name, (predict, _) in float_heads(study).items()
-    ]
-    for name, (predict, _) in float_heads(whole).items():
-        rows.append(measured(name, whole, predict, network="trained on all", bits=32))
-    best = max(row["all, %"] for row in rows if row["network"] == knows)
+def _new_classes(course: _Course, study: Study, chosen: dict[int, Choice]) -> list[_Row]:
+    """Heads for all ten classes on the features of a network that knows eight."""
+    exact = course.in_float(study)
+    rows = [{**exact, "bits": 32, "below float": 0.0}]
     for bits, choice in chosen.items():
-        steps.next(f"{study.columns} features of {OLD} classes, {bits} bits")
-        result = choice.train(study, bits, epochs=epochs, resident=True)
-        assert result is not None, "the choice works at these bits"
-        row = measured("zipsgd, even levels, drawn once", study, result.predict, network=knows, bits=bits)
-        rows.append({**row, "below float": best - row["all, %"]})
-    return rows
+        row = course.trained(study, choice, bits, *KINDS[1])
+        rows.append({**row, "head": "zipsgd", "below float": exact["test, %"] - row["test, %"]})
+    names = ("features", "head", "bits", "test, %", "old classes, %", "new classes, %", "below float")
+    return [{name: row[name] for name in names} for row in rows]
 
 
 def _goals(rows: Sequence[_Row], boards: Sequence[_Row], new: Sequence[_Row], most: int) -> list[_Row]:
@@ -311,13 +309,14 @@ def run(
     settings, folder = settings or Settings(), folder or FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    count = 2 + len(LAYERS) * (3 + 2 + len(bits) * (len(choices) + 2 + len(KINDS) + 1)) + len(board_runs)
+    each = 1 + len(bits) * (len(choices) + 2 + len(KINDS)) + 2 + len(bits)
     exact: list[_Row] = []
     rows: list[_Row] = []
     new: list[_Row] = []
     boards: list[_Row] = []
-    with Steps(count) as steps, quiet():
+    with Steps(2 + len(LAYERS) * (each + 1) + len(board_runs)) as steps, quiet():
         images = images or cifar10_images(steps.note)
+        course = _Course(bits, choices, epochs, steps, Kept(folder / "last-layer-steps.json"))
 
         def trained(name: str, seen: "Images") -> Any:
             steps.next(f"the network {name}")
@@ -325,19 +324,25 @@ def run(
             return network(*told, lambda done, message, earlier=False: steps.note(message))
 
         eight = few_classes(images, OLD)
-        whole, partial = trained(NETWORK, images), trained(f"{NETWORK} {OLD} classes", eight)
+        whole, fewer = trained(NETWORK, images), trained(f"{NETWORK} {OLD} classes", eight)
         for layer in LAYERS:
             steps.next(f"inputs of layer {layer}")
             study = study_of(whole, images, images, layer, folder)
-            found, more, chosen = _heads(study, bits, choices, epochs, steps)
-            exact += found
-            rows += more
+            own = {
+                "features": study.columns,
+                "head": "that of the network",
+                "test, %": study.network_accuracy,
+            }
+            exact += [own, course.in_float(study)]
+            found, chosen = course.heads(study, max(row["test, %"] for row in exact[-2:]))
+            rows += found
             for plan in board_runs:
                 if plan.layer == layer:
-                    boards.append(on_board(study, chosen[plan.bits], plan, *board, steps))
+                    choice = chosen[plan.bits]
+                    measure = partial(on_board, study, choice, plan, *board, steps)
+                    boards.append(course.kept(f"{study.mark} on {board}: {plan}, {choice}", measure))
             steps.next(f"inputs of layer {layer} in the network of {OLD} classes")
-            other = study_of(partial, images, eight, layer, folder)
-            new += _new_classes(other, study, chosen, epochs, steps)
+            new += _new_classes(course, study_of(fewer, images, eight, layer, folder), chosen)
     goals = _goals(rows, boards, new, max(bits))
     return {
         "goal": f"heads at {max(bits)} bits on the features of a frozen network are at most {NEAR} points less accurate than "

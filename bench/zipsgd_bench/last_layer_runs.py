@@ -1,8 +1,9 @@
 """Features of a frozen network, and ten heads trained on them: by zipsgd at few bits a value, and in floating point."""
 
+import json
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import zipsgd
 from zipsgd.backends import BackendOptions
 from zipsgd.extras import extra
+from zipsgd.output import write_file
 from zipsgd.training.result import Result
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from .vision_training import Images
 
-__all__ = ["CHOICES", "LAYERS", "Choice", "Study", "few_classes", "float_heads", "study_of"]
+__all__ = ["CHOICES", "LAYERS", "Choice", "Kept", "Study", "few_classes", "float_head", "study_of"]
 
 _Row = dict[str, Any]
 _Rows = npt.NDArray[np.float32]
@@ -30,7 +32,7 @@ LAYERS = ("11", "10")
 """Layers of cifar10_quick whose inputs are the features: the last one, with 64 inputs, and the one before, with 1,024."""
 LANES = 64
 """Lanes of the emulated build, those of an ULX3S: its table of levels has room for all heads."""
-PENALTIES = (0.07, 0.007, 7e-4, 7e-5)
+PENALTIES = (0.02, 0.005, 0.001, 2e-4)
 """Strengths of the L2 penalty of heads in floating point, for features of variance 1, over the number of rows."""
 _CHUNK = 500
 """Images that are made features at a time."""
@@ -104,6 +106,27 @@ CHOICES = (
 """What is tried on the rows held out."""
 
 
+class Kept:
+    """What has been measured, in a file, so that a bench which was stopped goes on.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+
+    def __call__(self, name: str, measure: Callable[[], Any]) -> Any:
+        """What was found under a name that says all that it depends on, or else what ``measure`` finds now."""
+        if name not in self._found:
+            self._found[name] = measure()
+            write_file(self._path, json.dumps(self._found, indent=1) + "\n")
+        return self._found[name]
+
+
 @dataclass(frozen=True, eq=False)
 class Study:
     """Features of a network's images.
@@ -115,7 +138,9 @@ class Study:
     classes, test_classes : array of int64, shape (images,)
         Their classes.
     network_accuracy : float
-        Share of the test images that the network itself classifies correctly.
+        Percentage of the test images that the network itself classifies correctly.
+    mark : str
+        A word that tells the features from others.
     """
 
     train: _Rows = field(repr=False)
@@ -123,6 +148,7 @@ class Study:
     test: _Rows = field(repr=False)
     test_classes: _Classes = field(repr=False)
     network_accuracy: float
+    mark: str
 
     @property
     def columns(self) -> int:
@@ -149,10 +175,12 @@ class Study:
         features, classes = self.of(part)
         return 100 * float(np.mean(predict(features) == classes))
 
-    def accuracy_among(self, predict: Callable[[_Rows], npt.NDArray[Any]], classes: Sequence[int]) -> float:
-        """Percentage of the test rows of some classes whose class is predicted correctly, out of all classes."""
-        rows = np.isin(self.test_classes, classes)
-        return 100 * float(np.mean(predict(self.test[rows]) == self.test_classes[rows]))
+    def accuracies(self, predict: Callable[[_Rows], npt.NDArray[Any]], old: int) -> dict[str, float]:
+        """Percentage of the test rows that are predicted correctly: of all, of the first ``old`` classes, and of the others."""
+        right = predict(self.test) == self.test_classes
+        first = self.test_classes < old
+        parts = {"test, %": right, "old classes, %": right[first], "new classes, %": right[~first]}
+        return {name: 100 * float(np.mean(part)) for name, part in parts.items()}
 
 
 def few_classes(images: "Images", count: int) -> dict[str, npt.NDArray[np.uint8]]:
@@ -238,12 +266,13 @@ def study_of(model: "nn.Module", images: "Images", trained_on: "Images", layer: 
     classes = {part: images[f"{part}_classes"].astype(np.int64) for part in ("train", "test")}
     if layer != LAYERS[0]:
         found = _features(model, images, trained_on, layer, folder)
-    accuracy = float(np.mean(named == classes["test"]))
-    return Study(found["train"], classes["train"], found["test"], classes["test"], accuracy)
+    accuracy = 100 * float(np.mean(named == classes["test"]))
+    mark = f"{_mark(model)}-{layer}"
+    return Study(found["train"], classes["train"], found["test"], classes["test"], accuracy, mark)
 
 
-def float_heads(study: Study) -> dict[str, tuple[Callable[[_Rows], npt.NDArray[Any]], float]]:
-    """Linear classifiers of scikit-learn, each with the penalty that is best on the rows held out.
+def float_head(study: Study) -> tuple[Callable[[_Rows], npt.NDArray[Any]], float]:
+    """Softmax regression in floating point, with the penalty that is best on the rows held out.
 
     Parameters
     ----------
@@ -252,26 +281,21 @@ def float_heads(study: Study) -> dict[str, tuple[Callable[[_Rows], npt.NDArray[A
 
     Returns
     -------
-    dict of str to (callable, float)
-        By name: what predicts classes, and the strength of the penalty, over the number of rows.
+    callable
+        What predicts the classes of rows.
+    float
+        Strength of the penalty, over the number of rows.
     """
     with extra("sklearn", "this bench"):
-        from sklearn.linear_model import LogisticRegression, RidgeClassifier
+        from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-    makers: Mapping[str, tuple[Callable[[float], Any], Sequence[float]]] = {
-        "LogisticRegression": (lambda times: LogisticRegression(C=1 / times, max_iter=300), PENALTIES),
-        "RidgeClassifier": (lambda times: RidgeClassifier(alpha=times), PENALTIES),
-    }
-    found = {}
-    for name, (make, strengths) in makers.items():
+    def fitted(penalty: float, part: str) -> Any:
+        features, classes = study.of(part)
+        model = LogisticRegression(C=1 / (penalty * len(classes)), max_iter=300)
+        return make_pipeline(StandardScaler(), model).fit(features, classes)
 
-        def fitted(strength: float, part: str, make: Callable[[float], Any] = make) -> Any:
-            features, classes = study.of(part)
-            return make_pipeline(StandardScaler(), make(strength * len(classes))).fit(features, classes)
-
-        held = {each: study.accuracy(fitted(each, "chosen by").predict, "held out") for each in strengths}
-        best = max(held, key=lambda each: held[each])
-        found[name] = fitted(best, "train").predict, best
-    return found
+    held = {each: study.accuracy(fitted(each, "chosen by").predict, "held out") for each in PENALTIES}
+    best = max(held, key=lambda each: held[each])
+    return fitted(best, "train").predict, best
