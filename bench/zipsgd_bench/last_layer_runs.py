@@ -58,7 +58,12 @@ class Choice:
     batch_size: int = 16
     scaling: str = "auto"
 
-    def train(self, study: "Study", bits: int, *, part: str = "train", **options: Any) -> Result | None:
+    @property
+    def least_bits(self) -> int:
+        """int: Fewest bits of a value on even levels. A hinge needs double sampling."""
+        return 3 if self.loss == "hinge" else 1
+
+    def train(self, study: "Study", bits: int, *, part: str = "train", **options: Any) -> Result:
         """Train ten heads on the emulator.
 
         Parameters
@@ -74,8 +79,8 @@ class Choice:
 
         Returns
         -------
-        Result or None
-            The result; None if the loss needs more bits.
+        Result
+            The result.
         """
         settings: _Row = {
             "classify": True,
@@ -88,12 +93,7 @@ class Choice:
         features, classes = study.of(part)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", zipsgd.ConvergenceWarning)  # they are in the row
-            try:
-                return zipsgd.train(features, classes, **settings | options)
-            except ValueError as error:
-                if "bits must be in" in str(error):
-                    return None
-                raise
+            return zipsgd.train(features, classes, **settings | options)
 
 
 CHOICES = (

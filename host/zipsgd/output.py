@@ -156,7 +156,8 @@ class Replacement:
 
     def __exit__(self, *raised: Any) -> None:
         if raised[0] is not None:
-            self._part.__exit__(*raised)
+            with suppress(OSError):  # of writing what is left; the error that came first is told
+                self._part.__exit__(*raised)
             return
         with _told(self._path):
             self._part.__exit__(None, None, None)

@@ -135,14 +135,15 @@ def test_rows_to_choose_by_are_no_others() -> None:
     assert found == {"test, %": 90, "old classes, %": 100, "new classes, %": 50}
 
 
-def test_a_choice_that_needs_more_bits_is_left_out() -> None:
+def test_a_hinge_needs_three_bits() -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(60, 4)).astype(np.float32)
     study = Study(rows, np.arange(60) % 3, rows, np.arange(60) % 3, 50, "")
-    assert Choice("hinge").train(study, 2, epochs=1) is None
-    assert Choice("hinge").train(study, 3, epochs=1) is not None
-    with pytest.raises(ValueError, match="scaling must be one of"):
-        Choice(scaling="none of these").train(study, 3)
+    hinge = Choice("hinge")
+    hinge.train(study, hinge.least_bits, epochs=1)
+    with pytest.raises(ValueError, match="bits must be in 3"):
+        hinge.train(study, hinge.least_bits - 1, epochs=1)
+    assert last_layer._fitting([hinge, Choice()], 2) == [Choice()]
 
 
 def test_goals() -> None:
@@ -151,6 +152,7 @@ def test_goals() -> None:
     new = [{"features": 64, "bits": 4, "below float": 0.6}, {"features": 64, "bits": 32}]
     board = {"differing words": 0}
     assert [each["met"] for each in last_layer._goals(rows, [board], new, 4)] == [True] * 4 + [False, True]
+    assert not last_layer._goals(rows, [], [], 4)[-1]["met"]  # nothing was compared
     rows[2]["below float"], board["differing words"] = 0.51, 1
     assert [each["met"] for each in last_layer._goals(rows, [board], [], 4)] == [
         True,
