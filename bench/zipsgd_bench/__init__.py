@@ -15,6 +15,7 @@ from . import (
     gateware,
     guard,
     identity,
+    last_layer,
     less_data,
     levels,
     link_rate,
@@ -85,5 +86,6 @@ BENCHES: dict[str, Bench] = {
         scaling,
         tomography,
         vision,
+        last_layer,
     )
 }

@@ -10,6 +10,7 @@ from zipsgd.backends.device import DeviceBackend
 from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.driver import Device
+from zipsgd.driver.host_link import PATIENCE
 from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart
@@ -30,6 +31,7 @@ def simulated(
     baud: int = 0,
     stall_seed: int = 0,
     optimise: int = 3,
+    patience: float = PATIENCE,
     note: Callable[[str], None] = lambda message: None,
 ) -> Iterator[tuple["VirtualBoard", DeviceBackend]]:
     """A virtual board and the backend that drives it, as a context; see :class:`zipsgd_sim.board.VirtualBoard`.
@@ -50,6 +52,8 @@ def simulated(
         Seed of random stalls on the byte streams; 0 for none.
     optimise : int
         Optimisation level of the compiled simulation.
+    patience : float
+        Seconds without an answer after which the board counts as lost.
     note : Callable[[str], None]
         Called with a message before a board is compiled.
 
@@ -80,7 +84,7 @@ def simulated(
                 progress=note,
             )
         )
-        device = resources.enter_context(Device(board.url, expect=build))
+        device = resources.enter_context(Device(board.url, expect=build, patience=patience))
         yield board, DeviceBackend(device)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from zipsgd.output import write_file
 from zipsgd.torch import export, quantize_, refresh_every
 
-__all__ = ["Images", "Progress", "Settings", "cifar10_quick", "train"]
+__all__ = ["Images", "Progress", "Settings", "cifar10_quick", "mean_image", "network", "pixels_of", "train"]
 
 Images = Mapping[str, npt.NDArray[np.uint8]]
 """``train`` and ``test`` of shape (images, 3072), ``train_classes`` and ``test_classes``, see ``cifar10_images``."""
@@ -59,13 +59,18 @@ class Settings:
             raise ValueError(f"every must be a multiple of refresh, {self.refresh}, not {self.every}")
 
 
-def cifar10_quick() -> nn.Sequential:
+def cifar10_quick(classes: int = 10) -> nn.Sequential:
     """Caffe's network cifar10_quick, for images of 32 x 32 pixels whose mean image has been subtracted.
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes.
 
     Returns
     -------
     torch.nn.Sequential
-        145,376 weights in three convolutional and two linear layers, with Caffe's random values.
+        145,376 weights for ten classes in three convolutional and two linear layers, with Caffe's random values.
     """
     model = nn.Sequential(
         nn.Conv2d(3, 32, 5, padding=2),
@@ -79,7 +84,7 @@ def cifar10_quick() -> nn.Sequential:
         nn.AvgPool2d(3, 2, ceil_mode=True),
         nn.Flatten(),
         nn.Linear(64 * 4 * 4, 64),
-        nn.Linear(64, 10),
+        nn.Linear(64, classes),
     )
     for place, spread in {0: 1e-4, 3: 0.01, 6: 0.01, 10: 0.1, 11: 0.1}.items():
         layer = model[place]
@@ -88,11 +93,50 @@ def cifar10_quick() -> nn.Sequential:
     return model
 
 
+def pixels_of(images: npt.NDArray[np.uint8], mean: Tensor) -> Tensor:
+    """Images as the network takes them.
+
+    Parameters
+    ----------
+    images : array of shape (images, 3072)
+        Images as in :data:`Images`.
+    mean : torch.Tensor of shape (3, 32, 32)
+        The mean training image, see :func:`mean_image`.
+
+    Returns
+    -------
+    torch.Tensor of shape (images, 3, 32, 32)
+        Their pixels, less the mean.
+    """
+    return _centred(torch.from_numpy(_planes(images)), mean)
+
+
+def _centred(planes: Tensor, mean: Tensor) -> Tensor:
+    # A processor convolves pixels whose channels come last a third faster
+    return (planes.float() - mean).contiguous(memory_format=torch.channels_last)
+
+
+def mean_image(images: Images) -> Tensor:
+    """The mean of the training images.
+
+    Parameters
+    ----------
+    images : Images
+        The images that a network is trained on.
+
+    Returns
+    -------
+    torch.Tensor of shape (3, 32, 32)
+        Their mean.
+    """
+    return torch.from_numpy(_planes(images["train"]).mean(axis=0, dtype=np.float64)).float()
+
+
 class _Batches:
     """Mini-batches of the training images, and accuracy on the test images."""
 
     def __init__(self, images: Images, batch: int) -> None:
-        self._mean = torch.from_numpy(_planes(images["train"]).mean(axis=0, dtype=np.float64)).float()
+        self._mean = mean_image(images)
         self._pixels = {part: torch.from_numpy(_planes(images[part])) for part in ("train", "test")}
         self._classes = {
             part: torch.from_numpy(images[f"{part}_classes"].astype(np.int64)) for part in self._pixels
@@ -101,9 +145,7 @@ class _Batches:
         self._order: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
 
     def _taken(self, part: str, which: Any) -> tuple[Tensor, Tensor]:
-        pixels = self._pixels[part][which].float() - self._mean
-        # A processor convolves pixels whose channels come last a third faster
-        return pixels.contiguous(memory_format=torch.channels_last), self._classes[part][which]
+        return _centred(self._pixels[part][which], self._mean), self._classes[part][which]
 
     def training(self, seed: int, step: int) -> tuple[Tensor, Tensor]:
         """The images and classes of a step. They depend on seed and step alone: each epoch has an order of its own."""
@@ -168,6 +210,60 @@ def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.SGD:
     return torch.optim.SGD(groups, lr=1e-3, momentum=settings.momentum, weight_decay=settings.decay)
 
 
+def _described(
+    name: str, quantized: Mapping[str, Any] | None, seed: int, settings: Settings
+) -> dict[str, Any]:
+    """What a run is told by."""
+    return {"method": name, "seed": seed, "quantized": dict(quantized or {}), "settings": asdict(settings)}
+
+
+def _files(name: str, seed: int, folder: Path) -> tuple[Path, Path]:
+    """The result of a run, and its checkpoint."""
+    stem = f"{name.replace(' ', '-')}-{seed}"
+    return folder / f"{stem}.json", folder / f"{stem}.pt"
+
+
+def _made(images: Images, quantized: Mapping[str, Any] | None) -> nn.Sequential:
+    """The network before training, with an output for each class of the images."""
+    model = cifar10_quick(1 + int(images["train_classes"].max()))
+    if quantized is not None:
+        quantize_(model, **quantized)
+    return model
+
+
+def network(
+    name: str,
+    quantized: Mapping[str, Any] | None,
+    seed: int,
+    images: Images,
+    settings: Settings,
+    folder: Path,
+    progress: Progress,
+) -> nn.Sequential:
+    """The network that :func:`train` trains, or has trained before; see there for the arguments.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        The network, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        The folder has a checkpoint or a result of other settings, or a result without its weights.
+    """
+    train(name, quantized, seed, images, settings, folder, progress)
+    done, saved = _files(name, seed, folder)
+    state = _resumed(saved, _described(name, quantized, seed, settings))
+    if state is None:
+        raise ValueError(
+            f"{done} is there, and the weights in {saved.name} are not; remove it to train again"
+        )
+    model = _made(images, quantized)
+    model.load_state_dict(state["model"])
+    return model.eval()
+
+
 def train(
     name: str,
     quantized: Mapping[str, Any] | None,
@@ -192,7 +288,7 @@ def train(
     settings : Settings
         How it is trained.
     folder : Path
-        Folder for the checkpoint and the result.
+        Folder for the checkpoint, which keeps the final weights, and for the result.
     progress : Progress
         Told of each checkpoint.
 
@@ -206,22 +302,14 @@ def train(
     ValueError
         The folder has a checkpoint or a result of other settings.
     """
-    described = {
-        "method": name,
-        "seed": seed,
-        "quantized": dict(quantized or {}),
-        "settings": asdict(settings),
-    }
-    stem = f"{name.replace(' ', '-')}-{seed}"
-    done, saved = folder / f"{stem}.json", folder / f"{stem}.pt"
+    described = _described(name, quantized, seed, settings)
+    done, saved = _files(name, seed, folder)
     result = _earlier(done, described)
     if result is not None:
         progress(settings.steps, f"{name}, seed {seed}: done before", True)
         return result
     torch.manual_seed(seed)
-    model, batches = cifar10_quick(), _Batches(images, settings.batch)
-    if quantized is not None:
-        quantize_(model, **quantized)
+    model, batches = _made(images, quantized), _Batches(images, settings.batch)
     optimizer = _optimizer(model, settings)
     first, curve, total = 0, [], 0.0
     state = _resumed(saved, described)
@@ -264,5 +352,4 @@ def train(
         "bits a weight": bits,
     }
     write_file(done, json.dumps({**found, "curve": curve}, indent=1) + "\n")
-    saved.unlink(missing_ok=True)
     return {**found, "curve": curve}

@@ -5,12 +5,20 @@ import os
 import secrets
 import stat
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["STANDARD", "OutputError", "check_writable", "is_standard", "save_figure", "write_file"]
+__all__ = [
+    "STANDARD",
+    "OutputError",
+    "check_writable",
+    "is_standard",
+    "save_figure",
+    "write_file",
+]
 
 STANDARD = Path("-")
 """The name that stands for standard output."""
@@ -79,14 +87,16 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _replace(target: Path, content: bytes) -> None:
+@contextmanager
+def _replacing(target: Path) -> Iterator[IO[bytes]]:
+    """A new file, which takes the place of ``target`` at the end, unless an error comes before."""
     if os.path.exists(target) and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, "it is read-only")
     part, descriptor = _part_beside(target)
     try:
         with open(descriptor, "wb") as file:
             _adopt_owner(descriptor, target)
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(descriptor)
         os.replace(part, target)
@@ -94,6 +104,63 @@ def _replace(target: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Errors of writing a file name it, and the cause."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        whole = os.path.isfile(path) and not _is_direct(path)
+        kept = "; it holds what it held before" if whole else ""
+        raise OutputError(f"cannot write {path}: {error.strerror or error}{kept}") from None
+
+
+class Replacement:
+    """A file that is written a part at a time, and is then there as a whole or not at all, see :func:`write_file`.
+
+    A context manager. Until its end, the parts are in a temporary file, which is removed if an error ends the context.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file: none that is written directly, such as standard output.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written. The message names the file and the cause.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._part = _replacing(Path(os.path.realpath(path)))
+
+    def __enter__(self) -> "Replacement":
+        with _told(self._path):
+            self._file = self._part.__enter__()
+        return self
+
+    def write(self, content: bytes) -> None:
+        """Write bytes behind the last ones."""
+        with _told(self._path):
+            self._file.write(content)
+
+    def seek(self, place: int) -> None:
+        """Go on at a place, in bytes from the beginning."""
+        with _told(self._path):
+            self._file.seek(place)
+
+    def __exit__(self, *raised: Any) -> None:
+        if raised[0] is not None:
+            with suppress(OSError):  # of writing what is left; the error that came first is told
+                self._part.__exit__(*raised)
+            return
+        with _told(self._path):
+            self._part.__exit__(None, None, None)
 
 
 def write_file(path: str | Path, content: str | bytes) -> None:
@@ -117,7 +184,7 @@ def write_file(path: str | Path, content: str | bytes) -> None:
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
-    try:
+    with _told(path):
         if is_standard(path):
             sys.stdout.flush()
             sys.stdout.write(data.decode())
@@ -126,13 +193,8 @@ def write_file(path: str | Path, content: str | bytes) -> None:
             with path.open("wb") as file:
                 file.write(data)
         else:
-            _replace(Path(os.path.realpath(path)), data)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        whole = os.path.isfile(path) and not _is_direct(path)
-        kept = "; it holds what it held before" if whole else ""
-        raise OutputError(f"cannot write {path}: {error.strerror or error}{kept}") from None
+            with _replacing(Path(os.path.realpath(path))) as file:
+                file.write(data)
 
 
 def check_writable(path: Path) -> None:

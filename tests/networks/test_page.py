@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,14 @@ def test_the_page_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    exec(compile(block, "vision.md", "exec"), {})
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    names: dict[str, Any] = {}  # the second block goes on with the network of the first one
+    for block in blocks:
+        exec(compile(block, "vision.md", "exec"), names)
     assert "bits a weight" in capsys.readouterr().out
+    assert len(blocks) == 2
+    assert names["X"].shape == (500, 128)
+    with names["torch"].no_grad():
+        found = names["model"].eval()(names["images"]).argmax(dim=1)
+    assert (found == names["classes"]).float().mean() > 0.5
     assert [path.name for path in tmp_path.iterdir()] == ["model.levels.pt"]

@@ -12,7 +12,7 @@ torch = pytest.importorskip(
 
 # Behind importorskip(), since they need PyTorch
 from zipsgd_bench import describe, save, vision, vision_training  # noqa: E402
-from zipsgd_bench.vision_training import Settings, cifar10_quick, train  # noqa: E402
+from zipsgd_bench.vision_training import Settings, cifar10_quick, mean_image, network, pixels_of, train  # noqa: E402
 
 
 @pytest.fixture
@@ -82,7 +82,10 @@ def test_a_run_that_was_stopped_goes_on(
     said: list[str] = []
     assert go(tmp_path / "stopped", said) == whole
     assert any("goes on from step" in each for each in said) == (stopped_at > 4)
-    assert [path.name for path in (tmp_path / "stopped").iterdir()] == ["5-optimal-3.json"]
+    assert sorted(path.name for path in (tmp_path / "stopped").iterdir()) == [
+        "5-optimal-3.json",
+        "5-optimal-3.pt",
+    ]
 
 
 def test_it_learns(images, tmp_path: Path) -> None:
@@ -90,6 +93,21 @@ def test_it_learns(images, tmp_path: Path) -> None:
     found = train("5 optimal", vision.METHODS["5 optimal"], 0, images, settings, tmp_path, lambda *_: None)
     assert found["curve"][-1]["loss"] < found["curve"][0]["loss"]
     assert found["accuracy"] > 0.8
+
+
+def test_a_trained_network_is_found_again(images, tmp_path: Path) -> None:
+    arguments = ("5 optimal", vision.METHODS["5 optimal"], 0, images, SMALL, tmp_path, lambda *_: None)
+    found = train(*arguments)
+    model = network(*arguments)
+    assert not model.training
+    named = model(pixels_of(images["test"], mean_image(images))).argmax(dim=1).numpy()
+    assert (named == images["test_classes"]).mean() == found["accuracy"]
+    assert model[-1].out_features == 2
+    (tmp_path / "5-optimal-0.pt").unlink()
+    with pytest.raises(
+        ValueError, match=r"and the weights in 5-optimal-0\.pt are not; remove it to train again"
+    ):
+        network(*arguments)
 
 
 def test_the_network_has_the_papers_size() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from zipsgd.output import OutputError, check_writable, is_standard, save_figure, write_file
+from zipsgd.output import OutputError, Replacement, check_writable, is_standard, save_figure, write_file
 
 
 @contextmanager
@@ -140,3 +140,29 @@ def test_figures_are_whole(tmp_path):
     with full_disk(), pytest.raises(OutputError, match=r"figure\.png"):
         save_figure(figure, path)
     assert path.read_bytes() == before
+
+
+def test_a_file_is_replaced_a_part_at_a_time(tmp_path):
+    path = tmp_path / "parts"
+    path.write_text("before")
+    with Replacement(path) as file:
+        file.write(b"0123")
+        file.write(b"45")
+        file.seek(1)
+        file.write(b"x")
+        assert path.read_text() == "before"
+    assert path.read_text() == "0x2345"
+    with pytest.raises(FileNotFoundError, match="another"), Replacement(path) as file:
+        file.write((tmp_path / "another").read_bytes())  # not an error of this file
+    assert path.read_text() == "0x2345"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(OutputError, match=r"cannot write .*missing"):
+        Replacement(tmp_path / "missing" / "parts").__enter__()
+    full = pytest.raises(
+        OutputError, match=f"^cannot write {path}: File too large; it holds what it held before$"
+    )
+    with full_disk(), full, Replacement(path) as file:
+        for _ in range(100):
+            file.write(b"z" * 1000)
+    assert path.read_text() == "0x2345"
+    assert list(tmp_path.iterdir()) == [path]

@@ -56,6 +56,15 @@ def test_heads_in_one_pass_or_in_turns() -> None:
     assert trained(with_a_label_each(task, 1), 1)[1] == models[1:2]
 
 
+def test_a_table_of_levels_leaves_room_for_fewer_heads() -> None:
+    """Ten classes of many columns come in turns on optimal levels, as many at a time as the table has room for."""
+    values, classes = RNG.normal(size=(40, 1100)), np.arange(40) % 10
+    task = prepare(values, classes, Options(classify=True, levels="optimal", bits=3, epochs=1))
+    assert task.build().heads == 7
+    assert task.build({"lanes": 64}).heads == 10
+    assert prepare(values, classes, Options(classify=True, bits=3, epochs=1)).build().heads == 10
+
+
 def test_progress_of_heads_in_turns_is_their_mean() -> None:
     task = task_of_three()
     told: list[int] = []

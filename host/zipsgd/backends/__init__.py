@@ -3,7 +3,7 @@
 from zipsgd.golden.run import LimitError, RunConfig
 
 from .base import Backend, EpochResult, EpochSamples, Stored
-from .builds import build_for, load_build, with_store
+from .builds import build_for, load_build, most_features, with_store
 from .choose import BACKENDS, BackendOptions, is_port, open_backend
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "build_for",
     "is_port",
     "load_build",
+    "most_features",
     "open_backend",
     "with_store",
 ]

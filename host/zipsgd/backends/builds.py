@@ -8,20 +8,38 @@ from zipsgd.protocol.formats import LEVEL_WINDOW_WORDS, Build, BuildError
 from zipsgd.protocol.numbers import MOST_FEATURES
 from zipsgd.protocol.plain import plain
 
-__all__ = ["build_for", "load_build", "with_store"]
+__all__ = ["build_for", "load_build", "most_features", "with_store"]
 
 _LISTED = 1 << 14
 """Samples that a device with refetching can list. A longer epoch is trained in parts of this size."""
 
 
+def most_features(lanes: int, level_planes: int | None) -> int:
+    """The most features that a build can have, of all its heads together.
+
+    Parameters
+    ----------
+    lanes : int
+        Features that are processed in parallel.
+    level_planes : int or None
+        Most base planes of a value on optimal levels, whose table takes room; None for a build without a transcoder.
+
+    Returns
+    -------
+    int
+        A multiple of ``lanes``.
+    """
+    most = MOST_FEATURES // lanes * lanes
+    if level_planes is None:
+        return most
+    one = Build(lanes=lanes, update_lanes=lanes, max_features=lanes, level_bits=8, level_p_max=level_planes)
+    return min(most, LEVEL_WINDOW_WORDS // one.level_words * lanes)
+
+
 def _check_columns(features: int, lanes: int, level_planes: int | None) -> None:
     """Raise BuildError if no build has room for a model of so many features."""
-    most, given = MOST_FEATURES // lanes * lanes, ""
+    most, given = most_features(lanes, level_planes), ""
     if level_planes is not None:
-        one = Build(
-            lanes=lanes, update_lanes=lanes, max_features=lanes, level_bits=8, level_p_max=level_planes
-        )
-        most = min(most, LEVEL_WINDOW_WORDS // one.level_words * lanes)
         given = f" on optimal levels at {level_planes} base bits and {lanes} lanes"
     if features > most:
         cure = (

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.backends import EpochSamples, Stored, build_for, with_store
+from zipsgd.backends import EpochSamples, Stored, build_for, most_features, with_store
 from zipsgd.data import Scaling, Table
 from zipsgd.golden.diagonal import NO_GROWTH, Growth
 from zipsgd.golden.loss import Step
 from zipsgd.golden.order import Order, row_order
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
-from zipsgd.protocol.numbers import BLOCK_ROWS, MOST_FEATURES, MOST_HEADS, MOST_STORE_WORDS
+from zipsgd.protocol.numbers import BLOCK_ROWS, MOST_HEADS, MOST_STORE_WORDS
 from zipsgd.protocol.run import LabelForm
 from zipsgd.protocol.store import StoreLayout
 from zipsgd.rows import Rows, in_memory
@@ -246,15 +246,18 @@ class Task:
         config, described = self.config, dict(described or {})
         if config.refetch or config.ball:  # for one model at a time
             described.setdefault("heads", 1)
+        planes = None if config.levels is None else self._most_planes
         if "heads" not in described:
             sizes = {name: described[name] for name in ("lanes", "max_features") if name in described}
             one = build_for(config.features, **sizes)
-            most = sizes.get("max_features") or MOST_FEATURES
+            most = sizes.get("max_features") or most_features(
+                one.lanes, described.get("level_planes", planes)
+            )
             room = most // (one.chunks(config.features) * one.lanes)
             described["heads"] = max(1, min(self.heads, MOST_HEADS, room))
         needed = {
             "batch": config.batch,
-            "level_planes": None if config.levels is None else self._most_planes,
+            "level_planes": planes,
             "hinge": config.loss.hinge,
             "polynomial": config.degree,
             "refetch": bool(config.refetch),
