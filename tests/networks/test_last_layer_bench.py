@@ -92,7 +92,7 @@ def test_small_run(images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         assert row["test, %"] == pytest.approx(0.8 * row["old classes, %"] + 0.2 * row["new classes, %"])
     assert result["met"] == all(goal["met"] for goal in result["goals"])
     assert len(result["goals"]) == 2 * 4 + 2 + 1
-    assert "new classes" not in describe(result)
+    assert "new classes, %" in describe(result)
     report, figure = save(last_layer.BENCH, result, tmp_path)
     assert json.loads(report.read_text())["rows"] == result["rows"]
     assert figure.stat().st_size > 10_000
