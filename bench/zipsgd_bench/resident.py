@@ -7,8 +7,7 @@ computer. Other tables compare with a stream of float32 from the same memory, an
 
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,6 @@ import zipsgd
 from zipsgd.backends import BackendOptions
 from zipsgd.backends.device import DeviceBackend
 from zipsgd.data import Table, load_set
-from zipsgd.driver import Device
-from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd.training.epochs import EpochReport
 from zipsgd.training.options import Options
@@ -29,6 +26,7 @@ from zipsgd_hw.store.sdram import CHIPS
 from .few_bits import Trials, load, quiet
 from .progress import Steps
 from .registry import Bench, Result
+from .simulated import simulated
 
 if TYPE_CHECKING:
     from zipsgd_sim.board import VirtualBoard
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["BENCH", "run"]
 
 ULX3S = BOARDS["ulx3s-85f-store"]
-_ODD = "mnist, even against odd"
 CHIP = "16Mx16"
 WIDE_CHIP = "M12L64322A-7"
 BITS = (2, 3, 4)
@@ -49,7 +46,11 @@ NEAR = 1.02
 GAIN = 10
 WITH_LEVELS = replace(ULX3S.build, heads=1, max_features=4096, level_bits=8, level_p_max=2)
 """For one model on levels from a table."""
-REAL = ("mnist49", _ODD, "cpusmall", "cadata", "mnist")
+_ODD = "mnist, even against odd"
+REAL = dict.fromkeys(("mnist49", _ODD, "cpusmall", "cadata"), ("uniform", "optimal")) | {
+    "mnist": ("uniform",)
+}
+"""Kinds of levels on which a set is compared with a stream of float32; ten models on even ones alone."""
 ICEBREAKER = BOARDS["icebreaker-store"]
 SMALL_SECONDS = 0.5
 EPOCHS = 20
@@ -63,15 +64,11 @@ def _digits(heads: int) -> Table:
     return table if heads > 1 else replace(table, labels=table.labels % 2)
 
 
-@contextmanager
-def _board(build: Build, chip: str | None, steps: Steps) -> Iterator[tuple["VirtualBoard", DeviceBackend]]:
-    with extra("sim", "this bench"):
-        from zipsgd_sim.board import VirtualBoard
-    with (
-        VirtualBoard(build, sdram=chip, progress=steps.note) as board,
-        Device(board.url, expect=build, patience=60) as device,
-    ):
-        yield board, DeviceBackend(device, progress=steps.note)
+def _board(
+    build: Build, chip: str | None, steps: Steps
+) -> "AbstractContextManager[tuple[VirtualBoard, DeviceBackend]]":
+    """A virtual board that may take its time, because it is loaded with all of MNIST."""
+    return simulated(build, sdram=chip, patience=60, note=steps.note)
 
 
 class _Epochs:
@@ -179,20 +176,18 @@ def _against_float(steps: Steps) -> list[_Row]:
         quiet(),
     ):
         devices = {"uniform": stock, "optimal": with_levels}
-        for name in REAL:
+        for name, kinds in REAL.items():
             table = _digits(1) if name == _ODD else load(name)
             classes = name in (_ODD, "mnist")
             options = Options(
                 epochs=EPOCHS, scaling="range", keep="last", resident=True, classify=classes, calibrate=False
             )
             trials = Trials(table, options, (1,) if classes else (1, 2, 3))
-            for levels, device in devices.items():
-                if name == "mnist" and levels == "optimal":
-                    continue  # one model
+            for levels in kinds:
                 steps.next(f"{name} on {levels} levels against float32")
                 bits, ratio = _fewest_bits(trials, levels)
                 settings = {"bits": bits, "levels": levels, "scaling": "range", "classify": classes}
-                _, reports = _train(table, device, 1, calibrate=False, **settings)
+                _, reports = _train(table, devices[levels], 1, calibrate=False, **settings)
                 cycles = reports[0].result.cycles or 0
                 count, columns = table.features.shape
                 stream = count * 4 * (columns + 1) / ULX3S.build.word_bytes  # a word a cycle
@@ -257,7 +252,7 @@ def run() -> Result:
     Result
         The result of the bench.
     """
-    with Steps(2 * len(BITS) + 1 + 2 * len(REAL) - 1 + 2) as steps:
+    with Steps(2 * len(BITS) + 1 + sum(len(kinds) for kinds in REAL.values()) + 2) as steps:
         mnist = _mnist(steps)
         wide = _wide(steps)
         against = _against_float(steps)

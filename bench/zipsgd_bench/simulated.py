@@ -55,7 +55,7 @@ def simulated(
     patience : float
         Seconds without an answer after which the board counts as lost.
     note : Callable[[str], None]
-        Called with a message before a board is compiled.
+        Called with a message before a board is compiled, and while samples are loaded into its store.
 
     Yields
     ------
@@ -85,7 +85,7 @@ def simulated(
             )
         )
         device = resources.enter_context(Device(board.url, expect=build, patience=patience))
-        yield board, DeviceBackend(device)
+        yield board, DeviceBackend(device, progress=note)
 
 
 def simulated_backends(

@@ -14,9 +14,6 @@ import numpy as np
 
 import zipsgd
 from zipsgd.backends import BackendOptions, build_for
-from zipsgd.backends.device import DeviceBackend
-from zipsgd.driver import Device
-from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd.tomography import relative_error
 from zipsgd_hw.boards.catalogue import BOARDS
@@ -24,6 +21,7 @@ from zipsgd_hw.boards.catalogue import BOARDS
 from .few_bits import quiet
 from .progress import Steps
 from .registry import Bench, Result
+from .simulated import simulated
 from .tomography_figure import plot
 from .tomography_runs import NEAR, Configuration, Measured, Study, few_bits_of
 
@@ -118,16 +116,10 @@ def on_boards(
     list of dict
         Cycles, error, and words of the model that differ from the emulator's.
     """
-    with extra("sim", "this bench"):
-        from zipsgd_sim.board import VirtualBoard
     rows = []
     for study, (name, build, chip) in zip(studies, boards, strict=True):
         table, stays = study.table(), build.has("store_words")
-        with (
-            VirtualBoard(build, sdram=chip, progress=steps.note) as board,
-            Device(board.url, expect=build, patience=60) as device,
-        ):
-            backend = DeviceBackend(device, progress=steps.note)
+        with simulated(build, sdram=chip, patience=60, note=steps.note) as (_, backend):
             for estimator in ("one-draw", "double"):
                 steps.next(f"{study.name} on {name}, {estimator}")
                 options = replace(

@@ -13,7 +13,7 @@ intervals costs at most 1 / (K - 1) of it.
 
 import numpy as np
 
-from .problem import Floats
+from .problem import Floats, Indices
 
 __all__ = ["distinct_values", "guaranteed_cells", "guaranteed_count", "merge_cells", "merge_greedily"]
 
@@ -71,6 +71,11 @@ def guaranteed_cells(count: int) -> int:
     return (count - 1) // 4 + 1
 
 
+def _cheapest(costs: Floats, count: int) -> Indices:
+    """The indices of so many pairs of the least costs, in ascending order; of equal costs the first ones."""
+    return np.sort(np.argsort(costs, kind="stable")[:count])
+
+
 def merge_greedily(x: Floats, mass: Floats, count: int) -> Floats:
     """Levels that remain after merging, in O(N log N) time.
 
@@ -98,8 +103,7 @@ def merge_greedily(x: Floats, mass: Floats, count: int) -> Floats:
         middle = mass[1 : 2 * pairs : 2]
         joint = variance[left] + variance[right] + (c - b) * lower[left] + (b - a) * upper[right]
         joint += middle * (b - a) * (c - b)
-        order = np.argsort(joint, kind="stable")
-        chosen = np.sort(order[: min(pairs - kept, x.size - count)])
+        chosen = _cheapest(joint, min(pairs - kept, x.size - count))
         at = 2 * chosen
         a, b, c, middle = a[chosen], b[chosen], c[chosen], middle[chosen]
         lower[at] += lower[at + 1] + (b - a) * (inside[at + 1] + middle)
@@ -141,8 +145,7 @@ def merge_cells(x: Floats, mass: Floats, count: int) -> Floats:
         way = means[right] - means[left]
         shift = mass[right] / joint_mass * way
         joint = error[left] + error[right] + mass[left] * shift * way
-        order = np.argsort(joint, kind="stable")
-        chosen = np.sort(order[: min(pairs - kept, means.size - count)])
+        chosen = _cheapest(joint, min(pairs - kept, means.size - count))
         at = 2 * chosen
         means[at] += shift[chosen]
         mass[at], error[at] = joint_mass[chosen], joint[chosen]
