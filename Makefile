@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help train test test-torch vision last-layer coverage lint docs results cost bitstream-test formal mutants fuzz clean
+.PHONY: help train test test-torch vision resnet last-layer coverage lint docs results cost bitstream-test formal mutants fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -64,6 +64,9 @@ results: $(VENV)/.test  ## run every bench (some two hours) and keep what it mea
 
 vision: $(VENV)/.torch  ## ZipML's claim on deep networks: CIFAR-10, 139 MB to fetch (some three hours; goes on where it was stopped)
 	$(BIN)/zipsgd bench vision --out docs/results
+
+resnet: $(VENV)/.torch  ## ResNet-20 on CIFAR-10 with a few levels (two hours; goes on where it was stopped)
+	$(BIN)/zipsgd bench resnet --out docs/results
 
 last-layer: $(VENV)/.torch  ## the last layer of a network, trained on the device (half an hour; goes on where it was stopped)
 	$(BIN)/zipsgd bench last-layer --out docs/results

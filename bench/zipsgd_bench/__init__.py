@@ -31,6 +31,7 @@ from . import (
     recovery,
     refetch,
     resident,
+    resnet,
     scaling,
     schedule,
     sdram,
@@ -86,6 +87,7 @@ BENCHES: dict[str, Bench] = {
         scaling,
         tomography,
         vision,
+        resnet,
         last_layer,
     )
 }

@@ -20,7 +20,7 @@ from zipsgd.training.result import Result
 if TYPE_CHECKING:
     from torch import nn
 
-    from .vision_training import Images
+    from .vision_images import Images
 
 __all__ = ["CHOICES", "LAYERS", "Choice", "Kept", "Study", "few_classes", "float_head", "study_of"]
 
@@ -219,7 +219,7 @@ def _features(
     """Features of the training and test images, from the folder where they are there already."""
     from zipsgd.torch import features
 
-    from .vision_training import mean_image, pixels_of
+    from .vision_images import mean_image, pixels_of
 
     mean = mean_image(trained_on)
 

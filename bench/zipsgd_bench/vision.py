@@ -4,21 +4,20 @@ cifar10_quick is trained on CIFAR-10 with weights rounded to the nearest level, 
 hours, and keeps checkpoints and results of single runs in the folder ``build/vision``: started again, it goes on from there.
 """
 
-import statistics
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zipsgd.data.sets import cifar10_images
 from zipsgd.extras import need
-from zipsgd.output import save_figure
 
 from .progress import Steps
 from .registry import Bench, Result
+from .vision_results import Clock, curves_of, plot_curves, row_of
 
 if TYPE_CHECKING:
-    from .vision_training import Images, Settings
+    from .vision_images import Images
+    from .vision_settings import Settings
 
 __all__ = ["BENCH", "METHODS", "run"]
 
@@ -38,47 +37,6 @@ METHODS: dict[str, dict[str, Any] | None] = {
     "binary": {"method": "binary"},
 }
 """Arguments of :func:`zipsgd.torch.quantize_` by the name of the method."""
-
-
-class _Clock:
-    """Says how much time is left, from the pace since the start."""
-
-    def __init__(self, steps: Steps, total: int) -> None:
-        self._steps, self._left, self._done, self._begun = steps, total, 0, time.monotonic()
-
-    def __call__(self, steps: int, message: str, earlier: bool = False) -> None:
-        self._left -= steps
-        if earlier:  # before this process began
-            self._steps.note(message)
-            return
-        self._done += steps
-        minutes = round((time.monotonic() - self._begun) / self._done * self._left / 60)
-        self._steps.note(f"{message}; {minutes // 60} h {minutes % 60:02d} min left")
-
-
-def _row(method: str, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    accuracies = [100 * each["accuracy"] for each in runs]
-    return {
-        "method": method,
-        "bits a weight": runs[0]["bits a weight"],
-        "accuracy, %": statistics.mean(accuracies),
-        "s.d.": statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0,
-        "loss": statistics.mean(each["curve"][-1]["loss"] for each in runs),
-    }
-
-
-def _curves(runs: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Accuracy and loss by steps, means over the seeds."""
-    return [
-        {
-            "method": method,
-            "step": points[0]["step"],
-            "accuracy, %": 100 * statistics.mean(point["accuracy"] for point in points),
-            "loss": statistics.mean(point["loss"] for point in points),
-        }
-        for method, found in runs.items()
-        for points in zip(*(each["curve"] for each in found), strict=True)
-    ]
 
 
 def run(
@@ -108,21 +66,22 @@ def run(
     need("torch", "the bench vision", "torch")
     import torch
 
-    from .vision_training import Settings, train
+    from .vision_settings import QuickSettings
+    from .vision_training import Run
 
-    settings = settings or Settings()
+    settings = settings or QuickSettings()
     folder = folder or FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # two processes are faster than two threads
     runs: dict[str, list[dict[str, Any]]] = {method: [] for method in METHODS}
     with Steps(len(seeds) * len(METHODS)) as steps:
         images = images or cifar10_images(steps.note)
-        clock = _Clock(steps, len(seeds) * len(METHODS) * settings.steps)
+        clock = Clock(steps, len(seeds) * len(METHODS) * settings.steps)
         for seed in seeds:
             for method, quantized in METHODS.items():
                 steps.next(f"{method}, seed {seed}")
-                runs[method].append(train(method, quantized, seed, images, settings, folder, clock))
-    rows = [_row(method, found) for method, found in runs.items()]
+                runs[method].append(Run(method, quantized, seed, images, settings, folder).train(clock))
+    rows = [row_of(method, found) for method, found in runs.items()]
     accuracy = {row["method"]: row["accuracy, %"] for row in rows}
     above, below = (
         accuracy["5 optimal"] - accuracy["5 even"],
@@ -136,7 +95,7 @@ def run(
         "below full precision, points": below,
         "seeds": list(seeds),
         "rows": rows,
-        "curves": _curves(runs),
+        "curves": curves_of(runs),
         "runs": [
             {key: each[key] for key in ("method", "seed", "accuracy")}
             for found in runs.values()
@@ -147,33 +106,9 @@ def run(
     }
 
 
-def plot(result: Result, path: Path) -> None:
-    """Plot accuracy and training loss by steps.
-
-    Parameters
-    ----------
-    result : Result
-        From :func:`run`.
-    path : Path
-        PNG file to write.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for method in METHODS:
-        points = [point for point in result["curves"] if point["method"] == method]
-        at = [point["step"] for point in points]
-        left.plot(at, [point["accuracy, %"] for point in points], ".-", label=method)
-        right.plot(at, [point["loss"] for point in points], ".-", label=method)
-    left.set(xlabel="steps", ylabel="% of the test images", title="accuracy")
-    right.set(xlabel="steps", title="training loss")
-    for axes in (left, right):
-        axes.grid(True, alpha=0.3)
-    right.legend()
-    save_figure(figure, path)
-
-
 BENCH = Bench(
-    "vision", "accuracy of a network on CIFAR-10 with a few levels (hours; needs the extra torch)", run, plot
+    "vision",
+    "accuracy of a network on CIFAR-10 with a few levels (hours; needs the extra torch)",
+    run,
+    plot_curves,
 )

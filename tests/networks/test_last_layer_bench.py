@@ -18,7 +18,8 @@ from zipsgd_bench import describe, last_layer, save  # noqa: E402
 from zipsgd_bench.last_layer import BoardRun  # noqa: E402
 from zipsgd_bench.last_layer_runs import Choice, Study, few_classes, study_of  # noqa: E402
 from zipsgd_bench.simulated import simulated  # noqa: E402
-from zipsgd_bench.vision_training import Settings, cifar10_quick  # noqa: E402
+from zipsgd_bench.vision_networks import cifar10_quick  # noqa: E402
+from zipsgd_bench.vision_settings import QuickSettings  # noqa: E402
 
 BUILD = Build(
     lanes=8,
@@ -50,7 +51,7 @@ def images() -> dict[str, np.ndarray]:
 
 def test_small_run(images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setattr(last_layer, "simulated", partial(simulated, optimise=1))
-    settings = Settings(steps=20, every=10, refresh=5, batch=20)
+    settings = QuickSettings(steps=20, every=10, refresh=5, batch=20)
 
     def go() -> dict:
         return last_layer.run(

@@ -11,8 +11,11 @@ torch = pytest.importorskip(
 )
 
 # Behind importorskip(), since they need PyTorch
-from zipsgd_bench import describe, save, vision, vision_training  # noqa: E402
-from zipsgd_bench.vision_training import Settings, cifar10_quick, mean_image, network, pixels_of, train  # noqa: E402
+from zipsgd_bench import describe, resnet, save, vision  # noqa: E402
+from zipsgd_bench.vision_images import Batches, mean_image, pixels_of  # noqa: E402
+from zipsgd_bench.vision_networks import cifar10_quick, resnet20  # noqa: E402
+from zipsgd_bench.vision_settings import QuickSettings, ResNetSettings  # noqa: E402
+from zipsgd_bench.vision_training import Run  # noqa: E402
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def images() -> dict[str, np.ndarray]:
     return found
 
 
-SMALL = Settings(steps=12, every=4, refresh=2, batch=20)
+SMALL = QuickSettings(steps=12, every=4, refresh=2, batch=20)
 
 
 def test_small_run(images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
@@ -55,7 +58,7 @@ def test_small_run(images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     with pytest.raises(
         ValueError, match=r"json is of other settings, .*; remove it, or choose another folder"
     ):
-        vision.run(tmp_path / "runs", (0,), Settings(steps=8, every=4, refresh=2, batch=20), images)
+        vision.run(tmp_path / "runs", (0,), QuickSettings(steps=8, every=4, refresh=2, batch=20), images)
 
 
 @pytest.mark.parametrize("stopped_at", [1, 5, 11])
@@ -65,10 +68,10 @@ def test_a_run_that_was_stopped_goes_on(
     def go(folder: Path, said: list[str]) -> dict:
         folder.mkdir(exist_ok=True)
         arguments = ("5 optimal", vision.METHODS["5 optimal"], 3, images, SMALL, folder)
-        return train(*arguments, lambda steps, message, earlier=False: said.append(message))
+        return Run(*arguments).train(lambda steps, message, earlier=False: said.append(message))
 
     whole = go(tmp_path / "whole", [])
-    taken = vision_training._Batches.training
+    taken = Batches.training
 
     def stop(self, seed: int, step: int):
         if step == stopped_at:
@@ -76,7 +79,7 @@ def test_a_run_that_was_stopped_goes_on(
         return taken(self, seed, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(vision_training._Batches, "training", stop)
+        patch.setattr(Batches, "training", stop)
         with pytest.raises(KeyboardInterrupt):
             go(tmp_path / "stopped", [])
     said: list[str] = []
@@ -89,16 +92,18 @@ def test_a_run_that_was_stopped_goes_on(
 
 
 def test_it_learns(images, tmp_path: Path) -> None:
-    settings = Settings(steps=60, every=30, refresh=10, batch=20)
-    found = train("5 optimal", vision.METHODS["5 optimal"], 0, images, settings, tmp_path, lambda *_: None)
+    settings = QuickSettings(steps=60, every=30, refresh=10, batch=20)
+    found = Run("5 optimal", vision.METHODS["5 optimal"], 0, images, settings, tmp_path).train(
+        lambda *_: None
+    )
     assert found["curve"][-1]["loss"] < found["curve"][0]["loss"]
     assert found["accuracy"] > 0.8
 
 
 def test_a_trained_network_is_found_again(images, tmp_path: Path) -> None:
-    arguments = ("5 optimal", vision.METHODS["5 optimal"], 0, images, SMALL, tmp_path, lambda *_: None)
-    found = train(*arguments)
-    model = network(*arguments)
+    run = Run("5 optimal", vision.METHODS["5 optimal"], 0, images, SMALL, tmp_path)
+    found = run.train(lambda *_: None)
+    model = run.network(lambda *_: None)
     assert not model.training
     named = model(pixels_of(images["test"], mean_image(images))).argmax(dim=1).numpy()
     assert (named == images["test_classes"]).mean() == found["accuracy"]
@@ -107,7 +112,7 @@ def test_a_trained_network_is_found_again(images, tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"and the weights in 5-optimal-0\.pt are not; remove it to train again"
     ):
-        network(*arguments)
+        run.network(lambda *_: None)
 
 
 def test_the_network_has_the_papers_size() -> None:
@@ -116,6 +121,38 @@ def test_the_network_has_the_papers_size() -> None:
     assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
 
 
+def test_the_residual_network_has_its_size() -> None:
+    model = resnet20()
+    assert sum(each.numel() for each in model.parameters() if each.dim() > 1) == 268_336
+    assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+
+
+def test_images_are_moved_by_seed_and_step(images) -> None:
+    def taken(step: int) -> "torch.Tensor":
+        return Batches(images, 50, moved=True, spread=64).training(7, step)[0]
+
+    assert torch.equal(taken(2), taken(2))
+    # An order of its own, but the same steps of an epoch have the same images: here some are moved and mirrored
+    plain = Batches(images, 50, spread=64).training(7, 2)[0]
+    moved = taken(2)
+    places = range(-4, 5)
+    padded = torch.nn.functional.pad(plain, (4,) * 4)
+    for before, after in zip(padded, moved):
+        windows = [before[:, 4 + y : 36 + y, 4 + x : 36 + x] for y in places for x in places]
+        assert any(torch.equal(after, each) or torch.equal(after, each.flip(2)) for each in windows)
+    assert not torch.equal(plain, moved)
+
+
+def test_small_residual_run(images, tmp_path: Path, capsys) -> None:
+    first = ResNetSettings(steps=4, every=2, refresh=2, batch=20)
+    more = ResNetSettings(steps=2, every=2, refresh=2, batch=20, peak=0.01)
+    result = resnet.run(tmp_path, first, more, images)
+    assert "0 h 00 min left" in capsys.readouterr().err.splitlines()[-1]
+    assert result["rows"][0]["below full precision, points"] == 0
+    assert "LQ-Nets, 2 bits" in describe(result)
+    assert resnet.run(tmp_path, first, more, images) == result
+
+
 def test_levels_are_placed_at_checkpoints_too() -> None:
     with pytest.raises(ValueError, match="every must be a multiple of refresh, 10, not 25"):
-        Settings(every=25)
+        QuickSettings(every=25)
