@@ -20,17 +20,19 @@ from zipsgd.extras import need
 from zipsgd.protocol.formats import Build
 from zipsgd.training.options import Options
 from zipsgd_hw.boards.catalogue import BOARDS
+from zipsgd_hw.boards.memories import Sdram
 
 from .few_bits import quiet
 from .last_layer_figure import plot
 from .last_layer_runs import CHOICES, LAYERS, Choice, Kept, Study, few_classes, float_head, study_of
 from .progress import Steps
 from .registry import Bench, Result
-from .simulated import simulated
+from .simulated import sdram_of, simulated
 from .vision import FOLDER, METHODS
 
 if TYPE_CHECKING:
-    from .vision_training import Images, Settings
+    from .vision_images import Images
+    from .vision_settings import Settings
 
 __all__ = ["BENCH", "BOARD_RUNS", "BoardRun", "on_board", "run"]
 
@@ -46,7 +48,7 @@ NEAR = 0.5
 OLD = 8
 """Classes that the second network knows."""
 PREDICTION_BITS = 8
-ULX3S, CHIP = BOARDS["ulx3s-85f-store"], "16Mx16"
+ULX3S = BOARDS["ulx3s-85f-store"]
 _UART_BITS = 10
 
 
@@ -166,7 +168,7 @@ class _Course:
 
 
 def on_board(
-    study: Study, choice: Choice, plan: BoardRun, build: Build, chip: str | None, steps: Steps
+    study: Study, choice: Choice, plan: BoardRun, build: Build, chip: Sdram | None, steps: Steps
 ) -> _Row:
     """Train on the virtual board with samples in its store, and compare with the emulator.
 
@@ -180,7 +182,7 @@ def on_board(
         What to train.
     build : Build
         The board's build, with a store.
-    chip : str or None
+    chip : Sdram or None
         Its chip of SDRAM; None for a store in block RAM.
     steps : Steps
         Progress.
@@ -273,7 +275,7 @@ def run(
     choices: Sequence[Choice] = CHOICES,
     epochs: int = Options.epochs,
     board_runs: Sequence[BoardRun] = BOARD_RUNS,
-    board: tuple[Build, str | None] = (ULX3S.build, CHIP),
+    board: tuple[Build, Sdram | None] = (ULX3S.build, sdram_of(ULX3S)),
 ) -> Result:
     """Train last layers.
 
@@ -293,7 +295,7 @@ def run(
         Passes over the rows.
     board_runs : sequence of BoardRun
         What the virtual board trains.
-    board : (Build, str or None)
+    board : (Build, Sdram or None)
         Its build, and its chip of SDRAM.
 
     Returns
@@ -304,9 +306,10 @@ def run(
     need("torch", "the bench last-layer", "torch")
     import torch
 
-    from .vision_training import Settings, network
+    from .vision_settings import QuickSettings
+    from .vision_training import Run
 
-    settings, folder = settings or Settings(), folder or FOLDER
+    settings, folder = settings or QuickSettings(), folder or FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     each = 3 + sum(len(_fitting(choices, count)) + 3 + len(KINDS) for count in bits)
@@ -320,8 +323,8 @@ def run(
 
         def trained(name: str, seen: "Images") -> Any:
             steps.next(f"the network {name}")
-            told = (name, METHODS[NETWORK], SEED, seen, settings, folder)
-            return network(*told, lambda done, message, earlier=False: steps.note(message))
+            told = Run(name, METHODS[NETWORK], SEED, seen, settings, folder)
+            return told.network(lambda done, message, earlier=False: steps.note(message))
 
         eight = few_classes(images, OLD)
         whole, fewer = trained(NETWORK, images), trained(f"{NETWORK} {OLD} classes", eight)

@@ -21,12 +21,12 @@ from zipsgd.protocol.formats import Build
 from zipsgd.training.epochs import EpochReport
 from zipsgd.training.options import Options
 from zipsgd_hw.boards.catalogue import BOARDS
-from zipsgd_hw.store.sdram import CHIPS
+from zipsgd_hw.boards.memories import Sdram
 
 from .few_bits import Trials, load, quiet
 from .progress import Steps
 from .registry import Bench, Result
-from .simulated import simulated
+from .simulated import sdram_of, simulated
 
 if TYPE_CHECKING:
     from zipsgd_sim.board import VirtualBoard
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["BENCH", "run"]
 
 ULX3S = BOARDS["ulx3s-85f-store"]
-CHIP = "16Mx16"
-WIDE_CHIP = "M12L64322A-7"
+CHIP = sdram_of(ULX3S)
+WIDE_CHIP = Sdram("M12L64322A-7")
 BITS = (2, 3, 4)
 SHARE = 0.95
 """Least share of the memory's cycles that carry words of samples, for one model."""
@@ -65,7 +65,7 @@ def _digits(heads: int) -> Table:
 
 
 def _board(
-    build: Build, chip: str | None, steps: Steps
+    build: Build, chip: Sdram | None, steps: Steps
 ) -> "AbstractContextManager[tuple[VirtualBoard, DeviceBackend]]":
     """A virtual board that may take its time, because it is loaded with all of MNIST."""
     return simulated(build, sdram=chip, patience=60, note=steps.note)
@@ -79,6 +79,13 @@ class _Epochs:
 
     def __call__(self, report: EpochReport) -> None:
         self.reports.append(report)
+
+
+def _share(build: Build, chip: Sdram, sample_bytes: int, cycles: int, read: int) -> _Row:
+    """How well a chip was used in an epoch of so many cycles of the build, in which it has read so many words."""
+    words = sample_bytes * 8 // chip.specification.geometry.data_bits  # all were loaded
+    memory_cycles = cycles * chip.hz(build) / build.clock_hz
+    return {"share of the memory": words / memory_cycles, "passes over the memory": read / words}
 
 
 def _train(table: Table, backend: Any, epochs: int, **options: Any) -> tuple[Any, list[EpochReport]]:
@@ -116,15 +123,13 @@ def _mnist(steps: Steps) -> list[_Row]:
                 words, reports = _train(table, device, 1, **settings)
                 cycles = reports[0].result.cycles or 0
                 read = board.statistics()["memory_read"] - before
-                words_of_epoch = (reports[0].result.sample_bytes or 0) // build.word_bytes  # all were loaded
                 rows.append(
                     {
                         "heads": heads,
                         "bits": bits,
                         "cycles": cycles,
                         "seconds": cycles / build.clock_hz,
-                        "share of the memory": words_of_epoch / cycles,
-                        "passes over the memory": read / words_of_epoch,
+                        **_share(build, CHIP, reports[0].result.sample_bytes or 0, cycles, read),
                         "emulator over board": seconds * build.clock_hz / cycles,
                         "scikit-learn over board": peer * build.clock_hz / cycles,
                         "differing words": int(np.count_nonzero(np.array(words) != np.array(emulated))),
@@ -135,7 +140,7 @@ def _mnist(steps: Steps) -> list[_Row]:
 
 def _wide(steps: Steps) -> _Row:
     """The share of a memory of 32 bits, for as many rows of MNIST as fit."""
-    size = CHIPS[WIDE_CHIP].geometry
+    size = WIDE_CHIP.specification.geometry
     build = replace(ULX3S.build, word_bytes=size.data_bits // 8, store_words=size.words, heads=1)
     table = _digits(1)
     rows = np.random.default_rng(0).permutation(len(table.labels))[:20_000]
@@ -145,15 +150,13 @@ def _wide(steps: Steps) -> _Row:
         before = board.statistics()["memory_read"]
         _, reports = _train(part, device, 1, classify=True, bits=3)
         cycles = reports[0].result.cycles or 0
-        words_of_epoch = (reports[0].result.sample_bytes or 0) // build.word_bytes
         read = board.statistics()["memory_read"] - before
     return {
-        "chip": WIDE_CHIP,
+        "chip": WIDE_CHIP.chip,
         "rows": len(rows),
         "bits": 3,
         "cycles": cycles,
-        "share of the memory": words_of_epoch / cycles,
-        "passes over the memory": read / words_of_epoch,
+        **_share(build, WIDE_CHIP, reports[0].result.sample_bytes or 0, cycles, read),
     }
 
 
@@ -170,6 +173,7 @@ def _fewest_bits(trials: Trials, levels: str) -> tuple[int, float]:
 def _against_float(steps: Steps) -> list[_Row]:
     """Epochs at the fewest bits that end near float64 SGD, relative to a perfect stream of float32 from the same memory."""
     rows = []
+    memory = CHIP.hz(ULX3S.build) * CHIP.specification.geometry.data_bits / 8  # bytes a second
     with (
         _board(ULX3S.build, CHIP, steps) as (_, stock),
         _board(WITH_LEVELS, CHIP, steps) as (_, with_levels),
@@ -190,7 +194,7 @@ def _against_float(steps: Steps) -> list[_Row]:
                 _, reports = _train(table, devices[levels], 1, calibrate=False, **settings)
                 cycles = reports[0].result.cycles or 0
                 count, columns = table.features.shape
-                stream = count * 4 * (columns + 1) / ULX3S.build.word_bytes  # a word a cycle
+                stream = count * 4 * (columns + 1) / memory  # seconds
                 rows.append(
                     {
                         "set": name,
@@ -200,7 +204,7 @@ def _against_float(steps: Steps) -> list[_Row]:
                         "bits": bits,
                         "loss over float64 SGD": ratio,
                         "cycles": cycles,
-                        "float32 over board": stream / cycles,
+                        "float32 over board": stream * ULX3S.build.clock_hz / cycles,
                         "float32 fits": count * 4 * (columns + 1) <= ULX3S.build.store_bytes,
                     }
                 )
@@ -221,7 +225,7 @@ def _small(steps: Steps) -> list[_Row]:
     table, rows = load_set("cadata"), []
     boards = {
         ICEBREAKER.name: (ICEBREAKER.build, "SPRAM"),
-        ULX3S.name: (replace(ULX3S.build, store_words=1 << 16, heads=1), "block RAM"),
+        ULX3S.name: (replace(ULX3S.build, store_words=1 << 15, heads=1), "block RAM"),
     }
     for name, (build, memory) in boards.items():
         steps.next(f"California housing on {name}")

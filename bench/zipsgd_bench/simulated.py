@@ -13,12 +13,31 @@ from zipsgd.driver import Device
 from zipsgd.driver.host_link import PATIENCE
 from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.boards.board import Board
+from zipsgd_hw.boards.memories import Sdram
 from zipsgd_hw.link.physical import Uart
 
 if TYPE_CHECKING:
     from zipsgd_sim.board import VirtualBoard
 
-__all__ = ["simulated", "simulated_backends"]
+__all__ = ["sdram_of", "simulated", "simulated_backends"]
+
+
+def sdram_of(board: Board) -> Sdram:
+    """The chip of SDRAM of a board that has one.
+
+    Parameters
+    ----------
+    board : Board
+        The board.
+
+    Returns
+    -------
+    Sdram
+        The chip.
+    """
+    assert isinstance(board.memory, Sdram)
+    return board.memory
 
 
 @contextmanager
@@ -27,7 +46,7 @@ def simulated(
     *,
     uart: Uart | None = None,
     fast_memory: bool = False,
-    sdram: str | None = None,
+    sdram: Sdram | None = None,
     baud: int = 0,
     stall_seed: int = 0,
     optimise: int = 3,
@@ -44,8 +63,8 @@ def simulated(
         Simulate the UART's pins.
     fast_memory : bool
         As for :class:`zipsgd_hw.datapath.datapath.Datapath`.
-    sdram : str or None
-        Name of a chip of SDRAM that is the build's store; None for a store in block RAM.
+    sdram : Sdram or None
+        A chip of SDRAM that is the build's store; None for a store in block RAM.
     baud : int
         Baud rate of the line; 0 for no limit.
     stall_seed : int

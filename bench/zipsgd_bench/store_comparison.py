@@ -160,7 +160,7 @@ def compare_array(
         Differences from the golden model.
     """
     from zipsgd_sim.options import fast_memory_of
-    from zipsgd_sim.store_options import STORE_BUILD_FACTORS, chip_name_of, store_build_of
+    from zipsgd_sim.store_options import STORE_BUILD_FACTORS, sdram_of, store_build_of
 
     rows: list[_Row] = []
     drawn: list[_Row] = []
@@ -171,7 +171,7 @@ def compare_array(
         build = store_build_of(kinds[0])
         name = ", ".join(f"{factor} {value}" for factor, value in factors.items())
         steps.next(f"{name}: {len(kinds)} configurations")
-        options = {"fast_memory": fast_memory_of(kinds[0]), "sdram": chip_name_of(kinds[0]), "optimise": 1}
+        options = {"fast_memory": fast_memory_of(kinds[0]), "sdram": sdram_of(kinds[0]), "optimise": 1}
         counted: Counter[str] = Counter()
         seed = STORE_SEED + number
         for backends, device, alike in simulated_backends(build, kinds, seed, note=steps.note, **options):

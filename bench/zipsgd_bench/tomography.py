@@ -17,11 +17,12 @@ from zipsgd.backends import BackendOptions, build_for
 from zipsgd.protocol.formats import Build
 from zipsgd.tomography import relative_error
 from zipsgd_hw.boards.catalogue import BOARDS
+from zipsgd_hw.boards.memories import Sdram
 
 from .few_bits import quiet
 from .progress import Steps
 from .registry import Bench, Result
-from .simulated import simulated
+from .simulated import sdram_of, simulated
 from .tomography_figure import plot
 from .tomography_runs import NEAR, Configuration, Measured, Study, few_bits_of
 
@@ -62,7 +63,7 @@ STUDIES = (
 BOARD_STUDIES = (Study("Shepp-Logan", 32, 60, 5), Study("Shepp-Logan", 64, 30, 4))
 """What the virtual board reconstructs: over the link, and from the store of an ULX3S. Few angles, because cycles are
 simulated."""
-ULX3S, CHIP = BOARDS["ulx3s-85f-store"], "16Mx16"
+ULX3S = BOARDS["ulx3s-85f-store"]
 FEW = (2, 3, 4)
 """Bits a value at which estimators are compared."""
 FEWER = 8.0
@@ -98,7 +99,7 @@ def rays_of(study: Study) -> _Row:
 
 
 def on_boards(
-    studies: Sequence[Study], boards: Sequence[tuple[str, Build, str | None]], steps: Steps
+    studies: Sequence[Study], boards: Sequence[tuple[str, Build, Sdram | None]], steps: Steps
 ) -> list[_Row]:
     """Reconstruct on virtual boards, and compare with the emulator.
 
@@ -106,7 +107,7 @@ def on_boards(
     ----------
     studies : sequence of Study
         What to reconstruct on each board.
-    boards : sequence of (str, Build, str or None)
+    boards : sequence of (str, Build, Sdram or None)
         Name, build and chip of SDRAM of each board. A build with a store keeps the rays there.
     steps : Steps
         Progress.
@@ -202,7 +203,7 @@ def _pictured(measured: Measured) -> dict[str, str]:
 def run(
     studies: Sequence[Study] = STUDIES,
     board_studies: Sequence[Study] = BOARD_STUDIES,
-    boards: Sequence[tuple[str, Build, str | None]] | None = None,
+    boards: Sequence[tuple[str, Build, Sdram | None]] | None = None,
 ) -> Result:
     """Measure all studies.
 
@@ -212,7 +213,7 @@ def run(
         What is reconstructed on the emulator.
     board_studies : sequence of Study
         What is reconstructed on each of the boards.
-    boards : sequence of (str, Build, str or None), or None
+    boards : sequence of (str, Build, Sdram or None), or None
         Boards to simulate, see :func:`on_boards`; None for one without a store and that of an ULX3S.
 
     Returns
@@ -225,7 +226,7 @@ def run(
         small = build_for(size, prox=True, diagonal=True)
         boards = (
             ("a build of 8 lanes", small, None),
-            (f"{ULX3S.name} with prox=1", replace(ULX3S.build, prox=1), CHIP),
+            (f"{ULX3S.name} with prox=1", replace(ULX3S.build, prox=1), sdram_of(ULX3S)),
         )
     done = []
     with Steps(sum(1 + len(study.runs) for study in studies) + 2 * len(board_studies)) as steps, quiet():

@@ -6,18 +6,19 @@ import select
 import subprocess
 import time
 from collections.abc import Callable
+from math import gcd
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.families import FAMILIES
+from zipsgd_hw.boards.memories import Sdram
 from zipsgd_hw.boards.synthesis import STATISTICS, cell_counts
 from zipsgd_hw.link.physical import Uart, uart_divisor
-from zipsgd_hw.store.sdram import SdramChip
 
 from .designs import Design, netlist_design, rtl
-from .sdram import chip_of, model_text
+from .sdram import model_text
 from .verilate import board_executable
 from .waves import save_groups
 
@@ -34,16 +35,12 @@ def _byte_cycles(clock_hz: int, uart: Uart | None, baud: int) -> int:
     return round(10 * clock_hz / baud) if baud else 1
 
 
-def _chip(build: Build, name: str) -> SdramChip:
-    """The chip of this name, which must be the build's store."""
-    chip = chip_of(name)
-    size = chip.geometry
-    if (build.store_words, 8 * build.word_bytes) != (size.words, size.data_bits):
-        raise ValueError(
-            f"a build with the chip {name} for a store has store_words={size.words} and word_bytes={size.data_bits // 8}, not "
-            f"{build.store_words} and {build.word_bytes}"
-        )
-    return chip
+def _memory_options(build: Build, memory: Sdram, errors: float) -> list[str]:
+    """Options of the program."""
+    hz = memory.hz(build)
+    shared = gcd(hz, build.clock_hz)
+    clocks = ["--cycles", str(build.clock_hz // shared), "--memory-cycles", str(hz // shared)]
+    return ["--sdram", model_text(memory.specification, hz), "--sdram-errors", str(errors), *clocks]
 
 
 class VirtualBoard:
@@ -67,9 +64,9 @@ class VirtualBoard:
         its family's memories are.
     uart : Uart or None
         Simulate the top with this UART's pins; None simulates the top with byte streams.
-    sdram : str or None
-        Name of a chip of SDRAM (:data:`zipsgd_hw.store.sdram.CHIPS`) that is the build's store, simulated with all its rules.
-        None: the store is in block RAM.
+    sdram : Sdram or None
+        A chip of SDRAM that is the build's store, simulated with all its rules and, if it has one, its own clock. None: the
+        store is in block RAM.
     sdram_errors : float
         Probability that a word is written into the chip with a wrong bit.
     baud : int
@@ -118,7 +115,7 @@ class VirtualBoard:
         reset_cycles: int = 4,
         fast_memory: bool = False,
         uart: Uart | None = None,
-        sdram: str | None = None,
+        sdram: Sdram | None = None,
         sdram_errors: float = 0.0,
         baud: int = 0,
         stall_seed: int = 0,
@@ -148,16 +145,18 @@ class VirtualBoard:
             raise ValueError(
                 "a netlist, or a design of one's own, has no pins of an SDRAM: leave out one of the two"
             )
-        chip = None if sdram is None else _chip(build, sdram)
+        if sdram is not None:
+            sdram.check(build)
         self.build = build
         self._waves = trace
         if netlist is not None:
             design = netlist_design(build, FAMILIES[netlist], uart)
         program = board_executable(
             build,
-            design=design or rtl(build, uart, fast_memory, chip),
+            design=design or rtl(build, uart, fast_memory, sdram),
             uart_pins=uart is not None,
-            sdram_bits=0 if chip is None else chip.geometry.data_bits,
+            sdram_bits=0 if sdram is None else sdram.specification.geometry.data_bits,
+            memory_clock=sdram is not None and sdram.clock_hz is not None,
             trace=trace is not None,
             optimise=optimise,
             progress=progress,
@@ -165,8 +164,8 @@ class VirtualBoard:
         self.cells = {} if netlist is None else cell_counts(program.with_name(STATISTICS))
         command = [str(program), "--byte-cycles", str(byte_cycles), "--stall", str(stall_seed)]
         command += ["--power-up", str(power_up), "--reset-cycles", str(reset_cycles)]
-        if chip is not None:
-            command += ["--sdram", model_text(chip, build.clock_hz), "--sdram-errors", str(sdram_errors)]
+        if sdram is not None:
+            command += _memory_options(build, sdram, sdram_errors)
         if trace is not None:
             command += ["--trace", str(trace), "--half-picoseconds", str(round(5e11 / build.clock_hz))]
         command += ["--pty"] if pty else ["--port", str(port)]
@@ -210,7 +209,7 @@ class VirtualBoard:
         dict of str to int
             ``cycles`` of virtual time; bytes ``received`` and ``sent``; cycles in which the line to the board was busy
             (``line_busy``), and in which it was idle between bytes (``line_idle``); words that a chip of SDRAM has put on its
-            bus (``memory_read``).
+            bus (``memory_read``), and cycles of its clock (``memory_cycles``).
 
         Raises
         ------

@@ -1,4 +1,5 @@
-// The Verilated accelerator, its reset and its clock, for the programs of this folder.
+// The Verilated accelerator, its reset and its clocks, for the programs of this folder. With MEMORY_CLOCK, its memory has a clock
+// and a reset of its own.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +20,11 @@ public:
     static constexpr unsigned RESET_CYCLES = 4;
 
     // `trace`: a file for the waveform, or nothing; half a period of the clock takes `half_picoseconds` in it. `power_up`: seed
-    // of what is not initialised. The reset is held for `reset_cycles`.
+    // of what is not initialised. The reset is held for `reset_cycles`. In `memory_cycles` cycles of the memory's clock there are
+    // `cycles` of the other one.
     explicit ClockedBoard(const std::string& trace = "", uint64_t half_picoseconds = 0, int power_up = 1,
-                          unsigned reset_cycles = RESET_CYCLES) {
+                          unsigned reset_cycles = RESET_CYCLES, [[maybe_unused]] uint64_t cycles = 1,
+                          [[maybe_unused]] uint64_t memory_cycles = 1) {
         context_.randReset(2);
         context_.randSeed(power_up);
         context_.traceEverOn(!trace.empty());
@@ -35,6 +38,10 @@ public:
 #endif
 #ifdef UART_PINS
         top_->rx = 1;
+#endif
+#ifdef MEMORY_CLOCK
+        period_ = memory_cycles;
+        memory_period_ = until_memory_ = cycles;
 #endif
         reset(reset_cycles);
     }
@@ -58,40 +65,90 @@ public:
     Vboard* operator->() { return top_.get(); }
 
     void reset(unsigned cycles = RESET_CYCLES) {
-        reset(cycles, [] {});
+        reset(cycles, [] {}, [] {});
     }
 
-    // The same, with a look at the outputs in each cycle.
-    template <typename Look> void reset(unsigned cycles, Look look) {
-        top_->rst = cycles != 0;
-        for (; cycles; --cycles) clock(look);
-        top_->rst = 0;
+    // The same, with looks as of `clock`.
+    template <typename Look, typename Drive> void reset(unsigned cycles, Look look, Drive drive) {
+        resets(cycles != 0);
+        for (; cycles; --cycles) clock([] {}, look, drive);
+        resets(false);
     }
 
     // Settles the inputs with the clock low, looks at the outputs, and lets the rising edge pass.
     template <typename Look> void clock(Look look) {
-        top_->clk = 0;
+        clock(look, [] {}, [] {});
+    }
+
+    // The same, with a look at the memory's pins before each rising edge of its clock, and a chance to drive them behind it.
+    template <typename Look, typename MemoryLook, typename Drive> void clock(Look look, MemoryLook memory_look, Drive drive) {
+#ifdef MEMORY_CLOCK
+        top_->clk = top_->memory_clk = 0;
+        settle(period_ / 4.0);
+        for (; until_memory_ < period_; until_memory_ += memory_period_) {
+            top_->memory_clk = 0;
+            top_->eval();
+            memory_look();
+            top_->memory_clk = 1;
+            settle(until_memory_);
+            drive();
+        }
+        const bool both = until_memory_ == period_;
+        top_->memory_clk = 0;
         top_->eval();
-        dump();
         look();
+        if (both) memory_look();
         top_->clk = 1;
-        top_->eval();
-        dump();
+        top_->memory_clk = both;
+        settle(period_);
+        if (both) {
+            drive();
+            until_memory_ += memory_period_;
+        }
+        until_memory_ -= period_;
+#else
+        top_->clk = 0;
+        settle(period_ / 2.0);
+        look();
+        memory_look();
+        top_->clk = 1;
+        settle(period_);
+        drive();
+#endif
+#ifdef TRACE
+        begin_ += 2 * half_;
+#endif
     }
 
 private:
-    void dump() {
+    void resets(bool active) {
+        top_->rst = active;
+#ifdef MEMORY_CLOCK
+        top_->memory_rst = active;
+#endif
+    }
+
+    // `time` is that since the last rising edge; the waveform has no time twice.
+    void settle([[maybe_unused]] double time) {
+        top_->eval();
 #ifdef TRACE
+        const uint64_t now = begin_ + uint64_t(2 * half_ * time / period_);
+        time_ = now > time_ ? now : time_ + 1;
         vcd_.dump(time_);
-        time_ += half_;
 #endif
     }
 
     VerilatedContext context_;
     std::unique_ptr<Vboard> top_;
+    uint64_t period_ = 2;  // in a unit that depends on the clocks
+#ifdef MEMORY_CLOCK
+    uint64_t memory_period_ = 2;
+    uint64_t until_memory_ = 2;  // from the last rising edge of the clock to the next one of the memory's
+#endif
 #ifdef TRACE
     VerilatedVcdC vcd_;
     uint64_t time_ = 0;
+    uint64_t begin_ = 0;
     uint64_t half_ = 0;
 #endif
 };

@@ -10,11 +10,11 @@ from amaranth.lib.wiring import Component
 
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.families import Family
+from zipsgd_hw.boards.memories import Sdram
 from zipsgd_hw.boards.synthesis import STATISTICS, netlist_script, synthesise
 from zipsgd_hw.boards.toolchain import tool_version
 from zipsgd_hw.datapath.datapath import Datapath
 from zipsgd_hw.link.physical import Uart
-from zipsgd_hw.store.sdram import SdramChip, SdramController
 from zipsgd_hw.top import Accelerator, UartAccelerator
 
 from .cells import cell_arguments, cell_library
@@ -52,9 +52,9 @@ class Design:
     keeps: tuple[str, ...] = ()
 
 
-def _top(build: Build, uart: Uart | None, fast_memory: bool, chip: SdramChip | None) -> "Component[Any]":
+def _top(build: Build, uart: Uart | None, fast_memory: bool, memory: Sdram | None) -> "Component[Any]":
     datapath = Datapath(build, fast_memory=fast_memory)
-    store = None if chip is None else SdramController(chip.geometry, chip.timing, build.clock_hz)
+    store = None if memory is None else memory.store(build, io_cycles=0)
     if uart is None:
         return Accelerator(build, datapath, store)
     return UartAccelerator(build, uart, datapath, store)
@@ -62,7 +62,7 @@ def _top(build: Build, uart: Uart | None, fast_memory: bool, chip: SdramChip | N
 
 @cache
 def rtl(
-    build: Build, uart: Uart | None = None, fast_memory: bool = False, chip: SdramChip | None = None
+    build: Build, uart: Uart | None = None, fast_memory: bool = False, memory: Sdram | None = None
 ) -> Design:
     """The gateware as Amaranth writes it.
 
@@ -74,8 +74,8 @@ def rtl(
         The line of the top with UART pins; None for the top with byte streams.
     fast_memory : bool
         See :class:`zipsgd_hw.datapath.datapath.Datapath`.
-    chip : SdramChip or None
-        The chip of SDRAM that is the store; None for a store in block RAM.
+    memory : Sdram or None
+        The SDRAM that is the store; None for a store in block RAM.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def rtl(
     ValueError
         The build's clock cannot make the line's rate.
     """
-    source = to_verilog(_top(build, uart, fast_memory, chip), TOP)
+    source = to_verilog(_top(build, uart, fast_memory, memory), TOP)
 
     def write(folder: Path) -> list[Path]:
         file = folder / f"{TOP}.v"

@@ -11,7 +11,8 @@ from amaranth.lib.wiring import Component
 
 from zipsgd.backends import with_store
 from zipsgd.protocol.formats import Build
-from zipsgd_hw.store.sdram import CHIPS, SdramChip, SdramController
+from zipsgd_hw.boards.memories import Sdram
+from zipsgd_hw.store.sdram import SdramChip, SdramController
 
 from .designs import TOP, Design
 from .verilate import board_executable
@@ -19,7 +20,6 @@ from .verilog import to_verilog
 
 __all__ = [
     "RuleBroken",
-    "chip_of",
     "exercise_program",
     "model_text",
     "run_design",
@@ -35,54 +35,26 @@ class RuleBroken(RuntimeError):
     """A rule of the chip was broken; the message has the rule, the cycle and the values."""
 
 
-def chip_of(name: str) -> SdramChip:
-    """A chip by its name.
-
-    Parameters
-    ----------
-    name : str
-        Name in :data:`zipsgd_hw.store.sdram.CHIPS`.
-
-    Returns
-    -------
-    SdramChip
-        The chip.
-
-    Raises
-    ------
-    ValueError
-        There is no such chip.
-    """
-    if name not in CHIPS:
-        raise ValueError(f"sdram must be one of {', '.join(CHIPS)}, not {name!r}")
-    return CHIPS[name]
-
-
-def with_chip(build: Build, name: str) -> Build:
+def with_chip(build: Build, memory: Sdram) -> Build:
     """A build whose store is a chip of SDRAM.
 
     Parameters
     ----------
     build : Build
         The build. If it has no schedule, it gets one.
-    name : str
-        Name of the chip.
+    memory : Sdram
+        The chip. With a clock of its own, a word of the store is two of the chip's.
 
     Returns
     -------
     Build
         The changed build.
-
-    Raises
-    ------
-    ValueError
-        There is no such chip.
     """
-    size = chip_of(name).geometry
+    size, parts = memory.specification.geometry, 1 if memory.clock_hz is None else 2
     return replace(
         with_store(build, 1),
-        word_bytes=size.data_bits // 8,
-        store_words=size.words,
+        word_bytes=parts * size.data_bits // 8,
+        store_words=size.words // parts,
         **({"schedule_words": build.schedule_words} if build.schedule_words else {}),
     )
 

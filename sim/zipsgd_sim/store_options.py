@@ -10,14 +10,18 @@ from dataclasses import replace
 from functools import cache
 
 from zipsgd.protocol.formats import Build
+from zipsgd_hw.boards.memories import Sdram
 
 from .covering import Configuration, Space, cover
 from .options import BUILD_FACTORS, RUN_FACTORS, build_of, implies, option_space
-from .sdram import chip_of
 
-__all__ = ["STORE_BUILD_FACTORS", "STORE_RUN_FACTORS", "chip_name_of", "store_array", "store_build_of"]
+__all__ = ["STORE_BUILD_FACTORS", "STORE_RUN_FACTORS", "sdram_of", "store_array", "store_build_of"]
 
-_CHIPS = {"SDRAM 16 bits": "16Mx16", "SDRAM 32 bits": "M12L64322A-7"}
+_CHIPS = {
+    "SDRAM 16 bits": Sdram("16Mx16"),
+    "SDRAM 32 bits": Sdram("M12L64322A-7"),
+    "SDRAM in its own clock": Sdram("16Mx16", 66_000_000),
+}
 _STORE_BYTES = 1 << 18
 """Bytes of a store in block RAM: more than the largest set has."""
 _SCHEDULE_WORDS = 128
@@ -85,6 +89,7 @@ _RULES = (
     implies("store", "none", "word bytes", "1"),
     implies("store", "SDRAM 16 bits", "word bytes", "2"),
     implies("store", "SDRAM 32 bits", "word bytes", "4"),
+    implies("store", "SDRAM in its own clock", "word bytes", "2", "4", "8"),
     implies("estimator", "one draw", "diagonal", "yes"),
     implies("estimator", "one draw", "loss", *_SQUARED),
     implies("estimator", "truncated", "p", "1", "middle", "most"),
@@ -119,8 +124,8 @@ def store_array() -> tuple[list[Configuration], dict[int, int]]:
     return sorted(array, key=_names), counts
 
 
-def chip_name_of(configuration: Mapping[str, str]) -> str | None:
-    """The chip of SDRAM that a configuration's store is.
+def sdram_of(configuration: Mapping[str, str]) -> Sdram | None:
+    """The chip of SDRAM that a configuration's store is, if any.
 
     Parameters
     ----------
@@ -129,8 +134,8 @@ def chip_name_of(configuration: Mapping[str, str]) -> str | None:
 
     Returns
     -------
-    str or None
-        Name of the chip; None for a store in block RAM, or none.
+    Sdram or None
+        The chip; None for a store in block RAM, or none.
     """
     return _CHIPS.get(configuration["store"])
 
@@ -149,9 +154,10 @@ def store_build_of(configuration: Mapping[str, str]) -> Build:
         The build.
     """
     build = build_of(configuration)
-    chip, words = chip_name_of(configuration), 0
-    if chip is not None:
-        words = chip_of(chip).geometry.words
+    sdram, words = sdram_of(configuration), 0
+    if sdram is not None:
+        size = sdram.specification.geometry
+        words = size.words * size.data_bits // 8 // build.word_bytes
     elif configuration["store"] != "none":
         words = _STORE_BYTES // build.word_bytes
     schedule = _SCHEDULE_WORDS if configuration["schedule"] == "yes" else 0

@@ -150,6 +150,7 @@ def board_executable(
     program: str = "virtual_board",
     uart_pins: bool = False,
     sdram_bits: int = 0,
+    memory_clock: bool = False,
     trace: bool = False,
     optimise: int = 3,
     progress: Callable[[str], None] = lambda message: None,
@@ -168,6 +169,8 @@ def board_executable(
         Whether the design has UART pins rather than byte streams.
     sdram_bits : int
         Bits of a word of the SDRAM whose pins the design has; 0 for none.
+    memory_clock : bool
+        Whether the SDRAM has a clock of its own.
     trace : bool
         Whether the program can write a waveform, which makes it slower.
     optimise : int
@@ -186,7 +189,8 @@ def board_executable(
         Yosys, Verilator or the C++ compiler is missing or failed.
     """
     main = _HERE / f"{program}.cpp"
-    defines = [name for name, wanted in (("UART_PINS", uart_pins), ("TRACE", trace)) if wanted]
+    wishes = (("UART_PINS", uart_pins), ("TRACE", trace), ("MEMORY_CLOCK", memory_clock))
+    defines = [name for name, wanted in wishes if wanted]
     defines += [f"SDRAM_WORD=uint{sdram_bits}_t"] if sdram_bits else []
     flags = [
         f"-O{optimise}",

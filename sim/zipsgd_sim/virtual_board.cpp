@@ -150,11 +150,13 @@ struct Statistics {
     uint64_t line_idle = 0;      // cycles with the line to the board free, between the first and last byte of a burst
     uint64_t line_busy = 0;      // cycles with a byte on the line to the board
     uint64_t memory_read = 0;    // words that a chip of SDRAM has put on its bus
+    uint64_t memory_cycles = 0;  // of its clock
     void print() const {
         std::printf("{\"cycles\": %llu, \"received\": %llu, \"sent\": %llu, \"line_idle\": %llu, \"line_busy\": %llu, "
-                    "\"memory_read\": %llu}\n",
+                    "\"memory_read\": %llu, \"memory_cycles\": %llu}\n",
                     (unsigned long long)cycles, (unsigned long long)received, (unsigned long long)sent,
-                    (unsigned long long)line_idle, (unsigned long long)line_busy, (unsigned long long)memory_read);
+                    (unsigned long long)line_idle, (unsigned long long)line_busy, (unsigned long long)memory_read,
+                    (unsigned long long)memory_cycles);
         std::fflush(stdout);
     }
 };
@@ -162,9 +164,11 @@ struct Statistics {
 class Board {
 public:
     // `chip`: rules of the chip of SDRAM, if the design has its pins; `errors`: chance that a word of it is written wrongly.
+    // `cycles`, `memory_cycles`: as of ClockedBoard.
     Board(const std::string& trace, uint64_t half_picoseconds, int power_up, unsigned reset_cycles, uint64_t byte_cycles,
-          uint64_t stall, [[maybe_unused]] const std::string& chip, [[maybe_unused]] double errors)
-        : board_(trace, half_picoseconds, power_up, reset_cycles),
+          uint64_t stall, [[maybe_unused]] const std::string& chip, [[maybe_unused]] double errors, uint64_t cycles,
+          uint64_t memory_cycles)
+        : board_(trace, half_picoseconds, power_up, reset_cycles, cycles, memory_cycles),
 #ifdef SDRAM_WORD
           chip_(SdramRules::parse(chip), power_up, errors),
 #endif
@@ -174,7 +178,7 @@ public:
 
     void reset() {
 #ifdef SDRAM_WORD
-        board_.reset(ClockedBoard::RESET_CYCLES, [&] { chip_.edge(SDRAM_PINS(board_, pins)); });
+        board_.reset(ClockedBoard::RESET_CYCLES, [&] { chip_.edge(SDRAM_PINS(board_, pins)); }, [] {});
 #else
         board_.reset();
 #endif
@@ -202,12 +206,10 @@ private:
     template <typename Look> void clock(Look look) {
 #ifdef SDRAM_WORD
         SDRAM_WORD bus = 0;
-        board_.clock([&] {
-            look();
-            bus = chip_.edge(SDRAM_PINS(board_, pins));
-        });
-        board_->PORT(pins___05Fdq, i) = bus;
+        board_.clock(
+            look, [&] { bus = chip_.edge(SDRAM_PINS(board_, pins)); }, [&] { board_->PORT(pins___05Fdq, i) = bus; });
         statistics.memory_read = chip_.counts().read;
+        statistics.memory_cycles = chip_.counts().cycles;
 #else
         board_.clock(look);
 #endif
@@ -325,6 +327,8 @@ int main(int argc, char** argv) {
     uint16_t port = 0;
     std::string chip;
     double errors = 0;
+    uint64_t cycles = 1;
+    uint64_t memory_cycles = 1;
     for (int i = 1; i < argc; ++i) {
         const std::string option = argv[i];
         const auto value = [&] { return i + 1 < argc ? argv[++i] : ""; };
@@ -337,6 +341,8 @@ int main(int argc, char** argv) {
         else if (option == "--power-up") power_up = std::atoi(value());
         else if (option == "--sdram") chip = value();
         else if (option == "--sdram-errors") errors = std::strtod(value(), nullptr);
+        else if (option == "--cycles") cycles = std::strtoull(value(), nullptr, 10);
+        else if (option == "--memory-cycles") memory_cycles = std::strtoull(value(), nullptr, 10);
         else if (option == "--reset-cycles") reset_cycles = std::strtoul(value(), nullptr, 10);
         else {
             std::fprintf(stderr, "virtual board: unknown option %s\n", option.c_str());
@@ -350,7 +356,7 @@ int main(int argc, char** argv) {
     fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
 
     Board board(trace, half_picoseconds, power_up, reset_cycles, byte_cycles ? byte_cycles : 1, stall,
-                chip, errors);
+                chip, errors, cycles, memory_cycles);
     Host host(terminal, port);
     std::deque<uint8_t> in;
     std::vector<uint8_t> out;

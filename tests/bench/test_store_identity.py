@@ -13,6 +13,7 @@ from zipsgd.backends.emulator import EmulatorBackend
 from zipsgd.backends.golden import GoldenBackend
 from zipsgd.golden.order import Order
 from zipsgd.golden.run import RunConfig
+from zipsgd.protocol.numbers import BURST_WORDS
 from zipsgd_bench.progress import Steps
 from zipsgd_bench.simulated import simulated
 from zipsgd_bench.store_comparison import compare_array, compare_stored
@@ -24,7 +25,7 @@ ARRAY, _ = store_array()
 SLICE = [
     kind
     for kind in ARRAY
-    if (kind["store"], kind["schedule"], kind["lanes"], kind["word bytes"]) == ("block RAM", "yes", "4", "1")
+    if (kind["store"], kind["schedule"], kind["lanes"], kind["word bytes"]) == ("block RAM", "yes", "4", "2")
 ]
 """The configurations of one build. It is compiled once."""
 TWO = [
@@ -120,8 +121,9 @@ def test_an_epoch_that_is_repeated_is_seen(device: DeviceBackend, monkeypatch: p
     def spoil(*arguments: Any) -> None:
         starts.append(1)
         if len(starts) == 2:
-            device.device.write_registers({"fill_start": 0, "fill": 8})
-            device.device.send_samples([bytes(8)], lambda sent: None)
+            burst = BURST_WORDS * device.build.word_bytes
+            device.device.write_registers({"fill_start": 0, "fill": burst})
+            device.device.send_samples([bytes(burst)], lambda sent: None)
         start(*arguments)
 
     monkeypatch.setattr(device.device, "start", spoil)

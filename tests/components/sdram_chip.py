@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import zipsgd_sim
-from zipsgd_hw.store.sdram import SdramChip, SdramController
+from zipsgd_hw.store.sdram import ClockedSdramStore, SdramChip, SdramController
 from zipsgd_sim.sdram import model_text
 from zipsgd_sim.verilog import to_verilog
 
-__all__ = ["with_chips"]
+__all__ = ["Store", "with_chips"]
+
+Store = SdramController | ClockedSdramStore
 
 _MODEL = Path(zipsgd_sim.__file__).with_name("sdram_model.hpp")
 _PINS = ["clk_en", "cs", "ras", "cas", "we", "ba", "a", "dqm", "dq__o", "dq__oe"]
@@ -25,12 +27,17 @@ extern "C" __attribute__((weak)) int {name}_edge(int commands, int bank, int add
 """
 
 
-def _module(name: str, chip: SdramChip, controller: SdramController, io_cycles: int) -> tuple[list[str], str]:
-    """The ports of a controller, and Verilog that joins it to its chip."""
+def _module(name: str, chip: SdramChip, store: Store, io_cycles: int) -> tuple[list[str], str]:
+    """The ports of a store, and Verilog that joins it to its chip."""
     geometry, word = chip.geometry, chip.geometry.data_bits
-    address = (controller.bursts - 1).bit_length()
+    address = (store.bursts - 1).bit_length()
     ports, links = [], [f".pins__{pin}({name}_{pin})" for pin in _PINS]
-    for stream, width, comes in (("command", address + 1, 0), ("write", word, 0), ("read", word, 1)):
+    clock = "clk"
+    if isinstance(store, ClockedSdramStore):
+        clock = "memory_clk"
+        links += [".memory_clk(memory_clk)", ".memory_rst(rst)"]
+    wide = store.word_bits
+    for stream, width, comes in (("command", address + 1, 0), ("write", wide, 0), ("read", wide, 1)):
         for member, bits, is_output in (
             ("payload", width, comes),
             ("valid", 1, comes),
@@ -52,34 +59,34 @@ def _module(name: str, chip: SdramChip, controller: SdramController, io_cycles: 
   wire [{max(word // 8, 1) - 1}:0] {name}_dqm;
   wire [{word - 1}:0] {name}_dq__o;
   reg [{late + word - 1}:0] {name}_late;
-  {name}_controller {name}_controller (.clk(clk), .rst(rst), .pins__dq__i({name}_late[{late} +: {word}]), {", ".join(links)});
-  always @(posedge clk)
+  {name}_store {name}_store (.clk(clk), .rst(rst), .pins__dq__i({name}_late[{late} +: {word}]), {", ".join(links)});
+  always @(posedge {clock})
     {name}_late <= {late + word}'({{{name}_late, {word}'({name}_edge(32'({{{commands}}}), {values}))}});
 """,
     )
 
 
-def with_chips(chips: Mapping[str, tuple[SdramChip, int]], clock_hz: float) -> str:
-    """A module ``dut`` with the ports of controllers. A broken rule of a chip ends the simulator.
+def with_chips(chips: Mapping[str, tuple[SdramChip, Store, int]], clock_hz: float) -> str:
+    """A module ``dut`` with the ports of stores, and the clock of those that have one of their own as ``memory_clk``. A broken
+    rule of a chip ends the simulator.
 
     Parameters
     ----------
-    chips : mapping of str to (SdramChip, int)
-        Chips by the name of their controller's port, and its ``io_cycles``: so much later do words come from the chip.
+    chips : mapping of str to (SdramChip, SdramController or ClockedSdramStore, int)
+        Chips by the name of their store's port, the store, and its ``io_cycles``: so much later do words come from the chip.
     clock_hz : float
-        Frequency of the clock in hertz.
+        Frequency of the chips' clock in hertz.
     """
     ports, joins, modules, edges = [], [], [], []
-    for name, (chip, io_cycles) in chips.items():
-        controller = SdramController(chip.geometry, chip.timing, clock_hz, io_cycles=io_cycles)
-        more, join = _module(name, chip, controller, io_cycles)
+    for name, (chip, store, io_cycles) in chips.items():
+        more, join = _module(name, chip, store, io_cycles)
         ports += more
         joins.append(join)
-        modules.append(to_verilog(controller, f"{name}_controller"))
+        modules.append(to_verilog(store, f"{name}_store"))
         edges.append(_edge(name, chip, clock_hz))
     return f"""
 {"".join(modules)}
-module dut (input clk, input rst, {", ".join(ports)});
+module dut (input clk, input memory_clk, input rst, {", ".join(ports)});
 `systemc_imp_header
 #ifndef SDRAM_CHIPS  // this is written into several files, some of which may be compiled as one
 #define SDRAM_CHIPS

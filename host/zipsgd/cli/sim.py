@@ -56,6 +56,12 @@ def add(commands: Commands) -> None:
         help="give the board a chip of SDRAM for a store, such as the ULX3S's 16Mx16, simulated with all its rules",
     )
     command.add_argument(
+        "--sdram-mhz",
+        type=int,
+        metavar="MHZ",
+        help="run that chip at another clock than the board's; the board then takes two of its words at once",
+    )
+    command.add_argument(
         "--netlist",
         metavar="FAMILY",
         help="simulate the netlist that synthesis makes for a family of FPGAs in 'zipsgd boards', with random contents of "
@@ -81,17 +87,23 @@ def run(arguments: argparse.Namespace) -> int:
     build = simulated_build(arguments)
     check_output(never_standard=(arguments.trace,))
     with extra("sim", "the virtual board"):
+        from zipsgd_hw.boards.memories import Sdram
         from zipsgd_hw.link.physical import Uart
         from zipsgd_sim.board import VirtualBoard
         from zipsgd_sim.sdram import with_chip
     console = messages()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    sdram = None
     if arguments.sdram is not None:
-        build = with_chip(build, arguments.sdram)
+        hz = None if arguments.sdram_mhz is None else arguments.sdram_mhz * 1_000_000
+        sdram = Sdram(arguments.sdram, hz)
+        build = with_chip(build, sdram)
+    elif arguments.sdram_mhz is not None:
+        raise ValueError("--sdram-mhz is the clock of the chip that --sdram names: give both")
     with VirtualBoard(
         build,
-        sdram=arguments.sdram,
+        sdram=sdram,
         netlist=arguments.netlist,
         power_up=arguments.power_up,
         uart=Uart(arguments.baud or _UART_BAUD) if arguments.uart else None,

@@ -1,5 +1,6 @@
 """What is known of a board, and the checks of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -14,7 +15,7 @@ from zipsgd_hw.link.physical import Uart, uart_divisor
 from zipsgd_hw.store.block_ram import BlockRamStore
 from zipsgd_hw.store.pace import StorePace
 
-from .families.family import Family, Pll
+from .families.family import Family, OtherClock, Pll
 from .memories import StoreMemory
 from .memory_blocks import BlockRam
 
@@ -103,8 +104,14 @@ class Board:
 
     @cached_property
     def pll(self) -> Pll:
-        """Settings by which the PLL makes ``build.clock_hz`` from the oscillator."""
-        return self.family.find_pll(self.input_hz, self.build.clock_hz, self.pll_pad)
+        """Settings by which the PLL makes ``build.clock_hz`` and :attr:`other_clocks` from the oscillator."""
+        others = tuple(self.other_clocks.values())
+        return self.family.find_pll(self.input_hz, self.build.clock_hz, self.pll_pad, others)
+
+    @property
+    def other_clocks(self) -> Mapping[str, OtherClock]:
+        """The clocks that the board's memory needs besides the datapath's, by the names of their domains."""
+        return {} if self.memory is None else self.memory.clocks(self.build)
 
     def store(self) -> "Component[Any] | None":
         """Make a new store.

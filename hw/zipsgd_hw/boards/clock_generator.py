@@ -1,6 +1,7 @@
 """The datapath's clock and reset, from a board's oscillator."""
 
 from amaranth import ClockDomain, ClockSignal, DomainRenamer, Elaboratable, Module, ResetSignal, Signal
+from amaranth.lib.cdc import ResetSynchronizer
 
 from .board import Board
 from .power_on_reset import PowerOnReset
@@ -9,10 +10,10 @@ __all__ = ["ClockGenerator"]
 
 
 class ClockGenerator(Elaboratable):
-    """Drives clock and reset of the ``sync`` domain, and the clock of ``memory``, where the board's store has one of its own.
+    """Drives clock and reset of the ``sync`` domain, and the clocks that the board's store needs besides.
 
-    The clock is the board's oscillator through its PLL. The reset lasts until the PLL has been locked for the family's
-    ``reset_seconds``, or at most a little more than twice as long.
+    The clocks are the board's oscillator through its PLL. The reset lasts until the PLL has been locked for the family's
+    ``reset_seconds``, or at most a little more than twice as long. All domains are reset by it, each in its own clock.
 
     Parameters
     ----------
@@ -31,12 +32,13 @@ class ClockGenerator(Elaboratable):
         pin = platform.request(platform.default_clk, dir="-")
         clock = ClockSignal("sync")
         locked = Signal()
-        shifted, degrees = None, 0
-        if board.memory is not None and board.memory.clock_degrees:
-            m.domains.memory = ClockDomain(reset_less=True)
-            shifted, degrees = ClockSignal("memory"), board.memory.clock_degrees
+        others = []
+        for name, other in board.other_clocks.items():
+            m.domains += ClockDomain(name)
+            m.submodules[f"{name}_reset"] = ResetSynchronizer(ResetSignal("sync"), domain=name)
+            others.append((other, ClockSignal(name)))
         m.submodules.pll = board.pll.instance(
-            m, pin, input_hz=board.input_hz, clock=clock, locked=locked, shifted=shifted, degrees=degrees
+            m, pin, input_hz=board.input_hz, clock=clock, locked=locked, others=others
         )
         m.d.comb += por.clk.eq(clock)
 

@@ -4,13 +4,15 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, connect, flipped
 from checker import Mutation, Property
 from harness import Harness, steady
 
 from zipsgd_hw.store.block_ram import BlockRamStore
 from zipsgd_hw.store.burst_walk import BurstWalk, memory_signature
 from zipsgd_hw.store.spram import SpramStore
+from zipsgd_hw.store.word_splitter import WordSplitter
+from zipsgd_hw.stream_register import StreamRegister
 
 __all__ = ["PROPERTIES", "show_array"]
 
@@ -99,13 +101,13 @@ class _TinyCell(wiring.Component):
         return m
 
 
-def _memory_store(store: Any) -> Harness:
+def _memory_store(store: Any, bursts: int = 2) -> Harness:
     harness = Harness()
     harness.m.submodules.dut = store
     harness.drive(store)
     harness.assume("an offered word waits", steady(harness, store.port.write))
     harness.assume("an offered command waits", steady(harness, store.port.command))
-    show_array(harness, store.port, store.burst_words, 2 * store.burst_words)
+    show_array(harness, store.port, store.burst_words, bursts * store.burst_words)
     return harness
 
 
@@ -126,6 +128,33 @@ def _spram_bytes() -> Harness:
     harness = _memory_store(store)
     harness.assume("the word of two cells", store.port.command.payload.address[1:-1] == 0)
     return harness
+
+
+class _SplitStore(wiring.Component):
+    """A block RAM in words of two of its own. Commands wait in a register, so that words follow them."""
+
+    burst_words = 2
+
+    def __init__(self) -> None:
+        self._store = BlockRamStore(1, 8, 2)
+        self._splitter = WordSplitter(2, 1, 2)
+        super().__init__({"port": self._splitter.signature.members["port"]})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        splitter, port = self._splitter, flipped(self.port)
+        m.submodules.splitter, m.submodules.store = splitter, self._store
+        m.submodules.register = register = StreamRegister(port.command.payload.shape())
+        connect(m, port.command, register.input)
+        connect(m, register.output, splitter.port.command)
+        connect(m, port.write, splitter.port.write)
+        connect(m, splitter.port.read, port.read)
+        connect(m, self._splitter.memory, self._store.port)
+        return m
+
+
+def _split() -> Harness:
+    return _memory_store(_SplitStore(), 5)
 
 
 _WALK_MUTATIONS = (
@@ -152,6 +181,33 @@ PROPERTIES = [
         "4 bursts of 2 words of 2 bits",
         _block_ram,
         _WALK_MUTATIONS,
+    ),
+    Property(
+        "split store",
+        "a store in words of two of another one's is a plain array, whatever stalls",
+        "WordSplitter",
+        "2 bursts of 2 words of 2 bits",
+        _split,
+        (
+            Mutation(
+                WordSplitter,
+                "a command is carried out in part",
+                "port.command.ready.eq(memory.command.ready & last)",
+                "port.command.ready.eq(memory.command.ready)",
+            ),
+            Mutation(
+                WordSplitter,
+                "the parts of a word to write are swapped",
+                "port.write.payload.word_select(place, width)",
+                "port.write.payload.word_select(~place, width)",
+            ),
+            Mutation(
+                WordSplitter,
+                "the last part is taken while the word waits",
+                "memory.read.ready.eq(port.read.ready | ~last)",
+                "memory.read.ready.eq(1)",
+            ),
+        ),
     ),
     Property(
         "SPRAM store",

@@ -1,12 +1,12 @@
 """Lattice ECP5."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from .family import Family, Pll, choose_pll, within
+from .family import Family, OtherClock, Pll, choose_pll, within
 
 __all__ = ["ECP5", "Ecp5Pll"]
 
@@ -14,6 +14,12 @@ __all__ = ["ECP5", "Ecp5Pll"]
 _DETECTOR_HZ = (3_125_000, 400_000_000)
 _VCO_HZ = (400_000_000, 800_000_000)
 _OUTPUT_HZ = (3_125_000, 400_000_000)
+_OTHER_OUTPUTS = ("CLKOS", "CLKOS2", "CLKOS3")
+
+
+def _divides(vco_hz: int, clock_hz: int) -> bool:
+    """Whether an output's divider, 1 to 128, makes the clock."""
+    return vco_hz % clock_hz == 0 and within((1, 128), vco_hz // clock_hz)
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,12 @@ class Ecp5Pll:
         return input_hz * self.clkfb_div // self.clki_div
 
     @classmethod
-    def find(cls, input_hz: int, clock_hz: int, at_pad: bool = False) -> Pll:
-        """Find the settings that make a clock, with the fastest phase detector and the VCO nearest to the middle of its range.
+    def find(
+        cls, input_hz: int, clock_hz: int, at_pad: bool = False, others: Sequence[OtherClock] = ()
+    ) -> Pll:
+        """Find the settings that make the clocks.
+
+        The phase detector is as fast as can be, and the VCO as near to the middle of its range.
 
         Parameters
         ----------
@@ -46,6 +56,8 @@ class Ecp5Pll:
             Frequencies of input and output in hertz.
         at_pad : bool
             Must be False: this family's PLL has no pad of its own.
+        others : sequence of OtherClock
+            Up to three further clocks.
 
         Returns
         -------
@@ -55,31 +67,46 @@ class Ecp5Pll:
         Raises
         ------
         ValueError
-            ``at_pad`` is True, or no settings make the clock; the message has the nearest clocks.
+            ``at_pad`` is True, there are more than three ``others``, or no settings make the clocks; the message has the
+            nearest ones to the first.
         """
         if at_pad:
             raise ValueError("pll_pad is for iCE40 boards only: set it to False")
-        return choose_pll(cls._candidates(input_hz), input_hz, clock_hz)
+        if len(others) > len(_OTHER_OUTPUTS):
+            raise ValueError(
+                f"the PLL makes {len(_OTHER_OUTPUTS)} clocks besides the first, not {len(others)}"
+            )
+        frequencies = [other.hz for other in others]
+        return choose_pll(cls._candidates(input_hz, frequencies), input_hz, clock_hz)
 
     @classmethod
-    def _candidates(cls, input_hz: int) -> Iterator[Pll]:
+    def _candidates(cls, input_hz: int, others: Sequence[int]) -> Iterator[Pll]:
         for clki_div, clkfb_div in product(range(1, 129), range(1, 129)):
             output, rest = divmod(input_hz * clkfb_div, clki_div)
             if rest or not within(_DETECTOR_HZ, input_hz / clki_div) or not within(_OUTPUT_HZ, output):
                 continue
-            clkop_div = min(128, round(sum(_VCO_HZ) / 2 / output))
-            if within(_VCO_HZ, output * clkop_div):
-                yield cls(clki_div, clkfb_div, clkop_div)
+            dividers = [
+                divider
+                for divider in range(1, 129)
+                if within(_VCO_HZ, output * divider) and all(_divides(output * divider, hz) for hz in others)
+            ]
+            if dividers:
+                middle = sum(_VCO_HZ) / 2
+                yield cls(
+                    clki_div, clkfb_div, min(dividers, key=lambda divider: abs(output * divider - middle))
+                )
 
-    def _shifted(self, clock: Any, degrees: int) -> dict[str, Any]:
-        """Ports and parameters of a second output that lags the first one. Its phase counts eighths of the VCO's cycle."""
-        whole, eighths = divmod(round(degrees / 360 * self.clkop_div * 8), 8)
+    def _other(self, output: str, input_hz: int, other: OtherClock, clock: Any) -> dict[str, Any]:
+        """Ports and parameters of a further output. Its phase counts eighths of the VCO's cycle."""
+        divider = self.output_hz(input_hz) * self.clkop_div // other.hz
+        whole, eighths = divmod(round(other.degrees / 360 * divider * 8), 8)
         return {
-            "p_CLKOS_ENABLE": "ENABLED",
-            "p_CLKOS_DIV": self.clkop_div,
-            "p_CLKOS_CPHASE": self.clkop_div - 1 + whole,
-            "p_CLKOS_FPHASE": eighths,
-            "o_CLKOS": clock,
+            f"a_FREQUENCY_PIN_{output}": f"{other.hz / 1e6:.9g}",
+            f"p_{output}_ENABLE": "ENABLED",
+            f"p_{output}_DIV": divider,
+            f"p_{output}_CPHASE": divider - 1 + whole,
+            f"p_{output}_FPHASE": eighths,
+            f"o_{output}": clock,
         }
 
     def instance(
@@ -90,8 +117,7 @@ class Ecp5Pll:
         input_hz: int,
         clock: Any,
         locked: Any,
-        shifted: Any = None,
-        degrees: int = 0,
+        others: Sequence[tuple[OtherClock, Any]] = (),
     ) -> Any:
         """See :meth:`.Pll.instance`."""
         from amaranth import Const, Instance
@@ -99,6 +125,9 @@ class Ecp5Pll:
 
         m.submodules.pin = buffer = io.Buffer("i", pin)
         low = Const(0)
+        more: dict[str, Any] = {}
+        for output, (other, driven) in zip(_OTHER_OUTPUTS, others):
+            more |= self._other(output, input_hz, other, driven)
         return Instance(
             "EHXPLLL",
             a_FREQUENCY_PIN_CLKI=f"{input_hz / 1e6:.9g}",
@@ -135,7 +164,7 @@ class Ecp5Pll:
             i_ENCLKOP=low,
             o_CLKOP=clock,
             o_LOCK=locked,
-            **({} if shifted is None else self._shifted(shifted, degrees)),
+            **more,
         )
 
 

@@ -1,13 +1,29 @@
 """What a family of FPGAs has to say of itself."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..memory_blocks import BlockRam
 
-__all__ = ["Family", "Pll", "choose_pll", "within"]
+__all__ = ["Family", "OtherClock", "Pll", "choose_pll", "within"]
+
+
+@dataclass(frozen=True)
+class OtherClock:
+    """A clock that a PLL makes besides the datapath's.
+
+    Parameters
+    ----------
+    hz : int
+        Frequency in hertz.
+    degrees : int
+        By how much it lags, in degrees of its own cycle, behind a clock that rises with the datapath's.
+    """
+
+    hz: int
+    degrees: int = 0
 
 
 class Pll(Protocol):
@@ -35,8 +51,7 @@ class Pll(Protocol):
         input_hz: int,
         clock: Any,
         locked: Any,
-        shifted: Any = None,
-        degrees: int = 0,
+        others: Sequence[tuple[OtherClock, Any]] = (),
     ) -> Any:
         """The family's cell with these settings.
 
@@ -52,10 +67,8 @@ class Pll(Protocol):
             Is driven with the output.
         locked : Value
             Is driven high while the loop is locked.
-        shifted : Value or None
-            Is driven with a clock of the same frequency that lags ``clock``.
-        degrees : int
-            The lag, in degrees of a cycle.
+        others : sequence of (OtherClock, Value)
+            Further clocks, those that the settings were found for, and what is driven with them.
 
         Returns
         -------
@@ -65,7 +78,7 @@ class Pll(Protocol):
         Raises
         ------
         ValueError
-            The family's PLL has no second output for ``shifted``.
+            The family's PLL has no outputs for ``others``.
         """
 
 
@@ -136,8 +149,8 @@ class Family:
     device_prefix : str
         What the names of the family's devices begin with.
     find_pll : callable
-        Takes the input's and the clock's frequency in hertz, and whether the oscillator is wired to the PLL's own pad. Returns
-        the :class:`Pll` that makes the clock, or raises ValueError if there is none.
+        Takes the input's and the clock's frequency in hertz, whether the oscillator is wired to the PLL's own pad, and further
+        clocks. Returns the :class:`Pll` that makes the clocks, or raises ValueError if there is none.
     ram_bits : int
         Bits of a block RAM.
     ram_widths : tuple of int
@@ -166,7 +179,7 @@ class Family:
 
     name: str
     device_prefix: str
-    find_pll: Callable[[int, int, bool], Pll]
+    find_pll: Callable[[int, int, bool, Sequence[OtherClock]], Pll]
     ram_bits: int
     ram_widths: tuple[int, ...]
     fast_memory: bool

@@ -1,12 +1,12 @@
 """Lattice iCE40: HX, LP and UltraPlus."""
 
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from .family import Family, Pll, choose_pll, within
+from .family import Family, OtherClock, Pll, choose_pll, within
 
 __all__ = ["ICE40", "Ice40Pll"]
 
@@ -43,7 +43,9 @@ class Ice40Pll:
         return input_hz * (self.divf + 1) // ((self.divr + 1) << self.divq)
 
     @classmethod
-    def find(cls, input_hz: int, clock_hz: int, at_pad: bool = False) -> Pll:
+    def find(
+        cls, input_hz: int, clock_hz: int, at_pad: bool = False, others: Sequence[OtherClock] = ()
+    ) -> Pll:
         """Find the settings that make a clock, with the fastest phase detector.
 
         Parameters
@@ -52,6 +54,8 @@ class Ice40Pll:
             Frequencies of input and output in hertz.
         at_pad : bool
             Whether the input is wired to the PLL's own pad.
+        others : sequence of OtherClock
+            Must be empty: this family's PLL makes one clock.
 
         Returns
         -------
@@ -61,8 +65,12 @@ class Ice40Pll:
         Raises
         ------
         ValueError
-            No settings make the clock; the message has the nearest clocks.
+            No settings make the clock; the message has the nearest clocks. Or there are ``others``.
         """
+        if others:
+            raise ValueError(
+                "the PLL of this family makes one clock, and the board's memory needs another one"
+            )
         return choose_pll(cls._candidates(input_hz, at_pad), input_hz, clock_hz)
 
     @classmethod
@@ -83,17 +91,11 @@ class Ice40Pll:
         input_hz: int,
         clock: Any,
         locked: Any,
-        shifted: Any = None,
-        degrees: int = 0,
+        others: Sequence[tuple[OtherClock, Any]] = (),
     ) -> Any:
         """See :meth:`.Pll.instance`."""
         from amaranth import Const, Instance
         from amaranth.lib import io
-
-        if shifted is not None:
-            raise ValueError(
-                "the PLL of this family makes one clock, and the board's memory needs another one"
-            )
 
         if self.pad:
             kind, source = "SB_PLL40_PAD", {"io_PACKAGEPIN": pin.io}
