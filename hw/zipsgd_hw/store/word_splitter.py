@@ -13,7 +13,7 @@ __all__ = ["WordSplitter"]
 class WordSplitter(wiring.Component):
     """A store whose words are several of another store's, the lowest bits first; a burst is as many bursts.
 
-    Latency: none. Throughput: a word of the other store in every cycle.
+    Latency: a cycle for a command, and none for words. Throughput: a word of the other store in every cycle.
 
     Parameters
     ----------
@@ -54,13 +54,17 @@ class WordSplitter(wiring.Component):
                 m.d.sync += place.eq(place + 1)
             return place, last
 
-        place, last = part_of("command", memory.command.valid & memory.command.ready)
+        # A command is taken at once: its words may come behind it, and its later parts may have to wait for them
+        moves = memory.command.valid & memory.command.ready
+        place, last = part_of("command", moves)
+        command = Signal.like(port.command.payload)
         m.d.comb += [
-            memory.command.valid.eq(port.command.valid),
-            memory.command.payload.address.eq(Cat(place, port.command.payload.address)),
-            memory.command.payload.write.eq(port.command.payload.write),
-            port.command.ready.eq(memory.command.ready & last),
+            memory.command.payload.address.eq(Cat(place, command.address)),
+            memory.command.payload.write.eq(command.write),
+            port.command.ready.eq(~memory.command.valid | (moves & last)),
         ]
+        with m.If(port.command.ready):
+            m.d.sync += [command.eq(port.command.payload), memory.command.valid.eq(port.command.valid)]
 
         place, last = part_of("write", memory.write.valid & memory.write.ready)
         m.d.comb += [

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import DomainRenamer, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, connect, flipped
-from checker import Mutation, Property
+from checker import Method, Mutation, Property
 from harness import Harness, steady
 
 from zipsgd_hw.store.block_ram import BlockRamStore
 from zipsgd_hw.store.burst_walk import BurstWalk, memory_signature
+from zipsgd_hw.store.clock_crossing import ClockCrossing
 from zipsgd_hw.store.spram import SpramStore
 from zipsgd_hw.store.word_splitter import WordSplitter
-from zipsgd_hw.stream_register import StreamRegister
 
 __all__ = ["PROPERTIES", "show_array"]
 
@@ -21,7 +21,7 @@ def _moves(stream: Any) -> Value:
     return stream.valid & stream.ready
 
 
-def show_array(harness: Harness, port: Any, burst_words: int, most: int) -> None:
+def show_array(harness: Harness, port: Any, burst_words: int, most: int, *, early: bool = False) -> None:
     """States that the store behind ``port`` is a plain array.
 
     Words are numbered by counting: of each kind, the words that are due are those that commands have asked for and that have
@@ -39,6 +39,8 @@ def show_array(harness: Harness, port: Any, burst_words: int, most: int) -> None
         Words of a burst.
     most : int
         Words of a kind that the store may owe; more are an error.
+    early : bool
+        Whether the store takes words to write before their command; it is then assumed that they do not come so early.
     """
     m = harness.m
     command = port.command.payload
@@ -50,7 +52,10 @@ def show_array(harness: Harness, port: Any, burst_words: int, most: int) -> None
         due[name] = count = Signal(range(most + 2 * burst_words), name=f"{name}_due")
         asked = Mux(taken & kind, burst_words, 0)
         m.d.sync += count.eq(count + asked - _moves(stream))
-        harness.show(f"no {name} word that nobody asked for", ~_moves(stream) | (count != 0))
+        if early and name == "write":
+            harness.assume("words to write come behind their command", ~stream.valid | (count != 0))
+        else:
+            harness.show(f"no {name} word that nobody asked for", ~_moves(stream) | (count != 0))
         harness.show(f"{name} commands are taken only as far as promised", count <= most)
     harness.show("a read word waits unchanged", steady(harness, port.read))
 
@@ -101,13 +106,13 @@ class _TinyCell(wiring.Component):
         return m
 
 
-def _memory_store(store: Any, bursts: int = 2) -> Harness:
+def _memory_store(store: Any, bursts: int = 2, *, early: bool = False) -> Harness:
     harness = Harness()
     harness.m.submodules.dut = store
     harness.drive(store)
     harness.assume("an offered word waits", steady(harness, store.port.write))
     harness.assume("an offered command waits", steady(harness, store.port.command))
-    show_array(harness, store.port, store.burst_words, bursts * store.burst_words)
+    show_array(harness, store.port, store.burst_words, bursts * store.burst_words, early=early)
     return harness
 
 
@@ -131,7 +136,7 @@ def _spram_bytes() -> Harness:
 
 
 class _SplitStore(wiring.Component):
-    """A block RAM in words of two of its own. Commands wait in a register, so that words follow them."""
+    """A block RAM in words of two of its own."""
 
     burst_words = 2
 
@@ -142,19 +147,37 @@ class _SplitStore(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        splitter, port = self._splitter, flipped(self.port)
-        m.submodules.splitter, m.submodules.store = splitter, self._store
-        m.submodules.register = register = StreamRegister(port.command.payload.shape())
-        connect(m, port.command, register.input)
-        connect(m, register.output, splitter.port.command)
-        connect(m, port.write, splitter.port.write)
-        connect(m, splitter.port.read, port.read)
+        m.submodules.splitter, m.submodules.store = self._splitter, self._store
+        connect(m, flipped(self.port), self._splitter.port)
         connect(m, self._splitter.memory, self._store.port)
         return m
 
 
 def _split() -> Harness:
-    return _memory_store(_SplitStore(), 5)
+    return _memory_store(_SplitStore(), 4)
+
+
+class _CrossedStore(wiring.Component):
+    """A block RAM behind a crossing, both in one clock."""
+
+    burst_words = 2
+
+    def __init__(self) -> None:
+        self._store = BlockRamStore(1, 8, 2)
+        self._crossing = ClockCrossing(1, 2)
+        super().__init__({"port": self._crossing.signature.members["port"]})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.crossing = DomainRenamer({"memory": "sync"})(self._crossing)
+        m.submodules.store = self._store
+        connect(m, flipped(self.port), self._crossing.port)
+        connect(m, self._crossing.memory, self._store.port)
+        return m
+
+
+def _crossed() -> Harness:
+    return _memory_store(_CrossedStore(), 12, early=True)
 
 
 _WALK_MUTATIONS = (
@@ -183,6 +206,35 @@ PROPERTIES = [
         _WALK_MUTATIONS,
     ),
     Property(
+        "store behind a crossing",
+        "it is a plain array, whatever stalls; both clocks are one here",
+        "ClockCrossing",
+        "4 bursts of 2 words of a bit",
+        _crossed,
+        (
+            Mutation(
+                ClockCrossing,
+                "words that were read go back without a queue's leave",
+                "queue.w_en.eq(source.valid)",
+                "queue.w_en.eq(1)",
+            ),
+            Mutation(
+                ClockCrossing,
+                "a word is taken that there is no room for",
+                "source.ready.eq(queue.w_rdy)",
+                "source.ready.eq(1)",
+            ),
+            Mutation(
+                ClockCrossing,
+                "a word comes out again and again",
+                "queue.r_en.eq(target.ready)",
+                "queue.r_en.eq(0)",
+            ),
+        ),
+        method=Method.BMC,
+        depth=16,
+    ),
+    Property(
         "split store",
         "a store in words of two of another one's is a plain array, whatever stalls",
         "WordSplitter",
@@ -192,8 +244,8 @@ PROPERTIES = [
             Mutation(
                 WordSplitter,
                 "a command is carried out in part",
-                "port.command.ready.eq(memory.command.ready & last)",
-                "port.command.ready.eq(memory.command.ready)",
+                "port.command.ready.eq(~memory.command.valid | (moves & last))",
+                "port.command.ready.eq(~memory.command.valid | moves)",
             ),
             Mutation(
                 WordSplitter,
