@@ -23,6 +23,8 @@ BUILDS: tuple[tuple[str, Build], ...] = (
     ("ice40", Build(lanes=4, update_lanes=2, max_features=32, max_batch=16, level_bits=4, level_p_max=1)),
     ("ecp5", Build(lanes=4, update_lanes=4, max_features=64, max_batch=32)),
     ("ecp5", Build(lanes=8, update_lanes=2, max_features=304, level_bits=4, level_p_max=2)),
+    ("gowin", Build(lanes=4, update_lanes=4, max_features=64, max_batch=32)),
+    ("gowin", Build(lanes=8, update_lanes=2, max_features=304, level_bits=4, level_p_max=2)),
 )
 
 
@@ -92,8 +94,8 @@ def run(
                 for cell, count in sorted(board.cells.items())
             ]
     return {
-        "goal": "netlists of iCE40 and ECP5 cells, one of each with a transcoder, produce the bits of the golden model, with "
-        "random contents of flip-flops and memories at power-up, and with resets in the middle of epochs",
+        "goal": "netlists of iCE40, ECP5 and Gowin cells, one of each with a transcoder, produce the bits of the golden model, "
+        "with random contents of flip-flops and memories at power-up, and with resets in the middle of epochs",
         "met": not differences
         and {family for family, _ in builds} == FAMILIES.keys()
         and all(row["resets"] > 0 for row in rows),

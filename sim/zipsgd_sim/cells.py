@@ -10,6 +10,7 @@ __all__ = ["cell_arguments", "cell_library", "of_unknown_state"]
 _INITIAL = re.compile(r"\binitial\b\s*(begin\b|[^;]*;)")
 _WORD = re.compile(r"(\w+)\s*\[[^]]*\]\s*<?=")
 _REGISTER = re.compile(r"(\w+)\s*<?=")
+_REGISTERS = re.compile(r"(?:begin\b)?((?:\s*\w+\s*<?=[^;]*;)+)\s*(?:end)?")
 _NESTING = re.compile(r"\b(begin|end)\b")
 
 
@@ -88,9 +89,10 @@ def of_unknown_state(source: str) -> str:
         block = source[found.start(1) : start]
         if memory := _WORD.search(block):
             kept.append(f"initial foreach ({memory[1]}[word]) {memory[1]}[word] = $urandom;")
-        elif register := _REGISTER.match(block):
+        elif registers := _REGISTERS.fullmatch(block):
             # Verilator might otherwise start an unset output of a cell at zero.
-            kept.append(f"initial {register[1]} = $urandom;")
+            unknown = " ".join(f"{name} = $urandom;" for name in _REGISTER.findall(registers[1]))
+            kept.append(f"initial begin {unknown} end")
         else:
             raise ValueError(f"an initial block sets neither a register nor a memory: {block}")
     return "".join([*kept, source[start:]])

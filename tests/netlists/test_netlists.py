@@ -47,8 +47,16 @@ BUILDS: dict[str, Build] = {
     "ecp5": replace(
         TINY, word_bytes=1, store_words=2048, schedule_words=0, diagonal=0, level_bits=2, level_p_max=1
     ),
+    "gowin": replace(TINY, word_bytes=1, store_words=2048, schedule_words=0, heads=2),
 }
-"""The ECP5's has a transcoder, and neither schedule nor diagonal: it compiles in less time."""
+"""The ECP5's has a transcoder, and neither schedule nor diagonal: it compiles in less time. Gowin's has two heads."""
+
+CELLS = {
+    "ice40": {"SB_LUT4", "SB_RAM40_4K"},
+    "ecp5": {"LUT4", "DP16KD"},
+    "gowin": {"LUT4", "ALU", "DPX9B"},
+}
+"""Some cells of each."""
 
 
 @contextmanager
@@ -124,7 +132,7 @@ def test_state_at_power_up_is_unknown(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_cells_are_those_of_the_family(family: str) -> None:
     with netlist(family, 1) as board:
-        assert board.cells.keys() >= {"ice40": {"SB_LUT4", "SB_RAM40_4K"}, "ecp5": {"LUT4", "DP16KD"}}[family]
+        assert board.cells.keys() >= CELLS[family]
         assert min(board.cells.values()) > 0
 
 
@@ -139,7 +147,7 @@ def test_the_bench() -> None:
 
 
 def test_bad_arguments(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="netlist must be one of ice40, ecp5, not 'xc7'"):
+    with pytest.raises(ValueError, match="netlist must be one of ice40, ecp5, gowin, not 'xc7'"):
         VirtualBoard(TINY, netlist="xc7")
     with pytest.raises(ValueError, match="power_up must be in"):
         VirtualBoard(TINY, netlist="ice40", power_up=0)

@@ -156,8 +156,9 @@ class Board:
             ``platform_class`` names no platform, or one of another device, of another oscillator or without a ``uart``.
         """
         platform = self._platform_type()()
-        if not self.device.startswith(platform.device):
-            self._wrong_platform(f"is for the device {platform.device}, the row for {self.device}")
+        device = getattr(platform, "device", None) or platform.part  # Gowin's have a part
+        if not self.device.startswith(device):
+            self._wrong_platform(f"is for the device {device}, the row for {self.device}")
         if platform.default_clk is None:
             self._wrong_platform("has no default clock")
         if platform.default_clk_frequency != self.input_hz:

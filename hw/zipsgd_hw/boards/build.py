@@ -65,7 +65,7 @@ def _prepare(board: Board, folder: Path) -> list[list[str]]:
     plan.extract(folder)
     (folder / f"{DESIGN}.debug.v").rename(folder / f"{board.name}.v")
     commands: list[list[str]] = json.loads(plan.files[f"{plan.script}.json"])["commands"]
-    return commands
+    return board.family.commands(commands, board.build.clock_hz)
 
 
 def _revision() -> str | None:

@@ -7,6 +7,7 @@ from zipsgd_hw.link.physical import Uart
 
 from .board import Board
 from .families.ecp5 import ECP5
+from .families.gowin import GOWIN
 from .families.ice40 import ICE40
 from .memories import Sdram, Spram
 
@@ -94,6 +95,31 @@ _BOARDS = (
         link=Uart(baud=12_000_000),
         input_hz=12_000_000,
         block_rams=32,
+    ),
+    Board(
+        name="tang-nano-9k",
+        title="Tang Nano 9K",
+        device="GW1NR-LV9QN88PC6/I5",
+        family=GOWIN,
+        platform_class="amaranth_boards.tang_nano_9k:TangNano9kPlatform",
+        build=Build(
+            lanes=8,
+            update_lanes=2,
+            max_features=1024,
+            max_batch=64,
+            model_bits=24,
+            q3_bits=12,
+            delta_bits=16,
+            gradient_bits=18,
+            replay_words=1024,
+            rx_bytes=1024,
+            hinge=1,
+            diagonal=1,
+            clock_hz=54_000_000,
+        ),
+        link=Uart(baud=2_000_000),
+        input_hz=27_000_000,
+        block_rams=26,
     ),
     Board(
         name="ulx3s-85f",

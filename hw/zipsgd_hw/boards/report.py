@@ -35,9 +35,10 @@ def utilisation(family: Family, report: Path, statistics: Path) -> dict[str, dic
     """
     told = json.loads(report.read_text())["utilization"]
     figures = {}
-    for name, cell in family.figures.items():
-        row = told.get(cell, {})
-        figures[name] = _figure(row.get("used"), row.get("available"))
+    for name, cells in family.figures.items():
+        rows = [told.get(cell, {}) for cell in cells.split("+")]
+        found = [row["used"] for row in rows if row.get("used") is not None]
+        figures[name] = _figure(sum(found) if found else None, rows[0].get("available"))
     if family.flip_flops is not None:
         counts = cell_counts(statistics)
         used = sum(count for name, count in counts.items() if name.startswith(family.flip_flops))

@@ -22,8 +22,8 @@ class BuildFailed(RuntimeError):
 def find_tool(name: str) -> str:
     """Find a tool.
 
-    The environment variable of the tool's name is looked at first (``NEXTPNR_ICE40``), then ``yowasp-NAME`` beside the running
-    Python, then ``yowasp-NAME`` and ``NAME`` on the path.
+    The environment variable of the tool's name is looked at first (``NEXTPNR_ICE40``), then ``yowasp-NAME`` and ``NAME`` beside
+    the running Python, then both on the path.
 
     Parameters
     ----------
@@ -48,8 +48,10 @@ def find_tool(name: str) -> str:
                 f"{variable} is set to {os.environ[variable]!r}, which is no program: correct or unset it"
             )
         return path
+    beside = str(Path(sys.executable).parent)
     path = (
-        shutil.which(f"yowasp-{name}", path=str(Path(sys.executable).parent))
+        shutil.which(f"yowasp-{name}", path=beside)
+        or shutil.which(name, path=beside)
         or shutil.which(f"yowasp-{name}")
         or shutil.which(name)
     )

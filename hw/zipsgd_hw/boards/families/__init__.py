@@ -2,9 +2,10 @@
 
 from .ecp5 import ECP5
 from .family import Family, Pll
+from .gowin import GOWIN
 from .ice40 import ICE40
 
 __all__ = ["FAMILIES", "Family", "Pll"]
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (ICE40, ECP5)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (ICE40, ECP5, GOWIN)}
 """Every family, by name."""

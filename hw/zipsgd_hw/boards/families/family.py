@@ -138,6 +138,11 @@ def within(limits: tuple[int, int], value: float) -> bool:
     return limits[0] <= value <= limits[1]
 
 
+def _as_they_are(commands: list[list[str]], clock_hz: int) -> list[list[str]]:
+    """Amaranth's commands."""
+    return commands
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """A family of FPGAs; there is one object of each.
@@ -164,6 +169,7 @@ class Family:
         Suffixes of the file that nextpnr writes, and of the bitstream that is packed from it.
     figures : Mapping of str to str
         The names by which nextpnr's report counts ``cells``, ``ram``, ``dsp`` and, where it tells them, ``ff`` and ``lutram``.
+        Where cells of several names share the sites of the first one, they are joined by "+".
     flip_flops : str or None
         What the names of flip-flops begin with in Yosys' statistics, for a family whose cells have a flip-flop each that
         nextpnr does not count by itself; None where ``figures`` has ``ff``.
@@ -175,6 +181,8 @@ class Family:
         Our own models of cells that Yosys has no model for.
     cell_defines : tuple of str
         Macros to define for the cell library.
+    commands : callable
+        Takes Amaranth's commands for synthesis, routing and packing, and the clock's frequency in hertz; returns those to run.
     """
 
     name: str
@@ -192,6 +200,7 @@ class Family:
     cell_library: tuple[str, ...]
     cell_models: tuple[Path, ...] = ()
     cell_defines: tuple[str, ...] = ()
+    commands: Callable[[list[list[str]], int], list[list[str]]] = _as_they_are
 
     def block_ram(self, count: int) -> BlockRam:
         """The block RAM of a device.
