@@ -134,6 +134,7 @@ WALLS = (
             "zipsgd.cli.board_option": ("zipsgd_hw",),
             "zipsgd.cli.boards": ("zipsgd_hw",),
             "zipsgd.cli.doctor": ("zipsgd_hw", "zipsgd_sim"),
+            "zipsgd.cli.program": ("zipsgd_hw",),
             "zipsgd.cli.sim": ("zipsgd_hw", "zipsgd_sim"),
         },
     ),

@@ -283,6 +283,9 @@ def run_build(arguments: argparse.Namespace) -> int:
     )
     print("\n".join(_shown(report)))
     print(f"wrote {folder / 'build.json'}")
+    if report["bitstream"] is not None and board.programming is not None:
+        place = "" if arguments.out is None else f" --bitstream {folder}"
+        print(f"next: zipsgd program --board {arguments.board}{place}")
     return 0
 
 

