@@ -343,7 +343,7 @@ def test_doctor_says_which_loaders_there_are(run, said, monkeypatch):
     assert status == 0
     (line,) = [line for line in lines if "loaders" in line]
     assert line.startswith(
-        "absent loaders of bitstreams, for 'zipsgd program', one is enough: openFPGALoader: "
+        "absent loaders of bitstreams; 'zipsgd program' needs one that knows your board: openFPGALoader: "
     )
     assert "fujprog: https://github.com/kost/fujprog" in line
     install("iceprog", "fujprog")

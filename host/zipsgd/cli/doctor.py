@@ -180,7 +180,7 @@ def _loaders() -> bool:
         _say("ok", f"loaders of bitstreams: {listed}")
     else:
         listed = "; ".join(f"{name}: {loader.installation}" for name, loader in loaders.items())
-        _say("absent", f"loaders of bitstreams, for 'zipsgd program', one is enough: {listed}")
+        _say("absent", f"loaders of bitstreams; 'zipsgd program' needs one that knows your board: {listed}")
     return True
 
 
