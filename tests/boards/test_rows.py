@@ -114,7 +114,7 @@ def test_a_wrong_row_is_refused(changes: dict[str, Any], message: str) -> None:
 def test_a_wrong_platform_is_refused(changes: dict[str, str], message: str) -> None:
     board = replace(ULX3S, **changes)
     with pytest.raises(
-        ValueError, match=f"^board ulx3s-85f: platform_class .* {message}.*: correct the row in cat"
+        ValueError, match=f"^board ulx3s-85f: platform_class .* {message}.*: correct the board's row"
     ):
         board.platform()
 

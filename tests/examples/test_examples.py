@@ -21,6 +21,7 @@ SEEN = {
     "virtual_board_waveform",
     "core_in_your_design",
     "sdram_alone",
+    "my_board",
 }
 
 
@@ -187,6 +188,21 @@ def test_core_in_your_design(tmp_path: Path) -> None:
     assert [row[0] for row in table] == [1, 2]
     assert all(gateware == golden and not different for _, gateware, golden, different in table)
     assert 0 < table[1][1] < 0.9 * table[0][1]
+
+
+def test_my_board(tmp_path: Path) -> None:
+    """It is no program, but a file for ``zipsgd build`` and ``zipsgd report``."""
+    for words in (["build", "--prepare-only", "--board"], ["report"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "zipsgd", *words, EXAMPLES / "my_board.py"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[0].split() == ["board", "my-board"]
+    assert (tmp_path / "build" / "my-board" / "my-board.v").exists()
 
 
 def test_sdram_alone(tmp_path: Path) -> None:

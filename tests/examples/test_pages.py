@@ -1,6 +1,9 @@
 """The Python of README.md and of the documentation's pages runs as it is written, on any data of the right kind."""
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +56,26 @@ def test_a_page_runs(
             block = block.replace(here, there)
         exec(compile(block, page, "exec"), space)
     assert {path.name for path in tmp_path.iterdir()} == files
+
+
+def test_the_way_from_the_example_to_a_build_is_that_of_the_page(tmp_path: Path) -> None:
+    """Its commands, but for those that need tools or a board; and the error that it shows."""
+    page = (ROOT / "docs" / "my_board.md").read_text()
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+
+    def run(command: str) -> "subprocess.CompletedProcess[str]":
+        command = command.replace("zipsgd ", f"'{sys.executable}' -m zipsgd ", 1)
+        return subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+
+    commands = re.findall(r"^    \$ (.*)$", page.partition("## Build\n")[0], re.MULTILINE)
+    copied, listed, prepared, reported, built = commands
+    assert run(copied).returncode == 0
+    assert "my-board " in run(listed).stdout.splitlines()[-1]
+    assert "wrote build/my-board/build.json" in run(prepared).stdout
+    assert (tmp_path / "build" / "my-board" / "my-board.v").exists()
+    assert "predicted_epoch:" in run(reported).stdout.splitlines()
+    mine = tmp_path / "my_board.py"
+    mine.write_text(mine.read_text().replace("block_rams=30", "block_rams=0"))
+    said = " ".join(run(built).stderr.split())
+    assert said.startswith("zipsgd: my_board.py, line ")
+    assert said in " ".join(page.split())

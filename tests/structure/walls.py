@@ -131,8 +131,10 @@ WALLS = (
         lazily={
             "zipsgd.backends.choose": ("zipsgd_sim",),
             "zipsgd.cli.bench": ("zipsgd_bench",),
+            "zipsgd.cli.board_option": ("zipsgd_hw",),
             "zipsgd.cli.boards": ("zipsgd_hw",),
             "zipsgd.cli.doctor": ("zipsgd_hw", "zipsgd_sim"),
+            "zipsgd.cli.program": ("zipsgd_hw",),
             "zipsgd.cli.sim": ("zipsgd_hw", "zipsgd_sim"),
         },
     ),

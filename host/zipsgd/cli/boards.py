@@ -4,31 +4,33 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zipsgd.data import SETS, Table, load
-from zipsgd.extras import extra
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import MOST_HEADS
 from zipsgd.training.options import Options
 
+from .board_option import add_board, board_of, known_boards
 from .command import Commands, add_command, check_output
 from .compared import compared
 from .progress import messages
 from .text import aligned, described
 from .training_options import add_bits
 
-if TYPE_CHECKING:
-    from zipsgd_hw.boards import Board
-
 __all__ = ["add"]
 
+_BOARDS_EXAMPLES = """\
+  zipsgd boards
+  zipsgd boards ./my_board.py                            also a board of your own
+"""
 _BUILD_EXAMPLES = """\
   zipsgd build --board icebreaker
   zipsgd build --board ulx3s-85f --seeds 1 2 3 4         the fastest of four placements, and the spread
   zipsgd build --board icebreaker --data my.csv          also predict the time of an epoch with your own data
   zipsgd build --board ulx3s-85f --set level_bits=8      with a transcoder for optimal levels
+  zipsgd build --board ./my_board.py                     a board of your own, see docs/my_board.md
 """
 _REPORT_EXAMPLES = """\
   zipsgd report build/icebreaker
@@ -63,14 +65,15 @@ _EPOCH_KEYS = (
 
 def add(commands: Commands) -> None:
     """Add the commands ``boards``, ``build`` and ``report``, see :mod:`zipsgd.cli.command`."""
-    add_command(
+    boards = add_command(
         commands,
         "boards",
         run_boards,
         summary="list the boards",
         description="List the boards that 'zipsgd build' supports, and say who has tried their builds on hardware.",
-        examples="  zipsgd boards\n",
+        examples=_BOARDS_EXAMPLES,
     )
+    boards.add_argument("file", nargs="*", help="files with boards of your own, to list as well")
 
     build = add_command(
         commands,
@@ -81,7 +84,7 @@ def add(commands: Commands) -> None:
         "large device. If a tool fails, its command and the end of its log are shown.",
         examples=_BUILD_EXAMPLES,
     )
-    build.add_argument("--board", required=True, metavar="NAME", help="name of a board, see 'zipsgd boards'")
+    add_board(build)
     placement = build.add_mutually_exclusive_group()
     placement.add_argument(
         "--seed",
@@ -125,7 +128,7 @@ def add(commands: Commands) -> None:
     report.add_argument(
         "file",
         type=Path,
-        help="a build.json, the folder that contains it, or the name of a board, for its default build",
+        help="a build.json, the folder that contains it, or the name or file of a board, for its default build",
     )
     group = _add_epoch(report)
     group.add_argument(
@@ -203,12 +206,6 @@ def _epoch(table: Table, options: Options, build: Build) -> dict[str, Any]:
     }
 
 
-def _boards() -> Mapping[str, "Board"]:
-    with extra("build", "a build for a board"):
-        from zipsgd_hw.boards import BOARDS
-    return BOARDS
-
-
 def run_boards(arguments: argparse.Namespace) -> int:
     """Print the table of boards, see :func:`zipsgd.cli.main.main`."""
     rows = [
@@ -222,20 +219,18 @@ def run_boards(arguments: argparse.Namespace) -> int:
             "MHz": board.build.clock_hz / 1e6,
             "tried on hardware": board.tried or "not yet",
         }
-        for board in _boards().values()
+        for board in (*known_boards().values(), *map(board_of, arguments.file))
     ]
     print("\n".join(aligned(rows)))
     return 0
 
 
-def _stock(name: str) -> dict[str, Any]:
+def _stock(board: str) -> dict[str, Any]:
     """What a report says of a board's default build before it is made."""
-    boards = _boards()
-    if name not in boards:
-        raise ValueError(f"there is no such file, and no such board; boards: {', '.join(boards)}")
+    found = board_of(board)
     from zipsgd_hw.boards import stock_report
 
-    return stock_report(boards[name])
+    return stock_report(found)
 
 
 def _changes(settings: list[str]) -> dict[str, int]:
@@ -265,20 +260,18 @@ def _shown(report: Mapping[str, Any]) -> list[str]:
 
 def run_build(arguments: argparse.Namespace) -> int:
     """Make a build for a board, and print its report, see :func:`zipsgd.cli.main.main`."""
-    boards = _boards()
-    if arguments.board not in boards:
-        raise ValueError(f"no board {arguments.board!r}; boards: {', '.join(boards)}")
+    board = board_of(arguments.board)
     from zipsgd_hw.boards import build_board, changed_build
 
-    folder = arguments.out or Path("build") / arguments.board
+    folder = arguments.out or Path("build") / board.name
     check_output(folder, folder=True)
     changes = _changes(arguments.set)
     epoch = None
     if arguments.data is not None:
-        build = changed_build(arguments.board, changes)
+        build = changed_build(board, changes)
         epoch = _epoch(*_task(arguments, build), build)
     report = build_board(
-        arguments.board,
+        board,
         seeds=arguments.seeds or (None if arguments.seed is None else [arguments.seed]),
         sweep=arguments.seeds is not None,
         changes=changes,
@@ -290,6 +283,9 @@ def run_build(arguments: argparse.Namespace) -> int:
     )
     print("\n".join(_shown(report)))
     print(f"wrote {folder / 'build.json'}")
+    if report["bitstream"] is not None and board.programming is not None:
+        place = "" if arguments.out is None else f" --bitstream {folder}"
+        print(f"next: zipsgd program --board {arguments.board}{place}")
     return 0
 
 
@@ -297,7 +293,7 @@ def _predicted(
     build: Build, epoch: Mapping[str, Any], before: Mapping[str, Any], link_baud: int | None
 ) -> dict[str, Any]:
     """The prediction of another epoch, for the memories of an earlier one."""
-    _boards()  # raises an error that says what to install
+    known_boards()  # raises an error that says what to install
     from zipsgd_hw.boards import predict_epoch
     from zipsgd_hw.store.pace import StorePace
 
@@ -306,11 +302,12 @@ def _predicted(
     return predict_epoch(build, **{**epoch, **known})
 
 
-def run_report(arguments: argparse.Namespace) -> int:
-    """Print the report of a build, see :func:`zipsgd.cli.main.main`."""
-    if arguments.compare and arguments.data is None:
-        raise ValueError("--compare measures the emulator on a set: name it with --data")
-    path = arguments.file / "build.json" if arguments.file.is_dir() else arguments.file
+def _report_of(file: Path) -> tuple[dict[str, Any], Build]:
+    """The report in a file or folder, or of a board before it is made; and its build."""
+    if file.suffix == ".py":
+        report = _stock(str(file))
+        return report, Build(**report["build"])
+    path = file / "build.json" if file.is_dir() else file
     try:
         report = (
             _stock(path.name)
@@ -320,9 +317,16 @@ def run_report(arguments: argparse.Namespace) -> int:
         missing = [key for key in _REPORT_KEYS if key not in report]
         if missing:
             raise ValueError(f"it has no {', '.join(missing)}")
-        build = Build(**report["build"])
+        return report, Build(**report["build"])
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"no report of a build in {path}: {error}; 'zipsgd build' writes one") from None
+
+
+def run_report(arguments: argparse.Namespace) -> int:
+    """Print the report of a build, see :func:`zipsgd.cli.main.main`."""
+    if arguments.compare and arguments.data is None:
+        raise ValueError("--compare measures the emulator on a set: name it with --data")
+    report, build = _report_of(arguments.file)
     before = report["predicted_epoch"]
     link_baud = arguments.link_baud or report["link_baud"]
     if arguments.data is not None:

@@ -47,8 +47,8 @@ def add(commands: Commands) -> None:
         run,
         summary="check what is installed and what is missing",
         description="Try on this computer what zipsgd needs: it writes files, compiles a function, runs the tools that are "
-        "installed, and looks for serial ports. The exit status is 1 if something fails, or is missing that the virtual board "
-        "needs. Anything else that is absent is needed only for the purpose shown.",
+        "installed, and looks for programs that load bitstreams and for serial ports. The exit status is 1 if something fails, "
+        "or is missing that the virtual board needs. Anything else that is absent is needed only for the purpose shown.",
         examples=_EXAMPLES,
     )
     command.add_argument("--port", metavar="URL", help="also identify the device on this serial port or URL")
@@ -164,6 +164,43 @@ def _synthesis() -> str:
     return "Yosys and nextpnr run"
 
 
+def _loaders() -> bool:
+    """Print which programs there are that load bitstreams; whether no environment variable names a wrong one."""
+    from zipsgd_hw.boards import BOARDS, BuildFailed
+
+    rows = (board.programming for board in BOARDS.values() if board.programming is not None)
+    loaders = {loader.name: loader for row in rows for loader in row.loaders}
+    try:
+        found = {name: path for name, loader in loaders.items() if (path := loader.find()) is not None}
+    except BuildFailed as error:
+        _say("FAILED", f"loaders of bitstreams: {error}")
+        return False
+    if found:
+        listed = ", ".join(f"{name} ({path})" for name, path in found.items())
+        _say("ok", f"loaders of bitstreams: {listed}")
+    else:
+        listed = "; ".join(f"{name}: {loader.installation}" for name, loader in loaders.items())
+        _say("absent", f"loaders of bitstreams; 'zipsgd program' needs one that knows your board: {listed}")
+    return True
+
+
+def _usb() -> None:
+    """Print how to open the USB chips of boards, if there are some that may not be opened."""
+    from zipsgd_hw.boards import BOARDS
+    from zipsgd_hw.boards.usb import allow, denied
+
+    chips = sorted({board.programming.usb for board in BOARDS.values() if board.programming is not None})
+    closed = [node for usb in chips for node in denied(usb)]
+    for node in closed:
+        _say(
+            "DENIED", f"{node}: a USB chip such as a board's, through which 'zipsgd program' loads bitstreams"
+        )
+    if closed:
+        _say("", "run this, then plug the board in again:")
+        for line in allow(chips):
+            _say("", f"  {line}")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print what works and what is missing, see :func:`zipsgd.cli.main.main`."""
     _say("ok", f"Python {sys.version.split()[0]}")
@@ -176,6 +213,9 @@ def run(arguments: argparse.Namespace) -> int:
     for extra, (what, work) in tools.items():
         if not _missing(extra):
             good &= _try(what, work)
+    if not _missing("build"):
+        good &= _loaders()
+        _usb()
     _ports()
     if arguments.port:
         from zipsgd.driver import Device

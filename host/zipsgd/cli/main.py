@@ -23,6 +23,7 @@ examples:
   zipsgd predict other.csv --model m.json
   zipsgd verify cadata --backend sim             compare two backends bit for bit
   zipsgd build --board icebreaker                Verilog, bitstream, report
+  zipsgd program --board icebreaker              load it onto the board
   zipsgd train my.csv --backend /dev/ttyUSB1     on a real board
 
 'zipsgd COMMAND --help' explains a command. Exit status: 0 success, 1 failure, 2 bad input, 130 interrupted.
@@ -42,7 +43,7 @@ def parser() -> "argparse.ArgumentParser":
 
     from zipsgd import __version__
 
-    from . import bench, boards, doctor, predict, sim, train, verify
+    from . import bench, boards, doctor, predict, program, sim, train, verify
 
     top = argparse.ArgumentParser(
         prog="zipsgd",
@@ -52,7 +53,7 @@ def parser() -> "argparse.ArgumentParser":
     )
     top.add_argument("--version", action="version", version=f"zipsgd {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (train, predict, verify, sim, boards, doctor, bench):
+    for module in (train, predict, verify, sim, boards, program, doctor, bench):
         module.add(commands)
     return top
 

@@ -1,8 +1,24 @@
 """Boards: what is built for each, the glue to its pins and clock, and the build. Vendor primitives are used only here."""
 
 from .board import Board
+from .board_file import find_board
 from .build import BuildFailed, build_board, changed_build, stock_report
 from .catalogue import BOARDS
+from .loaders import FUJPROG, ICEPROG, Loader, Programming, openfpgaloader
 from .prediction import predict_epoch
 
-__all__ = ["BOARDS", "Board", "BuildFailed", "build_board", "changed_build", "predict_epoch", "stock_report"]
+__all__ = [
+    "BOARDS",
+    "FUJPROG",
+    "ICEPROG",
+    "Board",
+    "BuildFailed",
+    "Loader",
+    "Programming",
+    "build_board",
+    "changed_build",
+    "find_board",
+    "openfpgaloader",
+    "predict_epoch",
+    "stock_report",
+]

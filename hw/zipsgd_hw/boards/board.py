@@ -1,5 +1,6 @@
 """What is known of a board, and the checks of it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,10 +17,14 @@ from zipsgd_hw.store.block_ram import BlockRamStore
 from zipsgd_hw.store.pace import StorePace
 
 from .families.family import Family, OtherClock, Pll
+from .loaders import Programming
 from .memories import StoreMemory
 from .memory_blocks import BlockRam
 
 __all__ = ["Board"]
+
+_NAME = re.compile(r"\w[\w.-]*")
+_TYPES = {"family": Family, "build": Build, "link": Uart, "programming": Programming | None}
 
 
 @dataclass(frozen=True)
@@ -29,13 +34,14 @@ class Board:
     Parameters
     ----------
     name : str
-        The name that ``zipsgd build`` takes.
+        The name that ``zipsgd build`` takes, and that of its files: letters, digits, ``_``, ``.`` and ``-``.
     title, device : str
         Names of the board and of its FPGA.
     family : Family
         The FPGA's family, which determines the tools.
-    platform_class : str
-        The Amaranth platform, as ``MODULE:CLASS``; it must have a ``uart`` resource.
+    platform_class : str or type of Platform
+        The Amaranth platform: a class, or ``MODULE:CLASS`` for one that is imported only when it is needed. It must have a
+        ``uart`` resource.
     build : Build
         Parameters of the accelerator. The PLL makes ``build.clock_hz`` from the oscillator.
     link : Uart
@@ -57,19 +63,21 @@ class Board:
     logic_script : str or None
         The script by which Yosys maps logic: a name in its scratchpad, such as ``abc9.script.flow3``, which is slower than its
         own and finds smaller logic. None for its own.
+    programming : Programming or None
+        How bitstreams are loaded onto the board; None if ``zipsgd program`` cannot.
 
     Raises
     ------
     ValueError
-        ``input_hz``, ``block_rams`` or ``seed`` is no whole number of at least 1, the device is not of the family, the PLL
-        cannot make ``build.clock_hz``, or that clock cannot make the link's rate.
+        A field is of another type, ``name`` has other characters, ``input_hz``, ``block_rams`` or ``seed`` is below 1, the
+        device is not of the family, the PLL cannot make ``build.clock_hz``, or that clock cannot make the link's rate.
     """
 
     name: str
     title: str
     device: str
     family: Family
-    platform_class: str
+    platform_class: str | type[Platform]
     build: Build
     link: Uart
     input_hz: int
@@ -81,8 +89,18 @@ class Board:
     synth_opts: tuple[str, ...] = ()
     nextpnr_opts: tuple[str, ...] = ()
     logic_script: str | None = None
+    programming: Programming | None = None
 
     def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"board {self.name!r}: a name has letters, digits, '_', '.' and '-' only: correct the name"
+            )
+        for field, kind in _TYPES.items():
+            value = getattr(self, field)
+            if not isinstance(value, kind):
+                wanted = getattr(kind, "__name__", kind)
+                raise ValueError(f"board {self.name}: {field} must be a {wanted}, not {value!r}")
         for field in ("input_hz", "block_rams", "seed"):
             value = getattr(self, field)
             if not isinstance(value, int) or value < 1:
@@ -153,37 +171,47 @@ class Board:
         ModuleNotFoundError
             ``amaranth_boards`` is not installed.
         ValueError
-            ``platform_class`` names no platform, or one of another device, of another oscillator or without a ``uart``.
+            ``platform_class`` is no platform, or one of another device, of another oscillator or without a ``uart``.
         """
-        platform = self._platform_type()()
-        device = getattr(platform, "device", None) or platform.part  # Gowin's have a part
+        platform_type = self._platform_type()
+        try:
+            platform = platform_type()
+            device = getattr(platform, "device", None) or platform.part  # Gowin's have a part
+            oscillator_hz = None if platform.default_clk is None else platform.default_clk_frequency
+        except Exception as error:  # whatever a class of the user's own raises
+            self._wrong_platform(f"cannot be used ({type(error).__name__}: {error})")
         if not self.device.startswith(device):
             self._wrong_platform(f"is for the device {device}, the row for {self.device}")
-        if platform.default_clk is None:
+        if oscillator_hz is None:
             self._wrong_platform("has no default clock")
-        if platform.default_clk_frequency != self.input_hz:
+        if oscillator_hz != self.input_hz:
             self._wrong_platform(
-                f"has an oscillator of {platform.default_clk_frequency:.0f} Hz, the row's input_hz is {self.input_hz}"
+                f"has an oscillator of {oscillator_hz:.0f} Hz, the row's input_hz is {self.input_hz}"
             )
-        if ("uart", 0) not in platform.resources:
-            self._wrong_platform("has no resource 'uart', on which the link runs")
+        uart = platform.resources.get(("uart", 0))
+        if uart is None or not {"rx", "tx"} <= {getattr(part, "name", None) for part in uart.ios}:
+            self._wrong_platform("has no resource 'uart' with rx and tx, on which the link runs")
         return platform
 
     def _platform_type(self) -> Any:
-        name, _, attribute = self.platform_class.partition(":")
-        if name.partition(".")[0] == "amaranth_boards":
-            need("build", "a build for a board", "amaranth_boards")
-        try:
-            found = getattr(import_module(name), attribute)
-        except ModuleNotFoundError as error:
-            self._wrong_platform(f"is not found ({error})")
-        except (AttributeError, ValueError):
-            self._wrong_platform("is not found; it must be written MODULE:CLASS")
+        found = self.platform_class
+        if isinstance(found, str):
+            found = self._imported(found)
         if not (isinstance(found, type) and issubclass(found, Platform)):
             self._wrong_platform("is no Amaranth platform")
         return found
 
+    def _imported(self, platform_class: str) -> Any:
+        name, _, attribute = platform_class.partition(":")
+        if name.partition(".")[0] == "amaranth_boards":
+            need("build", "a build for a board", "amaranth_boards")
+        try:
+            return getattr(import_module(name), attribute)
+        except ModuleNotFoundError as error:
+            self._wrong_platform(f"is not found ({error})")
+        except (AttributeError, ValueError):
+            self._wrong_platform("is not found; it must be written MODULE:CLASS")
+
     def _wrong_platform(self, reason: str) -> NoReturn:
-        raise ValueError(
-            f"board {self.name}: platform_class {self.platform_class!r} {reason}: correct the row in catalogue.py"
-        )
+        shown = getattr(self.platform_class, "__qualname__", repr(self.platform_class))
+        raise ValueError(f"board {self.name}: platform_class {shown} {reason}: correct the board's row")

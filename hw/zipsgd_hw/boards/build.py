@@ -13,7 +13,7 @@ from zipsgd.protocol.formats import Build, BuildError
 from zipsgd_hw.link.physical import Uart
 
 from .board import Board
-from .catalogue import BOARDS
+from .board_file import find_board
 from .memory_blocks import memory_blocks
 from .placement import DESIGN, place, spread
 from .prediction import predict_epoch
@@ -34,11 +34,10 @@ def _california(build: Build) -> dict[str, int]:
     return {"samples": 20640, "features": 9, "base_planes": 4 - up_planes, "up_planes": up_planes}
 
 
-def _changed(name: str, changes: Mapping[str, int], baud: int | None) -> Board:
-    """The board by that name, with other parameters."""
-    if name not in BOARDS:
-        raise KeyError(f"no board {name!r}: choose one of {', '.join(BOARDS)}")
-    board = BOARDS[name]
+def _changed(board: Board | str, changes: Mapping[str, int], baud: int | None) -> Board:
+    """A board, or the one by that name, with other parameters."""
+    if isinstance(board, str):
+        board = find_board(board)
     known = board.build.as_dict()
     unknown = sorted(set(changes) - set(known))
     if unknown:
@@ -92,13 +91,13 @@ def _identity(board: Board) -> dict[str, Any]:
     }
 
 
-def changed_build(name: str, changes: Mapping[str, int]) -> Build:
+def changed_build(board: Board | str, changes: Mapping[str, int]) -> Build:
     """The build of a board with other parameters.
 
     Parameters
     ----------
-    name : str
-        A name of :data:`.BOARDS`.
+    board : Board or str
+        The board; or its name or file, see :func:`.find_board`.
     changes : Mapping of str to int
         Parameters that differ from the board's own, by name.
 
@@ -109,12 +108,12 @@ def changed_build(name: str, changes: Mapping[str, int]) -> Build:
 
     Raises
     ------
-    KeyError
+    ValueError
         There is no such board.
     BuildError
         ``changes`` has a name that is no parameter, or values that make no build.
     """
-    return _changed(name, changes, None).build
+    return _changed(board, changes, None).build
 
 
 def stock_report(board: Board) -> dict[str, Any]:
@@ -220,7 +219,7 @@ def _pack(board: Board, command: list[str], folder: Path, seed: int) -> str:
 
 
 def build_board(
-    name: str,
+    board: Board | str,
     *,
     out_dir: Path,
     seeds: Sequence[int] | None = None,
@@ -239,8 +238,8 @@ def build_board(
 
     Parameters
     ----------
-    name : str
-        A name of :data:`.BOARDS`.
+    board : Board or str
+        The board; or its name or file, see :func:`.find_board`.
     out_dir : Path
         The folder; it is made if it does not exist.
     seeds : sequence of int or None
@@ -266,18 +265,16 @@ def build_board(
 
     Raises
     ------
-    KeyError
-        There is no such board; the message lists those there are.
     BuildError
         ``changes`` has a name that is no parameter, or values that make no build.
     ValueError
-        The clock cannot make ``baud``, the PLL cannot make the clock, the board's platform is not that of its row, or there is
-        no seed.
+        There is no such board, the clock cannot make ``baud``, the PLL cannot make the clock, the board's platform is not that
+        of its row, or there is no seed.
     BuildFailed
         A tool is missing or failed, or the design is slower than its clock with every seed. There is then no bitstream; in
         the last case the report is written all the same.
     """
-    board = _changed(name, changes or {}, baud)
+    board = _changed(board, changes or {}, baud)
     if seeds is None:
         seeds = [board.seed, *(number for number in _MORE_SEEDS if number != board.seed)]
     if not seeds:
@@ -313,6 +310,6 @@ def build_board(
     progress("packing the bitstream")
     report["bitstream"] = _pack(board, pack, out_dir, best["seed"])
     sidecar = {**_identity(board), "bitstream": report["bitstream"], "seed": best["seed"]}
-    _write(out_dir / f"{name}.json", sidecar)
+    _write(out_dir / f"{board.name}.json", sidecar)
     _write(out_dir / _REPORT, report)
     return report

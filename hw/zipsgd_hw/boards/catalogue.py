@@ -9,10 +9,16 @@ from .board import Board
 from .families.ecp5 import ECP5
 from .families.gowin import GOWIN
 from .families.ice40 import ICE40
+from .loaders import FUJPROG, ICEPROG, Programming, openfpgaloader
 from .memories import Sdram, Spram
 
 __all__ = ["BOARDS", "by_name"]
 
+_ICEBREAKER_PROGRAMMING = Programming(
+    (openfpgaloader("ice40_generic"), ICEPROG), usb="0403:6010", memory=False
+)
+_HX8K_PROGRAMMING = Programming((openfpgaloader("ice40_generic"), ICEPROG), usb="0403:6010")
+_ULX3S_PROGRAMMING = Programming((openfpgaloader("ulx3s"), FUJPROG), usb="0403:6015")
 
 _BOARDS = (
     Board(
@@ -40,6 +46,7 @@ _BOARDS = (
         pll_pad=True,
         block_rams=30,
         synth_opts=("-dsp",),
+        programming=_ICEBREAKER_PROGRAMMING,
     ),
     Board(
         name="icebreaker-store",
@@ -71,6 +78,7 @@ _BOARDS = (
         memory=Spram(),
         synth_opts=("-dsp", "-dffe_min_ce_use", "4"),
         logic_script="abc9.script.flow3",
+        programming=_ICEBREAKER_PROGRAMMING,
     ),
     Board(
         name="ice40-hx8k-b-evn",
@@ -95,6 +103,7 @@ _BOARDS = (
         link=Uart(baud=12_000_000),
         input_hz=12_000_000,
         block_rams=32,
+        programming=_HX8K_PROGRAMMING,
     ),
     Board(
         name="tang-nano-9k",
@@ -120,6 +129,7 @@ _BOARDS = (
         link=Uart(baud=2_000_000),
         input_hz=27_000_000,
         block_rams=26,
+        programming=Programming((openfpgaloader("tangnano9k"),), usb="0403:6010"),
     ),
     Board(
         name="ulx3s-85f",
@@ -147,6 +157,7 @@ _BOARDS = (
         block_rams=208,
         seed=2,
         nextpnr_opts=("--placer-heap-timingweight", "30"),
+        programming=_ULX3S_PROGRAMMING,
     ),
     Board(
         name="ulx3s-85f-store",
@@ -180,6 +191,7 @@ _BOARDS = (
         memory=Sdram("16Mx16", clock_hz=120_000_000),
         seed=2,
         nextpnr_opts=("--placer-heap-timingweight", "30"),
+        programming=_ULX3S_PROGRAMMING,
     ),
 )
 

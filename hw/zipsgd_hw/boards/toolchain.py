@@ -9,7 +9,14 @@ from pathlib import Path
 
 from zipsgd.extras import installation
 
-__all__ = ["BuildFailed", "find_tool", "run_tool", "tool_version", "yosys_files"]
+__all__ = [
+    "BuildFailed",
+    "find_tool",
+    "program_from_environment",
+    "run_tool",
+    "tool_version",
+    "yosys_files",
+]
 
 _LOG_TAIL = 25
 """Lines of a log that an error shows."""
@@ -17,6 +24,34 @@ _LOG_TAIL = 25
 
 class BuildFailed(RuntimeError):
     """A tool is missing or failed; the message has the command, the end of its log, and the path of the whole log."""
+
+
+def program_from_environment(variable: str) -> str | None:
+    """The program that an environment variable names.
+
+    Parameters
+    ----------
+    variable : str
+        The variable, such as ``NEXTPNR_ICE40``. Its value is a path, or a name on the path.
+
+    Returns
+    -------
+    str or None
+        Path of the program; None if the variable is not set.
+
+    Raises
+    ------
+    BuildFailed
+        The variable names no program.
+    """
+    if variable not in os.environ:
+        return None
+    path = shutil.which(os.environ[variable])
+    if path is None:
+        raise BuildFailed(
+            f"{variable} is set to {os.environ[variable]!r}, which is no program: correct or unset it"
+        )
+    return path
 
 
 def find_tool(name: str) -> str:
@@ -41,16 +76,10 @@ def find_tool(name: str) -> str:
         There is no such program; the message says how to install it.
     """
     variable = name.upper().replace("-", "_")
-    if variable in os.environ:
-        path = shutil.which(os.environ[variable])
-        if path is None:
-            raise BuildFailed(
-                f"{variable} is set to {os.environ[variable]!r}, which is no program: correct or unset it"
-            )
-        return path
     beside = str(Path(sys.executable).parent)
     path = (
-        shutil.which(f"yowasp-{name}", path=beside)
+        program_from_environment(variable)
+        or shutil.which(f"yowasp-{name}", path=beside)
         or shutil.which(name, path=beside)
         or shutil.which(f"yowasp-{name}")
         or shutil.which(name)
