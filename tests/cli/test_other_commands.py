@@ -9,7 +9,7 @@ import pytest
 import zipsgd
 from zipsgd.extras import requirements
 
-COMMANDS = ("train", "predict", "verify", "sim", "boards", "build", "report", "doctor", "bench")
+COMMANDS = ("train", "predict", "verify", "sim", "boards", "build", "report", "serve", "doctor", "bench")
 
 
 def test_boards(run):
