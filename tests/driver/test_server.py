@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from served_board import LONGEST, TOKEN, StandIn, opened, read_all, refused, serving, until
 
-from zipsgd.driver import BoardTaken, Device, LinkLost, NoAccess, NoDevice
+from zipsgd.driver import BoardTaken, Device, LinkLost, NoAccess, NoDevice, WrongDevice
 from zipsgd.driver import server as server_module
 from zipsgd.driver.port import PortGone
 from zipsgd.driver.relay import keep_alive
@@ -178,6 +178,15 @@ def test_a_host_finds_the_board_free_as_soon_as_the_one_before_has_left() -> Non
 
 
 # Whatever else connects
+
+
+def test_a_host_that_takes_the_server_for_a_board() -> None:
+    with StandIn(echo=True) as board:
+        with serving(board.url) as server:
+            plain = server.url.replace("tcp://", "socket://")
+            with refused(WrongDevice, r"that of 'zipsgd serve' is tcp://HOST:PORT"):
+                Device(plain)
+        assert board.received == b""
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from .port import Port, PortGone
 
 __all__ = ["Relay", "drain", "keep_alive", "shut"]
 
-_MOST_BYTES = 4096
+_MOST_BYTES = 1024
+"""Most bytes of one write, which may take a second: few enough for 10,240 baud."""
 _LOOK_SECONDS = 0.1
 """Time between two looks whether a connection has ended, while the port is silent."""
 _SILENCE_SECONDS, _LONGEST_DRAIN = 0.02, 1.0

@@ -254,7 +254,7 @@ class BoardServer:
         if isinstance(relay.error, PortGone):
             self._away = True
             self._progress(f"the board went away: {relay.error}")
-        lost = f" ({relay.error})" if isinstance(relay.error, OSError) else ""
+        lost = f" ({relay.error.strerror})" if isinstance(relay.error, OSError) else ""
         self._progress(
             f"{client.address} left{lost} after {time.monotonic() - begun:,.0f} s; {relay.to_port:,} bytes to the board, "
             f"{relay.from_port:,} from it"
