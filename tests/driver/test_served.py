@@ -70,11 +70,12 @@ def test_a_server_that_answers_the_proof_with_nonsense() -> None:
 
 def test_nobody_greets(monkeypatch: pytest.MonkeyPatch) -> None:
     """As behind the end of a tunnel, or on the port of a virtual board."""
+    says = "does not greet as 'zipsgd serve' does .*({}).*virtual board is socket://HOST:PORT"
+    with answering(lambda host: None) as url, refused(NoDevice, says.format("closed")):
+        opened(url)
     monkeypatch.setattr(served_module, "SECONDS", 0.1)
-    for answer, why in ((lambda host: None, "closed"), (lambda host: host.recv(1), "timed out|in time")):
-        says = f"does not greet as 'zipsgd serve' does .*({why}).*virtual board is socket://HOST:PORT"
-        with answering(answer) as url, refused(NoDevice, says):
-            opened(url)
+    with answering(lambda host: host.recv(1)) as url, refused(NoDevice, says.format("timed out|in time")):
+        opened(url)
 
 
 def test_the_default_port_and_urls_without_a_host(monkeypatch: pytest.MonkeyPatch) -> None:

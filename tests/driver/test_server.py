@@ -213,10 +213,10 @@ def test_garbage_is_sent_away(says: bytes) -> None:
 
 
 def test_silence_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "SECONDS", 0.3)
     told: list[str] = []
     with StandIn() as board, serving(board.url, told=told) as server:
         port = opened(server.url)  # strangers disturb no one
+        monkeypatch.setattr(server_module, "SECONDS", 0.3)
         with connected(server.url) as silent, connected(server.url) as slow:
             with suppress(OSError):
                 for _ in range(20):  # a byte now and then does not prolong it
