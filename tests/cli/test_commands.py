@@ -10,7 +10,19 @@ from zipsgd.cli import main
 from zipsgd.cli.main import parser
 from zipsgd.cli.training_options import options_of
 
-COMMANDS = ("train", "predict", "verify", "sim", "boards", "build", "report", "program", "doctor", "bench")
+COMMANDS = (
+    "train",
+    "predict",
+    "verify",
+    "sim",
+    "boards",
+    "build",
+    "report",
+    "program",
+    "serve",
+    "doctor",
+    "bench",
+)
 
 
 @pytest.fixture

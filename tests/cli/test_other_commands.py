@@ -9,7 +9,19 @@ import pytest
 import zipsgd
 from zipsgd.extras import requirements
 
-COMMANDS = ("train", "predict", "verify", "sim", "boards", "build", "report", "program", "doctor", "bench")
+COMMANDS = (
+    "train",
+    "predict",
+    "verify",
+    "sim",
+    "boards",
+    "build",
+    "report",
+    "program",
+    "serve",
+    "doctor",
+    "bench",
+)
 
 
 def test_boards(run):

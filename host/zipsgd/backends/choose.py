@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zipsgd.driver import Device
+from zipsgd.driver.tcp import check_url
 from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.plain import make_plain
@@ -76,10 +77,11 @@ class BackendOptions:
     def __post_init__(self) -> None:
         make_plain(self)
         name, baud = self.name, self.baud
+        check_url(name)
         if name not in BACKENDS and not is_port(name):
             raise ValueError(
-                f"no backend {name!r}; backends: {', '.join(BACKENDS)}, or a serial port or URL such as /dev/ttyUSB1 or "
-                f"socket://127.0.0.1:4000"
+                f"no backend {name!r}; backends: {', '.join(BACKENDS)}, or a serial port or URL such as /dev/ttyUSB1, "
+                f"socket://127.0.0.1:4000 or tcp://lab:9474"
             )
         if self.trace is not None and name != "sim":
             raise ValueError(
@@ -129,7 +131,7 @@ def open_backend(wanted: str | BackendOptions, build: Build | None = None) -> Ba
     MissingExtra
         The simulator is not installed.
     DeviceError
-        There is no device on the port, or it has another build.
+        There is no device on the port, it has another build, or a server refuses this host.
     ValueError
         The build is a mapping; only :func:`zipsgd.train`, which knows the data, can complete it.
     """

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from zipsgd.backends import BACKENDS, BackendOptions, build_for, load_build
+from zipsgd.driver.tcp import check_url
 from zipsgd.protocol.formats import Build
 
 __all__ = ["add_backend", "add_build", "backends_of", "build_words", "simulated_build"]
@@ -125,7 +126,8 @@ def add_backend(command: argparse.ArgumentParser, default: str | None = "emulato
         "--backend",
         default=default,
         metavar="BACKEND",
-        help=f"{names}; or a serial port or URL, such as /dev/ttyUSB1 or socket://127.0.0.1:4000 (default {unsaid})",
+        help=f"{names}; or a serial port or URL, such as /dev/ttyUSB1, socket://127.0.0.1:4000, or tcp://lab:9474 of "
+        f"'zipsgd serve' (default {unsaid})",
     )
     command.add_argument(
         "--baud",
@@ -199,6 +201,8 @@ def backends_of(arguments: argparse.Namespace, *names: str) -> list[BackendOptio
     ValueError
         The arguments contradict each other, or describe the build of a board.
     """
+    for name in names:
+        check_url(name)
     ports = [name for name in names if name not in BACKENDS]
     if arguments.build is not None or ports:
         _check_described(arguments, f"the board on {ports[0]} has" if ports else "--build names")

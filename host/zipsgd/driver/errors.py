@@ -1,6 +1,16 @@
 """Errors between host and board. Each message names the cause and a remedy."""
 
-__all__ = ["DeviceError", "DeviceReset", "LinkLost", "NoDevice", "StoreFault", "WrongBuild", "WrongDevice"]
+__all__ = [
+    "BoardTaken",
+    "DeviceError",
+    "DeviceReset",
+    "LinkLost",
+    "NoAccess",
+    "NoDevice",
+    "StoreFault",
+    "WrongBuild",
+    "WrongDevice",
+]
 
 
 class DeviceError(Exception):
@@ -9,6 +19,14 @@ class DeviceError(Exception):
 
 class NoDevice(DeviceError):
     """The port is missing, access is denied, or nothing on it answers."""
+
+
+class BoardTaken(NoDevice):
+    """Another host uses the board that the server serves."""
+
+
+class NoAccess(DeviceError):
+    """The server of the board does not accept this host's token, or the host has none."""
 
 
 class WrongDevice(DeviceError):

@@ -62,7 +62,8 @@ def synchronise(port: FramePort, restart: Callable[[int], None], patience: float
     if heard := port.counts.received - before:
         raise WrongDevice(
             f"the device on {port.url} does not speak zipsgd's protocol ({heard} bytes came, none of them a valid answer): "
-            f"check the port, the baud rate, and whether the bitstream is one of zipsgd"
+            f"check the port (that of 'zipsgd serve' is tcp://HOST:PORT), the baud rate, and whether the bitstream is one of "
+            f"zipsgd"
         )
     raise NoDevice(
         f"nothing answers on {port.url}: is the bitstream loaded ('zipsgd build --board ...', then program it), and is the "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from zipsgd.protocol.frames import Frame, Kind
 
 from .coding import encode
-from .errors import DeviceReset, LinkLost, NoDevice
+from .errors import BoardTaken, DeviceReset, LinkLost, NoDevice
 from .frame_port import POLL_SECONDS, FramePort
 from .handshake import synchronise
 from .pace import Pace
@@ -154,7 +154,9 @@ class Link:
         """Try to open the port again. As bytes on the line are lost, the device is then asked what has arrived."""
         try:
             self._port.reopen()
-        except NoDevice:
+        except NoDevice as error:
+            if isinstance(error, BoardTaken):  # by whom says more than how it was lost
+                self._port.error = str(error)
             time.sleep(POLL_SECONDS)
         else:
             self._send_query(pause=True)

@@ -6,8 +6,11 @@ from typing import Any
 
 import serial
 
+from zipsgd.protocol.greeting import new_number
+
 from .errors import NoDevice
-from .tcp import Tcp
+from .served import ServedTcp
+from .tcp import Tcp, check_url, scheme_of
 
 __all__ = ["Port", "PortGone"]
 
@@ -27,19 +30,25 @@ class Port:
     Parameters
     ----------
     url : str
-        A serial port or any URL of :func:`serial.serial_for_url`.
+        A serial port, any URL of :func:`serial.serial_for_url`, or ``tcp://HOST:PORT`` of ``zipsgd serve``.
     baud : int
         Baud rate of a serial port.
 
     Raises
     ------
+    ValueError
+        The URL holds a token.
     NoDevice
         The port cannot be opened or is in use.
+    NoAccess, WrongDevice
+        The server on ``tcp://HOST:PORT`` does not accept this host, or is none.
     """
 
     def __init__(self, url: str, baud: int) -> None:
+        check_url(url)
         self.url = url
         self._baud = baud
+        self._session = new_number()
         self._pipe: Any = None
         self.open()
 
@@ -50,15 +59,20 @@ class Port:
         ------
         NoDevice
             The port cannot be opened or is in use.
+        NoAccess, WrongDevice
+            The server on ``tcp://HOST:PORT`` does not accept this host, or is none.
         """
         self.close()
         try:
-            if self.url.startswith("socket:"):
-                self._pipe = Tcp(self.url, _WRITE_TIMEOUT)
-            else:
-                self._pipe = serial.serial_for_url(
-                    self.url, baudrate=self._baud, timeout=0, write_timeout=_WRITE_TIMEOUT, exclusive=True
-                )
+            match scheme_of(self.url):
+                case "socket":
+                    self._pipe = Tcp(self.url, _WRITE_TIMEOUT)
+                case "tcp":
+                    self._pipe = ServedTcp(self.url, _WRITE_TIMEOUT, self._session)
+                case _:
+                    self._pipe = serial.serial_for_url(
+                        self.url, baudrate=self._baud, timeout=0, write_timeout=_WRITE_TIMEOUT, exclusive=True
+                    )
         except (serial.SerialException, OSError, ValueError) as error:
             if "exclusively lock" in str(error):
                 raise NoDevice(f"{self.url} is in use by another program: end that program first") from None

@@ -8,9 +8,45 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-__all__ = ["Tcp"]
+__all__ = ["Tcp", "check_url", "scheme_of"]
 
 _CONNECT_TIMEOUT = 5.0
+
+
+def scheme_of(url: str) -> str:
+    """The scheme of a URL.
+
+    Parameters
+    ----------
+    url : str
+        A serial port or a URL.
+
+    Returns
+    -------
+    str
+        What is before the first colon, such as "socket", in small letters.
+    """
+    return url.partition(":")[0].lower()
+
+
+def check_url(url: str) -> None:
+    """Refuse a URL of a TCP port that holds a token, since URLs are printed, logged and saved. The message does not repeat it.
+
+    Parameters
+    ----------
+    url : str
+        A serial port or a URL.
+
+    Raises
+    ------
+    ValueError
+        The URL has something before the name of the host.
+    """
+    if scheme_of(url) in ("tcp", "socket") and "@" in url:
+        raise ValueError(
+            "a URL is printed and saved, so it must not hold a token: write tcp://HOST:PORT, and set the environment variable "
+            "ZIPSGD_TOKEN to the token"
+        )
 
 
 class Tcp:
@@ -19,9 +55,11 @@ class Tcp:
     Parameters
     ----------
     url : str
-        A URL of this form.
+        A URL of this form; its scheme may be another.
     write_timeout : float
         Seconds that :meth:`write` may take.
+    default_port : int or None
+        The port if the URL names none; None if it must name one.
 
     Raises
     ------
@@ -31,12 +69,13 @@ class Tcp:
         Nothing listens there.
     """
 
-    def __init__(self, url: str, write_timeout: float) -> None:
+    def __init__(self, url: str, write_timeout: float, default_port: int | None = None) -> None:
         parts = urlsplit(url)
-        if not parts.hostname or parts.port is None:
-            raise ValueError(f"{url} is not of the form socket://HOST:PORT")
+        port = parts.port or default_port
+        if not parts.hostname or port is None:
+            raise ValueError(f"{url} is not of the form {parts.scheme}://HOST:PORT")
         self._write_timeout = write_timeout
-        self._socket = socket.create_connection((parts.hostname, parts.port), _CONNECT_TIMEOUT)
+        self._socket = socket.create_connection((parts.hostname, port), _CONNECT_TIMEOUT)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # send small frames at once
         self._socket.setblocking(False)
 

@@ -188,7 +188,7 @@ _BOARDS = (
         link=Uart(baud=3_000_000),
         input_hz=25_000_000,
         block_rams=208,
-        memory=Sdram("16Mx16", clock_hz=120_000_000),
+        memory=Sdram("16Mx16", clock_hz=112_000_000),
         seed=2,
         nextpnr_opts=("--placer-heap-timingweight", "30"),
         programming=_ULX3S_PROGRAMMING,

@@ -35,7 +35,8 @@ class ClockGenerator(Elaboratable):
         others = []
         for name, other in board.other_clocks.items():
             m.domains += ClockDomain(name)
-            m.submodules[f"{name}_reset"] = ResetSynchronizer(ResetSignal("sync"), domain=name)
+            # A stage more than in a queue between clocks: synthesis would join equal ones, which may be far apart
+            m.submodules[f"{name}_reset"] = ResetSynchronizer(ResetSignal("sync"), domain=name, stages=3)
             others.append((other, ClockSignal(name)))
         m.submodules.pll = board.pll.instance(
             m, pin, input_hz=board.input_hz, clock=clock, locked=locked, others=others
