@@ -84,13 +84,13 @@ MNIST = {"samples": 4000, "features": 785, "base_planes": 2, "up_planes": 1}
 
 
 def test_an_epoch_from_an_sdram() -> None:
-    """401,292 cycles were counted on the virtual board with its chip; the planes alone take 39 cycles a sample."""
+    """430,398 cycles were counted on the virtual board with its chip; the planes alone take 39 cycles a sample."""
     pace = ULX3S.store_pace
     assert pace is not None
     found = predict_epoch(ULX3S.build, **MNIST, link_baud=3_000_000, store_pace=pace)
     store = found["store"]
     assert store["bound_by"] == "memory"
-    assert store["cycles_per_sample"] * 4000 == pytest.approx(401_292, rel=0.005)
+    assert store["cycles_per_sample"] * 4000 == pytest.approx(430_398, rel=0.005)
     assert store["load_seconds"] == pytest.approx(found["link_seconds"])
     assert store["times_as_fast_as_streamed"] == pytest.approx(found["seconds"] / store["seconds"], abs=0.01)
     quick = replace(ULX3S.build, word_bytes=8)
