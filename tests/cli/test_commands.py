@@ -321,6 +321,8 @@ def test_verify_tells_a_difference(run, csv, monkeypatch):
         (("sim", "--port", "70000"), "port must be in 0..65535"),
         (("sim", "--netlist", "ice40", "--power-up", "0"), "power_up must be in 1..2147483647"),
         (("sim", "--netlist", "ecp5", "--trace", "x.vcd"), "a netlist has no waveform"),
+        (("sim", "--sdram-mhz", "120"), "the clock of the chip that --sdram names: give both"),
+        (("sim", "--sdram", "nosuch"), "sdram must be one of 16Mx16"),
     ],
 )
 def test_bad_arguments(words, says, run, tmp_path, monkeypatch, refused):
