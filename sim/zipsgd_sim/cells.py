@@ -92,7 +92,7 @@ def of_unknown_state(source: str) -> str:
         elif registers := _REGISTERS.fullmatch(block):
             # Verilator might otherwise start an unset output of a cell at zero.
             unknown = " ".join(f"{name} = $urandom;" for name in _REGISTER.findall(registers[1]))
-            kept.append(f"initial begin {unknown} end")
+            kept.append(f"initial begin {unknown} end" if found[1] == "begin" else f"initial {unknown}")
         else:
             raise ValueError(f"an initial block sets neither a register nor a memory: {block}")
     return "".join([*kept, source[start:]])

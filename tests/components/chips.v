@@ -77,20 +77,32 @@ module EHXPLLL #(
   parameter MFG_ENABLE_FILTEROPAMP = "", MFG_GMCREF_SEL = "", PLLRST_ENA = "", INTFB_WAKE = "", STDBY_ENABLE = "",
   parameter DPHASE_SOURCE = "", OUTDIVIDER_MUXA = "", OUTDIVIDER_MUXB = "", OUTDIVIDER_MUXC = "", OUTDIVIDER_MUXD = "",
   parameter CLKI_DIV = 1, CLKFB_DIV = 1, FEEDBK_PATH = "", CLKOP_ENABLE = "", CLKOP_DIV = 1, CLKOP_CPHASE = 0, CLKOP_FPHASE = 0,
-  parameter CLKOS_ENABLE = "", CLKOS_DIV = 1, CLKOS_CPHASE = 0, CLKOS_FPHASE = 0
+  parameter FREQUENCY_PIN_CLKOS = "", CLKOS_ENABLE = "", CLKOS_DIV = 1, CLKOS_CPHASE = 0, CLKOS_FPHASE = 0,
+  parameter FREQUENCY_PIN_CLKOS2 = "", CLKOS2_ENABLE = "", CLKOS2_DIV = 1, CLKOS2_CPHASE = 0, CLKOS2_FPHASE = 0
 ) (
   input RST, STDBY, CLKI, CLKFB, PHASESEL0, PHASESEL1, PHASEDIR, PHASESTEP, PHASELOADREG, PLLWAKESYNC, ENCLKOP,
-  output CLKOP, CLKOS, LOCK
+  output CLKOP, CLKOS, CLKOS2, LOCK
 );
   assign CLKOS = 0;
-  // Of the same frequency, and three quarters of a cycle behind: a phase counts eighths of the VCO's cycle
-  wire shifted = CLKOS_ENABLE == ""
-    || (CLKOS_DIV == CLKOP_DIV && (CLKOS_CPHASE - CLKOP_DIV + 1) * 8 + CLKOS_FPHASE == 6 * CLKOP_DIV);
-  real told_in, told_out, made;
+  assign CLKOS2 = 0;
+  real told_in, told_out, told_s, told_s2, made;
+  // Of the frequency that the tools are told, and in step or three quarters of a cycle behind: a phase counts eighths of the
+  // VCO's cycle
+  function other(input real told, input integer divider, phase, eighths);
+    integer late;
+    begin
+      late = (phase - divider + 1) * 8 + eighths;
+      other = told * divider == made * CLKOP_DIV && (late == 0 || late == 6 * divider);
+    end
+  endfunction
+  wire shifted = (CLKOS_ENABLE == "" || other(told_s, CLKOS_DIV, CLKOS_CPHASE, CLKOS_FPHASE))
+    && (CLKOS2_ENABLE == "" || other(told_s2, CLKOS2_DIV, CLKOS2_CPHASE, CLKOS2_FPHASE));
   assign made = $root.dut.oscillator_mhz * CLKFB_DIV / CLKI_DIV;
   initial begin
     if ($sscanf(FREQUENCY_PIN_CLKI, "%f", told_in) != 1) told_in = 0;
     if ($sscanf(FREQUENCY_PIN_CLKOP, "%f", told_out) != 1) told_out = 0;
+    if ($sscanf(FREQUENCY_PIN_CLKOS, "%f", told_s) != 1) told_s = 0;
+    if ($sscanf(FREQUENCY_PIN_CLKOS2, "%f", told_s2) != 1) told_s2 = 0;
   end
   wire usual = shifted && ICP_CURRENT == "12" && LPF_RESISTOR == "8" && MFG_ENABLE_FILTEROPAMP == "1" && MFG_GMCREF_SEL == "2"
     && PLLRST_ENA == "DISABLED" && INTFB_WAKE == "DISABLED" && STDBY_ENABLE == "DISABLED" && DPHASE_SOURCE == "DISABLED"
@@ -106,6 +118,33 @@ module EHXPLLL #(
     .reference(CLKI), .bypass(1'b0), .enable(usual && told && allowed && fed), .ratio(1.0 * CLKI_DIV / CLKFB_DIV),
     .clock(CLKOP), .lock(LOCK)
   );
+endmodule
+
+module rPLL #(
+  parameter FCLKIN = "", IDIV_SEL = 0, FBDIV_SEL = 0, ODIV_SEL = 8,
+  parameter DYN_IDIV_SEL = "", DYN_FBDIV_SEL = "", DYN_ODIV_SEL = "", CLKFB_SEL = ""
+) (
+  input CLKIN, CLKFB, RESET, RESET_P,
+  input [5:0] FBDSEL, IDSEL, ODSEL,
+  input [3:0] PSDA, DUTYDA, FDLY,
+  output CLKOUT, LOCK
+);
+  real told, detector, made;
+  assign detector = $root.dut.oscillator_mhz / (IDIV_SEL + 1);
+  assign made = detector * (FBDIV_SEL + 1);
+  initial if ($sscanf(FCLKIN, "%f", told) != 1) told = 0;
+  wire usual = DYN_IDIV_SEL == "false" && DYN_FBDIV_SEL == "false" && DYN_ODIV_SEL == "false" && CLKFB_SEL == "internal"
+    && !RESET && !RESET_P;
+  // Limits that GW1N-9 and GW2A-18 have in common
+  wire allowed = told == $root.dut.oscillator_mhz && detector >= 3 && made * ODIV_SEL >= 500 && made * ODIV_SEL <= 1000;
+  pll_model pll (
+    .reference(CLKIN), .bypass(1'b0), .enable(usual && allowed), .ratio(1.0 * (IDIV_SEL + 1) / (FBDIV_SEL + 1)),
+    .clock(CLKOUT), .lock(LOCK)
+  );
+endmodule
+
+module IBUF (input I, output O);
+  assign O = I;
 endmodule
 
 module SB_GB_IO #(parameter PIN_TYPE = 0, IO_STANDARD = "", PULLUP = 0) (input PACKAGE_PIN, output GLOBAL_BUFFER_OUTPUT);

@@ -101,7 +101,7 @@ def test_small_run(images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert len(names) == 4 + 8 + 1
     assert {"5-optimal-0.pt", "5-optimal-8-classes-0.json"} < names
     # Nothing is trained, and no feature is computed, a second time
-    monkeypatch.setattr("zipsgd_bench.vision_training._Batches.training", None)
+    monkeypatch.setattr("zipsgd_bench.vision_images.Batches.training", None)
     monkeypatch.setattr("zipsgd.torch.features", None)
     monkeypatch.setattr(Choice, "train", None)
     capsys.readouterr()

@@ -13,6 +13,7 @@ from component_bench import Case, ComponentBench
 from zipsgd_hw.boards import BOARDS
 from zipsgd_hw.boards.clock_generator import ClockGenerator
 from zipsgd_hw.boards.families.ecp5 import Ecp5Pll
+from zipsgd_hw.boards.families.gowin import GowinPll
 from zipsgd_hw.boards.families.ice40 import Ice40Pll
 
 RESET_US = 20
@@ -42,7 +43,7 @@ BENCH = ComponentBench(
     (ClockGenerator,),
     "the board's clock_hz",
     tuple(Case(name, partial(generator, name), {"board": name}) for name in BOARDS),
-    parts=(Ice40Pll, Ecp5Pll),
+    parts=(Ice40Pll, Ecp5Pll, GowinPll),
 )
 
 

@@ -92,6 +92,31 @@ endmodule
   parameter [2:0] BLK_SEL_1 = 0; \
   parameter RESET_MODE = "SYNC";
 
+// One port reads and writes; Yosys' model of it has no content.
+`define SINGLE_BSRAM(NAME, PART, BITS) \
+module NAME ( \
+  input CLK, CE, OCE, RESET, WRE, \
+  input [13:0] AD, \
+  input [2:0] BLKSEL, \
+  input [BITS-1:0] DI, \
+  output [BITS-1:0] DO \
+); \
+  parameter READ_MODE = 1'b0; \
+  parameter [1:0] WRITE_MODE = 0; \
+  parameter BIT_WIDTH = 9; \
+  parameter [2:0] BLK_SEL = 0; \
+  `BSRAM_CONTENT \
+  generate if (READ_MODE || WRITE_MODE > 1) $error("block RAM: a mode that is not modelled"); endgenerate \
+  wire used = CE && BLKSEL == BLK_SEL; \
+  wire [35:0] word; \
+  assign DO = RESET_MODE == "ASYNC" && RESET ? 0 : word[BITS-1:0]; \
+  gowin_bsram #(.WORD(PART), .WIDTH_A(BIT_WIDTH), .WIDTH_B(PART), .THROUGH_A(WRITE_MODE)) ram ( \
+    .clk(CLK), \
+    .write_a(used && WRE), .read_a(used && !WRE), .reset_a(RESET), .address_a(AD), .data_a(36'(DI)), .word_a(word), \
+    .write_b(1'b0), .read_b(1'b0), .reset_b(1'b0), .address_b(14'b0), .data_b(36'b0), .word_b() \
+  ); \
+endmodule
+
 // Port A writes, port B reads.
 `define SIMPLE_BSRAM(NAME, PART, BITS) \
 module NAME ( \
@@ -145,6 +170,8 @@ module NAME ( \
   ); \
 endmodule
 
+`SINGLE_BSRAM(SPX9, 9, 36)
+`SINGLE_BSRAM(SP, 8, 32)
 `SIMPLE_BSRAM(SDPX9B, 9, 36)
 `SIMPLE_BSRAM(SDPB, 8, 32)
 `DUAL_BSRAM(DPX9B, 9, 18)
