@@ -9,20 +9,6 @@ import pytest
 import zipsgd
 from zipsgd.extras import requirements
 
-COMMANDS = (
-    "train",
-    "predict",
-    "verify",
-    "sim",
-    "boards",
-    "build",
-    "report",
-    "program",
-    "serve",
-    "doctor",
-    "bench",
-)
-
 
 def test_boards(run):
     status, text, _ = run("boards")

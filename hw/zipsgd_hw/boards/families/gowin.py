@@ -127,8 +127,7 @@ def _himbaechel(commands: list[list[str]], clock_hz: int) -> list[list[str]]:
     options = dict(pairwise(route))  # each option has a value
     family, constraints = options["--family"], options["--cst"]
     kept = [word for name in ("--device", "--json", "--write") for word in (name, options[name])]
-    extra = route[1 : route.index("--log")]
-    extra = [word for word in extra if word != "--quiet"]
+    extra = [word for word in route[1 : route.index("--log")] if word != "--quiet"]
     how = ["--vopt", f"family={family}", "--vopt", f"cst={constraints}", "--freq", f"{clock_hz / 1e6:.9g}"]
     return [synthesise, ["nextpnr-himbaechel-gowin", *extra, *kept, *how], pack]
 
@@ -148,6 +147,5 @@ GOWIN = Family(
     netlist_options=("-noiopads",),
     cell_library=("cells_sim.v",),
     cell_models=(Path(__file__).with_name("gowin_cells.v"),),
-    cell_defines=(),
     commands=_himbaechel,
 )
