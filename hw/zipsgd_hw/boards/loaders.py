@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .toolchain import program_from_environment
 
-__all__ = ["FUJPROG", "ICEPROG", "Loader", "Programming", "openfpgaloader"]
+__all__ = ["ECPDAP", "FUJPROG", "ICEPROG", "ICESPROG", "Loader", "Programming", "openfpgaloader"]
 
 _USB = re.compile(r"[0-9a-fA-F]{4}:[0-9a-fA-F]{4}")
 
@@ -104,6 +104,22 @@ FUJPROG = Loader(
     flash=("-j", "flash"),
 )
 """The loader of the ULX3S."""
+
+ICESPROG = Loader(
+    name="icesprog",
+    installation="https://github.com/wuxx/icesugar/tree/master/tools",
+    memory=(),
+    flash=(),
+)
+"""The loader of the boards named iCESugar, which writes the flash."""
+
+ECPDAP = Loader(
+    name="ecpdap",
+    installation="https://github.com/adamgreig/ecpdap",
+    memory=("program",),
+    flash=("flash", "write"),
+)
+"""A loader for an ECP5 behind a probe of the kind CMSIS-DAP."""
 
 
 @dataclass(frozen=True)

@@ -121,15 +121,20 @@ class GowinPll:
         )
 
 
+def _chip(family: str) -> str:
+    """The chip of a family, by nextpnr's and Apicula's name: one with a memory in its package (R) is the same without."""
+    return family.replace("R-", "-")
+
+
 def _himbaechel(commands: list[list[str]], clock_hz: int) -> list[list[str]]:
     """Amaranth's commands, of which routing is by a program that nextpnr no longer has."""
     synthesise, route, pack = commands
     options = dict(pairwise(route))  # each option has a value
-    family, constraints = options["--family"], options["--cst"]
+    family, constraints = _chip(options["--family"]), options["--cst"]
     kept = [word for name in ("--device", "--json", "--write") for word in (name, options[name])]
     extra = [word for word in route[1 : route.index("--log")] if word != "--quiet"]
     how = ["--vopt", f"family={family}", "--vopt", f"cst={constraints}", "--freq", f"{clock_hz / 1e6:.9g}"]
-    return [synthesise, ["nextpnr-himbaechel-gowin", *extra, *kept, *how], pack]
+    return [synthesise, ["nextpnr-himbaechel-gowin", *extra, *kept, *how], list(map(_chip, pack))]
 
 
 GOWIN = Family(
