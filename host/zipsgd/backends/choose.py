@@ -108,6 +108,36 @@ class BackendOptions:
         """
         return replace(self, build=build)
 
+    def open(self) -> Backend:
+        """Open the backend, see :func:`open_backend`.
+
+        Returns
+        -------
+        Backend
+            The open backend; the caller closes it.
+        """
+        name = self.name
+        if self.build is not None and not isinstance(self.build, Build):
+            raise ValueError("a build described by words is made for a task: give zipsgd.train these options")
+        if name == "golden":
+            return GoldenBackend(self.build or Build())
+        if name == "emulator":
+            from .emulator import EmulatorBackend  # numba takes a second to import
+
+            return EmulatorBackend(self.build or Build())
+        with ExitStack() as resources:
+            if name == "sim":
+                with extra("sim", "the virtual board"):
+                    from zipsgd_sim.board import VirtualBoard
+                trace = None if self.trace is None else Path(self.trace)
+                board = resources.enter_context(
+                    VirtualBoard(self.build or Build(), baud=self.baud, trace=trace, progress=_log.info)
+                )
+                device = Device(board.url, expect=board.build, progress=_log.info)
+            else:
+                device = Device(name, expect=self.build, baud=self.baud or 3_000_000, progress=_log.info)
+            return DeviceBackend(device, resources.pop_all(), name, _log.info)
+
 
 def open_backend(wanted: str | BackendOptions, build: Build | None = None) -> Backend:
     """Open a backend.
@@ -137,24 +167,4 @@ def open_backend(wanted: str | BackendOptions, build: Build | None = None) -> Ba
     """
     if isinstance(wanted, str):
         wanted = BackendOptions(wanted, build)
-    name = wanted.name
-    if wanted.build is not None and not isinstance(wanted.build, Build):
-        raise ValueError("a build described by words is made for a task: give zipsgd.train these options")
-    if name == "golden":
-        return GoldenBackend(wanted.build or Build())
-    if name == "emulator":
-        from .emulator import EmulatorBackend  # numba takes a second to import
-
-        return EmulatorBackend(wanted.build or Build())
-    with ExitStack() as resources:
-        if name == "sim":
-            with extra("sim", "the virtual board"):
-                from zipsgd_sim.board import VirtualBoard
-            trace = None if wanted.trace is None else Path(wanted.trace)
-            board = resources.enter_context(
-                VirtualBoard(wanted.build or Build(), baud=wanted.baud, trace=trace, progress=_log.info)
-            )
-            device = Device(board.url, expect=board.build, progress=_log.info)
-        else:
-            device = Device(name, expect=wanted.build, baud=wanted.baud or 3_000_000, progress=_log.info)
-        return DeviceBackend(device, resources.pop_all(), name, _log.info)
+    return wanted.open()

@@ -69,6 +69,16 @@ def check_build(task: Task, build: Build) -> None:
         )
 
 
+def _in_shards(backend: Backend, task: Task) -> Backend:
+    """The backend, in front of which the shards of the task are dealt out."""
+    options = task.options
+    if options.shards == 1:
+        return backend
+    from zipsgd.distributed.backend import sharded  # which rests on tasks
+
+    return sharded(backend, options.shards, options.rounds, task.memory)
+
+
 @contextmanager
 def opened(
     backend: str | BackendOptions | Backend,
@@ -104,7 +114,7 @@ def opened(
     if not isinstance(backend, BackendOptions):
         check_build(task, backend.build)
         check(backend.build)
-        yield backend
+        yield _in_shards(backend, task)
         return
     if build is not None and backend.build is None and backend.name in BACKENDS:
         backend = backend.with_build(build)
@@ -117,6 +127,6 @@ def opened(
     try:
         check_build(task, device.build)
         check(device.build)
-        yield device
+        yield _in_shards(device, task)
     finally:
         device.close()

@@ -79,6 +79,11 @@ class Options:
     unattended : int
         With ``resident``: epochs that the device runs on its own, 1 to 64. Only after so many is there a model to measure, to
         judge or to save. If the host is gone meanwhile, the same run begun again fetches the device's results.
+    shards : int
+        Parts of the rows, 1 to 65,536, each of which is trained from the same model, so that workers or boards share the work;
+        then the models are averaged. The bits depend on this number, and not on who trains them (:mod:`zipsgd.distributed`).
+    rounds : int
+        How often the models of the shards are averaged in an epoch, 1 to 64.
     levels : str
         "uniform", or "optimal" for the levels of least variance (ZipML, section 3), which need a device with a transcoder.
         "auto": optimal ones where rounding to uniform ones would drown the gradients in noise, and the device has a
@@ -157,6 +162,8 @@ class Options:
     fresh: bool = True
     resident: bool = False
     unattended: int = 1
+    shards: int = 1
+    rounds: int = 1
     levels: str = "uniform"
     scaling: str = "auto"
     clip: float = 0.001
@@ -200,6 +207,15 @@ class Options:
             raise ValueError(
                 "refetch is for hinges, on classes: set classify=True (on the command line: --classify), or leave it out"
             )
+        if self.shards > 1 and self.refetch != "never":
+            raise ValueError(
+                "refetch works with one model, not with those of several shards: leave out one of the two"
+            )
+        if self.rounds > 1 and (self.shards == 1 or self.resident):
+            raise ValueError(
+                "rounds are the averages of several shards' models in an epoch, and resident samples are trained on as a whole: "
+                "set shards to 2 or more and resident=False, or rounds=1"
+            )
         ranges = {
             "base_bits": {"uniform": (1, 8), "optimal": (0, 4), "auto": (0, 8)}[self.levels],
             "level_bits": (2, 8),
@@ -207,6 +223,8 @@ class Options:
             "epochs": (1, 1 << 32),
             "seed": (0, (1 << 64) - 1),
             "unattended": (1, MOST_EPOCHS if self.resident and not self.average else 1),
+            "shards": (1, 1 << 16),
+            "rounds": (1, 64),
             "average": (0, 1 << 32),
             "patience": (0, 1 << 32),
         }

@@ -1,0 +1,250 @@
+"""A backend that trains shards side by side and averages their models."""
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.backends import Backend, EpochResult, EpochSamples
+from zipsgd.backends.base import EpochByEpoch, Progress
+from zipsgd.golden.averaging import average_words
+from zipsgd.golden.loss import Step
+from zipsgd.golden.run import RunConfig
+from zipsgd.protocol.formats import Build
+
+from .shards import Round, ShardRows, rows_of_shard
+from .spool import key_of
+from .work import Done, train_shard
+
+__all__ = ["Here", "ShardedBackend", "Where", "sharded"]
+
+_Int = npt.NDArray[np.int64]
+
+
+class Where(Protocol):
+    """Where shards are trained."""
+
+    @property
+    def name(self) -> str:
+        """str: Name of the backend that trains them."""
+
+    @property
+    def build(self) -> Build:
+        """Build: Its build."""
+
+    def train(
+        self,
+        config: RunConfig,
+        samples: EpochSamples,
+        turns: Sequence[Round],
+        model: npt.NDArray[np.int32],
+        step: Step,
+        progress: Progress,
+    ) -> list[Done]:
+        """Train all shards in a round.
+
+        Parameters
+        ----------
+        config : RunConfig
+            Configuration of the run.
+        samples : EpochSamples
+            The samples of the epoch.
+        turns : sequence of Round
+            The round, as each shard sees it.
+        model : npt.NDArray[np.int32] of shape (heads, features)
+            The model before it.
+        step : Step
+            Step of the epoch.
+        progress : Progress
+            Called with the number of samples that have been taken so far.
+
+        Returns
+        -------
+        list of Done
+            What each shard gives.
+        """
+
+    def close(self) -> None:
+        """Release what was opened."""
+
+
+class Here:
+    """Shards are trained one after the other on an open backend of this process.
+
+    Parameters
+    ----------
+    backend : Backend
+        The backend, which is closed with this object.
+    memory : int
+        Bytes for the rows of all shards.
+    """
+
+    def __init__(self, backend: Backend, memory: int) -> None:
+        self.name, self.build = backend.name, backend.build
+        self._backend, self._memory = backend, memory
+        self._of: object = None
+        self._rows: list[ShardRows] = []
+
+    def train(
+        self,
+        config: RunConfig,
+        samples: EpochSamples,
+        turns: Sequence[Round],
+        model: npt.NDArray[np.int32],
+        step: Step,
+        progress: Progress,
+    ) -> list[Done]:
+        """Train all shards in a round, see :meth:`Where.train`."""
+        shards, results = len(turns), list[Done]()
+        for shard, turn in enumerate(turns):
+            rows = self._rows_of(samples, shards)[shard]
+            results.append(train_shard(self._backend, config, rows, turn, model, step, shards, shard))
+            progress(sum(done.samples for done in results))
+        return results
+
+    def _rows_of(self, samples: EpochSamples, shards: int) -> list[ShardRows]:
+        found = key_of(samples.values), key_of(samples.labels), shards
+        if found != self._of:
+            self._rows = [
+                ShardRows.of(samples.values, samples.labels, shards, shard, self._memory // shards)
+                for shard in range(shards)
+            ]
+            self._of = found
+            self._kept = samples  # so that no other arrays get their keys
+        return self._rows
+
+    def close(self) -> None:
+        """Close the backend."""
+        self._backend.close()
+
+
+class ShardedBackend(EpochByEpoch):
+    """Trains each shard of the rows from the same model, and goes on with the mean of their models.
+
+    A round is a part of an epoch, after which the models are averaged (:mod:`zipsgd.golden.averaging`). A shard has its own
+    rows, order, up bits and device seed, which follow from the run's seed and the number of shards. So the bits depend on the
+    number of shards and of rounds, and on nothing else.
+
+    Parameters
+    ----------
+    where : Where
+        Where the shards are trained.
+    shards : int
+        Number of shards.
+    rounds : int
+        Rounds in an epoch.
+    told : callable
+        Called after each round with its number and what each shard gave.
+    """
+
+    def __init__(
+        self,
+        where: Where,
+        shards: int,
+        rounds: int = 1,
+        told: Callable[[int, list[Done]], None] = lambda number, done: None,
+    ) -> None:
+        self._where, self._shards, self._rounds, self._told = where, shards, rounds, told
+        self.build = where.build
+        self.name = where.name
+
+    def with_shards(self, shards: int, rounds: int) -> "ShardedBackend":
+        """The same workers with other numbers.
+
+        Parameters
+        ----------
+        shards, rounds : int
+            Number of shards, and rounds in an epoch.
+
+        Returns
+        -------
+        ShardedBackend
+            The backend. Closing one of the two closes both.
+        """
+        return ShardedBackend(self._where, shards, rounds, self._told)
+
+    def begin(self, config: RunConfig, model: _Int, seed: int, epoch: int = 0) -> None:
+        """Begin a run, see :meth:`zipsgd.backends.Backend.begin`."""
+        config.check(self.build)
+        self._config, self._seed, self._epoch = config, seed, epoch
+        self._model = np.atleast_2d(model).astype(np.int32)
+
+    def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
+        """Train on one epoch, see :meth:`zipsgd.backends.Backend.epoch`."""
+        results, taken = [], 0
+        orders = self._orders(samples)
+        for part in range(self._rounds):
+            turns = [
+                Round(
+                    self._seed,
+                    self._epoch,
+                    samples.epoch,
+                    part,
+                    self._rounds,
+                    samples.stored is not None,
+                    order,
+                    samples.memory,
+                )
+                for order in orders
+            ]
+            before = taken
+            done = self._where.train(
+                self._config,
+                samples,
+                turns,
+                self._model,
+                step,
+                lambda count, before=before: progress(before + count),  # type: ignore[misc]
+            )
+            taken += sum(each.samples for each in done)
+            results += [each.result for each in done]
+            words = np.stack([each.model for each in done]).astype(np.int64)
+            self._model = average_words(words, self._seed, turns[0].number).astype(np.int32)
+            self._told(turns[0].number, done)
+        self._epoch += 1
+        return reduce(add, results)
+
+    def _orders(self, samples: EpochSamples) -> list[_Int | None]:
+        """The samples of each shard where they are not all of its rows: row numbers in the shard."""
+        count = len(samples.labels)
+        if samples.order.size == count and bool((np.bincount(samples.order, minlength=count) == 1).all()):
+            return [None] * self._shards
+        orders: list[_Int | None] = []
+        for shard in range(self._shards):
+            rows = rows_of_shard(count, self._shards, shard)
+            here = samples.order[np.isin(samples.order, rows)]
+            orders.append(np.searchsorted(rows, here))
+        return orders
+
+    def model(self) -> _Int:
+        """The current model, see :meth:`zipsgd.backends.Backend.model`."""
+        return self._model.astype(np.int64).reshape(self._config.model_shape())
+
+    def close(self) -> None:
+        """Release what was opened for the shards."""
+        self._where.close()
+
+
+def sharded(backend: Backend, shards: int, rounds: int, memory: int) -> Backend:
+    """An open backend that trains shards.
+
+    Parameters
+    ----------
+    backend : Backend
+        An open backend. One that has workers uses them; any other one trains the shards in turn.
+    shards, rounds : int
+        Number of shards, and rounds in an epoch.
+    memory : int
+        Bytes for the rows of all shards, where they are trained in turn.
+
+    Returns
+    -------
+    Backend
+        The backend; closing it closes the one that was given.
+    """
+    if isinstance(backend, ShardedBackend):
+        return backend.with_shards(shards, rounds)
+    return ShardedBackend(Here(backend, memory), shards, rounds)

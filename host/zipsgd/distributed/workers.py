@@ -1,0 +1,146 @@
+"""The backend of a user who has workers."""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zipsgd.backends import Backend, BackendOptions, EpochSamples
+from zipsgd.backends.base import Progress
+from zipsgd.golden.loss import Step
+from zipsgd.golden.run import RunConfig
+from zipsgd.protocol.formats import Build
+
+from .backend import ShardedBackend
+from .rounds import Crew
+from .shards import Round
+from .spool import Spool
+from .work import Done
+from .worker import Job, identify
+
+__all__ = ["Workers"]
+
+_log = logging.getLogger(__name__)
+
+Hire = Callable[[], Executor | Sequence[Executor]]
+
+
+@dataclass(frozen=True)
+class Workers(BackendOptions):
+    """Workers that train shards, as the ``backend`` of :func:`zipsgd.train` and of the estimators.
+
+    Parameters
+    ----------
+    name, build, baud, trace
+        What each worker opens, see :class:`zipsgd.BackendOptions`. With ``name="ports"``, the boards on its ports.
+    executor : Executor, sequence of Executor, or callable
+        Where the workers are: any :class:`concurrent.futures.Executor`. Of several, each shard prefers the one of its number. A
+        function makes executors, and makes new ones when these are broken, as those of processes are when a process is killed.
+    ports : tuple of str
+        With ``name="ports"``: ports or URLs of boards. Each worker takes one that is free. None: those in the environment
+        variable ZIPSGD_PORTS of each worker, between blanks.
+    spool : Path or None
+        A folder that all workers see, for files by which they get rows that are in memory here; None for the system's folder of
+        temporary files, which will do for workers on this computer.
+    memory : int
+        Bytes of rows that a worker keeps in memory. A shard that is larger is read from its file in each round.
+
+    Raises
+    ------
+    ValueError
+        As for :class:`zipsgd.BackendOptions`, or there is no executor.
+    """
+
+    executor: Executor | Sequence[Executor] | Hire | None = None
+    ports: tuple[str, ...] = ()
+    spool: str | Path | None = None
+    memory: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        if self.executor is None:
+            raise ValueError("workers need an executor, such as executor=client.get_executor() of Dask")
+        if self.ports and self.name != "ports":
+            raise ValueError(f"ports go with name='ports', not with name={self.name!r}")
+        if self.name == "ports":
+            object.__setattr__(self, "ports", tuple(self.ports))
+        else:
+            super().__post_init__()
+        if self.trace is not None:
+            raise ValueError("the virtual boards of workers write no waveform: leave out trace")
+
+    @property
+    def _hire(self) -> Callable[[], Sequence[Executor]]:
+        wanted: Any = self.executor
+
+        def hire() -> Sequence[Executor]:
+            found = wanted() if callable(wanted) else wanted
+            return found if isinstance(found, Sequence) else (found,)
+
+        return hire
+
+    def open(self) -> Backend:
+        """Open the backend, see :meth:`zipsgd.BackendOptions.open`."""
+        if self.build is not None and not isinstance(self.build, Build):
+            raise ValueError("a build described by words is made for a task: give zipsgd.train these options")
+        return ShardedBackend(_Remote(self, Crew(self._hire)), 1)
+
+
+class _Remote:
+    """Shards are trained by workers."""
+
+    def __init__(self, wanted: Workers, crew: Crew) -> None:
+        name = "sim" if wanted.name == "ports" else wanted.name
+        assert wanted.build is None or isinstance(wanted.build, Build)
+        self._wanted, self._crew, self._spool = wanted, crew, Spool(wanted.spool)
+        self._inner = BackendOptions(name, wanted.build, wanted.baud)
+        self.name = wanted.name
+        try:
+            self.build = self._found_build()
+        except BaseException:
+            self.close()
+            raise
+
+    def _found_build(self) -> Build:
+        """The build that was asked for, or that of a worker's board."""
+        if self._wanted.name != "ports":
+            return self._inner.build or Build()  # type: ignore[return-value]
+        build: Build = self._crew.ask(identify, self._inner, self._wanted.ports)
+        return build
+
+    def train(
+        self,
+        config: RunConfig,
+        samples: EpochSamples,
+        turns: Sequence[Round],
+        model: npt.NDArray[np.int32],
+        step: Step,
+        progress: Progress,
+    ) -> list[Done]:
+        """Train all shards in a round, see :meth:`.backend.Where.train`."""
+        first = Job(
+            self._inner,
+            self._wanted.ports,
+            self._wanted.name == "ports",
+            self._spool.file(samples.values, "values"),
+            self._spool.file(samples.labels, "labels"),
+            self._spool.file(config, "config"),
+            turns[0],
+            model,
+            step,
+            len(turns),
+            0,
+            self._wanted.memory,
+        )
+        jobs = [replace(first, turn=turn, shard=shard) for shard, turn in enumerate(turns)]
+        return self._crew.train(jobs, progress)
+
+    def close(self) -> None:
+        """Delete the files for the workers, and say what was lost."""
+        if self._crew.lost_seconds:
+            _log.warning("%.1f s of work were lost with workers, and done again", self._crew.lost_seconds)
+        self._spool.close()
