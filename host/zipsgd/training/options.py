@@ -213,7 +213,7 @@ class Options:
             )
         if self.rounds > 1 and (self.shards == 1 or self.resident):
             raise ValueError(
-                "rounds are the averages of several shards' models in an epoch, and resident samples are trained on as a whole: "
+                "rounds are the averages of several shards' models in an epoch, and resident samples are not cut into parts: "
                 "set shards to 2 or more and resident=False, or rounds=1"
             )
         ranges = {
