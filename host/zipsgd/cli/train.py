@@ -21,6 +21,7 @@ from .data_options import add_data, memory_of, table_of
 from .outputs import Outputs
 from .progress import TrainingProgress, messages
 from .training_options import add_training, options_of
+from .worker_options import add_workers, workers_of
 
 __all__ = ["add"]
 
@@ -42,6 +43,8 @@ _EXAMPLES = """\
   zipsgd train my.npz --estimator naive              one quantisation with its bias, for comparison
   zipsgd train big.npy --memory 2G                   data larger than memory
   zipsgd train my.csv --backend /dev/ttyUSB1         on a board
+  zipsgd train my.csv --shards 4 --workers 2         shared by two processes of this computer
+  zipsgd train /data/my.npy --shards 8 --cluster tcp://lab:8786 --spool /data/spool
   zipsgd train my.csv --checkpoint r.json            saves the run after each epoch; after an interruption
   zipsgd train my.csv --checkpoint r.json --resume   continues it, with the same bits
 """
@@ -104,6 +107,7 @@ def add(commands: Commands) -> None:
     add_backend(command)
     add_training(command, epochs=20)
     add_build(command)
+    add_workers(command)
     _add_checkpoints(command)
     _add_output(command)
 
@@ -188,7 +192,10 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.validation is not None:
             table, held = hold_out(table, arguments.validation, options.seed, classify=options.classify)
         try:
-            with connected(backend) as found:
+            with (
+                workers_of(arguments, backend, options, len(table.labels)) as (chosen, options),
+                connected(chosen) as found,
+            ):
                 task = prepare(table, None, options, memory=memory, parts=parts_of(found))
                 result = train_task(
                     task,

@@ -53,6 +53,8 @@ def options_of(arguments: argparse.Namespace) -> Options:
     given = vars(arguments)
     if given.get("class_weight") is not None:
         given = {**given, "class_weight": _class_weight(given["class_weight"])}
+    if given.get("shards", 1) is None:
+        given = {**given, "shards": Options.shards}
     return Options(**{field.name: given[field.name] for field in fields(Options) if field.name in given})
 
 
@@ -186,6 +188,20 @@ def _add_steps(command: argparse.ArgumentParser, epochs: int) -> None:
         metavar="N",
         help="with --resident: epochs that the board runs on its own before it says how it goes, up to 64. The computer may "
         "leave meanwhile; the same command, given again, fetches the results (default %(default)s)",
+    )
+    group.add_argument(
+        "--shards",
+        type=int,
+        metavar="S",
+        help="train S parts of the rows from the same model, and average their models, so that several workers or boards share "
+        "the work. The bits depend on S alone, not on who does it (default: 1, or what suits --workers and --cluster)",
+    )
+    group.add_argument(
+        "--rounds",
+        type=int,
+        default=1,
+        metavar="R",
+        help="with --shards: how often the models are averaged in an epoch (default %(default)s)",
     )
     group.add_argument(
         "--resident",

@@ -1,8 +1,9 @@
 """Training by several workers or boards, with bits that do not depend on their number (``docs/shards.md``)."""
 
 from .api import train
-from .clusters import cluster, executors_of
+from .clusters import cluster
 from .rounds import RoundFailed
+from .shards import suitable_shards
 from .workers import Workers
 
-__all__ = ["RoundFailed", "Workers", "cluster", "executors_of", "train"]
+__all__ = ["RoundFailed", "Workers", "cluster", "suitable_shards", "train"]

@@ -1,5 +1,6 @@
 """Training on workers, in one call."""
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from zipsgd.training.option_words import options_with
 from zipsgd.training.options import Options
 from zipsgd.training.result import Result
 
-from .clusters import executors_of
 from .workers import Workers
 
 __all__ = ["train"]
@@ -20,7 +20,7 @@ def train(
     y: Any = None,
     options: Options | None = None,
     *,
-    executor: Any,
+    executor: Executor | Callable[[], Executor],
     backend: str = "emulator",
     ports: tuple[str, ...] = (),
     spool: str | Path | None = None,
@@ -35,8 +35,8 @@ def train(
     ----------
     X, y, options
         Data and options, see :func:`zipsgd.train`; ``shards`` and ``rounds`` among the options say how the work is shared.
-    executor : distributed.Client, Executor, sequence of Executor or callable
-        Where the workers are: a Dask client, or as of :class:`.Workers`.
+    executor : Executor or callable
+        Where the workers are, see :class:`.Workers`; of Dask ``client.get_executor()``.
     backend : str
         What each worker trains on: "emulator", "golden", "sim", or "ports" for boards.
     ports, spool
@@ -61,12 +61,6 @@ def train(
     own = {
         name: words.pop(name) for name in ("weights", "validation", "memory", "callbacks") if name in words
     }
-    if hasattr(executor, "get_executor") and not isinstance(executor, Executor):
-        client = executor
-
-        def executor() -> Any:
-            return executors_of(client)
-
     workers = Workers(backend, executor=executor, ports=ports, spool=spool, memory=worker_memory)
     return train_here(
         X, y, options_with(options, words), backend=workers, checkpoint=checkpoint, resume=resume, **own

@@ -1,6 +1,6 @@
 """A backend that trains shards side by side and averages their models."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from operator import add
 from typing import Protocol
@@ -136,18 +136,10 @@ class ShardedBackend(EpochByEpoch):
         Number of shards.
     rounds : int
         Rounds in an epoch.
-    told : callable
-        Called after each round with its number and what each shard gave.
     """
 
-    def __init__(
-        self,
-        where: Where,
-        shards: int,
-        rounds: int = 1,
-        told: Callable[[int, list[Done]], None] = lambda number, done: None,
-    ) -> None:
-        self._where, self._shards, self._rounds, self._told = where, shards, rounds, told
+    def __init__(self, where: Where, shards: int, rounds: int = 1) -> None:
+        self._where, self._shards, self._rounds = where, shards, rounds
         self.build = where.build
         self.name = where.name
 
@@ -164,7 +156,7 @@ class ShardedBackend(EpochByEpoch):
         ShardedBackend
             The backend. Closing one of the two closes both.
         """
-        return ShardedBackend(self._where, shards, rounds, self._told)
+        return ShardedBackend(self._where, shards, rounds)
 
     def begin(self, config: RunConfig, model: _Int, seed: int, epoch: int = 0) -> None:
         """Begin a run, see :meth:`zipsgd.backends.Backend.begin`."""
@@ -203,7 +195,6 @@ class ShardedBackend(EpochByEpoch):
             results += [each.result for each in done]
             words = np.stack([each.model for each in done]).astype(np.int64)
             self._model = average_words(words, self._seed, turns[0].number).astype(np.int32)
-            self._told(turns[0].number, done)
         self._epoch += 1
         return reduce(add, results)
 

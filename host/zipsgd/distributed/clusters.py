@@ -1,44 +1,34 @@
 """Workers by Dask: on this computer, or those of a scheduler."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from zipsgd.extras import extra
 
-from .workers import Hire
-
-__all__ = ["cluster", "executors_of"]
+__all__ = ["Cluster", "cluster"]
 
 
-def executors_of(client: Any) -> list[Executor]:
-    """An executor for each worker of a Dask cluster, so that a shard comes to the same worker in each round if that is there.
+@dataclass(frozen=True)
+class Cluster:
+    """Workers of Dask.
 
     Parameters
     ----------
-    client : distributed.Client
-        The client.
-
-    Returns
-    -------
-    list of Executor
-        One for each worker, in the order of their addresses.
-
-    Raises
-    ------
-    RuntimeError
-        The cluster has no workers.
+    executor : Executor
+        What sends them work, for :class:`.workers.Workers`. Dask starts a worker anew that was killed, and does its work again.
+    workers : int
+        How many there were in the beginning.
     """
-    client.wait_for_workers(1)
-    addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])
-    return [
-        client.get_executor(workers=[address], allow_other_workers=True, pure=False) for address in addresses
-    ]
+
+    executor: Executor
+    workers: int
 
 
 @contextmanager
-def cluster(address: str | None = None, workers: int = 0) -> Iterator[Hire]:
+def cluster(address: str | None = None, workers: int = 0) -> Iterator[Cluster]:
     """Connect to a Dask scheduler, or start workers on this computer.
 
     Parameters
@@ -50,8 +40,8 @@ def cluster(address: str | None = None, workers: int = 0) -> Iterator[Hire]:
 
     Yields
     ------
-    callable
-        Returns an executor for each worker that is there, for :class:`.workers.Workers`.
+    Cluster
+        The workers.
 
     Raises
     ------
@@ -79,7 +69,5 @@ def cluster(address: str | None = None, workers: int = 0) -> Iterator[Hire]:
                 f"no Dask scheduler answers at {address} ({error}): start one with 'dask scheduler', or correct the address"
             ) from None
 
-        def hire() -> Sequence[Executor]:
-            return executors_of(client)
-
-        yield hire
+        client.wait_for_workers(max(1, workers))
+        yield Cluster(client.get_executor(), len(client.scheduler_info(n_workers=-1)["workers"]))

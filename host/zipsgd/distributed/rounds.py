@@ -31,9 +31,9 @@ class Crew:
 
     Parameters
     ----------
-    hire : callable
-        Returns executors. A shard goes to the executor of its number, modulo theirs, so that it may find its rows there. It is
-        called again when an executor is broken, as one of processes is when a process is killed.
+    executor : Executor or callable
+        The executor, or a function that makes one. The function is called again when an executor is broken, as one of processes
+        is when a process is killed.
 
     Attributes
     ----------
@@ -41,20 +41,18 @@ class Crew:
         Seconds that shards had taken when they were lost.
     """
 
-    def __init__(self, hire: Callable[[], Sequence[Executor]]) -> None:
-        self._hire = hire
-        self._executors: Sequence[Executor] = ()
+    def __init__(self, executor: Executor | Callable[[], Executor]) -> None:
+        self._made_by = executor
+        self._executor: Executor | None = None
         self.lost_seconds = 0.0
 
-    def submit(self, job: Job, turn: int = 0) -> "Future[Done]":
+    def submit(self, job: Job) -> "Future[Done]":
         """Send a shard to a worker.
 
         Parameters
         ----------
         job : Job
             The shard.
-        turn : int
-            How often it was sent in this round before, each time to the next executor.
 
         Returns
         -------
@@ -66,7 +64,7 @@ class Crew:
         RoundFailed
             There is no executor that takes it.
         """
-        return self._submit(job.shard + turn, run_job, job)
+        return self._submit(run_job, job)
 
     def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Have a worker call a function.
@@ -83,14 +81,15 @@ class Crew:
         object
             What it returns.
         """
-        return self._submit(0, function, *arguments).result()
+        return self._submit(function, *arguments).result()
 
-    def _submit(self, place: int, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+    def _submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         for fresh in (False, True):
-            if fresh or not self._executors:
-                self._executors = tuple(self._hire())
+            if fresh or self._executor is None:
+                made = self._made_by
+                self._executor = made if isinstance(made, Executor) else made()
             try:
-                return self._executors[place % len(self._executors)].submit(function, *arguments)
+                return self._executor.submit(function, *arguments)
             except (BrokenExecutor, RuntimeError) as error:
                 broken = error
         raise RoundFailed(
@@ -140,7 +139,7 @@ class Crew:
                         if place not in running.values():
                             self._lost(jobs[place], tries[place], time.monotonic() - begun[place], error)
                             begun[place] = time.monotonic()
-                            running[self.submit(jobs[place], tries[place])] = place
+                            running[self.submit(jobs[place])] = place
                             tries[place] += 1
                 for place in self._slow(results, begun, took, tries):
                     _log.info(
@@ -149,7 +148,7 @@ class Crew:
                         time.monotonic() - begun[place],
                         median(took),
                     )
-                    running[self.submit(jobs[place], tries[place])] = place
+                    running[self.submit(jobs[place])] = place
                     tries[place] += 1
         finally:
             for future in running:

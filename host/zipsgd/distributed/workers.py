@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +26,6 @@ __all__ = ["Workers"]
 
 _log = logging.getLogger(__name__)
 
-Hire = Callable[[], Executor | Sequence[Executor]]
-
 
 @dataclass(frozen=True)
 class Workers(BackendOptions):
@@ -38,9 +35,9 @@ class Workers(BackendOptions):
     ----------
     name, build, baud, trace
         What each worker opens, see :class:`zipsgd.BackendOptions`. With ``name="ports"``, the boards on its ports.
-    executor : Executor, sequence of Executor, or callable
-        Where the workers are: any :class:`concurrent.futures.Executor`. Of several, each shard prefers the one of its number. A
-        function makes executors, and makes new ones when these are broken, as those of processes are when a process is killed.
+    executor : Executor or callable
+        Where the workers are: any :class:`concurrent.futures.Executor`. A function makes one, and makes a new one when that is
+        broken, as one of processes is when a process is killed.
     ports : tuple of str
         With ``name="ports"``: ports or URLs of boards. Each worker takes one that is free. None: those in the environment
         variable ZIPSGD_PORTS of each worker, between blanks.
@@ -56,7 +53,7 @@ class Workers(BackendOptions):
         As for :class:`zipsgd.BackendOptions`, or there is no executor.
     """
 
-    executor: Executor | Sequence[Executor] | Hire | None = None
+    executor: Executor | Callable[[], Executor] | None = None
     ports: tuple[str, ...] = ()
     spool: str | Path | None = None
     memory: int = 1 << 30
@@ -73,21 +70,16 @@ class Workers(BackendOptions):
         if self.trace is not None:
             raise ValueError("the virtual boards of workers write no waveform: leave out trace")
 
-    @property
-    def _hire(self) -> Callable[[], Sequence[Executor]]:
-        wanted: Any = self.executor
-
-        def hire() -> Sequence[Executor]:
-            found = wanted() if callable(wanted) else wanted
-            return found if isinstance(found, Sequence) else (found,)
-
-        return hire
+    def __deepcopy__(self, memo: object) -> "Workers":
+        """The same object, as scikit-learn copies parameters and executors cannot be copied."""
+        return self
 
     def open(self) -> Backend:
         """Open the backend, see :meth:`zipsgd.BackendOptions.open`."""
         if self.build is not None and not isinstance(self.build, Build):
             raise ValueError("a build described by words is made for a task: give zipsgd.train these options")
-        return ShardedBackend(_Remote(self, Crew(self._hire)), 1)
+        assert self.executor is not None
+        return ShardedBackend(_Remote(self, Crew(self.executor)), 1)
 
 
 class _Remote:
@@ -99,6 +91,7 @@ class _Remote:
         self._wanted, self._crew, self._spool = wanted, crew, Spool(wanted.spool)
         self._inner = BackendOptions(name, wanted.build, wanted.baud)
         self.name = wanted.name
+        self._told = False  # who trains which shard
         try:
             self.build = self._found_build()
         except BaseException:
@@ -137,7 +130,12 @@ class _Remote:
             self._wanted.memory,
         )
         jobs = [replace(first, turn=turn, shard=shard) for shard, turn in enumerate(turns)]
-        return self._crew.train(jobs, progress)
+        done = self._crew.train(jobs, progress)
+        if not self._told:
+            self._told = True
+            for job, each in zip(jobs, done, strict=True):
+                _log.info("shard %d was trained on %s", job.shard, each.where)
+        return done
 
     def close(self) -> None:
         """Delete the files for the workers, and say what was lost."""

@@ -80,6 +80,8 @@ class BaseZip(BaseEstimator, ABC):
         random_state: Any = None,
         backend: Any = "emulator",
         resident: bool = False,
+        shards: int = 1,
+        rounds: int = 1,
         measure: bool = False,
         verbose: int = 0,
     ) -> None:
@@ -109,6 +111,8 @@ class BaseZip(BaseEstimator, ABC):
         self.random_state = random_state
         self.backend = backend
         self.resident = resident
+        self.shards = shards
+        self.rounds = rounds
         self.measure = measure
         self.verbose = verbose
 
@@ -350,7 +354,8 @@ class BaseZip(BaseEstimator, ABC):
         restarts = isinstance(schedule, str) and schedule == "linear"
         before = 0 if restarts else state.epochs
         options = self._options(schedule, before + passes, batch_of(self.batch_size, data.samples))
-        options = replace(options, resident=bool(self.resident))
+        shards, rounds = whole("shards", self.shards, 1), whole("rounds", self.rounds, 1)
+        options = replace(options, resident=bool(self.resident), shards=shards, rounds=rounds)
         table = data.table(getattr(self, "feature_names_in_", None))
         with connected(self.backend) as backend:
             task = make_task(table, data.labels, options, weights=data.weights, parts=parts_of(backend))

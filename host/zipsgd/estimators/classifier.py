@@ -123,6 +123,8 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         random_state: Any = None,
         backend: Any = "emulator",
         resident: bool = False,
+        shards: int = 1,
+        rounds: int = 1,
         measure: bool = False,
         verbose: int = 0,
     ) -> None:
@@ -153,6 +155,8 @@ class ZipClassifier(ClassifierMixin, BaseZip):
             random_state=random_state,
             backend=backend,
             resident=resident,
+            shards=shards,
+            rounds=rounds,
             measure=measure,
             verbose=verbose,
         )

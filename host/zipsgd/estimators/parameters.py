@@ -80,6 +80,9 @@ backend : str or BackendOptions, default "emulator"
 resident : bool, default False
     Whether ``fit`` keeps the rows in the board's store, if it has one with enough room, so that they come over the link only
     once; they are then quantised only once. ``partial_fit`` streams its rows.
+shards, rounds : int, default 1
+    ``fit`` trains so many parts of the rows from the same model, and averages their models so often in an epoch. With
+    backend=:class:`zipsgd.distributed.Workers` the parts are trained side by side; the bits do not depend on who trains them.
 measure : bool, default False
     Whether each epoch's model is also measured exactly: its loss and its score on the unquantised rows, and on the rows held
     out. ``history_`` has the results, and callbacks receive them.
