@@ -33,8 +33,8 @@ from zipsgd.training.stream import next_task, train_part
 from . import history
 from .checks import batch_of, number, whole
 from .convergence import warn
-from .penalty import regulariser
 from .rows import Data
+from .run_options import options_of
 
 __all__ = ["BaseZip", "Data"]
 
@@ -278,7 +278,7 @@ class BaseZip(BaseEstimator, ABC):
             return options
         # The number of calls is unknown, so a linear schedule would have no end
         schedule = "sqrt" if isinstance(self.schedule, str) and self.schedule == "linear" else self.schedule
-        options = self._options(schedule, 1, batch)
+        options = options_of(self, schedule, 1, batch)
         self._known_options = whole_numbers, values, options
         return options
 
@@ -315,45 +315,12 @@ class BaseZip(BaseEstimator, ABC):
             raise ValueError(f"validation_fraction must be between 0 and 1, not {self.validation_fraction}")
         return data.split(self.validation_fraction, self.seed_, self._names)
 
-    def _options(self, schedule: Any, epochs: int, batch: int) -> Options:
-        average = self.average
-        if not isinstance(average, bool | np.bool_):
-            average = whole("average", average, 0)
-        step = self.step_size
-        if isinstance(step, str) and step != "auto":
-            raise ValueError(f'step_size must be "auto" or a number, not {step!r}')
-        penalty = regulariser(self.penalty, self.alpha, self.l1_ratio)
-        return Options(
-            bits=self.bits,
-            base_bits=None if self.base_bits is None else whole("base_bits", self.base_bits, 0),
-            estimator=self.estimator,
-            batch_size=batch,
-            step_size=None if isinstance(step, str) else number("step_size", step),
-            schedule=schedule,
-            epochs=epochs,
-            seed=self.seed_,
-            levels=self.levels,
-            scaling=self.scaling,
-            clip=number("clip", self.clip),
-            intercept=bool(self.fit_intercept),
-            l2=penalty.l2,
-            l1=penalty.l1,
-            nonnegative=bool(self.positive),
-            average=int(average),
-            patience=whole("n_iter_no_change", self.n_iter_no_change, 1) if self.early_stopping else 0,
-            tolerance=number("tol", self.tol),
-            keep=self.keep,
-            measure=bool(self.measure),
-            sort_rows=True,
-            **self._task_options,
-        )
-
     def _run(self, data: Data, state: State, schedule: Any, passes: int, held: Data | None) -> Self:
         """Train for ``passes`` epochs from ``state``, and set the fitted attributes after each epoch."""
         self.close()
         restarts = isinstance(schedule, str) and schedule == "linear"
         before = 0 if restarts else state.epochs
-        options = self._options(schedule, before + passes, batch_of(self.batch_size, data.samples))
+        options = options_of(self, schedule, before + passes, batch_of(self.batch_size, data.samples))
         shards, rounds = whole("shards", self.shards, 1), whole("rounds", self.rounds, 1)
         options = replace(options, resident=bool(self.resident), shards=shards, rounds=rounds)
         table = data.table(getattr(self, "feature_names_in_", None))

@@ -6,30 +6,19 @@ from functools import cached_property
 from typing import Any
 
 from zipsgd.data import class_name
-from zipsgd.data.scaling_kinds import KINDS
-from zipsgd.protocol.numbers import MOST_EPOCHS
 from zipsgd.protocol.plain import make_plain
 from zipsgd.protocol.run import Loss, Refetch
 
 from .class_weights import check_class_weight
 from .losses import CompiledLoss
 from .objective import Objective, find_objective
+from .option_checks import KEEP, LEVELS, REFETCH, SCALINGS, check_choices
 from .precision import Bits, Precision, find_precision
 from .regulariser import Regulariser
 from .scores import Score, find_score
 from .steps import check_schedule
 
 __all__ = ["KEEP", "LEVELS", "REFETCH", "SCALINGS", "Options"]
-
-LEVELS = ("uniform", "optimal", "auto")
-"""Values of ``Options.levels``."""
-KEEP = ("auto", "best", "last")
-"""Values of ``Options.keep``."""
-SCALINGS = ("auto", *KINDS)
-"""Values of ``Options.scaling``."""
-REFETCH = tuple(kind.name.lower() for kind in Refetch)
-"""Values of ``Options.refetch``."""
-_WORDS = {"levels": LEVELS, "keep": KEEP, "scaling": SCALINGS, "refetch": REFETCH}
 
 
 @dataclass(frozen=True, repr=False)
@@ -189,58 +178,7 @@ class Options:
 
     def __post_init__(self) -> None:
         make_plain(self)
-        for name, words in _WORDS.items():
-            if getattr(self, name) not in words:
-                raise ValueError(f"{name} must be one of {', '.join(words)}, not {getattr(self, name)!r}")
-        if not self.intercept and self.scaling not in ("auto", "none"):
-            raise ValueError(
-                f"without an intercept nothing is centred: choose scaling='none' instead of {self.scaling!r} (on the command "
-                f"line: --scaling none)"
-            )
-        if not 0 < self.clip < 0.5:
-            raise ValueError(f"clip must be a share above 0 and below 0.5, not {self.clip}")
-        if self.resident and (self.scheduled or self.refetch != "never"):
-            raise ValueError(
-                "resident samples have the same bits in all epochs: give one number of bits and no refetch, or stream them"
-            )
-        if self.refetch != "never" and not self.classify:
-            raise ValueError(
-                "refetch is for hinges, on classes: set classify=True (on the command line: --classify), or leave it out"
-            )
-        if self.shards > 1 and self.refetch != "never":
-            raise ValueError(
-                "refetch works with one model, not with those of several shards: leave out one of the two"
-            )
-        if self.rounds > 1 and (self.shards == 1 or self.resident):
-            raise ValueError(
-                "rounds are the averages of several shards' models in an epoch, and resident samples are not cut into parts: "
-                "set shards to 2 or more and resident=False, or rounds=1"
-            )
-        ranges = {
-            "base_bits": {"uniform": (1, 8), "optimal": (0, 4), "auto": (0, 8)}[self.levels],
-            "level_bits": (2, 8),
-            "batch_size": (1, 1 << 12),
-            "epochs": (1, 1 << 32),
-            "seed": (0, (1 << 64) - 1),
-            "unattended": (1, MOST_EPOCHS if self.resident and not self.average else 1),
-            "shards": (1, 1 << 16),
-            "rounds": (1, 64),
-            "average": (0, 1 << 32),
-            "patience": (0, 1 << 32),
-        }
-        for name, (low, high) in ranges.items():
-            value = getattr(self, name)
-            if value is None and name == "base_bits":
-                continue
-            if not isinstance(value, int):
-                raise TypeError(f"{name} must be a whole number, not {value!r}")
-            if not low <= value <= high:
-                if (name, high) == ("unattended", 1):
-                    raise ValueError(
-                        "unattended epochs need samples that stay on the board, and models that are not averaged: set "
-                        "resident=True and average=0 (on the command line: --resident, without --average)"
-                    )
-                raise ValueError(f"{name} must be in {low}..{high}, not {value}")
+        check_choices(self)
         if not isinstance(self.schedule, str):
             object.__setattr__(self, "schedule", tuple(map(float, self.schedule)))
         check_schedule(self.schedule)
