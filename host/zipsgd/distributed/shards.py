@@ -70,9 +70,11 @@ def rows_of_shard(rows: int, shards: int, shard: int) -> _Int:
     """
     if rows < shards:
         raise ValueError(f"{rows:,} rows cannot be dealt to {shards:,} shards: take fewer shards")
-    runs = shards * min(_RUNS, rows // shards)
-    bounds = np.arange(runs + 1) * rows // runs
-    return np.concatenate([np.arange(bounds[run], bounds[run + 1]) for run in range(shard, runs, shards)])
+    stripes = min(_RUNS, rows // shards)
+    bounds = np.arange(stripes * shards + 1) * rows // (stripes * shards)
+    # Each stripe of the set is dealt from another shard on, so that no shard always gets the longer runs
+    runs = [stripe * shards + (shard + stripe) % shards for stripe in range(stripes)]
+    return np.concatenate([np.arange(bounds[run], bounds[run + 1]) for run in runs])
 
 
 @dataclass(frozen=True, eq=False)

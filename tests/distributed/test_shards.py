@@ -1,0 +1,67 @@
+"""The rows of shards, and their samples."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zipsgd import Options, load, prepare
+from zipsgd.distributed import suitable_shards
+from zipsgd.distributed.shards import Round, ShardRows, rows_of_shard
+
+
+@given(st.integers(1, 5000), st.integers(1, 70))
+def test_each_row_is_in_one_shard(rows: int, shards: int) -> None:
+    if shards > rows:
+        with pytest.raises(ValueError, match="cannot be dealt"):
+            rows_of_shard(rows, shards, 0)
+        return
+    parts = [rows_of_shard(rows, shards, shard) for shard in range(shards)]
+    assert all((np.diff(part) > 0).all() for part in parts)
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(rows))
+    sizes = [part.size for part in parts]
+    assert 1 <= min(sizes) <= max(sizes) <= min(sizes) + 32
+
+
+def test_a_shard_has_rows_of_every_part_of_a_sorted_file() -> None:
+    classes = np.repeat(np.arange(10), 6000)
+    for shard in range(8):
+        counts = np.bincount(classes[rows_of_shard(60_000, 8, shard)], minlength=10)
+        assert counts.min() > 0.6 * counts.mean()
+
+
+@pytest.mark.parametrize("resident", [False, True])
+def test_a_single_shard_has_the_samples_of_a_run_without(resident: bool) -> None:
+    task = prepare(load("synthetic10"), None, Options(seed=9, resident=resident))
+    rows = ShardRows.of(task.values, task.labels[:, 0], 1, 0, 0)
+    for epoch in (0, 3):
+        wanted = task.samples(epoch, task.labels[:, 0])
+        found = Round(9, epoch, wanted.epoch, stored=resident).samples(rows, 1, 0)
+        assert np.array_equal(found.order, wanted.order)
+        assert (found.seed, found.epoch) == (wanted.seed, wanted.epoch)
+        assert (found.stored is None) == (wanted.stored is None)
+
+
+def test_the_rounds_of_an_epoch_take_each_row_of_a_shard_once() -> None:
+    labels = np.arange(100, dtype=np.int16)
+    rows = ShardRows.of(np.zeros((100, 2), dtype=np.float32), labels, 3, 1, 1 << 20)
+    parts = [Round(5, 2, 2, part, 4).samples(rows, 3, 1) for part in range(4)]
+    taken = np.concatenate([labels[rows_of_shard(100, 3, 1)][part.order] for part in parts])
+    assert sorted(taken) == rows_of_shard(100, 3, 1).tolist()
+    assert [Round(5, 2, 2, part, 4).number for part in range(4)] == [8, 9, 10, 11]
+
+
+def test_a_shard_that_is_too_large_for_memory_stays_where_it_is() -> None:
+    values = np.random.default_rng(1).random((400, 5), dtype=np.float32)
+    labels = np.zeros(400, dtype=np.int16)
+    count = rows_of_shard(400, 2, 1).size
+    here, there = (ShardRows.of(values, labels, 2, 1, 4 * count * 5 - less) for less in (0, 1))
+    assert isinstance(here.values, np.ndarray)
+    assert not isinstance(there.values, np.ndarray)
+    assert np.array_equal(here.values, there.values[np.arange(count)])
+    assert here.size == there.size + here.values.nbytes
+
+
+def test_a_number_of_shards_that_suits() -> None:
+    for rows, workers, wanted in ((60_000, 1, 1), (60_000, 2, 2), (60_000, 3, 4), (2_500, 8, 2), (10, 4, 1)):
+        assert suitable_shards(rows, workers) == wanted
