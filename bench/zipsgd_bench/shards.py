@@ -1,0 +1,153 @@
+"""Shards: whether the bits depend on their number alone, what they cost in convergence, time and memory, and how they scale."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zipsgd.data import load_set
+from zipsgd.distributed import train as train_by_workers
+from zipsgd.training.api import train
+from zipsgd.training.options import Options
+from zipsgd.training.preparation import prepare
+
+from .few_bits import quiet
+from .progress import Steps
+from .registry import Bench, Result
+from .shards_convergence import GOAL, SEEDS, SETS, cases, measure
+from .shards_engines import ENGINES, by_mpi, engine, killing
+from .shards_scale import boards, epoch_seconds, fitted, memory_of_worker, overheads
+
+__all__ = ["BENCH", "run"]
+
+SHARDS, WORKERS = (1, 2, 4, 8), (1, 2, 3)
+OPTIONS: dict[str, Any] = {"epochs": 3, "seed": 5}
+KILLS = 20
+LONG: dict[str, Any] = {"epochs": 400, "seed": 5, "rounds": 4, "shards": 4}
+SHARE, MEMORY = 0.10, 1.0
+"""Most share of an epoch that the exchange takes, and most gigabytes of a worker."""
+TIMES = 110
+"""How often the rows of MNIST come in the large set: 20 GB as float32."""
+_CODE = """\
+import json
+from zipsgd.data import load_set
+from zipsgd.distributed import train
+for shards in {shards}:
+    result = train(load_set("cadata"), shards=shards, executor=executor, **{options})
+    print(json.dumps(result.model_words))"""
+
+
+def _words(name: str, workers: int, wanted: dict[int, list[int]]) -> int:
+    """Words that differ, over all numbers of shards."""
+    if name == "mpi4py":
+        lines = by_mpi(_CODE.format(shards=SHARDS, options=OPTIONS), workers).splitlines()
+        found = dict(zip(SHARDS, map(json.loads, lines[-len(SHARDS) :]), strict=True))
+    else:
+        table = load_set("cadata")
+        with engine(name, workers) as executor:
+            found = {
+                shards: train_by_workers(table, shards=shards, executor=executor, **OPTIONS).model_words
+                for shards in SHARDS
+            }
+    return sum(int(np.count_nonzero(np.subtract(found[shards], wanted[shards]))) for shards in SHARDS)
+
+
+def _bits(steps: Steps) -> list[dict[str, Any]]:
+    table, rows = load_set("cadata"), []
+    wanted = {shards: train(table, shards=shards, **OPTIONS).model_words for shards in SHARDS}
+    plain = train(table, **OPTIONS).model_words
+    assert wanted[1] == plain
+    for name in ENGINES:
+        for workers in WORKERS:
+            steps.next(f"bits: {name}, {workers} workers")
+            rows.append(
+                {
+                    "engine": name,
+                    "workers": workers,
+                    "killed": 0,
+                    "words that differ": _words(name, workers, wanted),
+                }
+            )
+    steps.next(f"bits: {KILLS} kills")
+    alone = train(table, **LONG)
+    with engine("processes", 2) as executor, killing(KILLS, 2.0) as killed:
+        found = train_by_workers(table, executor=executor, **LONG)
+    differ = int(np.count_nonzero(np.subtract(found.model_words, alone.model_words)))
+    rows.append({"engine": "processes", "workers": 2, "killed": len(killed), "words that differ": differ})
+    return rows
+
+
+def _memory() -> dict[str, Any]:
+    task = prepare(load_set("mnist"), None, Options(classify=True))
+    with tempfile.TemporaryDirectory() as folder, engine("loky", 2) as executor:
+        file = str(Path(folder) / "rows.npy")
+        np.save(file, np.asarray(task.values[:]))
+        return memory_of_worker(file, TIMES, executor)
+
+
+def run() -> Result:
+    """Measure bits, convergence, exchange and memory.
+
+    Returns
+    -------
+    Result
+        The result of the bench.
+    """
+    count = len(ENGINES) * len(WORKERS) + 1 + len(SETS) * len(list(cases())) + 5
+    with quiet(), Steps(count) as steps:
+        bits = _bits(steps)
+        convergence = [row for name in SETS for row in measure(name, steps.next)]
+        steps.next("exchange of each engine")
+        exchange = overheads()
+        seconds = {}
+        for workers in (1, 2, 4):
+            steps.next(f"an epoch of MNIST, {workers} workers")
+            seconds[workers] = epoch_seconds(workers, 4)
+        steps.next("memory")
+        memory = _memory()
+    compute, rest = fitted(seconds)
+    scale = [
+        {"workers": workers, "epoch, s": measured, "model, s": compute / workers + rest}
+        for workers, measured in seconds.items()
+    ]
+    dask = next(row["ms a round"] for row in exchange if row["engine"] == "dask") / 1e3
+    share = dask / seconds[2]
+    one = 0.081  # docs/results/resident.json: MNIST, one model, 3 bits
+    predictions = [
+        boards("MNIST, 60,000 rows, one model", 60_000, 785, 1, 1, one, dask),
+        boards("MNIST, 60,000 rows, one model", 60_000, 785, 8, 1, one, dask),
+        boards("6 million rows of 784 columns", 6_000_000, 785, 64, 8, one, dask),
+        boards("1 TB as float32: 318 million rows of 784 columns", 318_000_000, 785, 3008, 47, one, dask),
+    ]
+    eight = [row["over one shard"] for row in convergence if row["shards"] == 8 and row["rounds"] == 1]
+    best = {
+        name: min(row["over one shard"] for row in convergence if row["set"] == name and row["shards"] == 8)
+        for name in SETS
+    }
+    same = all(row["words that differ"] == 0 for row in bits)
+    return {
+        "goal": f"no word differs; 8 shards within {GOAL} of one; the exchange takes at most {SHARE:.0%} of an epoch of MNIST; "
+        f"a worker takes at most {MEMORY:g} GB for a set of 20 GB",
+        "met": same
+        and max(best.values()) <= GOAL
+        and share <= SHARE
+        and memory["a worker's peak, GB"] <= MEMORY,
+        "met_bits": same,
+        "met_convergence": {name: value <= GOAL for name, value in best.items()},
+        "once an epoch": eight,
+        "exchange_share": share,
+        "met_exchange": share <= SHARE,
+        "met_memory": memory["a worker's peak, GB"] <= MEMORY,
+        "seeds": list(SEEDS),
+        "bits": bits,
+        "convergence": convergence,
+        "exchange": exchange,
+        "scale": scale,
+        "memory": [memory],
+        "predicted": predictions,
+    }
+
+
+BENCH = Bench("shards", "shards: bits, convergence, exchange, memory, and how they scale", run)
