@@ -18,8 +18,8 @@ __all__ = ["GOAL", "SETS", "SHARDS", "cases", "least_loss", "measure"]
 GOAL = 1.02
 """Most loss of 8 shards over that of a run without, at equal epochs."""
 SHARDS = (1, 2, 4, 8, 16)
-ROUNDS = (1, 2, 4)
-SIZES = (1.0, 2.0)
+ROUNDS = (1, 4)
+SIZES = (1.0, 2.0, 4.0, 8.0)
 """Step sizes relative to the automatic one."""
 SEEDS = (1, 2, 3)
 SETS = ("mnist49", "cadata", "synthetic100")

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import loky
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from zipsgd import BackendOptions, Options, load, train
 from zipsgd.data import Table
@@ -125,12 +127,18 @@ def test_estimators(table: Table) -> None:
         assert np.array_equal(found.model_words_, wanted.model_words_)
 
 
-def test_rows_in_a_file_stay_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["npy", "parquet"])
+def test_rows_in_a_file_stay_there(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers read their own rows of it: the files for them are small."""
     values = np.random.default_rng(2).normal(size=(20_000, 30))
-    np.save(tmp_path / "rows.npy", values)
-    y = values @ np.arange(30.0)
-    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    values[:, -1] = values @ np.arange(30.0)
+    file = tmp_path / f"rows.{kind}"
+    if kind == "npy":
+        np.save(file, values)
+    else:
+        columns = pa.table({f"x{place}": values[:, place] for place in range(30)})
+        parquet.write_table(columns, file, row_group_size=2_000)
+    rows = load(str(file), memory=1 << 20)
     spool = tmp_path / "spool"
     spool.mkdir()
     seen: list[int] = []
@@ -147,8 +155,8 @@ def test_rows_in_a_file_stay_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(rounds_module.Crew, "train", train_and_look)
     options = Options(shards=2, epochs=2, step_size=0.1)
-    found = train_by_workers(mapped, y, options, executor=watched, spool=spool, memory=1 << 20)
-    check_same(found, train(mapped, y, options))
+    found = train_by_workers(rows, options=options, executor=watched, spool=spool, memory=1 << 20)
+    check_same(found, train(rows, options=options))
     assert max(seen) < 100_000 < values.nbytes
     assert not list(spool.iterdir())  # and nothing is left
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,12 +38,15 @@ class Groups:
         Number of rows of each group.
     read : callable
         Reads columns, given by their numbers, of a group, given by its number.
+    again : callable
+        Opens the file again, for a process to which its rows are sent. They are read there from the same file.
     """
 
     source: str
     schema: pa.Schema
     counts: Sequence[int]
     read: Callable[[int, list[int]], Any]
+    again: Callable[[], GroupColumns]
 
     @property
     def starts(self) -> npt.NDArray[np.int64]:
@@ -103,6 +107,9 @@ class GroupRows:
         self._kept = -1
         self._values: npt.NDArray[np.floating] = np.empty((0, len(places)), dtype=self._kind)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _read_again, (self._groups.again, self._places)
+
     @property
     def shape(self) -> tuple[int, int]:
         """tuple[int, int]: Rows and columns."""
@@ -132,6 +139,10 @@ class GroupRows:
     def select_columns(self, places: Sequence[int]) -> GroupRows:
         """Some of the columns, by their numbers among these."""
         return GroupRows(self._groups, [self._places[place] for place in places])
+
+
+def _read_again(again: Callable[[], GroupColumns], places: Sequence[int]) -> Rows:
+    return again().read(places)[0]
 
 
 @dataclass(frozen=True)
@@ -250,7 +261,7 @@ def read_parquet(path: Path, source: str) -> GroupColumns:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise DataError(f"{source} is broken in row group {group}: {error}") from None
 
-    return _columns(Groups(source, file.schema_arrow, counts, read))
+    return _columns(Groups(source, file.schema_arrow, counts, read, partial(read_parquet, path, source)))
 
 
 def read_arrow(path: Path, source: str) -> GroupColumns:
@@ -269,7 +280,7 @@ def read_arrow(path: Path, source: str) -> GroupColumns:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise DataError(f"{source} is broken in batch {group}: {error}") from None
 
-    return _columns(Groups(source, file.schema, counts, read))
+    return _columns(Groups(source, file.schema, counts, read, partial(read_arrow, path, source)))
 
 
 def _columns(groups: Groups) -> GroupColumns:

@@ -1,0 +1,36 @@
+"""``zipsgd train`` with workers."""
+
+import json
+import re
+
+
+def test_workers_of_this_computer(run, tmp_path) -> None:
+    """They have the bits of the same shards without workers; and a saved run goes on without them."""
+    path = tmp_path / "run.json"
+    words = ("train", "cadata", "--epochs", 2, "--quiet", "--json", "-")
+    status, out, err = run(*words, "--workers", 2, "--checkpoint", path)
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["options"]["shards"] == 2
+    status, out, err = run(*words, "--shards", 2)
+    assert (status, json.loads(out)["model_words"]) == (0, found["model_words"]), err
+    status, out, err = run(
+        *words[:2], "--epochs", 3, *words[4:], "--workers", 1, "--checkpoint", path, "--resume"
+    )
+    assert status == 1
+    assert "epochs" in err  # another run; with the same options it would keep the two shards
+
+
+def test_errors(run) -> None:
+    for words, said in (
+        (("--spool", "/tmp"), "--spool goes with workers: say --workers N, or --cluster ADDRESS"),
+        (("--ports", "COM3"), "--ports goes with workers"),
+        (("--workers", "0"), "--workers takes the number of workers, 1 or more, not 0"),
+        (("--rounds", "2"), "set shards to 2 or more"),
+        (("--shards", "0"), "shards must be in 1..65536, not 0"),
+        (("--shards", "30000"), "20,640 rows cannot be dealt to 30,000 shards: take fewer shards"),
+    ):
+        status, out, err = run("train", "cadata", "--epochs", 1, *words)
+        assert (status, out) == (1, ""), err
+        assert said in re.sub(r"\s+", " ", err)
+        assert "Traceback" not in err
