@@ -13,6 +13,7 @@ from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
+import dask.array as da
 import loky
 import numpy as np
 import pyarrow as pa
@@ -125,6 +126,15 @@ def test_estimators(table: Table) -> None:
         wanted = kind(shards=4, rounds=2, max_iter=3, random_state=1).fit(X, labels)
         found = kind(shards=4, rounds=2, max_iter=3, random_state=1, backend=workers).fit(X, labels)
         assert np.array_equal(found.model_words_, wanted.model_words_)
+
+
+def test_collections_of_dask(dask: Cluster) -> None:
+    values = np.random.default_rng(2).normal(size=(5_000, 8))
+    y = values @ np.arange(8.0)
+    options = Options(shards=2, epochs=2, step_size=0.1)
+    wanted = train(values, y, options)
+    lazy = da.from_array(values, chunks=(1_000, 8))
+    check_same(train_by_workers(lazy, y, options, executor=dask.executor, memory=1 << 10), wanted)
 
 
 @pytest.mark.parametrize("kind", ["npy", "parquet"])

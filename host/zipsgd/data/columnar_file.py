@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from zipsgd.rows import Rows
 from .arrays import class_name
 from .columns import Texts, check_names, first_values
 from .errors import DataError
+from .grouped_rows import GroupedRows, group_starts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,7 +51,7 @@ class Groups:
     @property
     def starts(self) -> npt.NDArray[np.int64]:
         """npt.NDArray[np.int64] of shape (groups + 1,): Number of the first row of each group, and the number of rows."""
-        return np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
+        return group_starts(self.counts)
 
     def column(self, group: int, place: int) -> Any:
         """A column of a group, as one Arrow array. Raises DataError for a missing value."""
@@ -83,8 +83,8 @@ class Groups:
         return values
 
 
-class GroupRows:
-    """Columns of numbers of a file of groups. A group is read when one of its rows is, and the last one is kept.
+class GroupRows(GroupedRows):
+    """Columns of numbers of a file of groups.
 
     Parameters
     ----------
@@ -97,44 +97,16 @@ class GroupRows:
     def __init__(self, groups: Groups, places: Sequence[int]) -> None:
         import pyarrow as pa
 
-        self._groups, self._places = groups, tuple(places)
         kinds = [groups.schema.field(place).type for place in places]
-        self._kind: type[np.floating] = (
-            np.float32 if kinds and all(map(pa.types.is_float32, kinds)) else np.float64
-        )
-        self._starts = groups.starts
-        self._lock = threading.Lock()  # windows are packed in a thread of their own
-        self._kept = -1
-        self._values: npt.NDArray[np.floating] = np.empty((0, len(places)), dtype=self._kind)
+        narrow = bool(kinds) and all(map(pa.types.is_float32, kinds))
+        super().__init__(groups.counts, len(places), np.float32 if narrow else np.float64)
+        self._groups, self._places = groups, tuple(places)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _read_again, (self._groups.again, self._places)
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """tuple[int, int]: Rows and columns."""
-        return int(self._starts[-1]), len(self._places)
-
-    def _group(self, number: int) -> npt.NDArray[np.floating]:
-        if number != self._kept:
-            self._values = np.empty(
-                (0, len(self._places)), dtype=self._kind
-            )  # free it before the next one is read
-            self._kept = -1
-            self._values = self._groups.matrix(number, self._places, self._kind)
-            self._kept = number
-        return self._values
-
-    def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> npt.NDArray[np.floating]:
-        index = np.arange(*rows.indices(self.shape[0])) if isinstance(rows, slice) else np.asarray(rows)
-        result: npt.NDArray[np.floating] = np.empty((index.size, len(self._places)), dtype=self._kind)
-        group = np.searchsorted(self._starts, index, side="right") - 1
-        with self._lock:
-            wanted = np.unique(group).tolist()
-            for number in sorted(wanted, key=lambda one: one != self._kept):  # the kept one first
-                here = group == number
-                result[here] = self._group(number)[index[here] - self._starts[number]]
-        return result
+    def _read(self, number: int) -> npt.NDArray[np.floating]:
+        return self._groups.matrix(number, self._places, self.kind)
 
     def select_columns(self, places: Sequence[int]) -> GroupRows:
         """Some of the columns, by their numbers among these."""

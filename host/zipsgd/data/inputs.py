@@ -10,6 +10,7 @@ from zipsgd.rows import ColumnSelection, Rows, RowSelection
 
 from .arrays import as_labels, as_rows, column_names, of_objects
 from .columns import first_values
+from .dask_rows import ChunkRows, computed, is_lazy
 from .errors import DataError
 from .table import LABEL_SEPARATOR, Table
 
@@ -23,7 +24,8 @@ def as_table(X: Any, y: Any = None, *, source: str = "X") -> Table:
     ----------
     X : Table, array, data frame or sparse matrix of shape (rows, columns)
         A table has its labels, and is returned as it is. Columns of a data frame keep their names. An array that is mapped from
-        a file (``numpy.load(path, mmap_mode="r")``) stays there; a sparse matrix stays sparse.
+        a file (``numpy.load(path, mmap_mode="r")``) stays there; a sparse matrix stays sparse; Dask's collections are computed
+        chunk by chunk.
     y : array or series of shape (rows,) or (rows, outputs)
         The labels, numbers or classes as text; left out of a table.
     source : str
@@ -67,6 +69,7 @@ def as_target(y: Any, what: str) -> tuple[npt.NDArray[Any], str]:
     DataError
         They hold something else, or a value is missing.
     """
+    y = computed(y)
     if hasattr(y, "columns") and hasattr(y, "to_numpy"):
         columns = [_column(y[name], f"{what}, column {name!r}") for name in y.columns]
         array = np.column_stack(columns) if columns else np.empty((len(y), 0))
@@ -90,6 +93,11 @@ def as_features(X: Any, source: str) -> tuple[Rows, Sequence[str]]:
         return X.features, X.names
     if isinstance(X, ColumnSelection | RowSelection):
         return X, column_names(X.shape[1])
+    if is_lazy(X):
+        rows = ChunkRows(X, source)
+        return rows, [str(name) for name in X.columns] if hasattr(X, "columns") else column_names(
+            rows.shape[1]
+        )
     if hasattr(X, "tocsr"):
         matrix = X.tocsr()
         if matrix.dtype.kind not in "fiub":
