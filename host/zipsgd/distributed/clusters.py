@@ -59,7 +59,10 @@ def cluster(address: str | None = None, workers: int = 0) -> Iterator[Cluster]:
         if address is None:
             where = stack.enter_context(
                 made.LocalCluster(
-                    n_workers=workers or None, threads_per_worker=1, dashboard_address=None, memory_limit=0
+                    n_workers=workers or None,
+                    threads_per_worker=1,
+                    dashboard_address="127.0.0.1:0",
+                    memory_limit=0,
                 )
             )
         try:
