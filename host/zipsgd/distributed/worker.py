@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ __all__ = ["PORTS_VARIABLE", "Job", "ShardLost", "identify", "run_job"]
 
 PORTS_VARIABLE = "ZIPSGD_PORTS"
 """The environment variable with the ports that a worker owns, between blanks."""
+_WAIT_SECONDS, _AGAIN_SECONDS = 20.0, 0.2
+"""How long a worker waits for a board that is free, such as one that is being replaced, and time between two attempts."""
 
 
 class ShardLost(RuntimeError):
@@ -122,13 +125,17 @@ def _opened(wanted: BackendOptions, ports: tuple[str, ...] | None) -> Backend:
         raise DeviceError(
             f"no ports are named: set {PORTS_VARIABLE} on {_here()}, or name ports=... where training begins"
         )
-    failures = []
-    for port in ports:
-        try:
-            return open_backend(replace(wanted, name=port))
-        except DeviceError as error:
-            failures.append(str(error))
-    raise DeviceError(f"no board is free on {_here()}: {'; '.join(failures)}")
+    end = time.monotonic() + _WAIT_SECONDS
+    while True:
+        failures = []
+        for port in ports:
+            try:
+                return open_backend(replace(wanted, name=port))
+            except DeviceError as error:
+                failures.append(str(error))
+        if time.monotonic() > end:
+            raise DeviceError(f"no board is free on {_here()}: {'; '.join(failures)}")
+        time.sleep(_AGAIN_SECONDS)
 
 
 _rows, _configs, _backends = _Kept(), _Kept(), _Backends()
