@@ -53,6 +53,7 @@ lint: $(VENV)/.test  ## ruff and mypy
 docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; first the pages that are made from the sources
 	$(BIN)/python -m zipsgd.protocol.registers_page > docs/registers.md
 	$(BIN)/python tests/components/write_table.py
+	$(BIN)/python -m zipsgd_hw.verilog.page docs/verilog.md
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html -d build/doctrees docs build/docs
 	@echo "open build/docs/index.html"
 

@@ -208,7 +208,8 @@ def test_icebreaker_bitstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert Build(**sidecar["build"]) == BOARDS["icebreaker"].build
     assert int(sidecar["build_hash"], 16) == BOARDS["icebreaker"].build.hash()
     assert len(lines) == 5
-    assert {"synthesis: abc9", "seed 1: placing", "seed 1: routing"} <= set(said)
+    assert {"seed 1: placing", "seed 1: routing"} <= set(said)
+    assert any(re.fullmatch(r"synthesis: (opt_|abc9_|proc_|memory_)\w+", line) for line in said)
     again = build_board("icebreaker", out_dir=tmp_path / "again")
     assert again["from_cache"] == {"synthesis": True, "seeds": [report["seed"]]}
     assert (tmp_path / "again" / again["bitstream"]).read_bytes() == content

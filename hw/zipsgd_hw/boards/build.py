@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock
 
 from zipsgd.output import write_file
-from zipsgd.protocol.formats import Build, BuildError
+from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart
 
 from .board import Board
@@ -40,12 +40,8 @@ def _changed(board: Board | str, changes: Mapping[str, int], baud: int | None) -
     """A board, or the one by that name, with other parameters."""
     if isinstance(board, str):
         board = find_board(board)
-    known = board.build.as_dict()
-    unknown = sorted(set(changes) - set(known))
-    if unknown:
-        raise BuildError(f"no parameter {', '.join(unknown)}: a build has {', '.join(known)}")
     link = board.link if baud is None else Uart(baud)
-    return replace(board, build=replace(board.build, **changes), link=link)
+    return replace(board, build=board.build.changed(changes), link=link)
 
 
 @dataclass(frozen=True)
