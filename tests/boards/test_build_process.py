@@ -73,18 +73,22 @@ def whole(folder: Path) -> bool:
     return (folder / report["bitstream"]).read_text().startswith("routed with seed 1")
 
 
-def test_ctrl_c_ends_the_tools_and_leaves_nothing_half_done(
-    tmp_path: Path, stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_what_ends_a_build_ends_its_tools_and_leaves_nothing_half_done(
+    number: int, status: int, tmp_path: Path, stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Ctrl-C, a request to end, and a terminal that is closed."""
     stand_ins("26,26")
     monkeypatch.setenv("STAND_IN_WAITS", "nextpnr-1 nextpnr-2")
     folder = tmp_path / "b"
     with started(folder, "--jobs", "2") as process:
         tools = helpers(folder / "seed-1.log", folder / "seed-2.log")
         assert all(map(running, tools))
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=LONGEST)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (status, "")
     assert "Traceback" not in err
     assert gone(tools)
     assert not list(folder.glob(".zipsgd*"))

@@ -10,6 +10,7 @@ from zipsgd.protocol.formats import Build
 
 from .board_option import add_board, board_of
 from .command import Commands, add_command, check_output
+from .interrupt import ended_with_its_tools
 from .predicted_epoch import add_epoch, epoch_of, task_of
 from .progress import WorkProgress, messages
 from .report import shown_report
@@ -188,7 +189,7 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = 1 if arguments.jobs is None else arguments.jobs
     budget = BUDGET_MINUTES if arguments.seed_budget is None else arguments.seed_budget
     search = SeedSearch(named, arguments.seeds is not None, budget if named is None else None, jobs)
-    with WorkProgress(messages()) as progress:
+    with ended_with_its_tools(), WorkProgress(messages()) as progress:
         report = build_board(
             board,
             search=search,
