@@ -6,6 +6,13 @@ from pathlib import Path
 
 import pytest
 
+_TOOLS = {
+    "YOSYS": "yosys",
+    **dict.fromkeys(("NEXTPNR_ICE40", "NEXTPNR_ECP5", "NEXTPNR_HIMBAECHEL_GOWIN"), "nextpnr"),
+    **{"ICEPACK": "icepack", "ECPPACK": "ecppack", "GOWIN_PACK": "gowin_pack"},
+}
+"""What stands in for a tool, by the variable that names the tool."""
+
 
 @pytest.fixture
 def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Callable[[], list[str]]]:
@@ -25,7 +32,7 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
 
     def install(megahertz: str) -> Callable[[], list[str]]:
         folder.mkdir(exist_ok=True)
-        for variable, tool in (("YOSYS", "yosys"), ("NEXTPNR_ICE40", "nextpnr"), ("ICEPACK", "icepack")):
+        for variable, tool in _TOOLS.items():
             program = folder / tool
             program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" {tool} {megahertz} "$@"\n')
             program.chmod(0o755)

@@ -16,6 +16,7 @@ STAND_IN_VERSION
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 
 tool, rates, *arguments = sys.argv[1:]
-given = dict(pairwise(arguments))
+given = dict(pairwise(arguments)) | {"cst": "top.cst"}  # which stands in an option of its own
 name = f"{tool}-{given['--seed']}" if "--seed" in given else tool
 if arguments == ["--version"]:
     print(f"{tool} {os.environ.get('STAND_IN_VERSION', '1.0')}")
@@ -43,17 +44,19 @@ if name in os.environ.get("STAND_IN_SLOW", "").split():
 if tool == "yosys":
     cells = {"SB_DFF": 3, "SB_DFFE": 4, "SB_LUT4": 90, "$scopeinfo": 5}
     Path("synthesis.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
-    Path("top.json").write_text(json.dumps({"design": len(Path("top.il").read_text())}))
+    (netlist,) = re.findall(r"(?:write_json|-json) (\S+)", Path("top.ys").read_text())
+    Path(netlist).write_text(json.dumps({"design": len(Path("top.il").read_text())}))
     print("3.1. Executing PROC pass (convert processes to netlists).")
 elif tool == "nextpnr":
     reached = float(rates.split(",")[int(given["--seed"]) - 1])
     clock = {"clk": {"achieved": reached, "constraint": 24.0}}
     cells = {"ICESTORM_LC": {"used": 80, "available": 100}}
     Path(given["--report"]).write_text(json.dumps({"fmax": clock, "utilization": cells}))
-    read = json.loads(Path(given["--json"]).read_text())["design"]
-    Path(given["--asc"]).write_text(
-        f"routed with seed {given['--seed']} {read > 0} {Path(given['--pcf']).exists()}"
-    )
+    netlist = json.loads(Path(given["--json"]).read_text())
+    constraints = Path(given.get("--pcf") or given.get("--lpf") or given["cst"])
+    routed = Path(given.get("--asc") or given.get("--textcfg") or given["--write"])
+    routed.write_text(f"routed with seed {given['--seed']} {netlist['design'] > 0} {constraints.exists()}")
 else:
-    source, target = (Path(name) for name in arguments[-2:])
+    source = Path(given.get("--input") or arguments[-2 if tool == "icepack" else -1])
+    target = Path(given.get("--bit") or given.get("-o") or arguments[-1])
     target.write_text(source.read_text())

@@ -28,6 +28,19 @@ def test_seeds_are_tried_until_one_meets_the_clock(tmp_path: Path, stand_ins: St
     assert swept["fmax_spread"] == {"min_mhz": 23.0, "median_mhz": 25.5, "max_mhz": 29.0}
 
 
+@pytest.mark.parametrize("name", ["ulx3s-85f", "tang-nano-9k"])
+def test_other_families_go_the_same_way(name: str, tmp_path: Path, stand_ins: StandIns) -> None:
+    """Their files have other names."""
+    ran = stand_ins("26,26")
+    small = {"lanes": 4, "update_lanes": 4, "max_features": 64}
+    for again in (False, True):
+        report = build_board(name, out_dir=tmp_path, changes=small)
+        bitstream = tmp_path / report["bitstream"]
+        assert bitstream.read_text() == f"routed with seed {report['seed']} True True"
+        assert report["from_cache"]["synthesis"] is again
+    assert len(ran()) == 4
+
+
 def test_a_design_that_is_too_slow_has_a_report_and_no_bitstream(tmp_path: Path, stand_ins: StandIns) -> None:
     stand_ins("21,23")
     folder = tmp_path / "slow"

@@ -58,17 +58,16 @@ class _Prepared:
 
     def synthesis(self, version: str | None) -> Step:
         """The step that makes the netlist, and its statistics."""
-        outputs = {name: self.folder / name for name in (f"{_DESIGN}.json", STATISTICS)}
+        outputs = {name: self.folder / name for name in (self._netlist, STATISTICS)}
         return Step(self.synthesise, self.design, outputs, self.folder / "synthesis.log", version)
 
     def routing(self, seed: int, version: str | None) -> Step:
         """The step that places and routes the netlist with a seed."""
         report = f"seed-{seed}.json"
         command = [*self.route, "--seed", str(seed), "--report", report, "--timing-allow-fail"]
-        netlist = f"{_DESIGN}.json"
         routed = self.board.family.routed_suffix
         outputs = {f"{_DESIGN}{routed}": self._routed(seed), report: self.folder / report}
-        inputs = {**self.constraints, netlist: self.folder / netlist}
+        inputs = {**self.constraints, self._netlist: self.folder / self._netlist}
         return Step(command, inputs, outputs, self.folder / f"seed-{seed}.log", version)
 
     def packing(self, seed: int) -> Step:
@@ -77,6 +76,11 @@ class _Prepared:
         inputs = {f"{_DESIGN}{family.routed_suffix}": self._routed(seed)}
         outputs = {f"{_DESIGN}{family.bitstream_suffix}": self.folder / self.bitstream}
         return Step(self.pack, inputs, outputs, self.folder / "packing.log")
+
+    @property
+    def _netlist(self) -> str:
+        """Name of the file between synthesis and routing."""
+        return self.route[self.route.index("--json") + 1]
 
     def _routed(self, seed: int) -> Path:
         return self.folder / f"seed-{seed}{self.board.family.routed_suffix}"
@@ -155,9 +159,10 @@ def _write(path: Path, value: dict[str, Any]) -> None:
 def _clear(board: Board, folder: Path) -> None:
     """Delete the files of an earlier build, also of one that was killed; the report first, as it vouches for the others."""
     bitstream = f"{board.name}{board.family.bitstream_suffix}"
-    names = (_REPORT, bitstream, f"{board.name}.json", f"{board.name}.v", STATISTICS, f"{_DESIGN}.json")
+    names = (_REPORT, bitstream, f"{board.name}.json", f"{board.name}.v", STATISTICS)
     logs = ("synthesis.log", "packing.log")
-    for stale in (*(folder / name for name in (*names, *logs)), *folder.glob("seed-*")):
+    made = (path for pattern in ("seed-*", f"{_DESIGN}*.json") for path in folder.glob(pattern))
+    for stale in (*(folder / name for name in (*names, *logs)), *made):
         stale.unlink(missing_ok=True)
     for work in folder.glob(f"{WORK_PREFIX}*"):
         shutil.rmtree(work, ignore_errors=True)
