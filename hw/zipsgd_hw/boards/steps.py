@@ -88,6 +88,9 @@ class StepRun:
         self._work = Path(tempfile.mkdtemp(prefix=WORK_PREFIX, dir=folder))
         try:
             for name, path in step.inputs.items():
+                (self._work / name).parent.mkdir(
+                    parents=True, exist_ok=True
+                )  # a board's own file may be in a folder
                 shutil.copyfile(path, self._work / name)
             self._process = ToolProcess(list(step.command), self._work, step.log)
         except BaseException:
