@@ -54,6 +54,7 @@ docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; first the pa
 	$(BIN)/python -m zipsgd.protocol.registers_page > docs/registers.md
 	$(BIN)/python tests/components/write_table.py
 	$(BIN)/python -m zipsgd_bench.boards_page
+	$(BIN)/python -m zipsgd_hw.verilog.page docs/verilog.md
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html -d build/doctrees docs build/docs
 	@echo "open build/docs/index.html"
 

@@ -68,7 +68,7 @@ def run(board: str = BOARD) -> Result:
         A tool failed.
     """
     with extra("build", "this bench"):
-        from zipsgd_hw.boards import BuildFailed, build_board
+        from zipsgd_hw.boards import BuildFailed, SeedSearch, build_board
 
     rows: list[dict[str, Any]] = []
     reports: dict[str, Any] = {}
@@ -78,7 +78,9 @@ def run(board: str = BOARD) -> Result:
             folder = FOLDER / part.replace(" ", "-")
             changes = {**SHAPE, **parameters}
             try:
-                build_board(board, out_dir=folder, seeds=[SEED], changes=changes, progress=steps.note)
+                build_board(
+                    board, out_dir=folder, search=SeedSearch([SEED]), changes=changes, progress=steps.note
+                )
             except BuildFailed:
                 # One seed is enough to count cells; the gateware bench looks for a seed that meets the clock
                 if not (folder / "build.json").exists():

@@ -110,6 +110,15 @@ def test_doctor_says_what_is_missing(run, monkeypatch):
     assert "g++, make cannot be found: install it" in text
 
 
+def test_doctor_tells_the_size_of_the_cache(monkeypatch, tmp_path):
+    from zipsgd.cli.doctor import _cache
+
+    monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path))
+    (tmp_path / "builds").mkdir()
+    (tmp_path / "builds" / "a.zip").write_bytes(bytes(3_000_000))
+    assert _cache().startswith(f"{tmp_path} can be written, and holds 3 MB")
+
+
 def test_doctor_goes_on_after_a_failure(run, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ZIPSGD_CACHE", str(tmp_path / "file"))

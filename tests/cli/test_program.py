@@ -93,6 +93,29 @@ def test_the_last_build_is_loaded(board, suffix, tool, options, told, run, said)
     assert ("has no way to the FPGA's own memory" in err) == (flash and not options)
 
 
+def test_a_bitstream_that_missed_its_clock_is_loaded_with_a_warning(run, said):
+    clocks = [
+        {"name": "a", "fmax_mhz": 30, "target_mhz": 24.0},
+        {"name": "b", "fmax_mhz": 22.5, "target_mhz": 24.0},
+    ]
+    file = built("icebreaker", ".bin", clock_met=False, clocks=clocks)
+    install("iceprog")
+    for words in ((), ("--bitstream", file)):
+        status, _, err = run("program", "--board", "icebreaker", *words)
+        assert status == 0
+        (line,) = [line for line in err.splitlines() if line.startswith("warning")]
+        assert f"{file} missed its clock (22.5 of 24 MHz), so the board may compute wrong results" in line
+        assert "zipsgd build --board icebreaker --set clock_hz=" in line
+        assert said()[0] == "iceprog"
+
+
+@pytest.mark.parametrize("told", [{}, {"clock_met": True}, {"clock_met": None}])
+def test_of_a_clock_that_was_met_nothing_is_said(told, run, said):
+    built("icebreaker", ".bin", **told)
+    install("iceprog")
+    assert "missed" not in run("program", "--board", "icebreaker")[2]
+
+
 def test_what_the_loader_prints_is_shown(run, said, monkeypatch):
     built("ulx3s-85f", ".bit")
     install("openFPGALoader")

@@ -90,6 +90,7 @@ class Break:
     target: str
 
 
+_ON_NOTHING = ("zipsgd.cache", "zipsgd.extras", "zipsgd.output")
 _LIBRARIES = ("zipsgd", "zipsgd_hw", "zipsgd_sim")
 
 WALLS = (
@@ -102,7 +103,7 @@ WALLS = (
     Wall(
         "the gateware needs Amaranth, the protocol and what rests on nothing alone",
         ("zipsgd_hw",),
-        only=("zipsgd_hw", "zipsgd.protocol", "zipsgd.extras", "zipsgd.output", "amaranth", "amaranth_boards"),
+        only=("zipsgd_hw", "zipsgd.protocol", *_ON_NOTHING, "amaranth", "amaranth_boards", "filelock"),
     ),
     Wall(
         "only the command line imports the command line",
@@ -132,14 +133,16 @@ WALLS = (
             "zipsgd.backends.choose": ("zipsgd_sim",),
             "zipsgd.cli.bench": ("zipsgd_bench",),
             "zipsgd.cli.board_option": ("zipsgd_hw",),
-            "zipsgd.cli.boards": ("zipsgd_hw",),
+            "zipsgd.cli.build": ("zipsgd_hw",),
             "zipsgd.cli.doctor": ("zipsgd_hw", "zipsgd_sim"),
             "zipsgd.cli.program": ("zipsgd_hw",),
+            "zipsgd.cli.report": ("zipsgd_hw",),
             "zipsgd.cli.sim": ("zipsgd_hw", "zipsgd_sim"),
         },
     ),
     Wall("the simulation does not know the benches", ("zipsgd_sim",), never=("zipsgd_bench",)),
     Wall("the writer of files rests on nothing", ("zipsgd.output",), only=("zipsgd.output",)),
+    Wall("the caches' folders rest on nothing", ("zipsgd.cache",), only=("zipsgd.cache", "platformdirs")),
     Wall("the list of extras rests on nothing", ("zipsgd.extras",), only=("zipsgd.extras",)),
 )  # fmt: skip
 

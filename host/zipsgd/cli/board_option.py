@@ -12,17 +12,19 @@ if TYPE_CHECKING:
 __all__ = ["add_board", "board_of", "known_boards"]
 
 
-def add_board(command: argparse.ArgumentParser) -> None:
+def add_board(command: argparse.ArgumentParser, required: bool = True) -> None:
     """Add the argument ``--board``.
 
     Parameters
     ----------
     command : argparse.ArgumentParser
         Parser of the command.
+    required : bool
+        Whether it must be given.
     """
     command.add_argument(
         "--board",
-        required=True,
+        required=required,
         metavar="NAME",
         help="name of a board, see 'zipsgd boards', or a file with a board of your own, such as ./my_board.py",
     )

@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -107,6 +108,14 @@ def _temporary() -> str:
     return f"{tempfile.gettempdir()} can be written"
 
 
+def _megabytes(folder: Path) -> float:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # another command may delete what it no longer needs
+            total += path.lstat().st_size
+    return total / 1e6
+
+
 def _cache() -> str:
     folder = cache_folder("doctor")
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +126,8 @@ def _cache() -> str:
     (folder / "file").unlink()
     folder.rmdir()
     usual = unwritable_cache()
-    return f"{folder.parent} can be written" + (f" ({usual} cannot)" if usual else "")
+    held = f"and holds {_megabytes(folder.parent):.0f} MB, which you may delete"
+    return f"{folder.parent} can be written, {held}" + (f" ({usual} cannot be written)" if usual else "")
 
 
 def _numba() -> str:

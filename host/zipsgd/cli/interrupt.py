@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["interruptible", "raise_if_interrupted"]
+__all__ = ["ended_with_its_tools", "interruptible", "raise_if_interrupted"]
 
 _interrupted = False
 
@@ -65,3 +65,31 @@ def raise_if_interrupted() -> None:
     """
     if _interrupted:
         raise KeyboardInterrupt
+
+
+def _on_end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def ended_with_its_tools() -> Iterator[None]:
+    """Clean up as after Ctrl-C, too, when the command is asked to end or its terminal is closed, until the block ends.
+
+    Yields
+    ------
+    None
+        Nothing. Outside the main thread, and where another handler is installed, nothing is changed.
+    """
+    ours = [
+        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL
+    ]
+    try:
+        for number in ours:
+            signal.signal(number, _on_end)
+    except ValueError:  # in another thread, signals do not arrive
+        ours = []
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)

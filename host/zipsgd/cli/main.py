@@ -43,7 +43,7 @@ def parser() -> "argparse.ArgumentParser":
 
     from zipsgd import __version__
 
-    from . import bench, boards, doctor, predict, program, serve, sim, train, verify
+    from . import bench, boards, build, doctor, predict, program, report, serve, sim, train, verify
 
     top = argparse.ArgumentParser(
         prog="zipsgd",
@@ -53,7 +53,7 @@ def parser() -> "argparse.ArgumentParser":
     )
     top.add_argument("--version", action="version", version=f"zipsgd {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (train, predict, verify, sim, boards, program, serve, doctor, bench):
+    for module in (train, predict, verify, sim, boards, build, report, program, serve, doctor, bench):
         module.add(commands)
     return top
 

@@ -80,8 +80,8 @@ def _built(folder: Path, make: str) -> Path:
     return folder / name
 
 
-def _bitstream(board: "Board", given: Path | None, make: str) -> tuple[Path, int]:
-    """The file to load, and the rate of its link."""
+def _bitstream(board: "Board", given: Path | None, make: str) -> tuple[Path, dict[str, Any]]:
+    """The file to load, and what its sidecar says."""
     folder = Path("build") / board.name if given is None else given
     file = folder if given is not None and not given.is_dir() else _built(folder, make)
     if not file.is_file():
@@ -98,7 +98,16 @@ def _bitstream(board: "Board", given: Path | None, make: str) -> tuple[Path, int
         raise ValueError(
             f"{file} is for a {device}, and {board.title} has a {board.device}: name its bitstream or its board"
         )
-    return file, sidecar.get("link_baud", board.link.baud)
+    return file, sidecar
+
+
+def _slowest(sidecar: dict[str, Any]) -> str:
+    """How far the clock was missed, where the sidecar says it."""
+    try:
+        row = min(sidecar["clocks"], key=lambda row: row["fmax_mhz"] / row["target_mhz"])
+        return f" ({row['fmax_mhz']:g} of {row['target_mhz']:g} MHz)"
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return ""
 
 
 def _next(usb: str, baud: int) -> str:
@@ -129,13 +138,19 @@ def run(arguments: argparse.Namespace) -> int:
     from zipsgd_hw.boards.programming import find_loader, load_bitstream, programming_of
 
     programming = programming_of(board)
-    file, baud = _bitstream(board, arguments.bitstream, f"zipsgd build --board {arguments.board}")
+    make = f"zipsgd build --board {arguments.board}"
+    file, sidecar = _bitstream(board, arguments.bitstream, make)
     loader, program = find_loader(board, arguments.tool)
     flash = arguments.flash or not programming.memory
     say = messages().print
     if flash and not arguments.flash:
         say(
             f"{board.title} has no way to the FPGA's own memory: the flash is written, and survives power-off"
+        )
+    if sidecar.get("clock_met") is False:
+        say(
+            f"warning: {file} missed its clock{_slowest(sidecar)}, so the board may compute wrong results, or not answer: "
+            f"compare it with 'zipsgd verify', or build for a slower clock with '{make} --set clock_hz=...'"
         )
     place = "flash" if flash else "memory"
     say(f"loading {file} into the {place} of {board.title} with {program}")
@@ -145,5 +160,5 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"\nthe {place} of {board.title} may hold half a bitstream: load it again")
         raise
     print(f"loaded {file} into the {place} of {board.title}")
-    print(_next(programming.usb, baud))
+    print(_next(programming.usb, sidecar.get("link_baud", board.link.baud)))
     return 0

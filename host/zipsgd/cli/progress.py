@@ -1,6 +1,7 @@
 """The output of the commands while they work."""
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from zipsgd.protocol.formats import Build
     from zipsgd.training.task import Task
 
-__all__ = ["TrainingProgress", "epoch_line", "messages"]
+__all__ = ["TrainingProgress", "WorkProgress", "epoch_line", "messages"]
+
+_QUIET_SECONDS = 60.0
+"""After so long without a line, work that goes on is said where there is no terminal."""
 
 
 def messages(quiet: bool = False) -> Console:
@@ -61,6 +65,65 @@ def epoch_line(report: EpochReport) -> str:
     if result.cycles and result.plane_cycles is not None:
         text += f"  {result.cycles:13,} cycles  {result.plane_cycles / result.cycles:6.1%} of the plane limit"
     return text
+
+
+class WorkProgress:
+    """Prints lines, and shows what is being done and for how long. It is a context manager.
+
+    On a terminal this stands behind a spinner, elsewhere a line says it every minute.
+
+    Parameters
+    ----------
+    console : Console
+        Where to print.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._begun = self._said = time.monotonic()
+
+    def note(self, line: str) -> None:
+        """Print a line, with which the time begins anew.
+
+        Parameters
+        ----------
+        line : str
+            The line.
+        """
+        self._console.print(line, markup=False)
+        self._begun = self._said = time.monotonic()
+        self._bar.reset(self._task, total=None, description="")
+
+    def doing(self, what: str) -> None:
+        """Show what is being done. Call it often. Raise an interrupt that was lost.
+
+        Parameters
+        ----------
+        what : str
+            What is being done.
+        """
+        raise_if_interrupted()
+        now = time.monotonic()
+        self._bar.update(self._task, description=what)
+        if not self._console.is_terminal and now - self._said >= _QUIET_SECONDS:
+            self._said = now
+            self._console.print(f"  {what}, after {(now - self._begun) / 60:.0f} min", markup=False)
+
+    def __enter__(self) -> "WorkProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._bar.stop()
 
 
 class _Messages(logging.Handler):

@@ -16,7 +16,7 @@ def _cell(value: object) -> str:
     if isinstance(value, Mapping):
         return " ".join(map(_cell, value.values()))
     if isinstance(value, list):
-        return ", ".join(map(_cell, value))
+        return ", ".join(map(_cell, value)) or "none"
     return str(value)
 
 

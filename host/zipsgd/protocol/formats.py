@@ -6,7 +6,8 @@ property of it, documented with its reason. The golden model, the emulator and t
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .build_limits import LEVEL_WINDOW_WORDS, BuildError, check_build
@@ -120,6 +121,30 @@ class Build:
     def __post_init__(self) -> None:
         make_plain(self)
         check_build(self)
+
+    def changed(self, changes: Mapping[str, int]) -> "Build":
+        """The build with other parameters.
+
+        Parameters
+        ----------
+        changes : mapping of str to int
+            Parameters that differ, by name.
+
+        Returns
+        -------
+        Build
+            The build.
+
+        Raises
+        ------
+        BuildError
+            There is no such parameter, or the values make no build.
+        """
+        known = self.as_dict()
+        unknown = sorted(set(changes) - set(known))
+        if unknown:
+            raise BuildError(f"no parameter {', '.join(unknown)}: a build has {', '.join(known)}")
+        return replace(self, **changes)
 
     def has(self, option: str) -> bool:
         """Whether the build has an optional part.

@@ -2,19 +2,23 @@
 
 from .board import Board
 from .board_file import find_board
-from .build import BuildFailed, build_board, changed_build, stock_report
+from .build import BuildFailed, build_board, changed_build
+from .build_report import stock_report
 from .catalogue import BOARDS
 from .loaders import FUJPROG, ICEPROG, Loader, Programming, openfpgaloader
+from .placement import BUDGET_MINUTES, SeedSearch
 from .prediction import predict_epoch
 
 __all__ = [
     "BOARDS",
+    "BUDGET_MINUTES",
     "FUJPROG",
     "ICEPROG",
     "Board",
     "BuildFailed",
     "Loader",
     "Programming",
+    "SeedSearch",
     "build_board",
     "changed_build",
     "find_board",

@@ -1,58 +1,103 @@
 """From a board's name to Verilog, bitstream and report."""
 
 import json
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from importlib.metadata import version
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from zipsgd.output import write_file
-from zipsgd.protocol.formats import Build, BuildError
+from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart
 
 from .board import Board
 from .board_file import find_board
-from .memory_blocks import memory_blocks
-from .placement import DESIGN, place, spread
-from .prediction import predict_epoch
+from .build_cache import BuildCache
+from .build_report import identity, prepared_report
+from .folder_lock import locked_folder
+from .placement import SeedSearch, chosen, place, spread
 from .report import fmax_margin, utilisation
+from .steps import WORK_PREFIX, Step, run_step
 from .synthesis import AFTER_READ, AFTER_SYNTHESIS, STATISTICS, choose_logic_script
-from .toolchain import BuildFailed, run_tool, tool_version
+from .toolchain import BuildFailed, tool_version
 
-__all__ = ["BuildFailed", "build_board", "changed_build", "stock_report"]
+__all__ = ["BuildFailed", "build_board", "changed_build"]
 
+_DESIGN = "top"
+"""Name of the design, and of the tools' files."""
 _REPORT = "build.json"
-_MORE_SEEDS = range(1, 9)
-
-
-def _california(build: Build) -> dict[str, int]:
-    """The epoch that is predicted by default: California housing with the default of training, 4 bits a value; one draw if the
-    build has a diagonal, double sampling otherwise."""
-    up_planes = 1 if build.diagonal else 2
-    return {"samples": 20640, "features": 9, "base_planes": 4 - up_planes, "up_planes": up_planes}
+_REMEDY = (
+    "Try more seeds (--seed-budget), or lower the clock (--set clock_hz=...); --allow-slow writes it all the same, for a board "
+    "that may compute wrong results"
+)
 
 
 def _changed(board: Board | str, changes: Mapping[str, int], baud: int | None) -> Board:
     """A board, or the one by that name, with other parameters."""
     if isinstance(board, str):
         board = find_board(board)
-    known = board.build.as_dict()
-    unknown = sorted(set(changes) - set(known))
-    if unknown:
-        raise BuildError(f"no parameter {', '.join(unknown)}: a build has {', '.join(known)}")
     link = board.link if baud is None else Uart(baud)
-    return replace(board, build=replace(board.build, **changes), link=link)
+    return replace(board, build=board.build.changed(changes), link=link)
 
 
-def _prepare(board: Board, folder: Path) -> list[list[str]]:
-    """Write the design's Verilog and the tools' input files; returns the tools' commands: synthesis, routing, packing."""
+@dataclass(frozen=True)
+class _Prepared:
+    """The tools' commands, and the files that they read."""
+
+    board: Board
+    folder: Path
+    synthesise: list[str]
+    route: list[str]
+    pack: list[str]
+    design: Mapping[str, Path]
+    constraints: Mapping[str, Path]
+
+    def synthesis(self, version: str | None) -> Step:
+        """The step that makes the netlist, and its statistics."""
+        outputs = {name: self.folder / name for name in (self._netlist, STATISTICS)}
+        return Step(self.synthesise, self.design, outputs, self.folder / "synthesis.log", version)
+
+    def routing(self, seed: int, version: str | None) -> Step:
+        """The step that places and routes the netlist with a seed."""
+        report = f"seed-{seed}.json"
+        command = [*self.route, "--seed", str(seed), "--report", report, "--timing-allow-fail"]
+        routed = self.board.family.routed_suffix
+        outputs = {f"{_DESIGN}{routed}": self._routed(seed), report: self.folder / report}
+        inputs = {**self.constraints, self._netlist: self.folder / self._netlist}
+        return Step(command, inputs, outputs, self.folder / f"seed-{seed}.log", version)
+
+    def packing(self, seed: int) -> Step:
+        """The step that makes the bitstream of the routing with a seed."""
+        family = self.board.family
+        inputs = {f"{_DESIGN}{family.routed_suffix}": self._routed(seed)}
+        outputs = {f"{_DESIGN}{family.bitstream_suffix}": self.folder / self.bitstream}
+        return Step(self.pack, inputs, outputs, self.folder / "packing.log")
+
+    @property
+    def _netlist(self) -> str:
+        """Name of the file between synthesis and routing."""
+        return self.route[self.route.index("--json") + 1]
+
+    def _routed(self, seed: int) -> Path:
+        return self.folder / f"seed-{seed}{self.board.family.routed_suffix}"
+
+    @property
+    def bitstream(self) -> str:
+        """Name of the bitstream's file."""
+        return f"{self.board.name}{self.board.family.bitstream_suffix}"
+
+
+def _prepare(board: Board, folder: Path) -> _Prepared:
+    """Write the design's Verilog and the tools' input files."""
     from .board_top import BoardTop
 
     plan = board.platform().prepare(
         BoardTop(board),
-        DESIGN,
+        _DESIGN,
         verbose=True,  # the logs then have all of the tools' messages
         debug_verilog=True,
         emit_src=False,
@@ -62,33 +107,15 @@ def _prepare(board: Board, folder: Path) -> list[list[str]]:
         script_after_synth=AFTER_SYNTHESIS,
     )
     plan.extract(folder)
-    (folder / f"{DESIGN}.debug.v").rename(folder / f"{board.name}.v")
+    verilog = f"{_DESIGN}.debug.v"
+    (folder / verilog).rename(folder / f"{board.name}.v")
+    scripts = [f"{plan.script}{suffix}" for suffix in (".sh", ".bat", ".json")]
     commands: list[list[str]] = json.loads(plan.files[f"{plan.script}.json"])["commands"]
-    return board.family.commands(commands, board.build.clock_hz)
-
-
-def _revision() -> str | None:
-    """The source's git revision, followed by "-dirty" if files differ; None outside a clone."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return result.stdout.strip() if result.returncode == 0 else None
-
-
-def _identity(board: Board) -> dict[str, Any]:
-    """What report and sidecar have in common."""
-    return {
-        "board": board.name,
-        "device": board.device,
-        "zipsgd": version("zipsgd"),
-        "revision": _revision(),
-        "build": board.build.as_dict(),
-        "build_hash": f"{board.build.hash():#010x}",
-        "link_baud": board.link.baud,
-    }
+    synthesise, route, pack = board.family.commands(commands, board.build.clock_hz)
+    files = {name: folder / name for name in plan.files if name not in (verilog, *scripts)}
+    constraints = {name: path for name, path in files.items() if any(word.endswith(name) for word in route)}
+    design = {name: path for name, path in files.items() if name not in constraints}
+    return _Prepared(board, folder, synthesise, route, pack, design, constraints)
 
 
 def changed_build(board: Board | str, changes: Mapping[str, int]) -> Build:
@@ -116,62 +143,6 @@ def changed_build(board: Board | str, changes: Mapping[str, int]) -> Build:
     return _changed(board, changes, None).build
 
 
-def stock_report(board: Board) -> dict[str, Any]:
-    """What the report of a board's default build says before it is made.
-
-    Parameters
-    ----------
-    board : Board
-        The board.
-
-    Returns
-    -------
-    dict of str to Any
-        Board, build, rate of the link, and the predicted epoch of California housing.
-    """
-    return {
-        "board": board.name,
-        "device": board.device,
-        "build": board.build.as_dict(),
-        "link_baud": board.link.baud,
-        "predicted_epoch": _predicted(board, _california(board.build)),
-    }
-
-
-def _predicted(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
-    own = {
-        "link_baud": board.link.baud,
-        "fast_memory": board.family.fast_memory,
-        "store_pace": board.store_pace,
-    }
-    return predict_epoch(board.build, **{**own, **epoch})
-
-
-def _prepared(board: Board, epoch: Mapping[str, int]) -> dict[str, Any]:
-    """The report before the tools have run."""
-    build = board.build
-    memories = memory_blocks(build, board.ram, in_block_ram=board.memory is None)
-    return {
-        **_identity(board),
-        "lanes": build.lanes,
-        "clock_mhz": build.clock_hz / 1e6,
-        "plane_bandwidth_bits_per_second": build.lanes * build.clock_hz,
-        "memory_blocks_estimate": memories,
-        "block_rams_estimate": {"used": sum(memories.values()), "available": board.block_rams},
-        "predicted_epoch": _predicted(board, epoch),
-        "tried_on_hardware": board.tried,
-        "seed": None,
-        "clocks": None,
-        "utilisation": None,
-        "cells_per_lane": None,
-        "seeds": None,
-        "fmax_spread": None,
-        "tools": None,
-        "verilog": f"{board.name}.v",
-        "bitstream": None,
-    }
-
-
 def _warn_of_block_rams(estimate: Mapping[str, int], progress: Callable[[str], None]) -> None:
     """It is no error: the estimate may be high, as synthesis may put a small memory into logic."""
     if estimate["used"] > estimate["available"]:
@@ -186,55 +157,116 @@ def _write(path: Path, value: dict[str, Any]) -> None:
 
 
 def _clear(board: Board, folder: Path) -> None:
-    """Make the folder, and delete the files of an earlier build."""
-    folder.mkdir(parents=True, exist_ok=True)
-    names = (
-        *(_REPORT, STATISTICS, f"{board.name}.v", f"{board.name}.json"),
-        f"{board.name}{board.family.bitstream_suffix}",
-    )
-    for stale in (*(folder / name for name in names), *folder.glob("seed-*")):
+    """Delete the files of an earlier build, also of one that was killed; the report first, as it vouches for the others."""
+    bitstream = f"{board.name}{board.family.bitstream_suffix}"
+    names = (_REPORT, bitstream, f"{board.name}.json", f"{board.name}.v", STATISTICS)
+    logs = ("synthesis.log", "packing.log")
+    made = (path for pattern in ("seed-*", f"{_DESIGN}*.json") for path in folder.glob(pattern))
+    for stale in (*(folder / name for name in (*names, *logs)), *made):
         stale.unlink(missing_ok=True)
+    for work in folder.glob(f"{WORK_PREFIX}*"):
+        shutil.rmtree(work, ignore_errors=True)
 
 
-def _too_slow(board: Board, best: dict[str, Any], report: Path) -> BuildFailed:
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other builds waiting. YoWASP's tools compile themselves when they first run, and two that do so at once crash."""
+    folder = BuildCache().folder
+    lock = FileLock(folder / "tools.lock", fallback_to_soft=False)
+    with suppress(OSError, NotImplementedError):  # without a lock, only a tool's first run is at risk
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _too_slow(board: Board, best: dict[str, Any]) -> str:
+    """Which clocks are too slow."""
     slow = ", ".join(
         f"{row['name']} reaches {row['fmax_mhz']} of {row['target_mhz']} MHz"
         for row in best["clocks"]
         if not row["met"]
     )
-    return BuildFailed(
-        f"{board.title} is too slow at its best seed {best['seed']}: {slow}; no bitstream was written. Try other seeds, "
-        f"or lower clock_hz. Report: {report}"
-    )
+    return f"{board.title} is too slow at its best seed {best['seed']}: {slow}"
 
 
-def _pack(board: Board, command: list[str], folder: Path, seed: int) -> str:
-    """Make the bitstream of the routing with this seed, and return the name of its file."""
-    routed, packed = board.family.routed_suffix, board.family.bitstream_suffix
-    (folder / f"seed-{seed}{routed}").rename(folder / f"{DESIGN}{routed}")
-    run_tool(command, folder, folder / "packing.log")
-    bitstream = f"{board.name}{packed}"
-    (folder / f"{DESIGN}{packed}").rename(folder / bitstream)
-    return bitstream
+def _place(
+    prepared: _Prepared,
+    report: dict[str, Any],
+    search: SeedSearch,
+    cache: BuildCache | None,
+    progress: Callable[[str], None],
+    watch: Callable[[str], None],
+) -> dict[str, Any]:
+    """Synthesise, place and route; complete the report with what came of it, and return the result that was chosen."""
+    board, folder = prepared.board, prepared.folder
+    watch("looking at the tools")
+    with _alone():
+        tools = {command[0]: tool_version(command[0]) for command in (prepared.synthesise, prepared.route)}
+    progress("synthesis")
+    synthesis = prepared.synthesis(tools[prepared.synthesise[0]])
+    cached = run_step(synthesis, folder, cache, lambda stage: watch(f"synthesis: {stage or 'starting'}"))
+    if cached:
+        progress("the cache has the synthesis")
+
+    def step(seed: int) -> Step:
+        return prepared.routing(seed, tools[prepared.route[0]])
+
+    results = place(board, step, folder, search, cache, progress, watch)
+    best = chosen(results, search.sweep)
+    used = utilisation(board.family, folder / f"seed-{best['seed']}.json", folder / STATISTICS)
+    cells = used["cells"]["used"]
+    report |= {
+        "seed": best["seed"],
+        "clocks": best["clocks"],
+        "clock_met": fmax_margin(best["clocks"]) >= 1,
+        "utilisation": used,
+        "cells_per_lane": None if cells is None else round(cells / board.build.lanes, 1),
+        "seeds_tried": len(results),
+        "seeds": [{name: row[name] for name in ("seed", "clocks")} for row in results],
+        "fmax_spread": spread(results),
+        "from_cache": {"synthesis": cached, "seeds": [row["seed"] for row in results if row["cached"]]},
+        "tools": tools,
+    }
+    return best
+
+
+def _pack(
+    prepared: _Prepared,
+    report: dict[str, Any],
+    progress: Callable[[str], None],
+    watch: Callable[[str], None],
+) -> str:
+    """Make the bitstream of the routing that was chosen; returns its name. Its sidecar is there before it."""
+    progress("packing the bitstream")
+    told = {name: report[name] for name in ("seed", "clock_met", "clocks")}
+    sidecar = {**identity(prepared.board), "bitstream": prepared.bitstream, **told}
+    _write(prepared.folder / f"{prepared.board.name}.json", sidecar)
+    run_step(prepared.packing(report["seed"]), prepared.folder, None, lambda stage: watch("packing"))
+    return prepared.bitstream
 
 
 def build_board(
     board: Board | str,
     *,
     out_dir: Path,
-    seeds: Sequence[int] | None = None,
-    sweep: bool = False,
+    search: SeedSearch | None = None,
     changes: Mapping[str, int] | None = None,
     baud: int | None = None,
     epoch: Mapping[str, int] | None = None,
     prepare_only: bool = False,
+    allow_slow: bool = False,
+    cache: bool = True,
     progress: Callable[[str], None] = lambda line: None,
+    watch: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Build the gateware for a board.
 
     Writes to ``out_dir``: ``NAME.v``; unless ``prepare_only``, the bitstream ``NAME.bin`` or ``NAME.bit``, beside it
     ``NAME.json`` with the build's parameters and hash, and the tools' files and logs; and in any case the report,
-    ``build.json``. Files of an earlier build by these names are deleted first.
+    ``build.json``. Files of an earlier build by these names are deleted first, and another build in this folder is waited for.
 
     Parameters
     ----------
@@ -242,11 +274,9 @@ def build_board(
         The board; or its name or file, see :func:`.find_board`.
     out_dir : Path
         The folder; it is made if it does not exist.
-    seeds : sequence of int or None
-        Seeds of the placer, tried in turn after one synthesis until one meets the clock. None for the board's own seed and,
-        if that fails with these versions of the tools, seven more.
-    sweep : bool
-        Whether all seeds are tried, and their spread is reported.
+    search : SeedSearch or None
+        Which seeds of the placer are tried after the synthesis. None for the board's own and, if that fails with these
+        versions of the tools, others for half an hour.
     changes : Mapping of str to int or None
         Parameters of the build that differ from the board's own, by name.
     baud : int or None
@@ -255,8 +285,14 @@ def build_board(
         Keyword arguments of :func:`.predict_epoch`; None for those of California housing at 4 bits a value.
     prepare_only : bool
         Whether to stop before the tools; the report's figures are then None.
+    allow_slow : bool
+        Whether a bitstream is written though the clock is missed; report and sidecar then say so.
+    cache : bool
+        Whether syntheses and routings are taken from the user's cache, and put into it. The bits are the same.
     progress : callable
-        Called with a line before each step, and with a warning if the build takes more block RAMs than the device has.
+        Called with a line before each step, and with warnings.
+    watch : callable
+        Called often with what is being done, while the tools run.
 
     Returns
     -------
@@ -268,48 +304,32 @@ def build_board(
     BuildError
         ``changes`` has a name that is no parameter, or values that make no build.
     ValueError
-        There is no such board, the clock cannot make ``baud``, the PLL cannot make the clock, the board's platform is not that
-        of its row, or there is no seed.
+        There is no such board, the clock cannot make ``baud``, the PLL cannot make the clock, or the board's platform is not
+        that of its row.
     BuildFailed
         A tool is missing or failed, or the design is slower than its clock with every seed. There is then no bitstream; in
         the last case the report is written all the same.
+    OutputError
+        The folder cannot be written.
     """
     board = _changed(board, changes or {}, baud)
-    if seeds is None:
-        seeds = [board.seed, *(number for number in _MORE_SEEDS if number != board.seed)]
-    if not seeds:
-        raise ValueError("seeds must name at least one seed")
-    _clear(board, out_dir)
-
-    progress(f"{board.title}: elaborating {board.build.lanes} lanes, {board.build.max_features} features")
-    synthesise, route, pack = _prepare(board, out_dir)
-    report = _prepared(board, epoch or _california(board.build))
-    _warn_of_block_rams(report["block_rams_estimate"], progress)
-    if prepare_only:
+    with locked_folder(out_dir, progress):
+        _clear(board, out_dir)
+        progress(f"{board.title}: elaborating {board.build.lanes} lanes, {board.build.max_features} features")
+        prepared = _prepare(board, out_dir)
+        report = prepared_report(board, epoch)
+        _warn_of_block_rams(report["block_rams_estimate"], progress)
+        if not prepare_only:
+            kept = BuildCache() if cache else None
+            best = _place(prepared, report, search or SeedSearch(), kept, progress, watch)
+            if report["clock_met"] or allow_slow:
+                report["bitstream"] = _pack(prepared, report, progress, watch)
         _write(out_dir / _REPORT, report)
-        return report
-
-    progress("synthesis")
-    run_tool(synthesise, out_dir, out_dir / "synthesis.log")
-    results = place(board, route, out_dir, seeds, sweep, progress)
-    best = max(results, key=lambda row: fmax_margin(row["clocks"]))
-    used = utilisation(board.family, out_dir / f"seed-{best['seed']}.json", out_dir / STATISTICS)
-    cells = used["cells"]["used"]
-    report |= {
-        **best,
-        "utilisation": used,
-        "cells_per_lane": None if cells is None else round(cells / board.build.lanes, 1),
-        "seeds": results,
-        "fmax_spread": spread(results),
-        "tools": {command[0]: tool_version(command[0]) for command in (synthesise, route)},
-    }
-    if fmax_margin(best["clocks"]) < 1:
-        _write(out_dir / _REPORT, report)
-        raise _too_slow(board, best, out_dir / _REPORT)
-
-    progress("packing the bitstream")
-    report["bitstream"] = _pack(board, pack, out_dir, best["seed"])
-    sidecar = {**_identity(board), "bitstream": report["bitstream"], "seed": best["seed"]}
-    _write(out_dir / f"{board.name}.json", sidecar)
-    _write(out_dir / _REPORT, report)
+        if not prepare_only and not report["clock_met"]:
+            missed = _too_slow(board, best)
+            if not allow_slow:
+                raise BuildFailed(
+                    f"{missed}; no bitstream was written. {_REMEDY}. Report: {out_dir / _REPORT}"
+                )
+            progress(f"warning: {missed}; the bitstream may compute wrong results, or none")
     return report
