@@ -76,6 +76,15 @@ def test_draws_are_evenly_spread() -> None:
     assert np.all(np.abs(each - 0.5) < 5 * 0.5 / np.sqrt(bits.size))
 
 
+@given(seeds, st.integers(0, 70))
+def test_draws_at_once_are_those_one_by_one(seed: int, count: int) -> None:
+    words = seed_words(seed, 0, 2)
+    at_once, one_by_one = Lfsr(words), Lfsr(words)
+    expected = [one_by_one.draw().tolist() for _ in range(count)]
+    assert at_once.draws(count).tolist() == expected
+    assert at_once.state.tolist() == one_by_one.state.tolist()
+
+
 @pytest.mark.parametrize("bad", [0, 1 << LFSR_BITS])
 def test_seeds_out_of_range_are_refused(bad: int) -> None:
     with pytest.raises(ValueError, match="seeds must be in"):
