@@ -71,8 +71,9 @@ class StochasticRounder(wiring.Component):
         fraction = self.value[:frac] | of_base  # ones, through which a carry passes
         ups = []
         seed = self.seed.payload
-        for number in range(GENERATORS):
-            m.submodules[f"lfsr{number}"] = lfsr = Lfsr()
+        lfsrs = [Lfsr() for _ in range(GENERATORS)]
+        for number, lfsr in enumerate(lfsrs):
+            m.submodules[f"lfsr{number}"] = lfsr
             m.d.comb += [
                 lfsr.advance.eq(self.step & self.draw),
                 lfsr.load.eq(self.seed.valid),
