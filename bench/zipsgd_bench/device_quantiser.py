@@ -73,8 +73,8 @@ def means(draws: int, begin: Callable[[str], None] = lambda what: None) -> list[
     -------
     list of dict of str to Any
         A row for each number of base planes and each value: the value, and how far the means of the first and the second
-        rounding, of their product, and of the product with the next column's first rounding are from the exact ones, in
-        standard errors.
+        rounding, of their product, and of the products of the first one with both of the next column are from the exact ones,
+        in standard errors.
     """
     rows = []
     for p in PLANES:
@@ -84,16 +84,17 @@ def means(draws: int, begin: Callable[[str], None] = lambda what: None) -> list[
         values = table.scaled(words[None])[0][0, :-1]
         fraction = (values & ((1 << drop) - 1)) / (1 << drop)
         following = np.roll(fraction, -1)
-        exact = np.stack([fraction, fraction, fraction**2, fraction * following])
+        exact = np.stack([fraction, fraction, fraction**2, fraction * following, fraction * following])
         quantiser = DeviceQuantiser(table, p, 2, intercept=False, seeds=quantiser_seeds(SEED))
         counts = np.zeros(exact.shape, dtype=np.int64)
         for begun in range(0, draws, BLOCK):
             up = quantiser.quantise(np.tile(words, (min(BLOCK, draws - begun), 1))).up
             first, second = up & 1, up >> 1
-            events = first, second, first & second, first & np.roll(first, -1, axis=1)
+            next_first, next_second = np.roll(first, -1, axis=1), np.roll(second, -1, axis=1)
+            events = first, second, first & second, first & next_first, first & next_second
             counts += [np.count_nonzero(each, axis=0) for each in events]
         off = (counts / draws - exact) / np.sqrt(exact * (1 - exact) / draws)
-        names = "first rounding", "second rounding", "both", "with the next column"
+        names = "first rounding", "second rounding", "both", "next column, first", "next column, second"
         for column, value in enumerate(values):
             rows.append(
                 {

@@ -6,15 +6,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from linear_forms import independent, step_forms
 from random_samples import base_planes, seeds
 
-from zipsgd.golden.device_quantiser import DeviceQuantiser, label_words, quantiser_seeds, round_values
+from zipsgd.golden.device_quantiser import (
+    DeviceQuantiser,
+    crossed,
+    label_words,
+    quantiser_seeds,
+    round_values,
+)
 from zipsgd.golden.lfsr import Lfsr, seed_words
 from zipsgd.golden.quantise import quantise
 from zipsgd.golden.scale_table import ScaleTable
 from zipsgd.golden.weave import plane_words, weave
 from zipsgd.protocol.numbers import LFSR_BITS
-from zipsgd.protocol.raw_words import LABEL_SATURATED, SCALE_BITS, VALUE_SATURATED, value_frac
+from zipsgd.protocol.raw_words import CROSSINGS, LABEL_SATURATED, SCALE_BITS, VALUE_SATURATED, value_frac
 from zipsgd.protocol.samples import SampleLayout
 
 raw_widths = st.integers(8, 16)
@@ -47,16 +54,56 @@ def test_the_mean_over_all_draws_is_the_value(value: int) -> None:
 
 
 @given(raw_widths, base_planes, st.data())
-def test_the_bias_of_a_generator_is_as_told(raw_bits: int, p: int, data: st.DataObject) -> None:
-    """The up bits in a full period, counted: of its states each but 0 comes once."""
+def test_the_bias_is_as_told(raw_bits: int, p: int, data: st.DataObject) -> None:
+    """Pairs of states whose draw carries, counted: each draw but 0 has as many pairs, N - 1."""
     drop = value_frac(raw_bits) - (p - 1)
     fraction = data.draw(st.integers(0, (1 << drop) - 1))
-    ups = fraction << (LFSR_BITS - drop)  # draws whose field is one of the highest ones, of which none is 0
-    excess = Fraction(ups, (1 << LFSR_BITS) - 1) - Fraction(fraction, 1 << drop)
-    assert 0 <= excess < Fraction(1, 1 << LFSR_BITS)
-    fields = np.array([0, (1 << drop) - 1 - fraction, (1 << drop) - fraction])[fraction == 0 :]
+    states = (1 << LFSR_BITS) - 1
+    carries = fraction << (
+        LFSR_BITS - drop
+    )  # draws whose field is one of the highest ones, of which none is 0
+    exact = Fraction(fraction, 1 << drop)
+    assert Fraction(carries * (states - 1), states**2) == exact * (1 - Fraction(1, states**2))
+    fields = np.array([0, (1 << drop) - 1 - fraction, (1 << drop) - fraction])[: 2 + (fraction > 0)]
     _, up = round_values(np.full(fields.size, fraction), raw_bits, p, 1, fields[:, None])
-    assert up.tolist() == ([0, 0, 1] if fraction else [0, 0])[: fields.size]
+    assert up.tolist() == [0, 0, 1][: fields.size]
+
+
+@given(seeds, seeds)
+def test_a_draw_is_one_state_with_another_order_of_the_other(first: int, second: int) -> None:
+    """For each draw the other generator's bits are all used once, so that all draws have as many pairs of states."""
+    states = np.array([first, second]) >> 1
+    one, two = (int(draw) ^ int(state) for draw, state in zip(crossed(states), states, strict=True))
+    assert one.bit_count() == int(states[1]).bit_count()
+    assert two.bit_count() == int(states[0]).bit_count()
+    for bit in range(LFSR_BITS):
+        alone = crossed(np.array([0, 1 << bit]))
+        assert alone.tolist() == [1 << (CROSSINGS[0] - bit) * 16 % LFSR_BITS, 1 << bit]
+
+
+def test_any_two_draws_are_independent() -> None:
+    """The bits that are used of two draws are independent functions of both states, up to 4096 values apart."""
+    width = value_frac(16)
+
+    def used(forms: list[int]) -> list[list[int]]:
+        """The bits of both draws, from those of a generator's state; the second one's are other bits."""
+        whole = [(form, form << LFSR_BITS) for form in forms]
+        return [
+            [
+                whole[place][number] ^ whole[(first - 2 * place) % LFSR_BITS][1 - number]
+                for place in range(width)
+            ]
+            for number, first in enumerate(CROSSINGS)
+        ]
+
+    forms = [1 << bit for bit in range(LFSR_BITS)]
+    one, two = used(forms)
+    assert independent([*one, *two])
+    for _ in range(4096):
+        forms = step_forms(forms)
+        for later in used(forms):
+            assert independent([*one, *later])
+            assert independent([*two, *later])
 
 
 @given(raw_widths, base_planes, seeds)
@@ -64,7 +111,7 @@ def test_bases_are_those_of_the_host(raw_bits: int, p: int, seed: int) -> None:
     one = 1 << value_frac(raw_bits)
     rng = np.random.default_rng(seed)
     values = np.concatenate([[-one, 0, one], rng.integers(-one, one + 1, 20)])
-    draws = np.stack([Lfsr([each]).draws(values.size)[:, 0] for each in quantiser_seeds(seed)], axis=-1)
+    draws = crossed(Lfsr(quantiser_seeds(seed)).draws(values.size))
     base, up = round_values(values, raw_bits, p, 2, draws)
     none = np.zeros(1, dtype=np.int16)
     host = quantise(values[None] / one, none, p, 2, seed=seed, epoch=0, rows=[0])

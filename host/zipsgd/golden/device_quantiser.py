@@ -5,13 +5,16 @@ A sample comes as raw words: its columns in their order, then its label. Scaled 
 (:mod:`.quantise`). What is left, a / Delta - k, has w = F - (p - 1) bits, and up bit i is the carry when w bits of a draw are
 added to it.
 
-Each generator draws once for each feature, whatever p and m are, and the intercept is a feature. So up bits depend on the seeds
-and on the place of a value in the stream, and never on timing.
+There are two generators (:mod:`.lfsr`), and both go on once for each feature, whatever p and m are; the intercept is a feature.
+So up bits depend on the seeds and on the place of a value in the stream, and never on timing. A draw is the exclusive or of one
+generator's state and of the other one's with its bits in another order (:func:`crossed`).
 
-Bias. A draw takes all values of 31 bits but 0 equally often, so its w low bits take each of 2^w values in 2^(31-w) of 2^31 - 1
-draws, 0 in one less. A draw of 0 never carries. So the probability of an up bit is f 2^31 / (2^31 - 1) where f is the fraction
-a / Delta - k: too large by less than 2^-31. There is no other error, since a itself is exact. The two generators have seeds of
-their own. Over all pairs of seeds, the two draws of a value are independent.
+Bias. Over all pairs of states but 0, of which there are N^2 with N = 2^31 - 1, a draw has each value but 0 in N - 1 pairs. A
+draw of 0 never carries. So the probability of an up bit is f (1 - 1 / N^2), where f is the fraction a / Delta - k. There is no
+other error, since a itself is exact. The bits that are used of any two draws, the two of a value or those of values up to 4096
+places apart, are independent linear functions of the 62 bits of the states. So the probability that both carry is the product
+of the two, to within 2^-30. This is what a gradient of least squares needs, which has products of two roundings. One generator
+for each up bit would not do: only the upper 10 bits of its successive draws are independent.
 
 A label is the scaled value, rounded half up to 15 fraction bits.
 """
@@ -20,14 +23,14 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.protocol.numbers import LABEL_BITS, LABEL_FRAC, LFSR_BITS
-from zipsgd.protocol.raw_words import GENERATORS, LABEL_SATURATED, VALUE_SATURATED, value_frac
+from zipsgd.protocol.raw_words import CROSSINGS, GENERATORS, LABEL_SATURATED, VALUE_SATURATED, value_frac
 
 from .lfsr import Lfsr
 from .quantise import Codes, level_offset
 from .rounding import Int, align_draw, saturate, stochastic_round
 from .scale_table import ScaleTable
 
-__all__ = ["DeviceQuantiser", "label_words", "quantiser_seeds", "round_values"]
+__all__ = ["DeviceQuantiser", "crossed", "label_words", "quantiser_seeds", "round_values"]
 
 _Flags = npt.NDArray[np.bool_]
 
@@ -49,6 +52,27 @@ def quantiser_seeds(seed: int) -> list[int]:
     return [word % ((1 << LFSR_BITS) - 1) + 1 for word in words.tolist()]
 
 
+def crossed(states: Int) -> Int:
+    """Draws of both generators: each one's state with the other one's, the bits of which are taken backwards in steps of two.
+
+    Parameters
+    ----------
+    states : npt.NDArray[np.int64] of shape (..., 2)
+        States of the generators.
+
+    Returns
+    -------
+    npt.NDArray[np.int64] of shape (..., 2)
+        Draws of 31 bits.
+    """
+    draws = states.copy()
+    for number, first in enumerate(CROSSINGS):
+        other = states[..., 1 - number]
+        for place in range(LFSR_BITS):
+            draws[..., number] ^= (other >> (first - 2 * place) % LFSR_BITS & 1) << place
+    return draws
+
+
 def round_values(values: Int, raw_bits: int, p: int, m: int, draws: Int) -> tuple[Int, Int]:
     """Round values stochastically.
 
@@ -63,7 +87,7 @@ def round_values(values: Int, raw_bits: int, p: int, m: int, draws: Int) -> tupl
     m : int
         Up planes.
     draws : npt.NDArray[np.int64] of shape (..., 2)
-        Draws of 31 bits, one of each generator.
+        Draws of 31 bits, from :func:`crossed`.
 
     Returns
     -------
@@ -173,7 +197,7 @@ class DeviceQuantiser:
         values = scaled[:, :-1]
         if self._intercept:
             values = np.column_stack([values, np.full(len(values), 1 << value_frac(self.table.raw_bits))])
-        draws = self._lfsr.draws(values.size).reshape(*values.shape, GENERATORS)
+        draws = crossed(self._lfsr.draws(values.size)).reshape(*values.shape, GENERATORS)
         base, up = round_values(values, self.table.raw_bits, self._p, self._m, draws)
         return Codes(base.astype(np.int8), up.astype(np.uint8), labels.astype(np.int16), self._p, self._m)
 

@@ -6,6 +6,7 @@ A word of the table's window has, from the low end, the centre, the scale, and a
 
 __all__ = [
     "CENTRE_BITS",
+    "CROSSINGS",
     "GENERATORS",
     "LABEL_SATURATED",
     "LEAST_RAW_BITS",
@@ -26,6 +27,10 @@ SCALE_FRAC = 8
 """Fraction bits of the scale: at 2^SCALE_FRAC, half of a converter's range becomes 1."""
 GENERATORS = 2
 """Random generators, and most up planes."""
+CROSSINGS = (16, 2)
+"""Bit of the other generator with which bit 0 of each draw is crossed; bit j is crossed with the one 2 j bits below it, in a
+circle. A search found these numbers: any two draws of up to 4096 values apart are independent in their lowest 23 bits, see
+:mod:`zipsgd.golden.device_quantiser`."""
 VALUE_SATURATED = 1
 """Flag: a column's value was outside [-1, 1]."""
 LABEL_SATURATED = 2

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LFSR_BITS
-from zipsgd.protocol.raw_words import GENERATORS, value_frac
+from zipsgd.protocol.raw_words import CROSSINGS, GENERATORS, value_frac
 from zipsgd_hw.datapath.config import run_layout
 from zipsgd_hw.datapath.lfsr import Lfsr
 
@@ -16,8 +16,8 @@ __all__ = ["StochasticRounder"]
 class StochasticRounder(wiring.Component):
     """The base of a value, and two independent up bits (golden model: :mod:`zipsgd.golden.device_quantiser`).
 
-    The base is the value's upper p bits. An up bit is the carry of the other bits and as many of a draw. Each up bit has a
-    random generator of its own, which goes on with each value that is drawn.
+    The base is the value's upper p bits. An up bit is the carry of the other bits and as many of a draw. Two random generators
+    go on with each value that is drawn; a draw is one's state, crossed with the other one's.
 
     Latency: one step. Throughput: a value a step.
 
@@ -41,7 +41,7 @@ class StochasticRounder(wiring.Component):
     code : Out(p_max + 2)
         The value's bit of each plane: p bits of the base, most significant first, then two up bits; those behind do not matter.
     seed : In(stream.Signature(31, always_ready=True))
-        New state of the first up bit's generator; each generator's former state goes to the next one.
+        New state of the first generator; each generator's former state goes to the next one.
     seed_next : Out(stream.Signature(31, always_ready=True))
         The last generator's former state.
     """
@@ -69,7 +69,6 @@ class StochasticRounder(wiring.Component):
         of_base = Signal(frac)  # bits of the base behind the sign
         m.d.sync += of_base.eq(Cat(last_base >= frac - place for place in range(frac)))
         fraction = self.value[:frac] | of_base  # ones, through which a carry passes
-        ups = []
         seed = self.seed.payload
         lfsrs = [Lfsr() for _ in range(GENERATORS)]
         for number, lfsr in enumerate(lfsrs):
@@ -80,7 +79,11 @@ class StochasticRounder(wiring.Component):
                 lfsr.seed.eq(seed),
             ]
             seed = lfsr.state
-            ups.append((fraction + (lfsr.state[:frac] & ~of_base))[frac] | self.one)
+        draws = [
+            lfsr.state[:frac] ^ Cat(other.state[(first - 2 * place) % LFSR_BITS] for place in range(frac))
+            for lfsr, other, first in zip(lfsrs, reversed(lfsrs), CROSSINGS)
+        ]
+        ups = [(fraction + (draw & ~of_base))[frac] | self.one for draw in draws]
         m.d.comb += [self.seed_next.valid.eq(self.seed.valid), self.seed_next.payload.eq(seed)]
 
         planes = [self.value[frac] & ~self.one]

@@ -9,7 +9,7 @@ from builds import run_bits
 from component_bench import Case, ComponentBench
 from plane_runs import Ports, weighted
 
-from zipsgd.golden.device_quantiser import quantiser_seeds, round_values
+from zipsgd.golden.device_quantiser import crossed, quantiser_seeds, round_values
 from zipsgd.golden.lfsr import Lfsr
 from zipsgd.golden.quantise import Codes
 from zipsgd.golden.weave import planes
@@ -76,7 +76,7 @@ async def codes(dut):
                 mask = (1 << (p + GENERATORS)) - 1
                 assert outputs.code & mask == due, f"cycle {bench.cycles}: p = {p}"
             if step:
-                draws = lfsr.draw() if draw else lfsr.state.astype(np.int64)
+                draws = crossed(lfsr.draw() if draw else lfsr.state.astype(np.int64))
                 base, up = round_values(np.array([[value]]), raw_bits, p, GENERATORS, draws[None, None])
                 found = planes(
                     Codes(base.astype(np.int8), up.astype(np.uint8), np.zeros(1, np.int16), p, GENERATORS)

@@ -33,8 +33,8 @@ def _rounder() -> Harness:
         base = Mux(one, int(plane > 0), value[parts.frac - plane])
         wrong = known & (last_base >= plane) & (dut.code[plane] != base)
         harness.show(f"plane {plane} of the base, rounded down", ~wrong)
-    for number, lfsr in enumerate(parts.lfsrs):
-        up = harness.past((lfsr.state & dropped) + fraction >= 1 << drop)
+    for number, draw in enumerate(parts.draws):
+        up = harness.past((draw & dropped) + fraction >= 1 << drop)
         bit = dut.code.bit_select(last_base + 1 + number, 1)
         harness.show(f"up bit {number + 1}", ~known | (bit == (up | one)))
     return harness
@@ -109,8 +109,8 @@ PROPERTIES = [
             Mutation(
                 StochasticRounder,
                 "a random bit too few",
-                "lfsr.state[:frac] & ~of_base",
-                "lfsr.state[: frac - 1] & ~of_base",
+                "(draw & ~of_base)",
+                "(draw[: frac - 1] & ~of_base)",
             ),
             Mutation(
                 StochasticRounder,
@@ -127,8 +127,8 @@ PROPERTIES = [
             Mutation(
                 StochasticRounder,
                 "both up bits have a draw",
-                "seed = lfsr.state\n",
-                "seed = lfsr.state\n            lfsr = lfsrs[0]\n",
+                "| self.one for draw in draws]",
+                "| self.one for draw in draws[:1] * 2]",
             ),
         ),
     ),
