@@ -11,25 +11,9 @@ from datapath_runs import golden_of, parse_build, quantise_fixed_point, random_r
 
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import targets
-from zipsgd.golden.quantise import Codes
-from zipsgd.golden.weave import planes
+from zipsgd.golden.weave import plane_words
 from zipsgd_sim.random_runs import RandomRun
 from zipsgd_sim.run_word import run_word
-
-
-def plane_words(codes: Codes, lanes: int) -> list[list[int]]:
-    """Plane words of all samples in the order of the stream, shape (samples, words)."""
-    rows = planes(codes)
-    count, total, features = rows.shape
-    chunks = -(-features // lanes)
-    bits = np.zeros((count, total, chunks * lanes), dtype=np.uint8)
-    bits[:, :, :features] = rows
-    packed = np.packbits(
-        bits.reshape(count, total, chunks, lanes).transpose(0, 2, 1, 3).reshape(count, -1, lanes),
-        axis=2,
-        bitorder="little",
-    )
-    return [[int.from_bytes(word.tobytes(), "little") for word in sample] for sample in packed]
 
 
 class CoreBoard(Board):

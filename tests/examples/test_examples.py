@@ -22,7 +22,10 @@ SEEN = {
     "core_in_your_design",
     "sdram_alone",
     "my_board",
+    "train_beside_a_sensor",
 }
+LENGTHS = {"core_in_your_design": 110, "sdram_alone": 110, "train_beside_a_sensor": 150}
+"""Most lines of the examples that have a design of their own."""
 
 
 def run(name: str, folder: Path) -> list[str]:
@@ -77,7 +80,7 @@ def test_it_is_short_and_says_what_comes_out(name: str) -> None:
     text = (EXAMPLES / f"{name}.py").read_text()
     assert "You learn" in text
     assert "What comes out" in text
-    assert len(text.splitlines()) < (110 if name in ("core_in_your_design", "sdram_alone") else 60)
+    assert len(text.splitlines()) < LENGTHS.get(name, 60)
 
 
 def test_first_light(tmp_path: Path) -> None:
@@ -188,6 +191,20 @@ def test_core_in_your_design(tmp_path: Path) -> None:
     assert [row[0] for row in table] == [1, 2]
     assert all(gateware == golden and not different for _, gateware, golden, different in table)
     assert 0 < table[1][1] < 0.9 * table[0][1]
+
+
+def test_train_beside_a_sensor(tmp_path: Path) -> None:
+    head, *lines = run("train_beside_a_sensor", tmp_path)
+    assert head.split()[0] == "epoch"
+    table = [numbers(row) for row in lines[:2]]
+    assert [row[0] for row in table] == [1, 2]
+    assert all(gateware == golden for _, gateware, golden in table)
+    assert table[1][1] < 0.5 * table[0][1]
+    assert after(lines, "words that differ: ") == "0 of 11"
+    assert after(lines, "values out of range: ") == "0, golden model: 0"
+    played, learnt = (numbers(after(lines, f"echoes {which}:")) for which in ("played", "learnt"))
+    assert len(played) == len(learnt) == 10
+    assert max(abs(one - other) for one, other in zip(played, learnt, strict=True)) < 0.2
 
 
 def test_my_board(tmp_path: Path) -> None:

@@ -2,38 +2,17 @@
 
 import functools
 import operator
-from collections.abc import Iterable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from linear_forms import independent, step_forms
 from random_samples import seeds
 
-from zipsgd.golden.lfsr import Lfsr, advance, seed_words
+from zipsgd.golden.lfsr import Lfsr, seed_words
 from zipsgd.golden.rounding import align_draw, saturate, stochastic_round
 from zipsgd.protocol.numbers import LFSR_BITS
-
-
-def _step(forms: list[int]) -> list[int]:
-    """Each bit of the next state as a set of initial bits, whose exclusive or it is, from those of the current state."""
-    states = [int(advance(np.array([1 << i], dtype=np.uint64))[0]) for i in range(LFSR_BITS)]
-    return [
-        functools.reduce(operator.xor, (forms[i] for i in range(LFSR_BITS) if states[i] >> j & 1))
-        for j in range(LFSR_BITS)
-    ]
-
-
-def _independent(forms: Iterable[int]) -> bool:
-    """Whether no exclusive or of some of the sets is empty."""
-    by_top: dict[int, int] = {}
-    for form in forms:
-        while form and form.bit_length() in by_top:
-            form ^= by_top[form.bit_length()]
-        if not form:
-            return False
-        by_top[form.bit_length()] = form
-    return True
 
 
 def test_recurrence_has_the_full_period() -> None:
@@ -48,23 +27,23 @@ def test_recurrence_has_the_full_period() -> None:
         ]
 
     identity = [1 << i for i in range(LFSR_BITS)]
-    step = _step(identity)
+    step = step_forms(identity)
     power = step
     for _ in range(LFSR_BITS):
         power = product(power, power)
     assert power == step
     assert step != identity
-    assert _independent(step)
+    assert independent(step)
 
 
 @pytest.mark.parametrize(("lags", "bits"), [((1,), 10), ((1, 2), 10), *(((lag,), 9) for lag in range(2, 25))])
-def test_upper_bits_of_near_draws_are_independent(lags: tuple[int, ...], bits: int) -> None:
+def test_upper_bits_of_near_draws_areindependent(lags: tuple[int, ...], bits: int) -> None:
     """The upper bits of two or three draws take all values equally often, wherever in the word a rounding's number ends."""
     draws = [[1 << i for i in range(LFSR_BITS)]]
     for _ in range(max(lags)):
-        draws.append(_step(draws[-1]))
+        draws.append(step_forms(draws[-1]))
     for top in range(bits, LFSR_BITS + 1):
-        assert _independent(form for lag in (0, *lags) for form in draws[lag][top - bits : top])
+        assert independent(form for lag in (0, *lags) for form in draws[lag][top - bits : top])
 
 
 def test_draws_are_evenly_spread() -> None:
@@ -74,6 +53,15 @@ def test_draws_are_evenly_spread() -> None:
     assert bits.max() < 1 << LFSR_BITS
     each = np.array([(bits >> i & 1).mean() for i in range(LFSR_BITS)])
     assert np.all(np.abs(each - 0.5) < 5 * 0.5 / np.sqrt(bits.size))
+
+
+@given(seeds, st.integers(0, 70))
+def test_draws_at_once_are_those_one_by_one(seed: int, count: int) -> None:
+    words = seed_words(seed, 0, 2)
+    at_once, one_by_one = Lfsr(words), Lfsr(words)
+    expected = [one_by_one.draw().tolist() for _ in range(count)]
+    assert at_once.draws(count).tolist() == expected
+    assert at_once.state.tolist() == one_by_one.state.tolist()
 
 
 @pytest.mark.parametrize("bad", [0, 1 << LFSR_BITS])

@@ -24,6 +24,8 @@ from zipsgd.protocol.numbers import LFSR_BITS, LFSR_MASK, LFSR_ROTATIONS
 __all__ = ["Lfsr", "advance", "seed_words"]
 
 _U64 = npt.NDArray[np.uint64]
+_UNITS = np.uint64(1) << np.arange(LFSR_BITS, dtype=np.uint64)
+"""States with a single bit."""
 
 
 def _rotate(state: _U64, count: int) -> _U64:
@@ -47,6 +49,14 @@ def advance(state: _U64) -> _U64:
     """
     first, second = LFSR_ROTATIONS
     return _rotate(state, first) ^ (_rotate(state, second) & np.uint64(LFSR_MASK))
+
+
+def _leap(states: _U64, leap: _U64) -> _U64:
+    """States advanced by several steps at once, given the states that the single bits advance to."""
+    after = np.zeros_like(states)
+    for bit, column in enumerate(leap):
+        after ^= (states >> np.uint64(bit) & np.uint64(1)) * column
+    return after
 
 
 class Lfsr:
@@ -84,6 +94,29 @@ class Lfsr:
         bits = self.state.astype(np.int64)
         self.state = advance(self.state)
         return bits
+
+    def draws(self, count: int) -> npt.NDArray[np.int64]:
+        """The next draws of each lane: what so many calls of :meth:`draw` give.
+
+        The step is linear over GF(2). So known states, all advanced by as many steps as there are of them, are the next ones.
+
+        Parameters
+        ----------
+        count : int
+            Number of draws.
+
+        Returns
+        -------
+        npt.NDArray[np.int64] of shape (count, lanes)
+            The draws in their order.
+        """
+        states = self.state[None]
+        leap = advance(_UNITS)  # where each bit of a state goes, in as many steps as there are states
+        while len(states) <= count:
+            states = np.concatenate([states, _leap(states, leap)])
+            leap = _leap(leap, leap)
+        self.state = states[count]
+        return states[:count].astype(np.int64)
 
 
 def seed_words(seed: int, epoch: int, update_lanes: int) -> list[int]:

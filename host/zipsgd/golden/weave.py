@@ -22,7 +22,7 @@ from zipsgd.protocol.samples import SampleLayout
 
 from .quantise import Codes
 
-__all__ = ["check_labels", "planes", "unweave", "weave"]
+__all__ = ["check_labels", "plane_words", "planes", "unweave", "weave"]
 
 _Bytes = npt.NDArray[np.uint8]
 
@@ -44,6 +44,31 @@ def planes(codes: Codes) -> _Bytes:
     rows = [base >> np.uint8(codes.p - 1 - i) & np.uint8(1) for i in range(codes.p)]
     rows += [codes.up >> np.uint8(i) & np.uint8(1) for i in range(codes.m)]
     return np.stack(rows, axis=1)
+
+
+def plane_words(codes: Codes, lanes: int) -> list[list[int]]:
+    """The plane words of each sample, in the order in which the training core takes them.
+
+    Parameters
+    ----------
+    codes : Codes
+        Quantised samples.
+    lanes : int
+        Lanes of the build.
+
+    Returns
+    -------
+    list of list of int
+        Words by sample.
+    """
+    rows = planes(codes)
+    count, total, features = rows.shape
+    chunks = -(-features // lanes)
+    bits = np.zeros((count, total, chunks * lanes), dtype=np.uint8)
+    bits[:, :, :features] = rows
+    by_chunk = bits.reshape(count, total, chunks, lanes).transpose(0, 2, 1, 3).reshape(count, -1, lanes)
+    packed = np.packbits(by_chunk, axis=2, bitorder="little")
+    return [[int.from_bytes(word.tobytes(), "little") for word in sample] for sample in packed]
 
 
 def check_labels(labels: npt.NDArray[np.int16], form: LabelForm) -> None:

@@ -7,6 +7,7 @@ from . import (
     frames,
     growth,
     orders,
+    quantising,
     queues,
     rounding,
     schedules,
@@ -36,6 +37,7 @@ PROPERTIES = [
         arithmetic,
         rounding,
         growth,
+        quantising,
     )
     for shown in subject.PROPERTIES
 ]
