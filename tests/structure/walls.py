@@ -102,7 +102,10 @@ WALLS = (
     Wall(
         "the gateware needs Amaranth, the protocol and what rests on nothing alone",
         ("zipsgd_hw",),
-        only=("zipsgd_hw", "zipsgd.protocol", "zipsgd.extras", "zipsgd.output", "amaranth", "amaranth_boards"),
+        only=(
+            *("zipsgd_hw", "zipsgd.protocol", "zipsgd.extras", "zipsgd.output"),
+            *("amaranth", "amaranth_boards", "luna", "usb_protocol"),
+        ),
     ),
     Wall(
         "only the command line imports the command line",
