@@ -39,6 +39,7 @@ from . import (
     stream,
     tomography,
     unbiased,
+    usb,
     vision,
     wire,
 )
@@ -58,6 +59,7 @@ BENCHES: dict[str, Bench] = {
         schedule,
         wire,
         link_rate,
+        usb,
         faults,
         recovery,
         simulation,

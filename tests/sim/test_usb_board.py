@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -11,11 +12,9 @@ from zipsgd.backends import BackendOptions
 from zipsgd.data import Table
 from zipsgd.driver import Device
 from zipsgd.protocol.formats import Build
-from zipsgd_hw.link.physical import Usb
+from zipsgd_hw.link.physical import Uart, Usb
 from zipsgd_sim.board import VirtualBoard
 from zipsgd_sim.mishaps import after_bytes
-
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:luna")  # Amaranth's, of its next version
 
 _OPTIONS = Options(epochs=2, batch_size=8, seed=3)
 _LONGEST = 60.0
@@ -90,6 +89,28 @@ def test_unplugged_in_mid_epoch(usb_board: VirtualBoard, small_build: Build, sma
     assert len(times) == 2
     assert result.model_words == golden.model_words
     assert usb_board.usb()["enumerations"] == before + 1
+
+
+@pytest.mark.parametrize("speed", ["full", "high"])
+def test_training_on_a_bus_by_the_backends_name(
+    speed: str,
+    small_build: Build,
+    small_table: Table,
+    expected: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zipsgd_sim.board.VirtualBoard", partial(VirtualBoard, optimise=1))
+    backend = BackendOptions("sim", build=small_build, usb=speed)
+    assert train(small_table, options=_OPTIONS, backend=backend).model_words == expected
+
+
+def test_what_has_no_bus_is_refused(small_build: Build) -> None:
+    with pytest.raises(ValueError, match="a virtual board with USB has no UART"):
+        VirtualBoard(small_build, usb=Usb("full"), uart=Uart(3_000_000))
+    with pytest.raises(ValueError, match="the speed of USB must be one of full, high, not 'super'"):
+        Usb("super")
+    with pytest.raises(ValueError, match=r"the product number of USB must be in 0\.\.65535, not 65536"):
+        Usb("full", product=1 << 16)
 
 
 def test_reset_in_mid_epoch(usb_board: VirtualBoard, small_build: Build, small_table: Table) -> None:

@@ -132,7 +132,7 @@ WALLS = (
         ("zipsgd",),
         never=("zipsgd_hw", "zipsgd_sim", "zipsgd_bench"),
         lazily={
-            "zipsgd.backends.choose": ("zipsgd_sim",),
+            "zipsgd.backends.choose": ("zipsgd_hw", "zipsgd_sim"),
             "zipsgd.cli.bench": ("zipsgd_bench",),
             "zipsgd.cli.board_option": ("zipsgd_hw",),
             "zipsgd.cli.boards": ("zipsgd_hw",),
