@@ -58,7 +58,7 @@ docs: $(VENV)/.docs  ## the documentation as a site, in build/docs; first the pa
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html -d build/doctrees docs build/docs
 	@echo "open build/docs/index.html"
 
-BENCHES := identity cycles draws unbiased device-quantiser convergence one-draw schedule wire link faults recovery simulation emulator levels nearest-levels packing less-data quality classes \
+BENCHES := identity cycles draws unbiased device-quantiser convergence one-draw schedule wire link usb faults recovery simulation emulator levels nearest-levels packing less-data quality classes \
 	losses momentum automatic-step guard scaling stream refetch one-pass resident predictions shards gateware sdram netlists fuzz files
 
 results: $(VENV)/.test  ## run every bench (some two hours) and keep what it measured in docs/results

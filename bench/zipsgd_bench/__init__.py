@@ -41,6 +41,7 @@ from . import (
     stream,
     tomography,
     unbiased,
+    usb,
     vision,
     wire,
 )
@@ -61,6 +62,7 @@ BENCHES: dict[str, Bench] = {
         schedule,
         wire,
         link_rate,
+        usb,
         faults,
         recovery,
         simulation,

@@ -15,7 +15,7 @@ from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.board import Board
 from zipsgd_hw.boards.memories import Sdram
-from zipsgd_hw.link.physical import Uart
+from zipsgd_hw.link.physical import Uart, Usb
 
 if TYPE_CHECKING:
     from zipsgd_sim.board import VirtualBoard
@@ -45,6 +45,7 @@ def simulated(
     build: Build,
     *,
     uart: Uart | None = None,
+    usb: Usb | None = None,
     fast_memory: bool = False,
     sdram: Sdram | None = None,
     baud: int = 0,
@@ -61,6 +62,8 @@ def simulated(
         The build.
     uart : bool
         Simulate the UART's pins.
+    usb : Usb or None
+        Simulate a USB bus.
     fast_memory : bool
         As for :class:`zipsgd_hw.datapath.datapath.Datapath`.
     sdram : Sdram or None
@@ -95,6 +98,7 @@ def simulated(
             VirtualBoard(
                 build,
                 uart=uart,
+                usb=usb,
                 fast_memory=fast_memory,
                 sdram=sdram,
                 baud=baud,

@@ -15,7 +15,7 @@ from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.families import FAMILIES
 from zipsgd_hw.boards.memories import Sdram
 from zipsgd_hw.boards.synthesis import STATISTICS, cell_counts
-from zipsgd_hw.link.physical import Uart, uart_divisor
+from zipsgd_hw.link.physical import Uart, Usb, uart_divisor
 
 from .designs import Design, netlist_design, rtl
 from .sdram import model_text
@@ -35,12 +35,23 @@ def _byte_cycles(clock_hz: int, uart: Uart | None, baud: int) -> int:
     return round(10 * clock_hz / baud) if baud else 1
 
 
+def _clock_options(first_hz: int, other_hz: int) -> list[str]:
+    """Options of the program: how many cycles of two clocks take the same time."""
+    shared = gcd(first_hz, other_hz)
+    return ["--cycles", str(first_hz // shared), "--other-cycles", str(other_hz // shared)]
+
+
 def _memory_options(build: Build, memory: Sdram, errors: float) -> list[str]:
     """Options of the program."""
     hz = memory.hz(build)
-    shared = gcd(hz, build.clock_hz)
-    clocks = ["--cycles", str(build.clock_hz // shared), "--memory-cycles", str(hz // shared)]
-    return ["--sdram", model_text(memory.specification, hz), "--sdram-errors", str(errors), *clocks]
+    chip = model_text(memory.specification, hz)
+    return ["--sdram", chip, "--errors", str(errors), *_clock_options(build.clock_hz, hz)]
+
+
+def _usb_options(build: Build, usb: Usb, errors: float) -> list[str]:
+    """Options of the program."""
+    speed = ["--high-speed"] if usb.high else []
+    return [*speed, "--errors", str(errors), *_clock_options(usb.clock_hz, build.clock_hz)]
 
 
 class VirtualBoard:
@@ -64,6 +75,10 @@ class VirtualBoard:
         its family's memories are.
     uart : Uart or None
         Simulate the top with this UART's pins; None simulates the top with byte streams.
+    usb : Usb or None
+        Simulate the top with a USB transceiver, on a bus with a host that finds and configures the device.
+    usb_errors : float
+        Probability that a packet is damaged on that bus.
     sdram : Sdram or None
         A chip of SDRAM that is the build's store, simulated with all its rules and, if it has one, its own clock. None: the
         store is in block RAM.
@@ -71,9 +86,9 @@ class VirtualBoard:
         Probability that a word is written into the chip with a wrong bit.
     baud : int
         Rate in bits per second to which the byte streams are held, at ten bits a byte in virtual time; 0 for a byte a cycle.
-        Not used with ``uart``, which has a rate of its own.
+        Not used with ``uart`` and ``usb``, which have rates of their own.
     stall_seed : int
-        Seed of random gaps in both byte streams; 0 for no gaps.
+        Seed of random gaps in both byte streams; 0 for no gaps. Not used with ``usb``.
     trace : Path or None
         File for a waveform (VCD) of the gateware. When the board is closed, a save file for GTKWave with groups of signals is
         written beside it.
@@ -115,6 +130,8 @@ class VirtualBoard:
         reset_cycles: int = 4,
         fast_memory: bool = False,
         uart: Uart | None = None,
+        usb: Usb | None = None,
+        usb_errors: float = 0.0,
         sdram: Sdram | None = None,
         sdram_errors: float = 0.0,
         baud: int = 0,
@@ -145,6 +162,10 @@ class VirtualBoard:
             raise ValueError(
                 "a netlist, or a design of one's own, has no pins of an SDRAM: leave out one of the two"
             )
+        if usb is not None and any(other is not None for other in (uart, sdram, netlist, design)):
+            raise ValueError(
+                "a virtual board with USB has no UART, no SDRAM, no netlist and no design of one's own: leave out the other one"
+            )
         if sdram is not None:
             sdram.check(build)
         self.build = build
@@ -153,8 +174,9 @@ class VirtualBoard:
             design = netlist_design(build, FAMILIES[netlist], uart)
         program = board_executable(
             build,
-            design=design or rtl(build, uart, fast_memory, sdram),
+            design=design or rtl(build, usb or uart, fast_memory, sdram),
             uart_pins=uart is not None,
+            utmi_pins=usb is not None,
             sdram_bits=0 if sdram is None else sdram.specification.geometry.data_bits,
             memory_clock=sdram is not None and sdram.clock_hz is not None,
             trace=trace is not None,
@@ -166,8 +188,12 @@ class VirtualBoard:
         command += ["--power-up", str(power_up), "--reset-cycles", str(reset_cycles)]
         if sdram is not None:
             command += _memory_options(build, sdram, sdram_errors)
+        first_hz = build.clock_hz
+        if usb is not None:
+            first_hz = usb.clock_hz
+            command += _usb_options(build, usb, usb_errors)
         if trace is not None:
-            command += ["--trace", str(trace), "--half-picoseconds", str(round(5e11 / build.clock_hz))]
+            command += ["--trace", str(trace), "--half-picoseconds", str(round(5e11 / first_hz))]
         command += ["--pty"] if pty else ["--port", str(port)]
         # A process group of its own: Ctrl-C is for the host, which then closes the board.
         self._process = subprocess.Popen(
@@ -219,8 +245,36 @@ class VirtualBoard:
         return self._ask("statistics")
 
     def reset(self) -> None:
-        """Pull the reset pin for four cycles, whatever the board is doing. Raises RuntimeError if it has ended."""
+        """Pull the reset pin for four cycles, whatever the board is doing. Raises RuntimeError if it has ended.
+
+        A board with USB leaves the bus with it, and its port goes away for a moment.
+        """
         self._ask("reset")
+
+    def unplug(self) -> None:
+        """Pull a board with USB off the bus: its port goes away. Raises RuntimeError if the board has ended."""
+        self._ask("unplug")
+
+    def plug(self) -> None:
+        """Put it on the bus again, and its port back. Raises RuntimeError if the board has ended."""
+        self._ask("plug")
+
+    def usb(self) -> dict[str, int | str]:
+        """What the host has seen on the bus of a board with USB.
+
+        Returns
+        -------
+        dict of str to int or str
+            ``speed``, ``vendor``, ``product``, ``manufacturer`` and ``name`` of the device; ``enumerations``; data packets
+            ``out_packets`` and ``in_packets``, without repetitions; ``naks``; ``retries`` of packets that were not answered;
+            packets ``damaged``; cycles in which the device spoke ``uncalled``; ``most_out_in_a_frame``; and ``bus_cycles``.
+
+        Raises
+        ------
+        RuntimeError
+            The board has ended.
+        """
+        return self._ask("usb")
 
     def spoil(self, word: int, bit: int) -> None:
         """Break a bit of the chip of SDRAM: from now on it is read wrongly. Raises RuntimeError if the board has ended.
@@ -234,7 +288,7 @@ class VirtualBoard:
         """
         self._ask(f"spoil {word} {bit}")
 
-    def _ask(self, command: str) -> dict[str, int]:
+    def _ask(self, command: str) -> dict[str, Any]:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{command}\n".encode())

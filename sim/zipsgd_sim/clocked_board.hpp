@@ -1,5 +1,5 @@
 // The Verilated accelerator, its reset and its clocks, for the programs of this folder. With MEMORY_CLOCK, its memory has a clock
-// and a reset of its own.
+// and a reset of its own. With UTMI_PINS, the first clock is that of the USB bus, and the accelerator's is the other one.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +15,26 @@
 // Verilator's spelling of a port `stream__member`
 #define PORT(stream, member) stream##___05F##member
 
+#ifdef UTMI_PINS
+#define FIRST(pin) usb_##pin
+#define OTHER(pin) pin
+#elif defined(MEMORY_CLOCK)
+#define FIRST(pin) pin
+#define OTHER(pin) memory_##pin
+#else
+#define FIRST(pin) pin
+#endif
+
 class ClockedBoard {
 public:
     static constexpr unsigned RESET_CYCLES = 4;
 
     // `trace`: a file for the waveform, or nothing; half a period of the clock takes `half_picoseconds` in it. `power_up`: seed
-    // of what is not initialised. The reset is held for `reset_cycles`. In `memory_cycles` cycles of the memory's clock there are
-    // `cycles` of the other one.
+    // of what is not initialised. The reset is held for `reset_cycles`. In `other_cycles` cycles of the other clock, if there is
+    // one, there are `cycles` of the first.
     explicit ClockedBoard(const std::string& trace = "", uint64_t half_picoseconds = 0, int power_up = 1,
                           unsigned reset_cycles = RESET_CYCLES, [[maybe_unused]] uint64_t cycles = 1,
-                          [[maybe_unused]] uint64_t memory_cycles = 1) {
+                          [[maybe_unused]] uint64_t other_cycles = 1) {
         context_.randReset(2);
         context_.randSeed(power_up);
         context_.traceEverOn(!trace.empty());
@@ -39,9 +49,9 @@ public:
 #ifdef UART_PINS
         top_->rx = 1;
 #endif
-#ifdef MEMORY_CLOCK
-        period_ = memory_cycles;
-        memory_period_ = until_memory_ = cycles;
+#ifdef OTHER
+        period_ = other_cycles;
+        other_period_ = until_other_ = cycles;
 #endif
         reset(reset_cycles);
     }
@@ -80,38 +90,39 @@ public:
         clock(look, [] {}, [] {});
     }
 
-    // The same, with a look at the memory's pins before each rising edge of its clock, and a chance to drive them behind it.
-    template <typename Look, typename MemoryLook, typename Drive> void clock(Look look, MemoryLook memory_look, Drive drive) {
-#ifdef MEMORY_CLOCK
-        top_->clk = top_->memory_clk = 0;
+    // The same, with a look at the pins of the other clock before each rising edge of it, and a chance to drive them behind it.
+    // Without another clock, that is the first one.
+    template <typename Look, typename OtherLook, typename Drive> void clock(Look look, OtherLook other_look, Drive drive) {
+        top_->FIRST(clk) = 0;
+#ifdef OTHER
+        top_->OTHER(clk) = 0;
         settle(period_ / 4.0);
-        for (; until_memory_ < period_; until_memory_ += memory_period_) {
-            top_->memory_clk = 0;
+        for (; until_other_ < period_; until_other_ += other_period_) {
+            top_->OTHER(clk) = 0;
             top_->eval();
-            memory_look();
-            top_->memory_clk = 1;
-            settle(until_memory_);
+            other_look();
+            top_->OTHER(clk) = 1;
+            settle(until_other_);
             drive();
         }
-        const bool both = until_memory_ == period_;
-        top_->memory_clk = 0;
+        const bool both = until_other_ == period_;
+        top_->OTHER(clk) = 0;
         top_->eval();
         look();
-        if (both) memory_look();
-        top_->clk = 1;
-        top_->memory_clk = both;
+        if (both) other_look();
+        top_->FIRST(clk) = 1;
+        top_->OTHER(clk) = both;
         settle(period_);
         if (both) {
             drive();
-            until_memory_ += memory_period_;
+            until_other_ += other_period_;
         }
-        until_memory_ -= period_;
+        until_other_ -= period_;
 #else
-        top_->clk = 0;
         settle(period_ / 2.0);
         look();
-        memory_look();
-        top_->clk = 1;
+        other_look();
+        top_->FIRST(clk) = 1;
         settle(period_);
         drive();
 #endif
@@ -122,9 +133,9 @@ public:
 
 private:
     void resets(bool active) {
-        top_->rst = active;
-#ifdef MEMORY_CLOCK
-        top_->memory_rst = active;
+        top_->FIRST(rst) = active;
+#ifdef OTHER
+        top_->OTHER(rst) = active;
 #endif
     }
 
@@ -141,9 +152,9 @@ private:
     VerilatedContext context_;
     std::unique_ptr<Vboard> top_;
     uint64_t period_ = 2;  // in a unit that depends on the clocks
-#ifdef MEMORY_CLOCK
-    uint64_t memory_period_ = 2;
-    uint64_t until_memory_ = 2;  // from the last rising edge of the clock to the next one of the memory's
+#ifdef OTHER
+    uint64_t other_period_ = 2;
+    uint64_t until_other_ = 2;  // from the last rising edge of the first clock to the next one of the other
 #endif
 #ifdef TRACE
     VerilatedVcdC vcd_;

@@ -8,13 +8,14 @@ from typing import Any
 
 from amaranth.lib.wiring import Component
 
+from zipsgd.extras import extra
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.boards.families import Family
 from zipsgd_hw.boards.memories import Sdram
 from zipsgd_hw.boards.synthesis import STATISTICS, netlist_script, synthesise
 from zipsgd_hw.boards.toolchain import tool_version
 from zipsgd_hw.datapath.datapath import Datapath
-from zipsgd_hw.link.physical import Uart
+from zipsgd_hw.link.physical import Uart, Usb
 from zipsgd_hw.top import Accelerator, UartAccelerator
 
 from .cells import cell_arguments, cell_library
@@ -52,17 +53,21 @@ class Design:
     keeps: tuple[str, ...] = ()
 
 
-def _top(build: Build, uart: Uart | None, fast_memory: bool, memory: Sdram | None) -> "Component[Any]":
+def _top(build: Build, line: Uart | Usb | None, fast_memory: bool, memory: Sdram | None) -> "Component[Any]":
     datapath = Datapath(build, fast_memory=fast_memory)
+    if isinstance(line, Usb):
+        with extra("usb", "a virtual board with USB"):
+            from zipsgd_hw.usb_top import UtmiAccelerator
+        return UtmiAccelerator(build, line, datapath)
     store = None if memory is None else memory.store(build, io_cycles=0)
-    if uart is None:
+    if line is None:
         return Accelerator(build, datapath, store)
-    return UartAccelerator(build, uart, datapath, store)
+    return UartAccelerator(build, line, datapath, store)
 
 
 @cache
 def rtl(
-    build: Build, uart: Uart | None = None, fast_memory: bool = False, memory: Sdram | None = None
+    build: Build, line: Uart | Usb | None = None, fast_memory: bool = False, memory: Sdram | None = None
 ) -> Design:
     """The gateware as Amaranth writes it.
 
@@ -70,8 +75,8 @@ def rtl(
     ----------
     build : Build
         Parameters of the gateware.
-    uart : Uart or None
-        The line of the top with UART pins; None for the top with byte streams.
+    line : Uart, Usb or None
+        The line of the top with UART pins or a USB transceiver; None for the top with byte streams.
     fast_memory : bool
         See :class:`zipsgd_hw.datapath.datapath.Datapath`.
     memory : Sdram or None
@@ -87,7 +92,7 @@ def rtl(
     ValueError
         The build's clock cannot make the line's rate.
     """
-    source = to_verilog(_top(build, uart, fast_memory, memory), TOP)
+    source = to_verilog(_top(build, line, fast_memory, memory), TOP)
 
     def write(folder: Path) -> list[Path]:
         file = folder / f"{TOP}.v"

@@ -149,6 +149,7 @@ def board_executable(
     design: Design,
     program: str = "virtual_board",
     uart_pins: bool = False,
+    utmi_pins: bool = False,
     sdram_bits: int = 0,
     memory_clock: bool = False,
     trace: bool = False,
@@ -167,6 +168,8 @@ def board_executable(
         Name of the C++ source in this folder that simulates it.
     uart_pins : bool
         Whether the design has UART pins rather than byte streams.
+    utmi_pins : bool
+        Whether the design has a port for a USB transceiver rather than byte streams, and the clock of a USB bus.
     sdram_bits : int
         Bits of a word of the SDRAM whose pins the design has; 0 for none.
     memory_clock : bool
@@ -189,8 +192,8 @@ def board_executable(
         Yosys, Verilator or the C++ compiler is missing or failed.
     """
     main = _HERE / f"{program}.cpp"
-    wishes = (("UART_PINS", uart_pins), ("TRACE", trace), ("MEMORY_CLOCK", memory_clock))
-    defines = [name for name, wanted in wishes if wanted]
+    wishes = {"UART_PINS": uart_pins, "UTMI_PINS": utmi_pins, "TRACE": trace, "MEMORY_CLOCK": memory_clock}
+    defines = [name for name, wanted in wishes.items() if wanted]
     defines += [f"SDRAM_WORD=uint{sdram_bits}_t"] if sdram_bits else []
     flags = [
         f"-O{optimise}",

@@ -3,34 +3,30 @@
 // One host at a time talks to it over TCP on the loopback interface or over a pseudo-terminal. The first line on standard
 // output is JSON: the URL to open, or an error. Lines on standard input are commands, each answered with the statistics as a line
 // of JSON: "statistics" alone; "reset", after the reset pin has been high for four cycles; "spoil WORD BIT", after this bit of the
-// SDRAM has broken. End of file, SIGTERM and SIGINT end the process.
+// SDRAM has broken. A board with USB also knows "unplug" and "plug", and "usb", which is answered with what the host has seen on
+// the bus. End of file, SIGTERM and SIGINT end the process.
 //
 // Virtual time stands still while the board has nothing to do and no byte to take: see QUIET. It goes on while the board works
 // on its own, on the samples of its store.
 
-#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <deque>
 #include <string>
 #include <vector>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <pty.h>
-#include <sys/socket.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "clocked_board.hpp"
+#include "host_end.hpp"
 #ifdef SDRAM_WORD
 #include "sdram_model.hpp"
+#endif
+#ifdef UTMI_PINS
+#include "usb_host.hpp"
 #endif
 
 namespace {
@@ -42,11 +38,6 @@ constexpr int NAP = 20;               // milliseconds of such a wait
 volatile sig_atomic_t stop = 0;
 void on_signal(int) { stop = 1; }
 
-[[noreturn]] void fail(const char* what) {
-    std::printf("{\"error\": \"%s: %s\"}\n", what, std::strerror(errno));
-    std::exit(1);
-}
-
 // xorshift, for stalls
 struct Random {
     uint64_t state;
@@ -56,91 +47,6 @@ struct Random {
         state ^= state << 17;
         return state >> 63;
     }
-};
-
-// The host's end: a listening socket with at most one client, or a pseudo-terminal.
-class Host {
-public:
-    // `port` of TCP, 0 for any that is free.
-    Host(bool terminal, uint16_t port) : terminal_(terminal) {
-        if (terminal) {
-            char name[256];
-            struct termios raw {};
-            cfmakeraw(&raw);
-            int child;
-            if (openpty(&client_, &child, name, &raw, nullptr)) fail("cannot open a pseudo-terminal");
-            // The child's end stays open here, so that hosts can come and go.
-            std::printf("{\"url\": \"%s\"}\n", name);
-        } else {
-            listener_ = socket(AF_INET, SOCK_STREAM, 0);
-            sockaddr_in address{};
-            address.sin_family = AF_INET;
-            address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-            address.sin_port = htons(port);
-            socklen_t size = sizeof address;
-            const int one = 1;  // so that a port can be used again at once
-            setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-            if (listener_ < 0 || bind(listener_, reinterpret_cast<sockaddr*>(&address), size) || listen(listener_, 4) ||
-                getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size))
-                fail("cannot listen on the port");
-            fcntl(listener_, F_SETFL, O_NONBLOCK);
-            std::printf("{\"url\": \"socket://127.0.0.1:%d\"}\n", ntohs(address.sin_port));
-        }
-        std::fflush(stdout);
-        if (client_ >= 0) fcntl(client_, F_SETFL, O_NONBLOCK);
-    }
-
-    // Waits up to `milliseconds` for a byte or a host, then takes what there is and sends what it can.
-    void serve(std::deque<uint8_t>& in, std::vector<uint8_t>& out, int milliseconds) {
-        pollfd wait[2] = {{client_, POLLIN, 0}, {listener_, POLLIN, 0}};
-        if (!out.empty() && client_ >= 0) wait[0].events |= POLLOUT;
-        poll(wait, 2, milliseconds);
-        if (wait[1].revents & POLLIN) accept_one(in, out);
-        if (client_ < 0) {
-            out.clear();
-            return;
-        }
-        if (!out.empty()) {
-            ssize_t sent = terminal_ ? write(client_, out.data(), out.size())
-                                     : send(client_, out.data(), out.size(), MSG_NOSIGNAL);
-            if (sent > 0) out.erase(out.begin(), out.begin() + sent);
-        }
-        if (in.size() < 65536) {
-            uint8_t buffer[16384];
-            ssize_t count = read(client_, buffer, sizeof buffer);
-            if (count > 0) in.insert(in.end(), buffer, buffer + count);
-            if (!terminal_ && (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))) {
-                close(client_);
-                client_ = -1;
-                out.clear();
-            }
-        }
-    }
-
-private:
-    // A host that has left, even just now, makes room for the next one, and the bytes that it left on the line are dropped.
-    void accept_one(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
-        int fresh = accept(listener_, nullptr, nullptr);
-        if (fresh < 0) return;
-        if (client_ >= 0) {
-            pollfd old = {client_, POLLRDHUP, 0};
-            if (poll(&old, 1, 0) <= 0) {
-                close(fresh);  // the host says that the board is taken
-                return;
-            }
-            close(client_);
-        }
-        in.clear();
-        out.clear();
-        int one = 1;
-        setsockopt(fresh, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        fcntl(fresh, F_SETFL, O_NONBLOCK);
-        client_ = fresh;
-    }
-
-    bool terminal_;
-    int listener_ = -1;
-    int client_ = -1;
 };
 
 struct Statistics {
@@ -164,13 +70,17 @@ struct Statistics {
 class Board {
 public:
     // `chip`: rules of the chip of SDRAM, if the design has its pins; `errors`: chance that a word of it is written wrongly.
-    // `cycles`, `memory_cycles`: as of ClockedBoard.
+    // `cycles`, `other_cycles`: as of ClockedBoard. `fast`: the transceiver of USB is of high speed; `errors` are then those of
+    // its bus.
     Board(const std::string& trace, uint64_t half_picoseconds, int power_up, unsigned reset_cycles, uint64_t byte_cycles,
           uint64_t stall, [[maybe_unused]] const std::string& chip, [[maybe_unused]] double errors, uint64_t cycles,
-          uint64_t memory_cycles)
-        : board_(trace, half_picoseconds, power_up, reset_cycles, cycles, memory_cycles),
+          uint64_t other_cycles, [[maybe_unused]] bool fast)
+        : board_(trace, half_picoseconds, power_up, reset_cycles, cycles, other_cycles),
 #ifdef SDRAM_WORD
           chip_(SdramRules::parse(chip), power_up, errors),
+#endif
+#ifdef UTMI_PINS
+          usb_(usb::Bus([this](const usb::ToDevice& inputs) { return cycle(inputs); }, fast, errors, power_up)),
 #endif
           byte_cycles_(byte_cycles), random_{stall} {
         if (!board_.traces()) fail("cannot write the waveform");
@@ -190,6 +100,14 @@ public:
     // Runs one cycle; true if a byte moved, or the board works on its own.
     bool cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out);
 
+    // Answers a command.
+    void print([[maybe_unused]] const std::string& command) const {
+#ifdef UTMI_PINS
+        if (command == "usb") return usb_.print();
+#endif
+        statistics.print();
+    }
+
     // From now on, a bit of a word of the chip's is read wrongly.
     void spoil([[maybe_unused]] uint64_t word, [[maybe_unused]] unsigned bit) {
 #ifdef SDRAM_WORD
@@ -197,9 +115,16 @@ public:
 #endif
     }
 
+#ifdef UTMI_PINS
+    usb::Host& usb() { return usb_; }
+#endif
+
     Statistics statistics;
 
 private:
+#ifdef UTMI_PINS
+    usb::FromDevice cycle(const usb::ToDevice& inputs);
+#endif
     bool stalls() { return random_.state && random_.coin(); }
 
     // Lets a cycle of the accelerator and of its chip of memory pass.
@@ -219,6 +144,9 @@ private:
 #ifdef SDRAM_WORD
     SdramModel<SDRAM_WORD> chip_;
 #endif
+#ifdef UTMI_PINS
+    usb::Host usb_;
+#endif
     uint64_t byte_cycles_;
     Random random_;
     uint64_t rx_free_ = 0;  // cycle from which on the line to the board is free
@@ -233,7 +161,32 @@ private:
 #endif
 };
 
-#ifndef UART_PINS
+#ifdef UTMI_PINS
+// A cycle of the bus, in which there may be several of the accelerator, or none.
+usb::FromDevice Board::cycle(const usb::ToDevice& inputs) {
+    board_->PORT(utmi, rx_data) = inputs.rx_data;
+    board_->PORT(utmi, rx_valid) = inputs.rx_valid;
+    board_->PORT(utmi, rx_active) = inputs.rx_active;
+    board_->PORT(utmi, tx_ready) = inputs.tx_ready;
+    board_->PORT(utmi, line_state) = inputs.line_state;
+    board_->PORT(utmi, session_end) = inputs.session_end;
+    usb::FromDevice said{};
+    board_.clock(
+        [&] {
+            said = {board_->PORT(utmi, tx_data), bool(board_->PORT(utmi, tx_valid)), bool(board_->PORT(utmi, term_select)),
+                    board_->PORT(utmi, op_mode)};
+        },
+        [&] { ++statistics.cycles; }, [] {});
+    return said;
+}
+
+bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
+    const size_t before = out.size();
+    const bool moved = usb_.turn(in, out, statistics.received);
+    statistics.sent += out.size() - before;
+    return moved || board_->unattended;
+}
+#elif !defined(UART_PINS)
 bool Board::cycle(std::deque<uint8_t>& in, std::vector<uint8_t>& out) {
     const uint64_t now = statistics.cycles++;
     bool moved = board_->unattended;
@@ -328,7 +281,8 @@ int main(int argc, char** argv) {
     std::string chip;
     double errors = 0;
     uint64_t cycles = 1;
-    uint64_t memory_cycles = 1;
+    uint64_t other_cycles = 1;
+    bool fast = false;
     for (int i = 1; i < argc; ++i) {
         const std::string option = argv[i];
         const auto value = [&] { return i + 1 < argc ? argv[++i] : ""; };
@@ -340,9 +294,10 @@ int main(int argc, char** argv) {
         else if (option == "--stall") stall = std::strtoull(value(), nullptr, 10);
         else if (option == "--power-up") power_up = std::atoi(value());
         else if (option == "--sdram") chip = value();
-        else if (option == "--sdram-errors") errors = std::strtod(value(), nullptr);
+        else if (option == "--errors") errors = std::strtod(value(), nullptr);
         else if (option == "--cycles") cycles = std::strtoull(value(), nullptr, 10);
-        else if (option == "--memory-cycles") memory_cycles = std::strtoull(value(), nullptr, 10);
+        else if (option == "--high-speed") fast = true;
+        else if (option == "--other-cycles") other_cycles = std::strtoull(value(), nullptr, 10);
         else if (option == "--reset-cycles") reset_cycles = std::strtoul(value(), nullptr, 10);
         else {
             std::fprintf(stderr, "virtual board: unknown option %s\n", option.c_str());
@@ -356,7 +311,7 @@ int main(int argc, char** argv) {
     fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
 
     Board board(trace, half_picoseconds, power_up, reset_cycles, byte_cycles ? byte_cycles : 1, stall,
-                chip, errors, cycles, memory_cycles);
+                chip, errors, cycles, other_cycles, fast);
     Host host(terminal, port);
     std::deque<uint8_t> in;
     std::vector<uint8_t> out;
@@ -364,7 +319,10 @@ int main(int argc, char** argv) {
     uint64_t quiet = 0;
     while (!stop) {
         if (quiet < QUIET || !in.empty()) {
-            for (unsigned i = 0; i < SLICE; ++i) quiet = board.cycle(in, out) ? 0 : quiet + 1;
+            for (const uint64_t begin = board.statistics.cycles; board.statistics.cycles < begin + SLICE;) {
+                const uint64_t before = board.statistics.cycles;
+                quiet = board.cycle(in, out) ? 0 : quiet + board.statistics.cycles - before;
+            }
         }
         const bool waits = quiet >= QUIET && in.empty() && out.empty();
         host.serve(in, out, waits ? NAP : 0);
@@ -380,8 +338,22 @@ int main(int argc, char** argv) {
             unsigned long long word;
             unsigned bit;
             if (std::sscanf(command.c_str(), "spoil %llu %u", &word, &bit) == 2) board.spoil(word, bit);
+#ifdef UTMI_PINS
+            // A device that is reset leaves the bus for a while, too
+            if (command == "unplug" || command == "reset") {
+                host.vanish(in, out);
+                board.usb().unplug();
+            }
+#endif
             if (command == "reset") board.reset();
-            board.statistics.print();
+#ifdef UTMI_PINS
+            if (command == "plug" || command == "reset") {
+                board.usb().plug();
+                host.appear();
+                quiet = 0;
+            }
+#endif
+            board.print(command);
             command.clear();
         }
     }

@@ -120,7 +120,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ),
         (
             COPY + "BOARD = replace(BOARDS['icebreaker'], link=3_000_000)\n",
-            ", line 3: ValueError: board icebreaker: link must be a Uart, not 3000000",
+            ", line 3: ValueError: board icebreaker: link must be a Uart or Usb, not 3000000",
         ),
         (
             "from zipsgd_hw.boards import Board\nBOARD = Board(\n    name='mine')\n",

@@ -309,6 +309,12 @@ def test_verify_tells_a_difference(run, csv, monkeypatch):
         (("train", "diabetes", "--trace", "x.vcd"), "only a virtual board writes a waveform"),
         (("train", "diabetes", "--baud", "9600"), "the backend emulator has no link"),
         (("train", "diabetes", "--backend", "sim", "--baud", "9600"), "baud must be from"),
+        (
+            ("train", "diabetes", "--usb", "full"),
+            "usb puts the virtual board on a USB bus, and the backend is",
+        ),
+        (("sim", "--usb", "high", "--baud", "9600"), "--baud is the rate of another line than --usb"),
+        (("sim", "--usb", "high", "--uart"), "a virtual board with USB has no UART"),
         (("train", "diabetes", "--backend", "sim", "--trace", "x.fst"), "waveforms are written as VCD"),
         (("train", "diabetes", "--backend", "/dev/x", "--lanes", "8"), "the board on /dev/x has one already"),
         (("train", "diabetes", "--build", "none.json"), "none.json holds no build"),

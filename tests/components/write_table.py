@@ -21,6 +21,7 @@ __all__ = ["PAGE", "Component", "components", "table", "with_table"]
 _ELSEWHERE = {
     "TrainingCore": ("datapath/bench_core.py", "zipsgd.golden.trainer.GoldenTrainer"),
     "Datapath": ("datapath/bench_datapath.py", "zipsgd.golden.trainer.GoldenTrainer"),
+    "UtmiAccelerator": ("sim/test_usb_board.py", "zipsgd.golden.trainer.GoldenTrainer"),
 }
 """The benches of parts that are made of components. They run whole trainings, so they are in another folder."""
 
@@ -38,12 +39,13 @@ class Component:
 
 
 def _classes() -> dict[str, str]:
-    """Every class of the gateware that becomes a circuit, and its module."""
+    """Every class of the gateware that becomes a circuit, but for private parts of another, and its module."""
     found = {}
     for info in pkgutil.walk_packages(zipsgd_hw.__path__, "zipsgd_hw."):
         module = importlib.import_module(info.name)
         for name, value in vars(module).items():
-            if isinstance(value, type) and issubclass(value, Elaboratable) and value.__module__ == info.name:
+            circuit = isinstance(value, type) and issubclass(value, Elaboratable)
+            if circuit and value.__module__ == info.name and not name.startswith("_"):
                 found[name] = info.name
     return found
 

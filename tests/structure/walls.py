@@ -103,7 +103,10 @@ WALLS = (
     Wall(
         "the gateware needs Amaranth, the protocol and what rests on nothing alone",
         ("zipsgd_hw",),
-        only=("zipsgd_hw", "zipsgd.protocol", *_ON_NOTHING, "amaranth", "amaranth_boards", "filelock"),
+        only=(
+            *("zipsgd_hw", "zipsgd.protocol", *_ON_NOTHING),
+            *("amaranth", "amaranth_boards", "filelock", "luna", "usb_protocol"),
+        ),
     ),
     Wall(
         "only the command line imports the command line",
@@ -130,7 +133,7 @@ WALLS = (
         ("zipsgd",),
         never=("zipsgd_hw", "zipsgd_sim", "zipsgd_bench"),
         lazily={
-            "zipsgd.backends.choose": ("zipsgd_sim",),
+            "zipsgd.backends.choose": ("zipsgd_hw", "zipsgd_sim"),
             "zipsgd.cli.bench": ("zipsgd_bench",),
             "zipsgd.cli.board_option": ("zipsgd_hw",),
             "zipsgd.cli.build": ("zipsgd_hw",),

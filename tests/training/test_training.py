@@ -289,6 +289,8 @@ def test_a_build_for_the_data():
         ("golden", {"baud": 9600}, "baud 9600: the backend golden has no link"),
         ("sim", {"baud": -1}, "no such rate"),
         ("emulator", {"trace": zipsgd.__path__[0]}, "only a virtual board writes a waveform"),
+        ("emulator", {"usb": "full"}, "usb puts the virtual board on a USB bus, and the backend is emulator"),
+        ("sim", {"usb": "full", "baud": 3_000_000}, "baud is the rate of another line"),
     ],
 )
 def test_bad_backends_are_named(name, arguments, says):

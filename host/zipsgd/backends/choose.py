@@ -62,6 +62,8 @@ class BackendOptions:
         one byte per cycle).
     trace : str, Path or None
         File for the virtual board's waveform, such as NAME.vcd; None for no waveform.
+    usb : str or None
+        Put the virtual board on a USB bus of this speed, "full" or "high"; None for a plain byte stream.
 
     Raises
     ------
@@ -73,6 +75,7 @@ class BackendOptions:
     build: Build | Mapping[str, Any] | None = None
     baud: int = 0
     trace: str | Path | None = None
+    usb: str | None = None
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -87,6 +90,11 @@ class BackendOptions:
             raise ValueError(
                 f"only a virtual board writes a waveform, and the backend is {name}: use sim, or trace where the board was "
                 f"started"
+            )
+        if self.usb is not None and (name != "sim" or baud):
+            other = f"the backend is {name}" if name != "sim" else "baud is the rate of another line"
+            raise ValueError(
+                f"usb puts the virtual board on a USB bus, and {other}: leave out usb or correct the other"
             )
         if baud < 0 or (baud and name in ("emulator", "golden")):
             raise ValueError(
@@ -128,10 +136,16 @@ class BackendOptions:
         with ExitStack() as resources:
             if name == "sim":
                 with extra("sim", "the virtual board"):
+                    from zipsgd_hw.link.physical import Usb
                     from zipsgd_sim.board import VirtualBoard
-                trace = None if self.trace is None else Path(self.trace)
                 board = resources.enter_context(
-                    VirtualBoard(self.build or Build(), baud=self.baud, trace=trace, progress=_log.info)
+                    VirtualBoard(
+                        self.build or Build(),
+                        baud=self.baud,
+                        usb=None if self.usb is None else Usb(self.usb),
+                        trace=None if self.trace is None else Path(self.trace),
+                        progress=_log.info,
+                    )
                 )
                 device = Device(board.url, expect=board.build, progress=_log.info)
             else:

@@ -8,7 +8,7 @@ from zipsgd.backends import BACKENDS, BackendOptions, build_for, load_build
 from zipsgd.driver.tcp import check_url
 from zipsgd.protocol.formats import Build
 
-__all__ = ["add_backend", "add_build", "backends_of", "build_words", "simulated_build"]
+__all__ = ["add_backend", "add_build", "add_usb", "backends_of", "build_words", "simulated_build"]
 
 _DESCRIBED = {
     "lanes": "--lanes",
@@ -137,11 +137,27 @@ def add_backend(command: argparse.ArgumentParser, default: str | None = "emulato
         help="baud rate of a serial port (default 3,000,000), or limit of the virtual board's link (default: one byte per "
         "cycle)",
     )
+    add_usb(command)
     command.add_argument(
         "--trace",
         type=Path,
         metavar="FILE",
         help="let the virtual board write a waveform (.vcd), and a list of its signals in groups for GTKWave (.gtkw)",
+    )
+
+
+def add_usb(command: argparse._ActionsContainer) -> None:
+    """Add ``--usb``.
+
+    Parameters
+    ----------
+    command : argument parser or group
+        What gets the argument.
+    """
+    command.add_argument(
+        "--usb",
+        choices=("full", "high"),
+        help="put the virtual board on a USB bus of this speed, with a host that finds it (default: a plain byte stream)",
     )
 
 
@@ -168,7 +184,7 @@ def build_words(arguments: argparse.Namespace) -> list[str]:
         Such as "--lanes".
     """
     given = {**vars(arguments), "baud": arguments.baud or None}
-    names = {**_DESCRIBED, "build": "--build", "baud": "--baud", "trace": "--trace"}
+    names = {**_DESCRIBED, "build": "--build", "baud": "--baud", "usb": "--usb", "trace": "--trace"}
     return [word for name, word in names.items() if given[name] is not None and given[name] is not False]
 
 
@@ -213,7 +229,7 @@ def backends_of(arguments: argparse.Namespace, *names: str) -> list[BackendOptio
             name,
             build,
             0 if several and name in ("emulator", "golden") else arguments.baud,
-            None if several and name != "sim" else arguments.trace,
+            *(None, None) if several and name != "sim" else (arguments.trace, arguments.usb),
         )
         for name in names
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zipsgd.extras import extra
 
-from .build_options import add_build, simulated_build
+from .build_options import add_build, add_usb, simulated_build
 from .command import Commands, add_command, check_output
 from .progress import messages
 
@@ -21,6 +21,7 @@ _EXAMPLES = """\
   zipsgd train cadata --backend socket://127.0.0.1:4000
   zipsgd sim --pty --baud 3000000 --trace board.vcd           at the speed of a real link, with a waveform
   zipsgd sim --lanes 64 --hinge --sdram 16Mx16                with room for all of MNIST, see 'zipsgd train --resident'
+  zipsgd sim --usb high                                       on a USB bus
   zipsgd sim --build build/icebreaker                         exactly the build of a board
   zipsgd sim --lanes 4 --max-features 64 --netlist ice40      the synthesised netlist, cell by cell
 """
@@ -49,6 +50,7 @@ def add(commands: Commands) -> None:
         metavar="RATE",
         help="limit the link to this baud rate (default: one byte per cycle; with --uart 3,000,000)",
     )
+    add_usb(link)
     link.add_argument("--uart", action="store_true", help="simulate the pins of a UART with this baud rate")
     command.add_argument(
         "--sdram",
@@ -88,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(never_standard=(arguments.trace,))
     with extra("sim", "the virtual board"):
         from zipsgd_hw.boards.memories import Sdram
-        from zipsgd_hw.link.physical import Uart
+        from zipsgd_hw.link.physical import Uart, Usb
         from zipsgd_sim.board import VirtualBoard
         from zipsgd_sim.sdram import with_chip
     console = messages()
@@ -101,12 +103,15 @@ def run(arguments: argparse.Namespace) -> int:
         build = with_chip(build, sdram)
     elif arguments.sdram_mhz is not None:
         raise ValueError("--sdram-mhz is the clock of the chip that --sdram names: give both")
+    if arguments.usb is not None and arguments.baud:
+        raise ValueError("--baud is the rate of another line than --usb: leave out one of the two")
     with VirtualBoard(
         build,
         sdram=sdram,
         netlist=arguments.netlist,
         power_up=arguments.power_up,
         uart=Uart(arguments.baud or _UART_BAUD) if arguments.uart else None,
+        usb=None if arguments.usb is None else Usb(arguments.usb),
         baud=0 if arguments.uart else arguments.baud,
         port=arguments.port,
         pty=arguments.pty,

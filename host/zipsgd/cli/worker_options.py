@@ -108,6 +108,7 @@ def workers_of(
                 backend.build,
                 backend.baud,
                 backend.trace,
+                backend.usb,
                 executor=found.executor,
                 ports=() if ports == ["own"] else tuple(ports),
                 spool=arguments.spool,

@@ -33,7 +33,7 @@ class Workers(BackendOptions):
 
     Parameters
     ----------
-    name, build, baud, trace
+    name, build, baud, trace, usb
         What each worker opens, see :class:`zipsgd.BackendOptions`. With ``name="ports"``, the boards on its ports.
     executor : Executor or callable
         Where the workers are: any :class:`concurrent.futures.Executor`. A function makes one, and makes a new one when that is
@@ -89,7 +89,7 @@ class _Remote:
         name = "sim" if wanted.name == "ports" else wanted.name
         assert wanted.build is None or isinstance(wanted.build, Build)
         self._wanted, self._crew, self._spool = wanted, crew, Spool(wanted.spool)
-        self._inner = BackendOptions(name, wanted.build, wanted.baud)
+        self._inner = BackendOptions(name, wanted.build, wanted.baud, usb=wanted.usb)
         self.name = wanted.name
         self._told = False  # who trains which shard
         try:

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from amaranth.build import Platform
 from amaranth.lib.wiring import Component
 
 from zipsgd.extras import need
 from zipsgd.protocol.formats import Build
-from zipsgd_hw.link.physical import Uart, uart_divisor
+from zipsgd_hw.link.physical import Uart, Usb
 from zipsgd_hw.store.block_ram import BlockRamStore
 from zipsgd_hw.store.pace import StorePace
 
@@ -20,11 +20,12 @@ from .families.family import Family, OtherClock, Pll
 from .loaders import Programming
 from .memories import StoreMemory
 from .memory_blocks import BlockRam
+from .physical_links import check_link, link_clocks, missing_pins
 
 __all__ = ["Board"]
 
 _NAME = re.compile(r"\w[\w.-]*")
-_TYPES = {"family": Family, "build": Build, "link": Uart, "programming": Programming | None}
+_TYPES = {"family": Family, "build": Build, "link": Uart | Usb, "programming": Programming | None}
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class Board:
     family : Family
         The FPGA's family, which determines the tools.
     platform_class : str or type of Platform
-        The Amaranth platform: a class, or ``MODULE:CLASS`` for one that is imported only when it is needed. It must have a
-        ``uart`` resource.
+        The Amaranth platform: a class, or ``MODULE:CLASS`` for one that is imported only when it is needed. It must have the
+        resource of the link: ``uart``, ``usb`` for USB at full speed, or ``ulpi`` at high speed.
     build : Build
         Parameters of the accelerator. The PLL makes ``build.clock_hz`` from the oscillator.
-    link : Uart
+    link : Uart or Usb
         What carries the link's bytes.
     input_hz : int
         Frequency of the board's oscillator in hertz.
@@ -79,7 +80,7 @@ class Board:
     family: Family
     platform_class: str | type[Platform]
     build: Build
-    link: Uart
+    link: Uart | Usb
     input_hz: int
     block_rams: int
     memory: StoreMemory | None = None
@@ -99,7 +100,7 @@ class Board:
         for field, kind in _TYPES.items():
             value = getattr(self, field)
             if not isinstance(value, kind):
-                wanted = getattr(kind, "__name__", kind)
+                wanted = " or ".join(getattr(one, "__name__", "None") for one in get_args(kind) or (kind,))
                 raise ValueError(f"board {self.name}: {field} must be a {wanted}, not {value!r}")
         for field in ("input_hz", "block_rams", "seed"):
             value = getattr(self, field)
@@ -114,7 +115,7 @@ class Board:
             )
         try:
             _ = self.pll
-            uart_divisor(self.build.clock_hz, self.link.baud)
+            check_link(self.link, self.build)
             if self.memory is not None:
                 self.memory.check(self.build)
         except ValueError as error:
@@ -128,8 +129,8 @@ class Board:
 
     @property
     def other_clocks(self) -> Mapping[str, OtherClock]:
-        """The clocks that the board's memory needs besides the datapath's, by the names of their domains."""
-        return {} if self.memory is None else self.memory.clocks(self.build)
+        """The clocks that link and memory need besides the datapath's, by the names of their domains."""
+        return {**link_clocks(self.link), **({} if self.memory is None else self.memory.clocks(self.build))}
 
     def store(self) -> "Component[Any] | None":
         """Make a new store.
@@ -171,7 +172,7 @@ class Board:
         ModuleNotFoundError
             ``amaranth_boards`` is not installed.
         ValueError
-            ``platform_class`` is no platform, or one of another device, of another oscillator or without a ``uart``.
+            ``platform_class`` is no platform, or one of another device, of another oscillator or without the link's pins.
         """
         platform_type = self._platform_type()
         try:
@@ -188,9 +189,8 @@ class Board:
             self._wrong_platform(
                 f"has an oscillator of {oscillator_hz:.0f} Hz, the row's input_hz is {self.input_hz}"
             )
-        uart = platform.resources.get(("uart", 0))
-        if uart is None or not {"rx", "tx"} <= {getattr(part, "name", None) for part in uart.ios}:
-            self._wrong_platform("has no resource 'uart' with rx and tx, on which the link runs")
+        if (reason := missing_pins(self.link, platform)) is not None:
+            self._wrong_platform(reason)
         return platform
 
     def _platform_type(self) -> Any:

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
-__all__ = ["MIN_DIVISOR", "Uart", "uart_divisor"]
+__all__ = ["MIN_DIVISOR", "Uart", "Usb", "uart_divisor"]
 
 MIN_DIVISOR = 5
 """Fewest cycles a bit. The beginning of a start bit is known to within a cycle; with fewer cycles a bit, a clock that is off by
 3% would move the sampling point out of the stop bit."""
 _TOLERANCE = 0.02
 """Largest relative error of a rate."""
+
+
+_USB_SPEEDS = ("full", "high")
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,56 @@ class Uart:
     """
 
     baud: int
+
+
+@dataclass(frozen=True)
+class Usb:
+    """USB 2.0, as a serial port (CDC-ACM), for which operating systems have a driver of their own.
+
+    Parameters
+    ----------
+    speed : str
+        "full": 12 Mbit/s, from two pins of the FPGA; "high": 480 Mbit/s, by a transceiver on ULPI.
+    vendor, product : int
+        What the device calls itself, 16 bits each. 1209:0001 is a number that pid.codes has set aside for tests: a board that
+        is given away needs one of its own.
+
+    Raises
+    ------
+    ValueError
+        There is no such speed, or a number has more than 16 bits.
+    """
+
+    speed: str
+    vendor: int = 0x1209
+    product: int = 0x0001
+
+    def __post_init__(self) -> None:
+        if self.speed not in _USB_SPEEDS:
+            raise ValueError(f"the speed of USB must be one of {', '.join(_USB_SPEEDS)}, not {self.speed!r}")
+        for name in ("vendor", "product"):
+            if not 0 <= getattr(self, name) < 1 << 16:
+                raise ValueError(f"the {name} number of USB must be in 0..65535, not {getattr(self, name)!r}")
+
+    @property
+    def high(self) -> bool:
+        """Whether the speed is high."""
+        return self.speed == "high"
+
+    @property
+    def clock_hz(self) -> int:
+        """Clock of the bus in the FPGA, in hertz: a bit at full speed, a byte at high speed."""
+        return 60_000_000 if self.high else 12_000_000
+
+    @property
+    def packet_bytes(self) -> int:
+        """Most bytes of a packet."""
+        return 512 if self.high else 64
+
+    @property
+    def baud(self) -> int:
+        """The rate of a UART with as many bytes per second, for predictions: 13 packets in 125 us, or 17 in a millisecond."""
+        return 10 * (13 * 8_000 * 512 if self.high else 17 * 1_000 * 64)
 
 
 def uart_divisor(clock_hz: int, baud: int) -> int:
