@@ -16,7 +16,7 @@ from zipsgd.training.preparation import prepare
 from .few_bits import quiet
 from .progress import Steps
 from .registry import Bench, Result
-from .shards_convergence import GOAL, SEEDS, SETS, cases, measure
+from .shards_convergence import GOAL, SEEDS, SETS, SIZES, cases, measure
 from .shards_engines import ENGINES, by_mpi, engine, killing
 from .shards_scale import boards, epoch_seconds, fitted, memory_of_worker, overheads
 
@@ -87,6 +87,18 @@ def _memory() -> dict[str, Any]:
         return memory_of_worker(file, TIMES, executor)
 
 
+def _best(rows: list[dict[str, Any]], sizes: set[float]) -> dict[str, float]:
+    """Least loss of 8 shards over one, by set, with some of the steps."""
+    return {
+        name: min(
+            row["over one shard"]
+            for row in rows
+            if row["set"] == name and row["shards"] == 8 and row["step"] in sizes
+        )
+        for name in SETS
+    }
+
+
 def run() -> Result:
     """Measure bits, convergence, exchange and memory.
 
@@ -121,22 +133,20 @@ def run() -> Result:
         boards("6 million rows of 784 columns", 6_000_000, 785, 64, 8, one, dask),
         boards("1 TB as float32: 318 million rows of 784 columns", 318_000_000, 785, 3008, 47, one, dask),
     ]
-    eight = [row["over one shard"] for row in convergence if row["shards"] == 8 and row["rounds"] == 1]
-    best = {
-        name: min(row["over one shard"] for row in convergence if row["set"] == name and row["shards"] == 8)
-        for name in SETS
-    }
+    own = _best(convergence, {1.0})
+    any_step = _best(convergence, set(SIZES))
     same = all(row["words that differ"] == 0 for row in bits)
     return {
-        "goal": f"no word differs; 8 shards within {GOAL} of one; the exchange takes at most {SHARE:.0%} of an epoch of MNIST; "
+        "goal": f"no word differs; 8 shards within {GOAL} of one with some step; the exchange takes at most {SHARE:.0%} of an epoch of MNIST; "
         f"a worker takes at most {MEMORY:g} GB for a set of 20 GB",
         "met": same
         and max(best.values()) <= GOAL
         and share <= SHARE
         and memory["a worker's peak, GB"] <= MEMORY,
         "met_bits": same,
-        "met_convergence": {name: value <= GOAL for name, value in best.items()},
-        "once an epoch": eight,
+        "met_convergence": {name: value <= GOAL for name, value in any_step.items()},
+        "eight_shards_automatic_step": own,
+        "eight_shards_best_step": any_step,
         "exchange_share": share,
         "met_exchange": share <= SHARE,
         "met_memory": memory["a worker's peak, GB"] <= MEMORY,
