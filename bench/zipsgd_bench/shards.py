@@ -137,10 +137,10 @@ def run() -> Result:
     any_step = _best(convergence, set(SIZES))
     same = all(row["words that differ"] == 0 for row in bits)
     return {
-        "goal": f"no word differs; 8 shards within {GOAL} of one with some step; the exchange takes at most {SHARE:.0%} of an epoch of MNIST; "
-        f"a worker takes at most {MEMORY:g} GB for a set of 20 GB",
+        "goal": f"no word differs; with some step, 8 shards are within {GOAL} of one; the exchange takes at most {SHARE:.0%} of "
+        f"an epoch of MNIST; a worker takes at most {MEMORY:g} GB for a set of 20 GB",
         "met": same
-        and max(best.values()) <= GOAL
+        and max(any_step.values()) <= GOAL
         and share <= SHARE
         and memory["a worker's peak, GB"] <= MEMORY,
         "met_bits": same,
