@@ -137,8 +137,8 @@ def run() -> Result:
     any_step = _best(convergence, set(SIZES))
     same = all(row["words that differ"] == 0 for row in bits)
     return {
-        "goal": f"no word differs; with some step, 8 shards are within {GOAL} of one; the exchange takes at most {SHARE:.0%} of "
-        f"an epoch of MNIST; a worker takes at most {MEMORY:g} GB for a set of 20 GB",
+        "goal": f"no word differs; with some step, 8 shards are within {GOAL} of one; the exchange takes at most {SHARE:.0%} "
+        f"of an epoch of MNIST; a worker takes at most {MEMORY:g} GB for a set of 20 GB",
         "met": same
         and max(any_step.values()) <= GOAL
         and share <= SHARE
