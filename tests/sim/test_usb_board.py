@@ -1,5 +1,6 @@
 """A virtual board on a USB bus: a serial port to the host, with the golden model's bits, whatever the bus does."""
 
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from zipsgd import Options, train
 from zipsgd.backends import BackendOptions
 from zipsgd.data import Table
 from zipsgd.driver import Device
+from zipsgd.extras import MissingExtra
 from zipsgd.protocol.formats import Build
 from zipsgd_hw.link.physical import Uart, Usb
 from zipsgd_sim.board import VirtualBoard
@@ -111,6 +113,14 @@ def test_what_has_no_bus_is_refused(small_build: Build) -> None:
         Usb("super")
     with pytest.raises(ValueError, match=r"the product number of USB must be in 0\.\.65535, not 65536"):
         Usb("full", product=1 << 16)
+
+
+def test_without_luna_the_extra_is_named(small_build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("zipsgd_hw.usb_top", "zipsgd_hw.link.usb"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "luna.gateware.interface.utmi", None)
+    with pytest.raises(MissingExtra, match=r"needs luna-usb, .* pip install 'zipsgd\[usb\]'"):
+        VirtualBoard(replace(small_build, max_features=16), usb=Usb("full"))
 
 
 def test_reset_in_mid_epoch(usb_board: VirtualBoard, small_build: Build, small_table: Table) -> None:

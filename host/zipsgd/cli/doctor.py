@@ -20,6 +20,7 @@ __all__ = ["add"]
 _FOR = {
     "hw": "gateware in a design of your own",
     "sim": "the virtual board",
+    "usb": "boards on USB",
     "build": "bitstreams",
     "sklearn": "the scikit-learn estimators",
     "torch": "networks with few levels",
