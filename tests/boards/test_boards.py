@@ -39,6 +39,13 @@ def test_each_family_has_a_board() -> None:
     assert {board.family.name for board in BOARDS.values()} == FAMILIES.keys()
 
 
+def test_there_are_boards_enough_and_each_trains_classifiers() -> None:
+    """Two builds for one board are one board. Hinges are the command line's default for classes."""
+    assert len({board.platform_class for board in BOARDS.values()}) >= 12
+    assert all(board.build.hinge for board in BOARDS.values())
+    assert all(board.programming is not None for board in BOARDS.values())
+
+
 def test_goals_of_size() -> None:
     for name, lanes, features, megahertz in (
         ("icebreaker", 8, 1024, 24),
