@@ -7,7 +7,7 @@ from zipsgd_hw.boards.board import Board
 from zipsgd_hw.boards.families.ecp5 import ECP5
 from zipsgd_hw.boards.loaders import ECPDAP, FUJPROG, ICESPROG, Programming, openfpgaloader
 from zipsgd_hw.boards.memories import Sdram
-from zipsgd_hw.link.physical import Uart
+from zipsgd_hw.link.physical import Uart, Usb
 
 __all__ = ["ROWS"]
 
@@ -214,7 +214,7 @@ ROWS = (
         family=ECP5,
         platform_class="zipsgd_hw.boards.platforms.orangecrab:OrangeCrabPlatform",
         build=replace(_BUILD_12F, store_words=8192),
-        link=_FTDI_UART,
+        link=Usb("full"),
         input_hz=48_000_000,
         block_rams=56,
         nextpnr_opts=_PLACER,
