@@ -17,7 +17,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator, SimulatorContext
 
 from zipsgd import Build, RunConfig, Scaling
-from zipsgd.data.converter import Converter
+from zipsgd.data import Converter
 from zipsgd.golden.device_quantiser import DeviceQuantiser, quantiser_seeds
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step

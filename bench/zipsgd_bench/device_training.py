@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.data import Table
-from zipsgd.data.converter import Converter
+from zipsgd.data import Converter, Table
 from zipsgd.emulator import Emulator
 from zipsgd.golden.device_quantiser import DeviceQuantiser, quantiser_seeds
 from zipsgd.golden.diagonal import Diagonal
@@ -139,23 +138,23 @@ def compare(
         task = prepare(table, options=replace(options, estimator=estimator, bits=bits))
         tasks = seeded(task, seeds)
         host = [train_task(each).exact_losses[-1] for each in tasks]
+        optimum = _optimum(task)
         for width in raw_bits:
             converter, words = converted(task.table, width)
             found = [device_loss(each, converter, words) for each in tasks]
-            ratios = [device / other for (device, _), other in zip(found, host, strict=True)]
+            losses = [loss for loss, _ in found]
+            ratios = [device / other for device, other in zip(losses, host, strict=True)]
             rows.append(
                 {
                     "set": table.source,
                     "estimator": estimator,
                     "bits a value": bits,
                     "bits of a raw word": width,
-                    "loss, host quantised": statistics.median(host),
-                    "loss, device quantised": statistics.median(device for device, _ in found),
-                    "ratio": statistics.median(ratios),
+                    "host over least squares": statistics.median(host) / optimum,
+                    "device over least squares": statistics.median(losses) / optimum,
+                    "device over host": statistics.median(ratios),
                     "lowest": min(ratios),
                     "highest": max(ratios),
-                    "device over least squares": statistics.median(device for device, _ in found)
-                    / _optimum(task),
                     "saturated": max(saturated for _, saturated in found),
                 }
             )

@@ -37,5 +37,5 @@ def test_a_model_learns_from_raw_words() -> None:
     options = Options(epochs=8, scaling="range", keep="last", measure=True)
     for row in compare(table, options, (("one-draw", 3), ("double", 4)), (8, 16), (1,)):
         assert row["saturated"] == 0
-        assert row["ratio"] == pytest.approx(1, abs=0.05), row
+        assert row["device over host"] == pytest.approx(1, abs=0.05), row
         assert 1 <= row["device over least squares"] < 1.3, row

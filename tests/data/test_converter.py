@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zipsgd import DataError, Scaling
-from zipsgd.data.converter import Converter
+from zipsgd.data import Converter
 from zipsgd.data.table import Table
 from zipsgd.golden.device_quantiser import DeviceQuantiser
 from zipsgd.protocol.raw_words import SCALE_BITS, VALUE_SATURATED, value_frac

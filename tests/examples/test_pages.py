@@ -42,6 +42,7 @@ def names() -> dict[str, Any]:
         ("docs/levels.md", 3, set()),
         ("docs/estimators.md", 8, {"run.csv"}),
         ("docs/tomography.md", 1, set()),
+        ("docs/sensor.md", 2, set()),
     ],
 )
 def test_a_page_runs(

@@ -198,3 +198,5 @@ def test_wrong_numbers_are_refused() -> None:
     for p, m in ((0, 1), (9, 1), (2, 3)):
         with pytest.raises(ValueError, match=f"not {p} and {m}"):
             DeviceQuantiser(table_of(8, 0, 1), p, m, seeds=[1, 2])
+    with pytest.raises(ValueError, match="different seeds"):
+        DeviceQuantiser(table_of(8, 0, 1), 2, 1, seeds=[7, 7])

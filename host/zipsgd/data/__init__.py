@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .arrays import class_name
+from .converter import Converter
 from .errors import DataError
 from .files import load_file
 from .inputs import as_features, as_table
@@ -18,6 +19,7 @@ from .table import Table
 __all__ = [
     "FORMATS",
     "SETS",
+    "Converter",
     "DataError",
     "Reading",
     "Scaling",

@@ -35,9 +35,8 @@ class SampleQuantiser(wiring.Component):
              └────────────────┴─► ColumnScaler ─┬─► StochasticRounder ─► PlaneGatherer ─► planes
                                                 └─► LabelRounder ───────────────────────► labels
 
-    A sample comes as one word a column, then its label. The intercept has no word: it is made here, once
-    the label is there, and takes a cycle. Words
-    must come complete, since only their count tells which column a word is of.
+    A sample comes as one word a column, then its label. The intercept has no word: it is made here, once the label is there,
+    and takes a cycle. Words must come complete, since only their count tells which column a word is of.
 
     Latency: from a chunk's last word to its first plane eight cycles, from a label to its output seven. Throughput: a word in
     every cycle, or a chunk in p + m cycles where these are more: :meth:`cycles` a sample, as long as planes and labels are

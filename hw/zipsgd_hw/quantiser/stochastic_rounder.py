@@ -41,7 +41,8 @@ class StochasticRounder(wiring.Component):
     code : Out(p_max + 2)
         The value's bit of each plane: p bits of the base, most significant first, then two up bits; those behind do not matter.
     seed : In(stream.Signature(31, always_ready=True))
-        New state of the first generator; each generator's former state goes to the next one.
+        New state of the first generator; each generator's former state goes to the next one. Both must be seeded before the
+        first draw, with different words: from reset on they are alike.
     seed_next : Out(stream.Signature(31, always_ready=True))
         The last generator's former state.
     """
