@@ -25,10 +25,10 @@ AFTER_READ = "\n".join(
 """Commands that change the design before synthesis.
 
 The first one says that the word is undefined where a clocked port reads a word that is being written, as
-:func:`zipsgd_hw.memory.block_ram` promises; Amaranth's RTLIL cannot say so. Queues between clocks, which are in submodules named
-``crossing``, are left out, as Yosys takes this for ports of one clock only; they never read a word that is being written. The second one hides names such as ``sums[3]``,
-which Amaranth gives to an array's elements: ABC9 names a wire's bits in the same way, and fails where both occur, without a
-message in YoWASP.
+:func:`zipsgd_hw.memory.block_ram` promises; Amaranth's RTLIL cannot say so. Queues between clocks, in submodules named
+``crossing``, are left out, as Yosys takes this for ports of one clock only; they never read a word that is being written. The
+second one hides names such as ``sums[3]``, which Amaranth gives to an array's elements: ABC9 names a wire's bits in the same
+way, and fails where both occur, without a message in YoWASP.
 """
 STATISTICS = "synthesis.json"
 """Name of the file with the statistics of a synthesis."""
