@@ -26,13 +26,13 @@ def _placed(controller: Any, folder: Path, clock_hz: float) -> dict[str, Any]:
     """Cells and clock of a controller by itself, without the pins' cells."""
     from zipsgd_hw.boards.families import FAMILIES
     from zipsgd_hw.boards.report import clocks, utilisation
-    from zipsgd_hw.boards.synthesis import AFTER_READ, AFTER_SYNTHESIS, STATISTICS
+    from zipsgd_hw.boards.synthesis import AFTER_SYNTHESIS, STATISTICS, after_read
     from zipsgd_hw.boards.toolchain import run_tool
     from zipsgd_sim.verilog import to_rtlil
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "top.il").write_text(to_rtlil(controller, "top"))
-    script = ("read_rtlil top.il", AFTER_READ, "synth_ecp5 -top top -json top.json", AFTER_SYNTHESIS)
+    script = ("read_rtlil top.il", after_read(), "synth_ecp5 -top top -json top.json", AFTER_SYNTHESIS)
     (folder / "top.ys").write_text("\n".join(script) + "\n")
     run_tool(["yosys", "top.ys"], folder, folder / "synthesis.log")
     route = ["nextpnr-ecp5", *DEVICE, "--out-of-context", "--json", "top.json", "--freq", str(clock_hz / 1e6)]

@@ -19,10 +19,11 @@ from .board_file import find_board
 from .build_cache import BuildCache
 from .build_report import identity, prepared_report
 from .folder_lock import locked_folder
+from .physical_links import link_queues
 from .placement import SeedSearch, chosen, place, spread
 from .report import fmax_margin, utilisation
 from .steps import WORK_PREFIX, Step, run_step
-from .synthesis import AFTER_READ, AFTER_SYNTHESIS, STATISTICS, choose_logic_script
+from .synthesis import AFTER_SYNTHESIS, QUEUES, STATISTICS, after_read, choose_logic_script
 from .toolchain import BuildFailed, tool_version
 
 __all__ = ["BuildFailed", "build_board", "changed_build"]
@@ -103,7 +104,7 @@ def _prepare(board: Board, folder: Path) -> _Prepared:
         emit_src=False,
         synth_opts=list(board.synth_opts),
         nextpnr_opts=list(board.nextpnr_opts),
-        script_after_read=f"{AFTER_READ}\n{choose_logic_script(board.logic_script)}",
+        script_after_read=f"{after_read((*QUEUES, *link_queues(board.link)))}\n{choose_logic_script(board.logic_script)}",
         script_after_synth=AFTER_SYNTHESIS,
     )
     plan.extract(folder)

@@ -17,7 +17,7 @@ from zipsgd_hw.top import Accelerator, UartAccelerator
 from .families.family import OtherClock
 from .power_on_reset import PowerOnReset
 
-__all__ = ["accelerator_on_pins", "check_link", "link_clocks", "missing_pins"]
+__all__ = ["accelerator_on_pins", "check_link", "link_clocks", "link_queues", "missing_pins"]
 
 _PINS = {"usb": ("d_p", "d_n"), "ulpi": ("data", "clk", "dir", "nxt", "stp"), "uart": ("rx", "tx")}
 """Resources of platforms, and the pins that are used of them."""
@@ -67,6 +67,22 @@ def link_clocks(link: Uart | Usb) -> Mapping[str, OtherClock]:
     if isinstance(link, Uart) or link.high:
         return {}
     return {"usb": OtherClock(link.clock_hz), "usb_io": OtherClock(4 * link.clock_hz)}
+
+
+def link_queues(link: Uart | Usb) -> tuple[str, ...]:
+    """Names of submodules of the board in which a link has queues between clocks, see :func:`.synthesis.after_read`.
+
+    Parameters
+    ----------
+    link : Uart or Usb
+        The link.
+
+    Returns
+    -------
+    tuple of str
+        The names. LUNA's transceiver has such queues.
+    """
+    return () if isinstance(link, Uart) else ("usb",)
 
 
 def missing_pins(link: Uart | Usb, platform: Any) -> str | None:

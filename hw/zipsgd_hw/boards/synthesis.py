@@ -1,35 +1,53 @@
 """Synthesis by Yosys: the commands that boards' builds and netlists share, and the synthesis of netlists to simulate."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from .families import Family
 from .toolchain import run_tool
 
 __all__ = [
-    "AFTER_READ",
     "AFTER_SYNTHESIS",
+    "QUEUES",
     "STATISTICS",
+    "after_read",
     "cell_counts",
     "choose_logic_script",
     "netlist_script",
     "synthesise",
 ]
 
-AFTER_READ = "\n".join(
-    (
-        "setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2 */r:CLK_ENABLE=1 %i *.crossing.*/* %d",
-        "rename -hide */w:*[*]",
-    )
-)
-"""Commands that change the design before synthesis.
+QUEUES = ("crossing",)
+"""Names of the submodules in which there are queues between clocks."""
 
-The first one says that the word is undefined where a clocked port reads a word that is being written, as
-:func:`zipsgd_hw.memory.block_ram` promises; Amaranth's RTLIL cannot say so. Queues between clocks, in submodules named
-``crossing``, are left out, as Yosys takes this for ports of one clock only; they never read a word that is being written. The
-second one hides names such as ``sums[3]``, which Amaranth gives to an array's elements: ABC9 names a wire's bits in the same
-way, and fails where both occur, without a message in YoWASP.
-"""
+
+def after_read(queues: Sequence[str] = QUEUES) -> str:
+    """Commands that change the design before synthesis.
+
+    The first one says that the word is undefined where a clocked port reads a word that is being written, as
+    :func:`zipsgd_hw.memory.block_ram` promises; Amaranth's RTLIL cannot say so. Queues between clocks are left out, as Yosys
+    takes this for ports of one clock only; they never read a word that is being written. The second one hides names such as
+    ``sums[3]``, which Amaranth gives to an array's elements: ABC9 names a wire's bits in the same way, and fails where both
+    occur, without a message in YoWASP.
+
+    Parameters
+    ----------
+    queues : sequence of str
+        Names of submodules whose memories are left out.
+
+    Returns
+    -------
+    str
+        The commands, a line each.
+    """
+    left_out = "".join(f" *.{name}.*/* %d" for name in queues)
+    return (
+        f"setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2 */r:CLK_ENABLE=1 %i{left_out}\n"
+        "rename -hide */w:*[*]"
+    )
+
+
 STATISTICS = "synthesis.json"
 """Name of the file with the statistics of a synthesis."""
 AFTER_SYNTHESIS = f"tee -q -o {STATISTICS} stat -json"
@@ -70,7 +88,7 @@ def netlist_script(family: Family, name: str) -> str:
     options = " ".join(family.netlist_options)
     return f"""\
 read_rtlil {name}.il
-{AFTER_READ}
+{after_read()}
 synth_{family.name} {options} -top {name}
 {AFTER_SYNTHESIS}
 write_verilog -noattr {name}.v

@@ -188,14 +188,8 @@ class UsbPipe(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.port = port = _SerialPort(self._usb, self._bus)
-        # By this name, synthesis knows queues between clocks
-        m.submodules.crossing = crossing = Module()
-        crossing.submodules.from_host = from_host = AsyncFIFO(
-            width=8, depth=_QUEUE, w_domain="usb", r_domain="sync"
-        )
-        crossing.submodules.to_host = to_host = AsyncFIFO(
-            width=8, depth=_QUEUE, w_domain="sync", r_domain="usb"
-        )
+        m.submodules.from_host = from_host = AsyncFIFO(width=8, depth=_QUEUE, w_domain="usb", r_domain="sync")
+        m.submodules.to_host = to_host = AsyncFIFO(width=8, depth=_QUEUE, w_domain="sync", r_domain="usb")
         m.d.comb += [
             port.connect.eq(1),
             from_host.w_data.eq(port.rx.payload),
