@@ -130,7 +130,7 @@ def _children() -> list[int]:
         if (
             parent == os.getpid()
             and (b"popen_loky" in text or b"spawn_main" in text)
-            and b"tracker" not in text
+            and b"resource_tracker" not in text
         ):
             found.append(int(folder.name))
     return found

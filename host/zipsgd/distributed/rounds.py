@@ -16,6 +16,8 @@ _log = logging.getLogger(__name__)
 
 _TRIES = 6
 """How often a shard is trained in a round before its error is told."""
+_BROKEN_SECONDS = 180.0
+"""How long shards are sent again when the executor breaks, with which all shards on their way are lost, whoever is to blame."""
 _LOOK_SECONDS = 0.5
 """Time between two looks whether a shard takes too long."""
 _SLOW, _LEAST_SLOW_SECONDS = 4.0, 5.0
@@ -119,7 +121,8 @@ class Crew:
         """
         results: list[Done | None] = [None] * len(jobs)
         tries = [1] * len(jobs)
-        begun = [time.monotonic()] * len(jobs)
+        first = time.monotonic()
+        begun = [first] * len(jobs)
         took: list[float] = []
         running = {self.submit(job): place for place, job in enumerate(jobs)}
         try:
@@ -137,7 +140,13 @@ class Crew:
                         raise
                     except (Exception, CancelledError) as error:
                         if place not in running.values():
-                            self._lost(jobs[place], tries[place], time.monotonic() - begun[place], error)
+                            now = time.monotonic()
+                            lost_for_good = (
+                                now - first > _BROKEN_SECONDS
+                                if isinstance(error, BrokenExecutor)
+                                else tries[place] >= _TRIES
+                            )
+                            self._lost(jobs[place], tries[place], now - begun[place], error, lost_for_good)
                             begun[place] = time.monotonic()
                             running[self.submit(jobs[place])] = place
                             tries[place] += 1
@@ -155,10 +164,10 @@ class Crew:
                 future.cancel()
         return [done for done in results if done is not None]
 
-    def _lost(self, job: Job, tries: int, seconds: float, error: BaseException) -> None:
+    def _lost(self, job: Job, tries: int, seconds: float, error: BaseException, for_good: bool) -> None:
         self.lost_seconds += seconds
         said = str(error) or type(error).__name__
-        if tries >= _TRIES:
+        if for_good:
             raise RoundFailed(
                 f"shard {job.shard} was lost {tries} times in round {job.turn.number}: {said}"
             ) from None
