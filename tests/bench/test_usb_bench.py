@@ -10,7 +10,6 @@ from zipsgd_bench import usb
 from zipsgd_bench.simulated import simulated
 from zipsgd_sim.board import VirtualBoard
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::zipsgd.ConvergenceWarning")  # the runs are short
 
 
