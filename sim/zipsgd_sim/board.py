@@ -170,6 +170,7 @@ class VirtualBoard:
             sdram.check(build)
         self.build = build
         self._waves = trace
+        self._patience = 5.0 if usb is None else 60.0  # the host on a bus takes its time to find the board
         if netlist is not None:
             design = netlist_design(build, FAMILIES[netlist], uart)
         program = board_executable(
@@ -200,7 +201,7 @@ class VirtualBoard:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
         )
         try:
-            answer = self._answer(5.0)
+            answer = self._answer(self._patience)
             if "error" in answer:
                 raise RuntimeError(f"the virtual board did not start: {answer['error']}")
             self.url: str = answer["url"]
@@ -294,7 +295,7 @@ class VirtualBoard:
             self._process.stdin.write(f"{command}\n".encode())
         except BrokenPipeError:
             raise RuntimeError("the virtual board has ended") from None
-        return self._answer(5.0)
+        return self._answer(self._patience)
 
     def close(self) -> None:
         """End the process and write the rest of the waveform."""

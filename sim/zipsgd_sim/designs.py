@@ -54,11 +54,11 @@ class Design:
 
 
 def _top(build: Build, line: Uart | Usb | None, fast_memory: bool, memory: Sdram | None) -> "Component[Any]":
-    datapath = Datapath(build, fast_memory=fast_memory)
     if isinstance(line, Usb):
         with extra("usb", "a virtual board with USB"):
             from zipsgd_hw.usb_top import UtmiAccelerator
-        return UtmiAccelerator(build, line, datapath)
+        return UtmiAccelerator(build, line, Datapath(build, fast_memory=fast_memory))
+    datapath = Datapath(build, fast_memory=fast_memory)
     store = None if memory is None else memory.store(build, io_cycles=0)
     if line is None:
         return Accelerator(build, datapath, store)

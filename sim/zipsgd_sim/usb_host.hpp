@@ -79,7 +79,7 @@ public:
     }
 
     void plug() { plugged_ = true; }
-    bool plugged() const { return plugged_; }
+    bool configured() const { return configured_; }
 
     void print() const {
         std::printf("{\"speed\": \"%s\", \"vendor\": %u, \"product\": %u, \"manufacturer\": \"%s\", \"name\": \"%s\", "

@@ -312,9 +312,16 @@ int main(int argc, char** argv) {
 
     Board board(trace, half_picoseconds, power_up, reset_cycles, byte_cycles ? byte_cycles : 1, stall,
                 chip, errors, cycles, other_cycles, fast);
-    Host host(terminal, port);
     std::deque<uint8_t> in;
     std::vector<uint8_t> out;
+#ifdef UTMI_PINS
+    // A serial port appears when the device is configured
+    const auto configure = [&] {
+        while (!board.usb().configured() && !stop) board.cycle(in, out);
+    };
+    configure();
+#endif
+    Host host(terminal, port);
     std::string command;
     uint64_t quiet = 0;
     while (!stop) {
@@ -349,6 +356,7 @@ int main(int argc, char** argv) {
 #ifdef UTMI_PINS
             if (command == "plug" || command == "reset") {
                 board.usb().plug();
+                configure();
                 host.appear();
                 quiet = 0;
             }

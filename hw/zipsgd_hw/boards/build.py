@@ -41,6 +41,8 @@ def _changed(board: Board | str, changes: Mapping[str, int], baud: int | None) -
     """A board, or the one by that name, with other parameters."""
     if isinstance(board, str):
         board = find_board(board)
+    if baud is not None and not isinstance(board.link, Uart):
+        raise ValueError(f"the link of {board.title} is USB, which has no baud rate: leave out --baud")
     link = board.link if baud is None else Uart(baud)
     return replace(board, build=board.build.changed(changes), link=link)
 

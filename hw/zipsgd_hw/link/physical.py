@@ -73,8 +73,8 @@ class Usb:
 
     @property
     def baud(self) -> int:
-        """The rate of a UART with as many bytes per second, for predictions: 13 packets in 125 us, or 17 in a millisecond."""
-        return 10 * (13 * 8_000 * 512 if self.high else 17 * 1_000 * 64)
+        """The rate of a UART with as many bytes per second, for predictions: 11 packets in 125 us, or 17 in a millisecond."""
+        return 10 * (11 * 8_000 * 512 if self.high else 17 * 1_000 * 64)
 
 
 def uart_divisor(clock_hz: int, baud: int) -> int:

@@ -113,7 +113,6 @@ ROWS = (
         link=_FTDI_UART,
         input_hz=25_000_000,
         block_rams=208,
-        seed=2,
         nextpnr_opts=_PLACER,
         programming=_ULX3S_PROGRAMMING,
     ),
