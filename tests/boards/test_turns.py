@@ -17,10 +17,10 @@ NAMES = tuple(f"x{i}" for i in range(COLUMNS))
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_stock_builds_train_what_is_the_default(name):
-    """MNIST, numbers and classes; the small board with a store has room for numbers in few columns."""
+    """MNIST, numbers and classes; the small boards with a store have room for few columns."""
     build = BOARDS[name].build
-    small = name == "icebreaker-store"
-    for classify, loss in ((False, Loss.SQUARED), (True, Loss.SQUARED_HINGE))[: 1 if small else 2]:
+    small = name in ("icebreaker-store", "icesugar")
+    for classify, loss in ((False, Loss.SQUARED), (True, Loss.SQUARED_HINGE)):
         options = Options(classify=classify).resolved(diagonal=bool(build.diagonal))
         assert options.objective.loss == loss
         features = 64 if small else 785

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from zipsgd_hw.boards import ICEPROG, Programming, loaders, usb
+from zipsgd_hw.boards import BOARDS, ICEPROG, Programming, loaders, usb
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "examples" / "my_board.py"
@@ -388,7 +388,8 @@ def test_doctor_has_the_rule_only_for_chips_that_may_not_be_opened(run, said, mo
         """echo 'SUBSYSTEM=="usb", ATTR{idVendor}=="0403", ATTR{idProduct}=="6015", MODE="0660", GROUP="plugdev", """
         """TAG+="uaccess"' | sudo tee -a /etc/udev/rules.d/70-zipsgd.rules"""
     ) in lines
-    assert sum("idProduct" in line for line in lines) == 2  # of all boards
+    chips = {board.programming.usb for board in BOARDS.values()}
+    assert sum("idProduct" in line for line in lines) == len(chips)
     assert "sudo udevadm control --reload-rules && sudo udevadm trigger" in lines
     (usb._NODES / "001").mkdir(parents=True)
     (usb._NODES / "001" / "014").touch()
