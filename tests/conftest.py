@@ -41,10 +41,12 @@ SMALL = Build(lanes=4, update_lanes=4, max_features=32, max_batch=32, diagonal=1
 
 def pytest_configure(config: pytest.Config) -> None:
     """Where several workers will run, have yosys compile itself first: into a cache that is mapped into memory, so that two
-    which do so at a time can crash each other. And have Ctrl-C reach the processes of the tests, also where a shell has started
-    all in the background, without it."""
+    which do so at a time can crash each other. And have Ctrl-C and the end of a terminal reach the processes of the tests, also
+    where a shell has started all in the background, without them."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if getattr(config.option, "numprocesses", None):
         tool_version("yosys")
 
