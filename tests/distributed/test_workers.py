@@ -52,7 +52,7 @@ def alone(options: Options) -> Result:
 
 
 def loky_pool() -> Executor:
-    return loky.get_reusable_executor(max_workers=2)  # type: ignore[no-any-return]
+    return loky.get_reusable_executor(max_workers=2)
 
 
 POOLS: dict[str, Callable[[], Executor]] = {
@@ -161,7 +161,7 @@ def test_rows_in_a_file_stay_there(kind: str, tmp_path: Path, monkeypatch: pytes
 
     def train_and_look(self: rounds_module.Crew, *arguments: object) -> object:
         seen.append(sum(file.stat().st_size for file in spool.rglob("*") if file.name.startswith("values")))
-        return real(self, *arguments)  # type: ignore[arg-type]
+        return real(self, *arguments)
 
     monkeypatch.setattr(rounds_module.Crew, "train", train_and_look)
     options = Options(shards=2, epochs=2, step_size=0.1)
@@ -173,7 +173,7 @@ def test_rows_in_a_file_stay_there(kind: str, tmp_path: Path, monkeypatch: pytes
 
 def test_a_worker_that_does_not_see_the_files_says_so(table: Table, tmp_path: Path) -> None:
     class Elsewhere(ThreadPoolExecutor):
-        def submit(self, fn, job, /):  # type: ignore[no-untyped-def]
+        def submit(self, fn, job, /):
             for file in Path(job.values).parent.iterdir():
                 file.rename(tmp_path / file.name)
             return super().submit(fn, job)
@@ -240,7 +240,7 @@ def test_processes_that_are_killed(table: Table, caplog: pytest.LogCaptureFixtur
 def test_workers_of_dask_that_are_killed(table: Table, dask: Cluster) -> None:
     from distributed import default_client
 
-    client = default_client()  # type: ignore[no-untyped-call]
+    client = default_client()
 
     def processes_of() -> list[int]:
         nannies = client.cluster.workers.values()
@@ -260,7 +260,7 @@ def test_a_shard_that_is_slow_goes_to_another_worker_as_well(
     release, slow = threading.Event(), []
 
     class SomeSlow(ThreadPoolExecutor):
-        def submit(self, fn, job, /):  # type: ignore[no-untyped-def]
+        def submit(self, fn, job, /):
             if job.shard == 1 and not slow:
                 slow.append(job)
                 return super().submit(lambda: (release.wait(60), fn(job))[1])
@@ -278,7 +278,7 @@ def test_a_shard_that_is_slow_goes_to_another_worker_as_well(
 
 def test_a_shard_that_is_lost_time_and_again(table: Table) -> None:
     class Cursed(ThreadPoolExecutor):
-        def submit(self, fn, job, /):  # type: ignore[no-untyped-def]
+        def submit(self, fn, job, /):
             return super().submit(lambda: (_ for _ in ()).throw(OSError("the rack is on fire")))
 
     with pytest.raises(RoundFailed, match=r"was lost 6 times in round 0: the rack is on fire"):
@@ -311,7 +311,7 @@ def test_a_run_goes_on_with_other_workers(table: Table, tmp_path: Path, dask: Cl
     check_same(found, alone(options))
 
 
-def test_boards_of_which_one_is_lost_and_replaced(table: Table, small_build, caplog) -> None:  # type: ignore[no-untyped-def]
+def test_boards_of_which_one_is_lost_and_replaced(table: Table, small_build, caplog) -> None:
     """Four virtual boards on ports; one of them ends in mid-run, and another one takes its place."""
     options = Options(shards=4, rounds=2, epochs=4, seed=5)
     wanted = train(table, options=options, backend=BackendOptions("golden", small_build))

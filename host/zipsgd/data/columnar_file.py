@@ -229,7 +229,9 @@ def read_parquet(path: Path, source: str) -> GroupColumns:
 
     def read(group: int, places: list[int]) -> Any:
         try:
-            return file.read_row_group(group, columns=[names[place] for place in places], use_threads=False)
+            return _whole(
+                file.read_row_group(group, columns=[names[place] for place in places], use_threads=False)
+            )
         except (pa.ArrowException, OSError, ValueError) as error:
             raise DataError(f"{source} is broken in row group {group}: {error}") from None
 
@@ -248,11 +250,17 @@ def read_arrow(path: Path, source: str) -> GroupColumns:
 
     def read(group: int, places: list[int]) -> Any:
         try:
-            return file.get_batch(group).select(places)
+            return _whole(file.get_batch(group).select(places))
         except (pa.ArrowException, OSError, ValueError) as error:
             raise DataError(f"{source} is broken in batch {group}: {error}") from None
 
     return _columns(Groups(source, file.schema, counts, read, partial(read_arrow, path, source)))
+
+
+def _whole(part: Any) -> Any:
+    """A group whose texts are inside it. Arrow itself does not look, and would read anywhere in memory, or crash."""
+    part.validate(full=True)
+    return part
 
 
 def _columns(groups: Groups) -> GroupColumns:

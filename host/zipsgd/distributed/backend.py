@@ -1,7 +1,7 @@
 """A backend that trains shards side by side and averages their models."""
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from zipsgd.backends import Backend, EpochResult, EpochSamples
 from zipsgd.backends.base import EpochByEpoch, Progress
+from zipsgd.driver import count_on
 from zipsgd.golden.averaging import average_words
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
@@ -182,14 +183,13 @@ class ShardedBackend(EpochByEpoch):
                 )
                 for order in orders
             ]
-            before = taken
             done = self._where.train(
                 self._config,
                 samples,
                 turns,
                 self._model,
                 step,
-                lambda count, before=before: progress(before + count),  # type: ignore[misc]
+                partial(count_on, progress, taken),
             )
             taken += sum(each.samples for each in done)
             results += [each.result for each in done]

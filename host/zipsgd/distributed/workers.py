@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.backends import Backend, BackendOptions, EpochSamples
+from zipsgd.backends import BackendOptions, EpochSamples
 from zipsgd.backends.base import Progress
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
@@ -74,34 +74,32 @@ class Workers(BackendOptions):
         """The same object, as scikit-learn copies parameters and executors cannot be copied."""
         return self
 
-    def open(self) -> Backend:
+    def open(self) -> ShardedBackend:
         """Open the backend, see :meth:`zipsgd.BackendOptions.open`."""
         if self.build is not None and not isinstance(self.build, Build):
             raise ValueError("a build described by words is made for a task: give zipsgd.train these options")
         assert self.executor is not None
-        return ShardedBackend(_Remote(self, Crew(self.executor)), 1)
+        return ShardedBackend(_Remote(self, self.build, Crew(self.executor)), 1)
 
 
 class _Remote:
     """Shards are trained by workers."""
 
-    def __init__(self, wanted: Workers, crew: Crew) -> None:
-        name = "sim" if wanted.name == "ports" else wanted.name
-        assert wanted.build is None or isinstance(wanted.build, Build)
+    def __init__(self, wanted: Workers, build: Build | None, crew: Crew) -> None:
+        self._boards = wanted.name == "ports"
         self._wanted, self._crew, self._spool = wanted, crew, Spool(wanted.spool)
-        self._inner = BackendOptions(name, wanted.build, wanted.baud, usb=wanted.usb)
+        name = "sim" if self._boards else wanted.name
+        self._inner = BackendOptions(name, build, wanted.baud, usb=wanted.usb)
         self.name = wanted.name
         self._told = False  # who trains which shard
         try:
-            self.build = self._found_build()
+            self.build = self._found_build() if self._boards else build or Build()
         except BaseException:
             self.close()
             raise
 
     def _found_build(self) -> Build:
-        """The build that was asked for, or that of a worker's board."""
-        if self._wanted.name != "ports":
-            return self._inner.build or Build()  # type: ignore[return-value]
+        """The build of a worker's board."""
         build: Build = self._crew.ask(identify, self._inner, self._wanted.ports)
         return build
 
@@ -118,7 +116,7 @@ class _Remote:
         first = Job(
             self._inner,
             self._wanted.ports,
-            self._wanted.name == "ports",
+            self._boards,
             self._spool.file(samples.values, "values"),
             self._spool.file(samples.labels, "labels"),
             self._spool.file(config, "config"),
