@@ -39,7 +39,7 @@ def engine(name: str, workers: int) -> Iterator[Callable[[], Executor]]:
     """
     if name == "dask":
         with cluster(workers=workers) as found:
-            yield lambda: found.executor
+            yield lambda: found
     elif name == "loky":
         with extra("test", "this bench"):
             import loky

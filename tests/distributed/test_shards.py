@@ -1,13 +1,16 @@
 """The rows of shards, and their samples."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zipsgd import Options, load, prepare
-from zipsgd.distributed import suitable_shards
 from zipsgd.distributed.shards import Round, ShardRows, rows_of_shard
+from zipsgd.training.parts import ALL_PARTS
+from zipsgd.training.shard_numbers import suitable_rounds, suitable_shards, with_shards
 
 
 @given(st.integers(1, 5000), st.integers(1, 70))
@@ -65,3 +68,26 @@ def test_a_shard_that_is_too_large_for_memory_stays_where_it_is() -> None:
 def test_a_number_of_shards_that_suits() -> None:
     for rows, workers, wanted in ((60_000, 1, 1), (60_000, 2, 2), (60_000, 3, 4), (2_500, 8, 2), (10, 4, 1)):
         assert suitable_shards(rows, workers) == wanted
+
+
+def test_a_number_of_rounds_that_suits() -> None:
+    for rows, shards, batch, wanted in (
+        (60_000, 8, 16, 4),
+        (20_640, 64, 16, 4),
+        (1_000, 8, 16, 1),
+        (2_000, 2, 500, 2),
+    ):
+        assert suitable_rounds(rows, shards, batch) == wanted
+
+
+def test_numbers_that_the_options_leave_open() -> None:
+    parts = replace(ALL_PARTS, workers=3)
+    found = with_shards(Options(shards="auto"), 60_000, parts)
+    assert (found.shards, found.rounds) == (4, 4)
+    assert with_shards(Options(shards="auto", resident=True), 60_000, parts).rounds == 1
+    assert with_shards(Options(shards="auto"), 60_000, ALL_PARTS) == Options(shards=1, rounds=1)
+    assert with_shards(Options(shards=2, rounds=7), 100, parts) == Options(shards=2, rounds=7)
+    with pytest.raises(ValueError, match="does not say how many it has: give a number, such as shards=8"):
+        with_shards(Options(shards="auto"), 60_000, replace(parts, workers=0))
+    with pytest.raises(TypeError, match="shards must be a whole number, not 'many'"):
+        Options(shards="many")

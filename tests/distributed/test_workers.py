@@ -22,7 +22,7 @@ from pyarrow import parquet
 
 from zipsgd import BackendOptions, Options, load, train
 from zipsgd.data import Table
-from zipsgd.distributed import Cluster, RoundFailed, Workers, cluster
+from zipsgd.distributed import RoundFailed, Workers, cluster
 from zipsgd.distributed import rounds as rounds_module
 from zipsgd.distributed import train as train_by_workers
 from zipsgd.estimators import ZipClassifier, ZipRegressor
@@ -34,7 +34,7 @@ LONG = Options(shards=4, rounds=8, epochs=40, seed=3, step_size=0.1, schedule="c
 
 
 @pytest.fixture(scope="module")
-def dask() -> Iterator[Cluster]:
+def dask() -> Iterator[Executor]:
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with cluster(workers=2) as found:
         yield found
@@ -70,11 +70,11 @@ def check_same(found: Result, wanted: Result) -> None:
 
 
 @pytest.mark.parametrize("shards", [1, 2, 4, 8])
-def test_bits_depend_on_the_number_of_shards_alone(shards: int, table: Table, dask: Cluster) -> None:
+def test_bits_depend_on_the_number_of_shards_alone(shards: int, table: Table, dask: Executor) -> None:
     options = Options(shards=shards, epochs=3, seed=5)
     wanted = alone(options)
     check_same(train(table, options=options, backend="golden"), wanted)
-    pools = {**POOLS, "dask": lambda: dask.executor}
+    pools = {**POOLS, "dask": lambda: dask}
     for pool in pools.values():
         check_same(train_by_workers(table, options=options, executor=pool), wanted)
 
@@ -103,7 +103,7 @@ def test_mpi(tmp_path: Path) -> None:
     assert done.stdout.strip() == str(alone(Options(shards=4, epochs=3, seed=5)).model_words)
 
 
-def test_classes_weights_and_resident_samples(dask: Cluster) -> None:
+def test_classes_weights_and_resident_samples(dask: Executor) -> None:
     digits = load("digits")
     cases = [
         Options(shards=3, rounds=2, epochs=2, classify=True),
@@ -114,7 +114,7 @@ def test_classes_weights_and_resident_samples(dask: Cluster) -> None:
     ]
     for options in cases:
         wanted = train(digits, options=options)
-        check_same(train_by_workers(digits, options=options, executor=dask.executor), wanted)
+        check_same(train_by_workers(digits, options=options, executor=dask), wanted)
         if options.resident:
             check_same(train(digits, options=options, backend="golden"), wanted)
 
@@ -128,13 +128,13 @@ def test_estimators(table: Table) -> None:
         assert np.array_equal(found.model_words_, wanted.model_words_)
 
 
-def test_collections_of_dask(dask: Cluster) -> None:
+def test_collections_of_dask(dask: Executor) -> None:
     values = np.random.default_rng(2).normal(size=(5_000, 8))
     y = values @ np.arange(8.0)
     options = Options(shards=2, epochs=2, step_size=0.1)
     wanted = train(values, y, options)
     lazy = da.from_array(values, chunks=(1_000, 8))
-    check_same(train_by_workers(lazy, y, options, executor=dask.executor, memory=1 << 10), wanted)
+    check_same(train_by_workers(lazy, y, options, executor=dask, memory=1 << 10), wanted)
 
 
 @pytest.mark.parametrize("kind", ["npy", "parquet"])
@@ -237,7 +237,7 @@ def test_processes_that_are_killed(table: Table, caplog: pytest.LogCaptureFixtur
     assert "of work were lost with workers, and done again" in caplog.text
 
 
-def test_workers_of_dask_that_are_killed(table: Table, dask: Cluster) -> None:
+def test_workers_of_dask_that_are_killed(table: Table, dask: Executor) -> None:
     from distributed import default_client
 
     client = default_client()
@@ -247,7 +247,7 @@ def test_workers_of_dask_that_are_killed(table: Table, dask: Cluster) -> None:
         return [nanny.process.pid for nanny in nannies if nanny.process is not None and nanny.process.pid]
 
     with Killer(processes_of, 2, 1.0) as killer:
-        found = train_by_workers(table, options=LONG, executor=dask.executor)
+        found = train_by_workers(table, options=LONG, executor=dask)
     check_same(found, alone(LONG))
     assert killer.killed
 
@@ -292,7 +292,7 @@ def test_an_executor_that_is_gone(table: Table) -> None:
         train_by_workers(table, shards=2, epochs=1, executor=pool)
 
 
-def test_a_run_goes_on_with_other_workers(table: Table, tmp_path: Path, dask: Cluster) -> None:
+def test_a_run_goes_on_with_other_workers(table: Table, tmp_path: Path, dask: Executor) -> None:
     options = Options(shards=4, epochs=6, seed=5)
     path = tmp_path / "run.json"
 
@@ -307,8 +307,58 @@ def test_a_run_goes_on_with_other_workers(table: Table, tmp_path: Path, dask: Cl
         train_by_workers(
             table, options=options, executor=ThreadPoolExecutor(3), checkpoint=path, callbacks=[stop]
         )
-    found = train_by_workers(table, options=options, executor=dask.executor, checkpoint=path, resume=True)
+    found = train_by_workers(table, options=options, executor=dask, checkpoint=path, resume=True)
     check_same(found, alone(options))
+
+
+@pytest.mark.parametrize("heads", [1, 2, 3])
+def test_momentum_goes_on_after_any_epoch(heads: int, tmp_path: Path) -> None:
+    """On a build with room for few heads, which trains them in turns, and from a checkpoint."""
+    digits = load("digits")
+    digits = digits.with_rows(
+        digits.features[:600], np.where(digits.labels[:600] < 3, digits.labels[:600], 2)
+    )
+    options = Options(shards=4, rounds=2, epochs=5, classify=True, seed=2)
+    wanted = train(digits, options=options)
+    backend, path = BackendOptions("emulator", {"heads": heads}), tmp_path / "run.json"
+
+    def stop(report: object) -> None:
+        raise KeyboardInterrupt
+
+    for epoch in range(options.epochs):
+        with pytest.raises(KeyboardInterrupt):
+            train(
+                digits, options=options, backend=backend, checkpoint=path, resume=epoch > 0, callbacks=[stop]
+            )
+    found = train(digits, options=options, backend=backend, checkpoint=path, resume=True)
+    check_same(found, wanted)
+
+
+def test_as_many_shards_as_suit_the_workers(table: Table, dask: Executor, tmp_path: Path) -> None:
+    def stop(report: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "run.json"
+    for executor in (dask, ThreadPoolExecutor(2), lambda: ProcessPoolExecutor(2), loky_pool):
+        with pytest.raises(KeyboardInterrupt):
+            train_by_workers(table, epochs=2, executor=executor, callbacks=[stop], checkpoint=path)
+        found = train_by_workers(
+            table, epochs=2, executor=ThreadPoolExecutor(1), checkpoint=path, resume=True
+        )
+        assert (found.options["shards"], found.options["rounds"]) == (2, 4)
+        path.unlink()
+    model = ZipRegressor(shards="auto", max_iter=2, random_state=0, backend=Workers(executor=dask))
+    same = ZipRegressor(shards=2, max_iter=2, random_state=0)
+    X, y = table.features, table.labels
+    assert np.array_equal(model.fit(X, y).model_words_, same.fit(X, y).model_words_)
+
+
+def test_an_executor_of_unknown_size(table: Table) -> None:
+    class Silent(Executor):
+        pass
+
+    with pytest.raises(ValueError, match="this executor does not say how many it has"):
+        train_by_workers(table, executor=Silent())
 
 
 def test_boards_of_which_one_is_lost_and_replaced(table: Table, small_build, caplog) -> None:

@@ -116,6 +116,10 @@ class BackendOptions:
         """
         return replace(self, build=build)
 
+    def capacity(self) -> int:
+        """How many shards are trained at the same time, see :meth:`zipsgd.backends.Distributed.capacity`."""
+        return 1
+
     def open(self) -> Backend:
         """Open the backend, see :func:`open_backend`.
 

@@ -193,7 +193,7 @@ def run(arguments: argparse.Namespace) -> int:
             table, held = hold_out(table, arguments.validation, options.seed, classify=options.classify)
         try:
             with (
-                workers_of(arguments, backend, options, len(table.labels)) as (chosen, options),
+                workers_of(arguments, backend) as chosen,
                 connected(chosen) as found,
             ):
                 task = prepare(table, None, options, memory=memory, parts=parts_of(found))

@@ -53,9 +53,11 @@ def options_of(arguments: argparse.Namespace) -> Options:
     given = vars(arguments)
     if given.get("class_weight") is not None:
         given = {**given, "class_weight": _class_weight(given["class_weight"])}
-    if given.get("shards", 1) is None:
-        given = {**given, "shards": Options.shards}
     return Options(**{field.name: given[field.name] for field in fields(Options) if field.name in given})
+
+
+def _number_of_shards(text: str) -> int | str:
+    return text if text == "auto" else int(text)
 
 
 def _class_weight(given: list[str]) -> str | dict[str, float]:
@@ -191,17 +193,19 @@ def _add_steps(command: argparse.ArgumentParser, epochs: int) -> None:
     )
     group.add_argument(
         "--shards",
-        type=int,
+        type=_number_of_shards,
+        default="auto",
         metavar="S",
         help="train S parts of the rows from the same model, and average their models, so that several workers or boards share "
-        "the work. The bits depend on S alone, not on who does it (default: 1, or what suits --workers and --cluster)",
+        "the work. The bits depend on S alone, not on who does it (default %(default)s: 1, or what suits --workers and "
+        "--cluster)",
     )
     group.add_argument(
         "--rounds",
         type=int,
-        default=1,
         metavar="R",
-        help="with --shards: how often the models are averaged in an epoch (default %(default)s)",
+        help="with --shards: how often the models are averaged in an epoch (default 4; 1 with --resident, and fewer where a "
+        "shard has few rows)",
     )
     group.add_argument(
         "--resident",

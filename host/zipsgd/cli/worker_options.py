@@ -3,11 +3,9 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from zipsgd.backends import BackendOptions
-from zipsgd.training.options import Options
 
 __all__ = ["add_workers", "workers_of"]
 
@@ -44,21 +42,8 @@ def add_workers(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _saved_shards(arguments: argparse.Namespace) -> int | None:
-    """The shards of the run that is resumed, which other workers go on with."""
-    path = arguments.checkpoint
-    if not arguments.resume or path is None or not path.exists():
-        return None
-    from zipsgd.training.checkpoint import load_checkpoint
-
-    shards: int = load_checkpoint(path).options["shards"]
-    return shards
-
-
 @contextmanager
-def workers_of(
-    arguments: argparse.Namespace, backend: BackendOptions, options: Options, rows: int
-) -> Iterator[tuple[BackendOptions, Options]]:
+def workers_of(arguments: argparse.Namespace, backend: BackendOptions) -> Iterator[BackendOptions]:
     """Start the workers that the arguments ask for, or connect to them.
 
     Parameters
@@ -67,17 +52,11 @@ def workers_of(
         Parsed arguments.
     backend : BackendOptions
         What each worker trains on.
-    options : Options
-        How to train.
-    rows : int
-        Rows to train on.
 
     Yields
     ------
     BackendOptions
         The workers, or the backend itself.
-    Options
-        The options, with a number of shards that suits the workers if none was given.
 
     Raises
     ------
@@ -90,28 +69,21 @@ def workers_of(
         for name in ("spool", "ports"):
             if getattr(arguments, name) is not None:
                 raise ValueError(f"--{name} goes with workers: say --workers N, or --cluster ADDRESS")
-        yield backend, options
+        yield backend
         return
     if arguments.workers is not None and arguments.workers < 1:
         raise ValueError(f"--workers takes the number of workers, 1 or more, not {arguments.workers}")
-    from zipsgd.distributed import Workers, cluster, suitable_shards
+    from zipsgd.distributed import Workers, cluster
 
-    with cluster(arguments.cluster, arguments.workers or 0) as found:
-        if arguments.shards is None:
-            options = replace(
-                options, shards=_saved_shards(arguments) or suitable_shards(rows, found.workers)
-            )
+    with cluster(arguments.cluster, arguments.workers or 0) as executor:
         ports = arguments.ports or []
-        yield (
-            Workers(
-                "ports" if ports else backend.name,
-                backend.build,
-                backend.baud,
-                backend.trace,
-                backend.usb,
-                executor=found.executor,
-                ports=() if ports == ["own"] else tuple(ports),
-                spool=arguments.spool,
-            ),
-            options,
+        yield Workers(
+            "ports" if ports else backend.name,
+            backend.build,
+            backend.baud,
+            backend.trace,
+            backend.usb,
+            executor=executor,
+            ports=() if ports == ["own"] else tuple(ports),
+            spool=arguments.spool,
         )

@@ -34,7 +34,8 @@ def train(
     Parameters
     ----------
     X, y, options
-        Data and options, see :func:`zipsgd.train`; ``shards`` and ``rounds`` among the options say how the work is shared.
+        Data and options, see :func:`zipsgd.train`. ``shards`` and ``rounds`` among the options say how the work is shared.
+        Where no options are given, the number of shards is one that suits rows and workers.
     executor : Executor or callable
         Where the workers are, see :class:`.Workers`; of Dask ``client.get_executor()``.
     backend : str
@@ -61,6 +62,8 @@ def train(
     own = {
         name: words.pop(name) for name in ("weights", "validation", "memory", "callbacks") if name in words
     }
+    if options is None:
+        words.setdefault("shards", "auto")
     workers = Workers(backend, executor=executor, ports=ports, spool=spool, memory=worker_memory)
     return train_here(
         X, y, options_with(options, words), backend=workers, checkpoint=checkpoint, resume=resume, **own

@@ -1,6 +1,7 @@
-"""A backend that trains shards side by side and averages their models."""
+"""A backend that trains shards side by side, averages their models, and goes on with momentum."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial, reduce
 from operator import add
 from typing import Protocol
@@ -11,10 +12,11 @@ import numpy.typing as npt
 from zipsgd.backends import Backend, EpochResult, EpochSamples
 from zipsgd.backends.base import EpochByEpoch, Progress
 from zipsgd.driver import count_on
-from zipsgd.golden.averaging import average_words
+from zipsgd.golden.averaging import average_words, go_ahead
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
+from zipsgd.protocol.run import Flag
 
 from .shards import Round, ShardRows, rows_of_shard
 from .spool import key_of
@@ -68,6 +70,9 @@ class Where(Protocol):
             What each shard gives.
         """
 
+    def capacity(self) -> int:
+        """How many shards are trained at the same time; 0 if it is not known."""
+
     def close(self) -> None:
         """Release what was opened."""
 
@@ -117,17 +122,21 @@ class Here:
             self._kept = samples  # so that no other arrays get their keys
         return self._rows
 
+    def capacity(self) -> int:
+        """One, see :meth:`Where.capacity`."""
+        return 1
+
     def close(self) -> None:
         """Close the backend."""
         self._backend.close()
 
 
 class ShardedBackend(EpochByEpoch):
-    """Trains each shard of the rows from the same model, and goes on with the mean of their models.
+    """Trains each shard of the rows from the same model, and averages their models.
 
-    A round is a part of an epoch, after which the models are averaged (:mod:`zipsgd.golden.averaging`). A shard has its own
-    rows, order, up bits and device seed, which follow from the run's seed and the number of shards. So the bits depend on the
-    number of shards and of rounds, and on nothing else.
+    A round is a part of an epoch, after which the models are averaged. The next round begins ahead of the mean
+    (:mod:`zipsgd.golden.averaging`). A shard has its own rows, order, up bits and device seed, which follow from the run's seed
+    and the number of shards. So the bits depend on the number of shards and of rounds, and on nothing else.
 
     Parameters
     ----------
@@ -163,7 +172,15 @@ class ShardedBackend(EpochByEpoch):
         """Begin a run, see :meth:`zipsgd.backends.Backend.begin`."""
         config.check(self.build)
         self._config, self._seed, self._epoch = config, seed, epoch
-        self._model = np.atleast_2d(model).astype(np.int32)
+        self._model = self._start = np.array(model, dtype=np.int64, ndmin=2)
+
+    def begin_ahead(self, words: _Int) -> None:
+        """Begin the next epoch from other models, see :meth:`zipsgd.backends.Distributed.begin_ahead`."""
+        self._start = words
+
+    def ahead(self) -> _Int | None:
+        """The models that the next epoch begins from, see :meth:`zipsgd.backends.Distributed.ahead`."""
+        return None if self._shards == 1 else self._start
 
     def epoch(self, samples: EpochSamples, step: Step, progress: Progress) -> EpochResult:
         """Train on one epoch, see :meth:`zipsgd.backends.Backend.epoch`."""
@@ -187,16 +204,28 @@ class ShardedBackend(EpochByEpoch):
                 self._config,
                 samples,
                 turns,
-                self._model,
+                self._start.astype(np.int32),
                 step,
                 partial(count_on, progress, taken),
             )
             taken += sum(each.samples for each in done)
             results += [each.result for each in done]
-            words = np.stack([each.model for each in done]).astype(np.int64)
-            self._model = average_words(words, self._seed, turns[0].number).astype(np.int32)
+            results[-1] = self._averaged([each.model for each in done], turns[0].number, results[-1])
         self._epoch += 1
         return reduce(add, results)
+
+    def capacity(self) -> int:
+        """How many shards are trained at the same time, see :meth:`zipsgd.backends.Distributed.capacity`."""
+        return self._where.capacity()
+
+    def _averaged(self, models: list[npt.NDArray[np.int32]], number: int, result: EpochResult) -> EpochResult:
+        """Average the models of a round, and add to one of its results that the next round begins at the end of a range."""
+        seed, before = self._seed, self._model
+        self._model = average_words(np.stack(models).astype(np.int64), seed, number)
+        self._start, saturated = go_ahead(
+            self._start, before, self._model, self._shards, seed, number, self.build.model_bits
+        )
+        return replace(result, flags=result.flags | Flag.MODEL) if saturated else result
 
     def _orders(self, samples: EpochSamples) -> list[_Int | None]:
         """The samples of each shard where they are not all of its rows: row numbers in the shard."""
@@ -212,7 +241,7 @@ class ShardedBackend(EpochByEpoch):
 
     def model(self) -> _Int:
         """The current model, see :meth:`zipsgd.backends.Backend.model`."""
-        return self._model.astype(np.int64).reshape(self._config.model_shape())
+        return self._model.reshape(self._config.model_shape())
 
     def close(self) -> None:
         """Release what was opened for the shards."""

@@ -1,34 +1,39 @@
-"""Workers by Dask: on this computer, or those of a scheduler."""
+"""Workers by Dask, on this computer or those of a scheduler; and how many workers an executor has."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from zipsgd.extras import extra
 
-__all__ = ["Cluster", "cluster"]
+__all__ = ["capacity_of", "cluster"]
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """Workers of Dask.
+def capacity_of(executor: Executor) -> int:
+    """How many calls an executor works on at the same time.
 
     Parameters
     ----------
     executor : Executor
-        What sends them work, for :class:`.workers.Workers`. Dask starts a worker anew that was killed, and does its work again.
-    workers : int
-        How many there were in the beginning.
-    """
+        An executor.
 
-    executor: Executor
-    workers: int
+    Returns
+    -------
+    int
+        Threads of all workers of Dask, processes of loky and MPI, or of whatever else has such a number; 0 if it does not say.
+    """
+    client = getattr(executor, "_client", None)
+    if client is not None:  # of Dask
+        return sum(client.nthreads().values())
+    for name in ("num_workers", "_max_workers"):  # of mpi4py; of Python's own executors and loky
+        if isinstance(found := getattr(executor, name, None), int):
+            return found
+    return 0
 
 
 @contextmanager
-def cluster(address: str | None = None, workers: int = 0) -> Iterator[Cluster]:
+def cluster(address: str | None = None, workers: int = 0) -> Iterator[Executor]:
     """Connect to a Dask scheduler, or start workers on this computer.
 
     Parameters
@@ -40,8 +45,9 @@ def cluster(address: str | None = None, workers: int = 0) -> Iterator[Cluster]:
 
     Yields
     ------
-    Cluster
-        The workers.
+    Executor
+        What sends the workers work, for :class:`.workers.Workers`. Dask starts a worker anew that was killed, and does its work
+        again.
 
     Raises
     ------
@@ -73,4 +79,4 @@ def cluster(address: str | None = None, workers: int = 0) -> Iterator[Cluster]:
             ) from None
 
         client.wait_for_workers(max(1, workers))
-        yield Cluster(client.get_executor(), len(client.scheduler_info(n_workers=-1)["workers"]))
+        yield client.get_executor()

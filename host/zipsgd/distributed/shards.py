@@ -13,37 +13,13 @@ from zipsgd.protocol.numbers import BLOCK_ROWS
 from zipsgd.rows import Rows, RowSelection, in_memory
 from zipsgd.training.task import shuffled
 
-__all__ = ["Round", "ShardRows", "rows_of_shard", "suitable_shards"]
+__all__ = ["Round", "ShardRows", "rows_of_shard"]
 
 _Int = npt.NDArray[np.int64]
 
 _RUNS = 32
 """Runs of neighbouring rows in a shard. Each is read at once; and of a file that is sorted, by class for instance, each shard
 still gets rows of every part."""
-
-
-_LEAST_ROWS = 1024
-"""Rows of a shard from which on it is worth sending, where nobody has asked for a number of shards."""
-
-
-def suitable_shards(rows: int, workers: int) -> int:
-    """A number of shards that suits a number of workers.
-
-    Parameters
-    ----------
-    rows : int
-        Rows of the set.
-    workers : int
-        Number of workers.
-
-    Returns
-    -------
-    int
-        A power of two, one shard for each worker or more; but fewer for a set whose shards would have under 1,024 rows.
-    """
-    wanted = 1 << max(0, workers - 1).bit_length()
-    most = max(1, rows // _LEAST_ROWS)
-    return min(wanted, 1 << (most.bit_length() - 1))
 
 
 def rows_of_shard(rows: int, shards: int, shard: int) -> _Int:

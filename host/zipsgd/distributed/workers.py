@@ -16,6 +16,7 @@ from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 
 from .backend import ShardedBackend
+from .clusters import capacity_of
 from .rounds import Crew
 from .shards import Round
 from .spool import Spool
@@ -73,6 +74,13 @@ class Workers(BackendOptions):
     def __deepcopy__(self, memo: object) -> "Workers":
         """The same object, as scikit-learn copies parameters and executors cannot be copied."""
         return self
+
+    def capacity(self) -> int:
+        """How many shards are trained at the same time, see :meth:`zipsgd.backends.Distributed.capacity`."""
+        executor = self.executor
+        assert executor is not None
+        count = capacity_of(executor if isinstance(executor, Executor) else executor())
+        return min(count, len(self.ports)) if self.ports else count
 
     def open(self) -> ShardedBackend:
         """Open the backend, see :meth:`zipsgd.BackendOptions.open`."""
@@ -134,6 +142,10 @@ class _Remote:
             for job, each in zip(jobs, done, strict=True):
                 _log.info("shard %d was trained on %s", job.shard, each.where)
         return done
+
+    def capacity(self) -> int:
+        """How many shards are trained at the same time, see :meth:`.backend.Where.capacity`."""
+        return self._wanted.capacity()
 
     def close(self) -> None:
         """Delete the files for the workers, and say what was lost."""

@@ -80,8 +80,8 @@ class BaseZip(BaseEstimator, ABC):
         random_state: Any = None,
         backend: Any = "emulator",
         resident: bool = False,
-        shards: int = 1,
-        rounds: int = 1,
+        shards: int | str = 1,
+        rounds: int | None = None,
         measure: bool = False,
         verbose: int = 0,
     ) -> None:
@@ -321,8 +321,12 @@ class BaseZip(BaseEstimator, ABC):
         restarts = isinstance(schedule, str) and schedule == "linear"
         before = 0 if restarts else state.epochs
         options = options_of(self, schedule, before + passes, batch_of(self.batch_size, data.samples))
-        shards, rounds = whole("shards", self.shards, 1), whole("rounds", self.rounds, 1)
-        options = replace(options, resident=bool(self.resident), shards=shards, rounds=rounds)
+        options = replace(
+            options,
+            resident=bool(self.resident),
+            shards=self.shards if isinstance(self.shards, str) else whole("shards", self.shards, 1),
+            rounds=None if self.rounds is None else whole("rounds", self.rounds, 1),
+        )
         table = data.table(getattr(self, "feature_names_in_", None))
         with connected(self.backend) as backend:
             task = make_task(table, data.labels, options, weights=data.weights, parts=parts_of(backend))

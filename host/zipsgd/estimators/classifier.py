@@ -123,8 +123,8 @@ class ZipClassifier(ClassifierMixin, BaseZip):
         random_state: Any = None,
         backend: Any = "emulator",
         resident: bool = False,
-        shards: int = 1,
-        rounds: int = 1,
+        shards: int | str = 1,
+        rounds: int | None = None,
         measure: bool = False,
         verbose: int = 0,
     ) -> None:

@@ -80,11 +80,13 @@ backend : str or BackendOptions, default "emulator"
 resident : bool, default False
     Whether ``fit`` keeps the rows in the board's store, if it has one with enough room, so that they come over the link only
     once; they are then quantised only once. ``partial_fit`` streams its rows.
-shards : int, default 1
+shards : int or "auto", default 1
     ``fit`` trains so many parts of the rows from the same model, and averages their models. With
     backend=:class:`zipsgd.distributed.Workers` the parts are trained side by side; the bits do not depend on who trains them.
-rounds : int, default 1
-    With ``shards``: how often the models are averaged in an epoch.
+    "auto": a number that suits the rows and the workers.
+rounds : int or None, default None
+    With ``shards``: how often the models are averaged in an epoch. None: 4 times, but once with resident samples, and
+    less often where a shard has few rows.
 measure : bool, default False
     Whether each epoch's model is also measured exactly: its loss and its score on the unquantised rows, and on the rows held
     out. ``history_`` has the results, and callbacks receive them.

@@ -28,7 +28,7 @@ from .task import Task
 
 __all__ = ["Checkpoint", "data_of", "load_checkpoint", "resume"]
 
-_FORMAT = "zipsgd checkpoint 3"
+_FORMAT = "zipsgd checkpoint 4"
 _RUN = '"run": '
 _DECISIVE = ("lanes", "update_lanes", "p_max", "model_bits", "q3_bits", "delta_bits", "gradient_bits")
 """The build parameters that determine a run's bits. The others determine whether a build can do the run. With refetching, the
@@ -246,9 +246,14 @@ def settled(options: Options, path: Path | None, *, go_on: bool) -> Options:
     DataError
         The file is not a checkpoint.
     """
-    if options.estimator != "auto" or path is None or not go_on or not path.exists():
+    if path is None or not go_on or not path.exists():
         return options
     kept = load_checkpoint(path).options
+    if options.shards == "auto":
+        rounds = kept["rounds"] if options.rounds is None else options.rounds
+        options = replace(options, shards=kept["shards"], rounds=rounds)
+    if options.estimator != "auto":
+        return options
     if kept.get("bits") != options.as_dict()["bits"] or options.base_bits not in (None, kept["base_bits"]):
         return options  # of another run, which resume() tells
     return replace(options, estimator=kept["estimator"], base_bits=kept["base_bits"])

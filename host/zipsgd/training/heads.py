@@ -9,7 +9,7 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from zipsgd.backends import Backend, EpochResult
+from zipsgd.backends import Backend, Distributed, EpochResult
 from zipsgd.driver import count_on
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
@@ -40,12 +40,15 @@ class HeadEpoch:
         Loss sum, flags and counts of all heads together.
     again : int
         Number of samples that were sent again, over all heads.
+    ahead : _Int of shape (heads, features) or None
+        The models that the next epoch begins from, see :class:`zipsgd.backends.Distributed`; None for those after this one.
     """
 
     loss: float
     samples: int
     result: EpochResult
     again: int
+    ahead: _Int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,13 @@ class Heads:
                 task.heads,
                 len(self._parts),
             )
-        self._begin(task)
+        self._begin_task(task)
 
-    def _begin(self, task: Task) -> None:
+    def _begin_task(self, task: Task) -> None:
         self._task = task
         self._passes = [_Pass(part, task.config_of(part.stop - part.start)) for part in self._parts]
-        # The model that the backend holds, and the epoch that it begins next
-        self._held: tuple[_Int, int] | None = None
+        # The models that the backend holds, those that it begins from, and the epoch that it begins next
+        self._held: tuple[_Int, _Int, int] | None = None
 
     @property
     def build(self) -> Build:
@@ -117,10 +120,15 @@ class Heads:
         if task.config is self._task.config:
             self._task = task
         else:
-            self._begin(task)
+            self._begin_task(task)
 
     def epoch(
-        self, number: int, words: _Int, step: int, progress: Callable[[int], None] = lambda samples: None
+        self,
+        number: int,
+        words: _Int,
+        step: int,
+        progress: Callable[[int], None] = lambda samples: None,
+        ahead: _Int | None = None,
     ) -> tuple[HeadEpoch, _Int]:
         """Train all heads on an epoch.
 
@@ -129,11 +137,13 @@ class Heads:
         number : int
             The epoch, counted from 0, which determines the order, the up bits and the seeds.
         words : _Int of shape (heads, features)
-            The models to begin with.
+            The models after the epoch before.
         step : int
             Index of the step among the steps of the task.
         progress : callable
             Called with the number of samples that have been taken so far, averaged over the passes.
+        ahead : _Int of shape (heads, features) or None
+            The models to begin from, as the epoch before said; None for ``words``.
 
         Returns
         -------
@@ -144,7 +154,8 @@ class Heads:
         size = task.step(step, backend.build, number)
         count = again = 0
         total = EpochResult(0, 0, 0, 0, 0, 0, 0)
-        before, words = words, words.copy()
+        before = words if ahead is None else ahead
+        words, further = words.copy(), list[_Int]()
         for turn, part in enumerate(self._passes):
             config = part.config
             samples = task.samples(number, _labels(task, part), passes=len(self._passes))
@@ -156,20 +167,25 @@ class Heads:
                 fetched = epoch_with_refetching(backend, config, samples, model, seed, number, size, told)
                 result, model, twice = fetched.result, fetched.model, fetched.again
             else:
-                if not self._holds(words, number):
-                    backend.begin(config, model, seed, number)
-                self._held = None
+                self._begin(config, words, before, number, part.heads)
                 result = backend.epoch(samples, size, told)
                 model = backend.model()
+                further += self._ahead()
             words[part.heads] = model.reshape(config.heads, config.features)
             total += result
             again += twice
+        ahead = np.concatenate(further) if further else None
         if len(self._passes) == 1 and not self.refetches:
-            self._held = words.copy(), number + 1
-        return self._epoch(total, count, again, before, words), words
+            self._hold(words, ahead, number + 1)
+        return self._epoch(total, count, again, before, words, ahead), words
 
     def epochs(
-        self, number: int, words: _Int, steps: Sequence[int], progress: Callable[[int], None]
+        self,
+        number: int,
+        words: _Int,
+        steps: Sequence[int],
+        progress: Callable[[int], None],
+        ahead: _Int | None = None,
     ) -> tuple[list[HeadEpoch], _Int]:
         """Train all heads on several epochs, by a backend that goes from one to the next on its own.
 
@@ -178,11 +194,13 @@ class Heads:
         number : int
             The first epoch, counted from 0.
         words : _Int of shape (heads, features)
-            The models to begin with.
+            The models after the epoch before.
         steps : sequence of int
             Index of each epoch's step among the steps of the task.
         progress : callable
             Called with the number of samples of all epochs that have been taken so far.
+        ahead : _Int of shape (heads, features) or None
+            As of :meth:`epoch`.
 
         Returns
         -------
@@ -194,33 +212,55 @@ class Heads:
             done: list[HeadEpoch] = []
             for index, step in enumerate(steps):
                 told = partial(count_on, progress, sum(epoch.samples for epoch in done))
-                one, words = self.epoch(number + index, words, step, told)
+                one, words = self.epoch(number + index, words, step, told, ahead)
+                ahead = one.ahead
                 done.append(one)
             return done, words
         task, backend, part = self._task, self._backend, self._passes[0]
-        config, seed = part.config, task.options.seed
         samples = [task.samples(number + i, _labels(task, part)) for i in range(len(steps))]
         sizes = [task.step(step, backend.build, number + i) for i, step in enumerate(steps)]
-        if not self._holds(words, number):
-            backend.begin(config, words.reshape(config.model_shape()), seed, number)
-        self._held = None
+        before = words if ahead is None else ahead
+        self._begin(part.config, words, before, number, part.heads)
         results = backend.epochs(samples, sizes, progress)
-        after = backend.model().reshape(words.shape)
-        self._held = after.copy(), number + len(steps)
+        after, ahead = backend.model().reshape(words.shape), next(iter(self._ahead()), None)
+        self._hold(after, ahead, number + len(steps))
         return [
-            self._epoch(result, part.order.size, 0, words if index == 0 else after, after)
+            self._epoch(result, part.order.size, 0, before if index == 0 else after, after, ahead)
             for index, (result, part) in enumerate(zip(results, samples, strict=True))
         ], after
 
-    def _epoch(self, result: EpochResult, count: int, again: int, before: _Int, after: _Int) -> HeadEpoch:
+    def _epoch(
+        self, result: EpochResult, count: int, again: int, before: _Int, after: _Int, ahead: _Int | None
+    ) -> HeadEpoch:
         """The epoch of all heads, from the models before and after it."""
         task, build = self._task, self._backend.build
         loss = result.loss_sum * task.config.loss_unit(build) / (count * len(after))
-        return HeadEpoch(loss - rounding_loss(task, before, after, build), count, result, again)
+        loss -= rounding_loss(task, before, after, build)
+        return HeadEpoch(loss, count, result, again, ahead)
 
-    def _holds(self, words: _Int, number: int) -> bool:
-        """Whether the backend holds these models, and begins this epoch next."""
-        return self._held is not None and self._held[1] == number and np.array_equal(self._held[0], words)
+    def _begin(self, config: RunConfig, words: _Int, start: _Int, number: int, heads: slice) -> None:
+        """Have the backend begin an epoch with these heads, unless it holds just their models."""
+        held, self._held = self._held, None
+        if (
+            held is not None
+            and number == held[2]
+            and np.array_equal(words, held[0])
+            and np.array_equal(start, held[1])
+        ):
+            return
+        seed = self._task.options.seed
+        self._backend.begin(config, words[heads].reshape(config.model_shape()), seed, number)
+        if isinstance(self._backend, Distributed):
+            self._backend.begin_ahead(start[heads])
+
+    def _hold(self, words: _Int, ahead: _Int | None, number: int) -> None:
+        """Remember what the backend holds."""
+        self._held = words.copy(), words.copy() if ahead is None else ahead, number
+
+    def _ahead(self) -> list[_Int]:
+        """The models that the backend begins the next epoch from, if they are others than those after the last one."""
+        ahead = self._backend.ahead() if isinstance(self._backend, Distributed) else None
+        return [] if ahead is None else [ahead]
 
     def _progress(self, progress: Callable[[int], None], turn: int, samples: int, done: int) -> None:
         progress((turn * samples + done) // len(self._passes))

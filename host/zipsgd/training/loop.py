@@ -167,16 +167,18 @@ class Run:
         return self.validation is not None and (bool(options.patience) or options.keep == "best")
 
     def _epochs(self, heads: Heads, callbacks: Callbacks) -> Iterator[EpochReport]:
-        options, words = self.task.options, self.state.words
+        options, words, ahead = self.task.options, self.state.words, self.state.ahead
         while not self.over:
             task = self._next_task(heads)
             number, first = self.state.epochs, self.first_step + len(self.reports)
             steps = range(first, min(first + options.unattended, len(task.steps)))
             start = time.perf_counter()
-            epochs, words = heads.epochs(number, words, steps, partial(_told, callbacks, number + 1, task))
+            told = partial(_told, callbacks, number + 1, task)
+            epochs, words = heads.epochs(number, words, steps, told, ahead)
+            ahead = epochs[-1].ahead
             seconds = (time.perf_counter() - start) / len(steps)
             for step, done in zip(steps, epochs, strict=True):
-                self.state = self.state.trained(words, options.average)
+                self.state = self.state.trained(words, options.average, ahead)
                 report = EpochReport(
                     self.state.epochs,
                     done.loss * options.objective.scale,

@@ -76,6 +76,8 @@ def _in_shards(backend: Backend, task: Task) -> Backend:
         return backend
     from zipsgd.distributed.backend import sharded  # which rests on tasks
 
+    assert isinstance(options.shards, int), "the task was prepared"
+    assert options.rounds is not None
     return sharded(backend, options.shards, options.rounds, task.memory)
 
 

@@ -55,14 +55,14 @@ def check_choices(options: "Options") -> None:
         raise ValueError(
             "refetch is for hinges, on classes: set classify=True (on the command line: --classify), or leave it out"
         )
-    if options.shards > 1 and options.refetch != "never":
+    if options.shards not in (1, "auto") and options.refetch != "never":
         raise ValueError(
             "refetch works with one model, not with those of several shards: leave out one of the two"
         )
-    if options.rounds > 1 and (options.shards == 1 or options.resident):
+    if options.rounds not in (None, 1) and (options.shards == 1 or options.resident):
         raise ValueError(
             "rounds are the averages of several shards' models in an epoch, and resident samples are not cut into parts: "
-            "set shards to 2 or more and resident=False, or rounds=1"
+            "set shards to 2 or more and resident=False, or leave out rounds"
         )
     ranges = {
         "base_bits": {"uniform": (1, 8), "optimal": (0, 4), "auto": (0, 8)}[options.levels],
@@ -78,7 +78,7 @@ def check_choices(options: "Options") -> None:
     }
     for name, (low, high) in ranges.items():
         value = getattr(options, name)
-        if value is None and name == "base_bits":
+        if (name, value) in (("base_bits", None), ("rounds", None), ("shards", "auto")):
             continue
         if not isinstance(value, int):
             raise TypeError(f"{name} must be a whole number, not {value!r}")

@@ -68,11 +68,13 @@ class Options:
     unattended : int
         With ``resident``: epochs that the device runs on its own, 1 to 64. Only after so many is there a model to measure, to
         judge or to save. If the host is gone meanwhile, the same run begun again fetches the device's results.
-    shards : int
+    shards : int or str
         Parts of the rows, 1 to 65,536, each of which is trained from the same model, so that workers or boards share the work;
         then the models are averaged. The bits depend on this number, and not on who trains them (:mod:`zipsgd.distributed`).
-    rounds : int
-        How often the models of the shards are averaged in an epoch, 1 to 64.
+        "auto" for a number that suits the rows and the workers.
+    rounds : int or None
+        How often the models of the shards are averaged in an epoch, 1 to 64; None for 4, but once with resident samples, and
+        less often where a shard has few rows.
     levels : str
         "uniform", or "optimal" for the levels of least variance (ZipML, section 3), which need a device with a transcoder.
         "auto": optimal ones where rounding to uniform ones would drown the gradients in noise, and the device has a
@@ -151,8 +153,8 @@ class Options:
     fresh: bool = True
     resident: bool = False
     unattended: int = 1
-    shards: int = 1
-    rounds: int = 1
+    shards: int | str = 1
+    rounds: int | None = None
     levels: str = "uniform"
     scaling: str = "auto"
     clip: float = 0.001

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from zipsgd.backends import BACKENDS, Backend, BackendOptions, open_backend
+from zipsgd.backends import BACKENDS, Backend, BackendOptions, Distributed, open_backend
 from zipsgd.protocol.formats import Build
 
 __all__ = ["ALL_PARTS", "Parts", "connected", "parts_of"]
@@ -20,10 +20,13 @@ class Parts:
         Most base planes of a value on optimal levels; -1 for a device without a table of levels.
     diagonal : bool
         Whether the device corrects the bias of one draw.
+    workers : int
+        How many such devices share the work; 0 if it is not known.
     """
 
     level_planes: int
     diagonal: bool
+    workers: int = 1
 
     @classmethod
     def of_build(cls, build: Build) -> "Parts":
@@ -59,10 +62,12 @@ def parts_of(backend: str | BackendOptions | Backend) -> Parts:
     Parts
         Those of its build. Where a build will be made for the task, all parts but those that the user leaves out.
     """
-    build = None if isinstance(backend, str) else backend.build
-    if isinstance(build, Build):
-        return Parts.of_build(build)
-    return replace(ALL_PARTS, diagonal=bool((build or {}).get("diagonal", True)))
+    if isinstance(backend, str):
+        return ALL_PARTS
+    workers = backend.capacity() if isinstance(backend, BackendOptions | Distributed) else 1
+    if isinstance(backend.build, Build):
+        return replace(Parts.of_build(backend.build), workers=workers)
+    return replace(ALL_PARTS, diagonal=bool((backend.build or {}).get("diagonal", True)), workers=workers)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from .fitting import Fitted, fit_scaling
 from .options import Options
 from .parts import ALL_PARTS, Parts
 from .rounding_noise import rounding_variance
+from .shard_numbers import with_shards
 from .steps import step_sizes
 from .targets import Labels, classes_of
 from .task import Task, fit_in_memory
@@ -129,6 +130,7 @@ def make_task(
     memory = default_memory() if memory is None else memory
     options = options.resolved(diagonal=parts.diagonal, level_planes=parts.level_planes)
     table, labels, shares = arranged(table, labels, options, weights)
+    options = with_shards(options, len(labels.values), parts)
     if options.resident and shares is not None:
         raise ValueError(
             "rows with weights that are not small whole numbers are drawn anew in each epoch, and resident samples are the "

@@ -34,6 +34,8 @@ class State:
         Mean of the models after the last ``averaged`` epochs, in the data's units.
     averaged : int
         Number of epochs in the mean; 0 without averaging.
+    ahead : _Int of shape (heads, features) or None
+        The models that the next epoch begins from, as integers, where they are not ``words``: those of shards with momentum.
     """
 
     words: _Int
@@ -42,6 +44,7 @@ class State:
     unit: float = 0.0
     mean: _Float = field(default_factory=lambda: np.empty((0, 0)))
     averaged: int = 0
+    ahead: _Int | None = None
 
     @classmethod
     def new(cls, heads: int, features: int) -> "State":
@@ -76,12 +79,12 @@ class State:
         Returns
         -------
         State
-            The converted state; the words are unchanged if scalings and precision are.
+            The converted state; the words are unchanged if scalings and precision are. Otherwise momentum begins anew.
         """
         unit = scale * 2.0**-build.model_frac
         if self.scalings is scalings and self.unit == unit:
             return self
-        words = self.words
+        words, ahead = self.words, self.ahead
         if self.scalings:
             limit = 1 << (build.model_bits - 1)
             words = np.stack(
@@ -90,9 +93,11 @@ class State:
                     for head, old, new in zip(self.words, self.scalings, scalings, strict=True)
                 ]
             )
-        return replace(self, words=words, scalings=tuple(scalings), unit=unit)
+        if not np.array_equal(words, self.words):
+            ahead = None
+        return replace(self, words=words, scalings=tuple(scalings), unit=unit, ahead=ahead)
 
-    def trained(self, words: _Int, average_from: int) -> "State":
+    def trained(self, words: _Int, average_from: int, ahead: _Int | None = None) -> "State":
         """The state after one more epoch.
 
         Parameters
@@ -101,13 +106,15 @@ class State:
             The models after the epoch.
         average_from : int
             First epoch, counted from 1, whose model enters the mean; 0 for no averaging.
+        ahead : _Int of shape (heads, features) or None
+            The models that the next epoch begins from, where they are not ``words``.
 
         Returns
         -------
         State
             The new state.
         """
-        after = replace(self, words=words.copy(), epochs=self.epochs + 1)
+        after = replace(self, words=words.copy(), epochs=self.epochs + 1, ahead=ahead)
         if not average_from or after.epochs < average_from:
             return after
         count = self.averaged + 1
@@ -159,13 +166,14 @@ class State:
         Returns
         -------
         dict[str, Any]
-            Words, number of epochs, and the mean.
+            Words, number of epochs, the mean, and the models ahead.
         """
         return {
             "model_words": self.words.tolist(),
             "epochs": self.epochs,
             "mean": self.mean.tolist(),
             "averaged": self.averaged,
+            "ahead": None if self.ahead is None else self.ahead.tolist(),
         }
 
     @classmethod
@@ -188,7 +196,8 @@ class State:
         """
         words = np.array(content["model_words"], dtype=np.int64)
         mean = np.array(content["mean"], dtype=np.float64)
-        return cls(words, content["epochs"], tuple(scalings), unit, mean, content["averaged"])
+        ahead = None if content["ahead"] is None else np.array(content["ahead"], dtype=np.int64)
+        return cls(words, content["epochs"], tuple(scalings), unit, mean, content["averaged"], ahead)
 
 
 def _translated(words: _Int, unit: float, old: Scaling, new: Scaling, new_unit: float, limit: int) -> _Int:

@@ -1,0 +1,93 @@
+"""Numbers of shards and of rounds that suit the rows and the workers, where the options leave them open."""
+
+from dataclasses import replace
+
+from .options import Options
+from .parts import Parts
+
+__all__ = ["suitable_rounds", "suitable_shards", "with_shards"]
+
+_LEAST_ROWS = 1024
+"""Rows of a shard from which on it is worth sending, where nobody has asked for a number of shards."""
+
+
+def suitable_shards(rows: int, workers: int) -> int:
+    """A number of shards that suits a number of workers.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the set.
+    workers : int
+        Number of workers.
+
+    Returns
+    -------
+    int
+        A power of two, one shard for each worker or more; but fewer for a set whose shards would have under 1,024 rows.
+    """
+    wanted = 1 << max(0, workers - 1).bit_length()
+    most = max(1, rows // _LEAST_ROWS)
+    return min(wanted, 1 << (most.bit_length() - 1))
+
+
+_ROUNDS, _LEAST_SAMPLES = 4, 64
+"""Rounds in an epoch, and samples of a shard in a round from which on it is worth sending, where nobody has asked for a number
+of rounds. ``docs/shards.md`` shows what other numbers do."""
+
+
+def suitable_rounds(rows: int, shards: int, batch: int) -> int:
+    """A number of rounds in an epoch.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the set.
+    shards : int
+        Number of shards.
+    batch : int
+        Samples of a mini-batch.
+
+    Returns
+    -------
+    int
+        4, or fewer where a shard would have less than 64 samples or a mini-batch in a round.
+    """
+    return max(1, min(_ROUNDS, rows // shards // max(batch, _LEAST_SAMPLES)))
+
+
+def with_shards(options: Options, rows: int, parts: Parts) -> Options:
+    """Options that do not leave open how the work is shared.
+
+    Parameters
+    ----------
+    options : Options
+        How to train.
+    rows : int
+        Rows of the set.
+    parts : Parts
+        Parts of the device, among them the number of workers.
+
+    Returns
+    -------
+    Options
+        The options, with numbers of shards and rounds.
+
+    Raises
+    ------
+    ValueError
+        It is not known how many workers there are.
+    """
+    shards, rounds = options.shards, options.rounds
+    if isinstance(shards, str):
+        if not parts.workers:
+            raise ValueError(
+                f"shards={shards!r} is for workers that are known in number, and this executor does not say how many it has: "
+                f"give a number, such as shards=8"
+            )
+        shards = suitable_shards(rows, parts.workers)
+    if shards == 1 or options.resident:
+        rounds = rounds or 1
+    elif rounds is None:
+        rounds = suitable_rounds(rows, shards, options.batch_size)
+    return replace(options, shards=shards, rounds=rounds)
