@@ -136,7 +136,8 @@ class Round:
     drawn : int
         The epoch that the up bits are drawn for.
     part, parts : int
-        Number of the round in the epoch, counted from 0, and rounds of an epoch: each takes its part of the shard's samples.
+        Number of the round in the epoch, counted from 0, and rounds of an epoch: each takes its part of the
+        shard's mini-batches.
     stored : bool
         Whether the samples may lie in a device's store.
     order : npt.NDArray[np.int64] of shape (samples,) or None
@@ -159,7 +160,7 @@ class Round:
         """int: Number of the round since training began, counted from 0."""
         return self.epoch * self.parts + self.part
 
-    def samples(self, rows: ShardRows, shards: int, shard: int) -> EpochSamples:
+    def samples(self, rows: ShardRows, shards: int, shard: int, batch: int) -> EpochSamples:
         """The samples of a shard.
 
         Parameters
@@ -168,6 +169,8 @@ class Round:
             The shard's rows.
         shards, shard : int
             Number of shards, and the shard.
+        batch : int
+            Samples of a mini-batch. Only the last mini-batch of an epoch has fewer.
 
         Returns
         -------
@@ -183,5 +186,6 @@ class Round:
             blocks = Order.draw(-(-count // BLOCK_ROWS), seed, self.epoch)
             return replace(all_samples, order=kept[row_order(blocks, count)], stored=Stored(kept, blocks))
         order = shuffled(count, seed, self.epoch) if self.order is None else self.order
-        start, end = (order.size * (self.part + more) // self.parts for more in (0, 1))
+        batches = -(-order.size // batch)
+        start, end = (batches * (self.part + more) // self.parts * batch for more in (0, 1))
         return all_samples.in_order(order[start:end])

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from zipsgd.backends import Backend, EpochResult
 from zipsgd.golden.averaging import shard_seed
+from zipsgd.golden.diagonal import Growth
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
 
@@ -64,7 +65,7 @@ def train_shard(
     model : npt.NDArray[np.int32] of shape (heads, features)
         The model before the round.
     step : Step
-        Step of the epoch.
+        Step of the epoch. Its growth is made anew, for the shard's samples.
     shards, shard : int
         Number of shards, and the shard.
 
@@ -78,14 +79,17 @@ def train_shard(
     ValueError
         The shard has no samples in this round.
     """
-    samples = turn.samples(rows, shards, shard)
+    samples = turn.samples(rows, shards, shard, config.batch)
     if not samples.order.size:
         raise ValueError(
-            f"shard {shard} of {shards} has {len(rows.labels):,} rows, too few for {turn.parts} rounds in an epoch: take fewer "
-            f"shards or rounds"
+            f"shard {shard} of {shards} has {len(rows.labels):,} rows, too few for {turn.parts} rounds in an epoch with "
+            f"mini-batches of {config.batch}: take fewer shards, fewer rounds or smaller mini-batches"
         )
+    # The turns of shards and rounds follow each other, so that together they are even
+    before = turn.number * shards + shard
+    growth = Growth.of_samples(config.diagonal, step.value, samples.order.size, config.batch, before)
     words = model.astype(np.int64).reshape(config.model_shape())
     backend.begin(config, words, shard_seed(turn.seed, shards, shard), turn.number)
-    result = backend.epoch(samples, step, lambda samples: None)
+    result = backend.epoch(samples, replace(step, growth=growth), lambda samples: None)
     after = backend.model().reshape(model.shape).astype(np.int32)
     return Done(after, replace(result, doubts=None, scores=None), samples.order.size)

@@ -152,6 +152,42 @@ class Growth:
             stride -= 1
         return cls(shift, size, stride, turns * stride % size)
 
+    @classmethod
+    def of_samples(
+        cls, diagonal: Diagonal | None, step: float, samples: int, batch: int, number: int
+    ) -> "Growth":
+        """The growth of an epoch, or of a shard's part of one, that corrects the bias of one draw.
+
+        The last mini-batch may have fewer samples than the others, so it is the mean number of samples that counts.
+
+        Parameters
+        ----------
+        diagonal : Diagonal or None
+            The variances; None for no growth.
+        step : float
+            Step size over mini-batch size.
+        samples : int
+            Samples that are taken, 1 or more.
+        batch : int
+            Samples of a mini-batch.
+        number : int
+            How many such parts were taken before.
+
+        Returns
+        -------
+        Growth
+            The growth.
+
+        Raises
+        ------
+        ValueError
+            As of :meth:`nearest`.
+        """
+        if diagonal is None:
+            return NO_GROWTH
+        batches = -(-samples // batch)
+        return cls.nearest(step * samples / batches * diagonal.unit, number * batches)
+
 
 NO_GROWTH = Growth()
 """No growth: the estimators besides one draw."""

@@ -31,9 +31,8 @@ def suitable_shards(rows: int, workers: int) -> int:
     return min(wanted, 1 << (most.bit_length() - 1))
 
 
-_ROUNDS, _LEAST_SAMPLES = 4, 64
-"""Rounds in an epoch, and samples of a shard in a round from which on it is worth sending, where nobody has asked for a number
-of rounds. ``docs/shards.md`` shows what other numbers do."""
+_ROUNDS = 4
+"""Rounds in an epoch where nobody has asked for a number; ``docs/shards.md`` shows what other numbers do."""
 
 
 def suitable_rounds(rows: int, shards: int, batch: int) -> int:
@@ -51,9 +50,9 @@ def suitable_rounds(rows: int, shards: int, batch: int) -> int:
     Returns
     -------
     int
-        4, or fewer where a shard would have less than 64 samples or a mini-batch in a round.
+        4, or fewer where a shard has fewer mini-batches.
     """
-    return max(1, min(_ROUNDS, rows // shards // max(batch, _LEAST_SAMPLES)))
+    return max(1, min(_ROUNDS, rows // shards // batch))
 
 
 def with_shards(options: Options, rows: int, parts: Parts) -> Options:
@@ -86,8 +85,6 @@ def with_shards(options: Options, rows: int, parts: Parts) -> Options:
                 f"give a number, such as shards=8"
             )
         shards = suitable_shards(rows, parts.workers)
-    if shards == 1 or options.resident:
-        rounds = rounds or 1
-    elif rounds is None:
-        rounds = suitable_rounds(rows, shards, options.batch_size)
+    if rounds is None and shards > 1:
+        rounds = 1 if options.resident else suitable_rounds(rows, shards, options.batch_size)
     return replace(options, shards=shards, rounds=rounds)

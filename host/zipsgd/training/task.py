@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from zipsgd.backends import EpochSamples, Stored, build_for, most_features, with_store
 from zipsgd.data import Scaling, Table
-from zipsgd.golden.diagonal import NO_GROWTH, Growth
+from zipsgd.golden.diagonal import Growth
 from zipsgd.golden.loss import Step
 from zipsgd.golden.order import Order, row_order
 from zipsgd.golden.run import RunConfig
@@ -139,20 +139,13 @@ class Task:
             The step.
         """
         step = self.steps[index]
-        step = replace(step, growth=self._growth(epoch, step))
+        samples, config = self.samples_of_epoch, self.config
+        growth = Growth.of_samples(config.diagonal, step.value, samples, config.batch, epoch)
+        step = replace(step, growth=growth)
         penalty = self.options.device_regulariser
         if not penalty.any:
             return step
         return replace(step, prox=penalty.prox(self.rounded_size(step), self.scale, build))
-
-    def _growth(self, epoch: int, step: Step) -> Growth:
-        """The growth of an epoch that corrects the bias of one draw. An epoch's last mini-batch may have fewer samples than the
-        others, so it is the mean number of samples that counts."""
-        if self.config.diagonal is None:
-            return NO_GROWTH
-        samples = self.samples_of_epoch
-        batches = -(-samples // self.config.batch)
-        return Growth.nearest(step.value * samples / batches * self.config.diagonal.unit, epoch * batches)
 
     def rounded_size(self, step: Step) -> float:
         """The size of one of the steps for features in [-1, 1], as rounded for the device."""
