@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipsgd import Options, load, prepare
+from zipsgd import Options, load, prepare, train
+from zipsgd.backends import EpochResult, EpochSamples, RunConfig
 from zipsgd.distributed.shards import Round, ShardRows, rows_of_shard
+from zipsgd.distributed.work import train_shard
+from zipsgd.golden.diagonal import Diagonal
+from zipsgd.golden.loss import Step
 from zipsgd.training.parts import ALL_PARTS
 from zipsgd.training.shard_numbers import suitable_rounds, suitable_shards, with_shards
 
@@ -92,3 +96,45 @@ def test_numbers_that_the_options_leave_open() -> None:
         with_shards(Options(shards="auto"), 60_000, replace(parts, workers=0))
     with pytest.raises(TypeError, match="shards must be a whole number, not 'many'"):
         Options(shards="many")
+
+
+class Listening:
+    """A backend that keeps the steps it is given."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, Step]] = []
+
+    def begin(self, *rest: object) -> None:
+        pass
+
+    def epoch(self, samples: EpochSamples, step: Step, progress: object) -> EpochResult:
+        self.steps.append((samples.order.size, step))
+        return EpochResult(0, 0)
+
+    def model(self) -> np.ndarray:
+        return np.zeros(3, dtype=np.int64)
+
+
+def test_each_round_corrects_the_bias_of_its_own_samples() -> None:
+    """The weights grow once for each mini-batch. Its strength is for their mean number of samples."""
+    config = RunConfig(3, 2, 1, 16, diagonal=Diagonal.nearest(np.array([0.3, 0.1, 0.0])))
+    rows = ShardRows(np.zeros((200, 3), np.float32), np.zeros(200, np.int16))
+    step, shards, rounds, starts = Step.nearest(2.0**-8), 3, 4, []
+    for number in range(2 * rounds):
+        for shard in range(shards):
+            backend, turn = Listening(), Round(5, number // rounds, 0, number % rounds, rounds)
+            train_shard(backend, config, rows, turn, np.zeros((1, 3), np.int32), step, shards, shard)
+            ((samples, given),) = backend.steps
+            batches = -(-samples // 16)
+            share = 2.0**-given.growth.shift / given.growth.range
+            assert abs(share / (step.value * samples / batches * config.diagonal.unit) - 1) < 1e-4
+            assert samples == (56 if number % rounds == 3 else 48)
+            starts.append((number, shard, given.growth.start))
+    assert len({start for _, _, start in starts}) == len(starts)
+
+
+def test_many_shards_at_two_bits_are_not_biased() -> None:
+    table = load("cadata")
+    one, many = (train(table, bits=2, shards=shards) for shards in (1, 32))
+    assert many.final_loss < 1.03 * one.final_loss
+    assert not {"model", "q3"} & set(many.flags)
