@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import Backend, EpochResult
+from zipsgd.backends.base import Keep
 from zipsgd.golden.averaging import shard_seed
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
@@ -48,6 +49,7 @@ def train_shard(
     step: Step,
     shards: int,
     shard: int,
+    keep: Keep | None = None,
 ) -> Done:
     """Train a shard in a round.
 
@@ -67,6 +69,8 @@ def train_shard(
         Step of the epoch.
     shards, shard : int
         Number of shards, and the shard.
+    keep : Keep or None
+        As of :meth:`.Round.samples`.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def train_shard(
     ValueError
         The shard has no samples in this round.
     """
-    samples = turn.samples(rows, shards, shard)
+    samples = turn.samples(rows, shards, shard, keep)
     if not samples.order.size:
         raise ValueError(
             f"shard {shard} of {shards} has {len(rows.labels):,} rows, too few for {turn.parts} rounds in an epoch: take fewer "
