@@ -189,6 +189,13 @@ def test_workers_need_an_executor() -> None:
         Workers(executor=ThreadPoolExecutor(1), ports=("COM3",))
 
 
+def test_workers_do_not_refetch(table: Table) -> None:
+    labels = table.labels > np.median(table.labels)
+    options = Options(classify=True, loss="hinge", refetch="likely", epochs=1)
+    with pytest.raises(ValueError, match="refetch does not work with workers: choose refetch='never'"):
+        train_by_workers(np.asarray(table.features), labels, options, executor=ThreadPoolExecutor(1))
+
+
 # What happens to workers
 
 

@@ -145,8 +145,9 @@ class ShardRows:
     @property
     def size(self) -> int:
         """int: Bytes in memory. Values that are mapped from a file take none."""
-        read = isinstance(self.values, np.ndarray) and self.values.flags.owndata
-        return self.labels.nbytes + (self.values.nbytes if read else 0)
+        values = self.values
+        read = values.nbytes if isinstance(values, np.ndarray) and values.flags.owndata else 0
+        return self.labels.nbytes + read
 
 
 @dataclass(frozen=True, eq=False)

@@ -113,6 +113,11 @@ class _Remote:
         progress: Progress,
     ) -> list[Done]:
         """Train all shards in a round, see :meth:`.backend.Where.train`."""
+        if config.refetch:
+            raise ValueError(
+                "refetch does not work with workers: choose refetch='never' (on the command line: leave out --refetch), or "
+                "train without workers"
+            )
         first = Job(
             self._inner,
             self._wanted.ports,

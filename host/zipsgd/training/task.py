@@ -223,7 +223,7 @@ class Task:
             0 if drawn_once else epoch,
             self.memory,
             Stored(self._stored_rows, self._blocks(epoch)) if stays else None,
-            drawn_once and not self.config.refetch,  # which sends some of the rows with more bits
+            drawn_once,
         )
 
     def exact_values(self) -> Rows:
