@@ -228,6 +228,7 @@ def test_rounds_read_each_row_once(
         )
 
 
+CLASSES = np.random.default_rng(5).normal(size=(400, 8)), np.arange(400) % 3
 OUTPUTS = np.random.default_rng(3).normal(size=(400, 8)), np.random.default_rng(8).normal(size=(400, 3))
 RUNS: dict[str, tuple[Any, Options]] = {
     "drawn once": ("synthetic10", Options(shards=2, fresh=False, bits=4)),
@@ -236,9 +237,9 @@ RUNS: dict[str, tuple[Any, Options]] = {
     "optimal levels": ("synthetic10", Options(shards=2, fresh=False, levels="optimal", bits=3)),
     "more bits later": ("synthetic10", Options(shards=2, fresh=False, bits=(2, 3))),
     "a loss by a polynomial": ("synthetic10", Options(shards=2, fresh=False, loss="huber")),
-    "classes with weights": ("digits", Options(shards=3, fresh=False, classify=True, class_weight={"1": 1.5})),
+    "classes with weights": (CLASSES, Options(shards=3, fresh=False, classify=True, class_weight={"1": 1.5})),
     "several outputs": (OUTPUTS, Options(shards=2, fresh=False)),
-    "resident": ("digits", Options(shards=2, classify=True, resident=True)),
+    "resident": (CLASSES, Options(shards=2, classify=True, resident=True)),
 }  # fmt: skip
 
 
