@@ -189,6 +189,13 @@ def test_workers_need_an_executor() -> None:
         Workers(executor=ThreadPoolExecutor(1), ports=("COM3",))
 
 
+def test_workers_do_not_refetch(table: Table) -> None:
+    labels = table.labels > np.median(table.labels)
+    options = Options(classify=True, loss="hinge", refetch="likely", epochs=1)
+    with pytest.raises(ValueError, match="refetch does not work with workers: choose refetch='never'"):
+        train_by_workers(np.asarray(table.features), labels, options, executor=ThreadPoolExecutor(1))
+
+
 # What happens to workers
 
 
@@ -309,29 +316,6 @@ def test_a_run_goes_on_with_other_workers(table: Table, tmp_path: Path, dask: Ex
         )
     found = train_by_workers(table, options=options, executor=dask, checkpoint=path, resume=True)
     check_same(found, alone(options))
-
-
-@pytest.mark.parametrize("heads", [1, 2, 3])
-def test_momentum_goes_on_after_any_epoch(heads: int, tmp_path: Path) -> None:
-    """On a build with room for few heads, which trains them in turns, and from a checkpoint."""
-    digits = load("digits")
-    digits = digits.with_rows(
-        digits.features[:600], np.where(digits.labels[:600] < 3, digits.labels[:600], 2)
-    )
-    options = Options(shards=4, rounds=2, epochs=5, classify=True, seed=2)
-    wanted = train(digits, options=options)
-    backend, path = BackendOptions("emulator", {"heads": heads}), tmp_path / "run.json"
-
-    def stop(report: object) -> None:
-        raise KeyboardInterrupt
-
-    for epoch in range(options.epochs):
-        with pytest.raises(KeyboardInterrupt):
-            train(
-                digits, options=options, backend=backend, checkpoint=path, resume=epoch > 0, callbacks=[stop]
-            )
-    found = train(digits, options=options, backend=backend, checkpoint=path, resume=True)
-    check_same(found, wanted)
 
 
 def test_as_many_shards_as_suit_the_workers(table: Table, dask: Executor, tmp_path: Path) -> None:

@@ -15,15 +15,20 @@ from zipsgd.golden.loss import Step
 from zipsgd.golden.order import BlockWindow, Order
 from zipsgd.golden.quantise import Codes, fixed_point, quantise_fixed_point
 from zipsgd.golden.run import RunConfig
-from zipsgd.golden.weave import check_labels
+from zipsgd.golden.weave import check_labels, unweave
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.samples import SampleLayout
 from zipsgd.rows import Rows
 
-__all__ = ["Backend", "EpochByEpoch", "EpochResult", "EpochSamples", "Progress", "Stored"]
+from .packed_rows import PackedRows
+
+__all__ = ["Backend", "EpochByEpoch", "EpochResult", "EpochSamples", "Keep", "Progress", "Stored"]
 
 Progress = Callable[[int], None]
 """A function that is called with the number of samples of the epoch that have been taken so far."""
+
+Keep = Callable[["EpochSamples", SampleLayout, LevelTable | None], PackedRows | None]
+"""A function that packs all rows of samples, or has them from before; None where there is no room for them."""
 
 _THREADS = min(2, os.cpu_count() or 1)
 """Threads that read, scale and pack rows that are not in memory."""
@@ -65,6 +70,10 @@ class EpochSamples:
         Bytes for packed samples that wait to be sent. It matters only if ``values`` is not an array.
     stored : Stored or None
         The places of the samples in a store, from which ``order`` follows; None for samples that are streamed in each epoch.
+    once : bool
+        Whether a row has the same bits in all epochs.
+    keep : Keep or None
+        Keeps rows packed from one epoch to the next; None for rows that are packed in each epoch.
     """
 
     values: Rows
@@ -74,6 +83,8 @@ class EpochSamples:
     epoch: int
     memory: int = 1 << 28
     stored: Stored | None = None
+    once: bool = False
+    keep: Keep | None = None
 
     def sent_bytes(self, config: RunConfig, build: Build, epoch: int) -> int:
         """Bytes of packed samples that a device receives in an epoch.
@@ -130,6 +141,10 @@ class EpochSamples:
             As :meth:`check`.
         """
         p, m, levels = config.p, config.m, config.levels
+        layout = config.layout(Build())  # of any build, as only codes count
+        if (kept := self._kept(layout, levels)) is not None:
+            yield from (unweave(part, layout) for part in kept.blocks(self.order, self.labels, layout, size))
+            return
         for start in range(0, self.order.size, size):
             rows = self.order[start : start + size]
             values = self.values[rows]
@@ -160,6 +175,9 @@ class EpochSamples:
             check_intercept(values, rows, config.levels)
         check_labels(self.labels[rows], config.label_form)
 
+    def _kept(self, layout: SampleLayout, levels: LevelTable | None) -> PackedRows | None:
+        return None if self.keep is None else self.keep(self, layout, levels)
+
     def packed(
         self, layout: SampleLayout, levels: LevelTable | None, size: int = 512
     ) -> Iterator[npt.NDArray[np.uint8]]:
@@ -184,6 +202,9 @@ class EpochSamples:
         ValueError
             As :func:`zipsgd.packing.pack`.
         """
+        if (kept := self._kept(layout, levels)) is not None:
+            yield from kept.blocks(self.order, self.labels, layout, size)
+            return
         from zipsgd.packing import pack, stream  # numba takes a second to import
 
         if not isinstance(self.values, np.ndarray):

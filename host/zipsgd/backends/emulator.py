@@ -68,7 +68,7 @@ class EmulatorBackend(EpochByEpoch):
         self._epoch += 1
         loss = done = 0
         layout = self._config.layout(self.build)
-        if not isinstance(samples.values, np.ndarray):
+        if samples.keep is not None or not isinstance(samples.values, np.ndarray):
             wide = replace(layout, lanes=_LANES)
             size = self._whole_batches(_CODES, layout.features)
             for part in samples.packed(wide, self._config.levels, size):

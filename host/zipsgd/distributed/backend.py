@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from operator import add
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.run import Flag
 
+from .kept import Kept, keep_packed
 from .shards import Round, ShardRows, rows_of_shard
 from .spool import key_of
 from .work import Done, train_shard
@@ -91,8 +92,9 @@ class Here:
     def __init__(self, backend: Backend, memory: int) -> None:
         self.name, self.build = backend.name, backend.build
         self._backend, self._memory = backend, memory
-        self._of: object = None
+        self._of: tuple[Any, ...] | None = None
         self._rows: list[ShardRows] = []
+        self._packed = Kept()
 
     def train(
         self,
@@ -107,17 +109,20 @@ class Here:
         shards, results = len(turns), list[Done]()
         for shard, turn in enumerate(turns):
             rows = self._rows_of(samples, shards)[shard]
-            results.append(train_shard(self._backend, config, rows, turn, model, step, shards, shard))
+            keep = keep_packed(self._packed, (shards, shard), self._memory // shards, self._memory)
+            results.append(train_shard(self._backend, config, rows, turn, model, step, shards, shard, keep))
             progress(sum(done.samples for done in results))
         return results
 
     def _rows_of(self, samples: EpochSamples, shards: int) -> list[ShardRows]:
-        found = key_of(samples.values), key_of(samples.labels), shards
+        found = key_of(samples.values), key_of(samples.labels), shards, samples.once
         if found != self._of:
+            room = 0 if samples.once else self._memory // shards  # what is kept packed is read once
             self._rows = [
-                ShardRows.of(samples.values, samples.labels, shards, shard, self._memory // shards)
-                for shard in range(shards)
+                ShardRows.of(samples.values, samples.labels, shards, shard, room) for shard in range(shards)
             ]
+            if self._of is None or found[0] != self._of[0]:
+                self._packed = Kept()
             self._of = found
             self._kept = samples  # so that no other arrays get their keys
         return self._rows
@@ -197,6 +202,7 @@ class ShardedBackend(EpochByEpoch):
                     samples.stored is not None,
                     order,
                     samples.memory,
+                    samples.once,
                 )
                 for order in orders
             ]

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import EpochSamples, Stored
+from zipsgd.backends.base import Keep
 from zipsgd.golden.averaging import shard_seed
 from zipsgd.golden.order import Order, row_order
 from zipsgd.protocol.numbers import BLOCK_ROWS
@@ -119,8 +120,10 @@ class ShardRows:
 
     @property
     def size(self) -> int:
-        """int: Bytes in memory."""
-        return self.labels.nbytes + (self.values.nbytes if isinstance(self.values, np.ndarray) else 0)
+        """int: Bytes in memory. Values that are mapped from a file take none."""
+        values = self.values
+        read = values.nbytes if isinstance(values, np.ndarray) and values.flags.owndata else 0
+        return self.labels.nbytes + read
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +145,7 @@ class Round:
         Whether the samples may lie in a device's store.
     order : npt.NDArray[np.int64] of shape (samples,) or None
         The shard's samples in the epoch, as row numbers in the shard; None for all of its rows in a random order.
-    memory : int
+    memory, once
         As of :class:`zipsgd.backends.EpochSamples`.
     """
 
@@ -154,13 +157,16 @@ class Round:
     stored: bool = False
     order: _Int | None = None
     memory: int = 1 << 28
+    once: bool = False
 
     @property
     def number(self) -> int:
         """int: Number of the round since training began, counted from 0."""
         return self.epoch * self.parts + self.part
 
-    def samples(self, rows: ShardRows, shards: int, shard: int, batch: int) -> EpochSamples:
+    def samples(
+        self, rows: ShardRows, shards: int, shard: int, batch: int, keep: Keep | None = None
+    ) -> EpochSamples:
         """The samples of a shard.
 
         Parameters
@@ -171,6 +177,8 @@ class Round:
             Number of shards, and the shard.
         batch : int
             Samples of a mini-batch. Only the last mini-batch of an epoch has fewer.
+        keep : Keep or None
+            Keeps the rows packed where they have the same bits in all rounds.
 
         Returns
         -------
@@ -179,7 +187,14 @@ class Round:
         """
         seed, count = shard_seed(self.seed, shards, shard), len(rows.labels)
         all_samples = EpochSamples(
-            rows.values, rows.labels, np.empty(0, np.int64), seed, self.drawn, self.memory
+            rows.values,
+            rows.labels,
+            np.empty(0, np.int64),
+            seed,
+            self.drawn,
+            self.memory,
+            once=self.once,
+            keep=keep if self.once else None,
         )
         if self.stored:
             kept = rows.stored(seed)

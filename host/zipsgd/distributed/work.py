@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import Backend, EpochResult
+from zipsgd.backends.base import Keep
 from zipsgd.golden.averaging import shard_seed
 from zipsgd.golden.diagonal import Growth
 from zipsgd.golden.loss import Step
@@ -49,6 +50,7 @@ def train_shard(
     step: Step,
     shards: int,
     shard: int,
+    keep: Keep | None = None,
 ) -> Done:
     """Train a shard in a round.
 
@@ -68,6 +70,8 @@ def train_shard(
         Step of the epoch. Its growth is made anew, for the shard's samples.
     shards, shard : int
         Number of shards, and the shard.
+    keep : Keep or None
+        As of :meth:`.Round.samples`.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def train_shard(
     ValueError
         The shard has no samples in this round.
     """
-    samples = turn.samples(rows, shards, shard, config.batch)
+    samples = turn.samples(rows, shards, shard, config.batch, keep)
     if not samples.order.size:
         raise ValueError(
             f"shard {shard} of {shards} has {len(rows.labels):,} rows, too few for {turn.parts} rounds in an epoch with "

@@ -4,8 +4,7 @@ import os
 import socket
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +17,7 @@ from zipsgd.driver import DeviceError
 from zipsgd.golden.loss import Step
 from zipsgd.protocol.formats import Build
 
+from .kept import Kept, keep_packed
 from .shards import Round, ShardRows
 from .spool import read_object
 from .work import Done, train_shard
@@ -57,7 +57,7 @@ class Job:
     shards, shard : int
         Number of shards, and the shard.
     memory : int
-        Bytes of rows that the worker keeps.
+        Bytes of rows and labels that the worker keeps.
     """
 
     backend: BackendOptions
@@ -72,25 +72,6 @@ class Job:
     shards: int
     shard: int
     memory: int
-
-
-class _Kept:
-    """What was used last, as far as it fits into so many bytes, and the very last thing in any case."""
-
-    def __init__(self) -> None:
-        self._things: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Any, make: Callable[[], Any], size: Callable[[Any], int], most: int) -> Any:
-        with self._lock:  # threads that want the same rows read them once
-            if key not in self._things:
-                made = make()
-                self._things[key] = made, size(made)
-            self._things.move_to_end(key)
-            total = sum(bytes_of for _, bytes_of in self._things.values())
-            while total > most and len(self._things) > 1:
-                total -= self._things.popitem(last=False)[1][1]
-            return self._things[key][0]
 
 
 class _Backends:
@@ -138,7 +119,7 @@ def _opened(wanted: BackendOptions, ports: tuple[str, ...] | None) -> Backend:
         time.sleep(_AGAIN_SECONDS)
 
 
-_rows, _configs, _backends = _Kept(), _Kept(), _Backends()
+_rows, _configs, _backends = Kept(), Kept(), _Backends()
 _FEW_CONFIGS = 16
 
 
@@ -195,14 +176,17 @@ def run_job(job: Job) -> Done:
 
     def read_rows() -> ShardRows:
         values, labels = read_object(job.values), np.asarray(read_object(job.labels))
-        return ShardRows.of(values, labels, job.shards, job.shard, job.memory)
+        return ShardRows.of(values, labels, job.shards, job.shard, 0 if job.turn.once else job.memory)
 
     config = _configs.get(job.config, lambda: read_object(job.config), lambda made: 1, _FEW_CONFIGS)
-    key = (job.values, job.labels, job.shards, job.shard)
-    rows = _rows.get(key, read_rows, lambda made: made.size, job.memory)
+    shard = job.values, job.shards, job.shard
+    rows = _rows.get((shard, job.labels, job.turn.once), read_rows, lambda made: made.size, job.memory)
+    keep = keep_packed(_rows, shard, job.memory, job.memory)
     try:
         with _backends.use(job.backend, _ports(job.ports) if job.boards else None) as backend:
-            done = train_shard(backend, config, rows, job.turn, job.model, job.step, job.shards, job.shard)
+            done = train_shard(
+                backend, config, rows, job.turn, job.model, job.step, job.shards, job.shard, keep
+            )
             return Done(done.model, done.result, done.samples, f"{_here()}, {backend.name}")
     except DeviceError as error:
         raise ShardLost(f"{error} ({_here()})") from None

@@ -46,7 +46,8 @@ class Workers(BackendOptions):
         A folder that all workers see, for files by which they get rows that are in memory here; None for the system's folder of
         temporary files, which will do for workers on this computer.
     memory : int
-        Bytes of rows that a worker keeps in memory. A shard that is larger is read from its file in each round.
+        Bytes of rows that a worker keeps in memory, packed where their up bits are drawn once, and otherwise as float32. A
+        shard that is larger is read from its file in each round.
 
     Raises
     ------
@@ -121,6 +122,11 @@ class _Remote:
         progress: Progress,
     ) -> list[Done]:
         """Train all shards in a round, see :meth:`.backend.Where.train`."""
+        if config.refetch:
+            raise ValueError(
+                "refetch does not work with workers: choose refetch='never' (on the command line: leave out --refetch), or "
+                "train without workers"
+            )
         first = Job(
             self._inner,
             self._wanted.ports,

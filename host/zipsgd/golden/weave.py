@@ -22,7 +22,7 @@ from zipsgd.protocol.samples import SampleLayout
 
 from .quantise import Codes
 
-__all__ = ["check_labels", "plane_words", "planes", "unweave", "weave"]
+__all__ = ["check_labels", "label_bytes", "plane_words", "planes", "unweave", "weave"]
 
 _Bytes = npt.NDArray[np.uint8]
 
@@ -96,8 +96,26 @@ def check_labels(labels: npt.NDArray[np.int16], form: LabelForm) -> None:
         raise ValueError(f"labels of the form {form.name} must be {wanted}, not {labels[~fits][0]}")
 
 
-def _label_bytes(labels: npt.NDArray[np.int16], form: LabelForm) -> _Bytes:
-    """Labels of shape (samples, labels) as rows of bytes."""
+def label_bytes(labels: npt.NDArray[np.int16], form: LabelForm) -> _Bytes:
+    """Labels as they are on the wire.
+
+    Parameters
+    ----------
+    labels : npt.NDArray[np.int16] of shape (samples, labels)
+        Labels.
+    form : LabelForm
+        The form.
+
+    Returns
+    -------
+    npt.NDArray[np.uint8] of shape (samples, bytes)
+        One row per sample.
+
+    Raises
+    ------
+    ValueError
+        As :func:`check_labels`.
+    """
     check_labels(labels, form)
     match form:
         case LabelForm.WORD:
@@ -109,7 +127,7 @@ def _label_bytes(labels: npt.NDArray[np.int16], form: LabelForm) -> _Bytes:
 
 
 def _labels(data: _Bytes, form: LabelForm) -> npt.NDArray[np.int16]:
-    """The inverse of :func:`_label_bytes`."""
+    """The inverse of :func:`label_bytes`."""
     match form:
         case LabelForm.WORD:
             return np.ascontiguousarray(data).view("<i2").astype(np.int16)
@@ -161,8 +179,8 @@ def weave(codes: Codes, layout: SampleLayout) -> _Bytes:
         )
     else:
         body = np.packbits(bits.reshape(count, -1), axis=-1, bitorder="little")
-    first = _label_bytes(labels[:, :1], layout.label_form)
-    return np.concatenate([first, body, _label_bytes(labels[:, 1:], LabelForm.WORD)], axis=1)
+    first = label_bytes(labels[:, :1], layout.label_form)
+    return np.concatenate([first, body, label_bytes(labels[:, 1:], LabelForm.WORD)], axis=1)
 
 
 def unweave(data: _Bytes, layout: SampleLayout) -> Codes:

@@ -299,7 +299,7 @@ def unpack_rows(
     planes = np.empty((p + m, SEGMENT // 64), dtype=np.uint64)
     plane_bytes = planes.view(np.uint8)
     row = np.zeros(size + WORD, dtype=np.uint8)
-    sign = np.uint8(8 - p)
+    top = np.uint8(1 << p >> 1)
     begin = 1 if form in (_BYTE, _SIGN) else _LABEL
     for i in range(data.shape[0]):
         for j in range(size):
@@ -321,9 +321,10 @@ def unpack_rows(
                 scatter(plane_bytes[j, :filled], p - 1 - j, base_words)
             for j in range(m):
                 scatter(plane_bytes[p + j, :filled], j, up_words)
+            base_part, up_part = base[i, start : start + count], up[i, start : start + count]
             for j in range(count):
-                base[i, start + j] = np.int8(np.int8(base_codes[j] << sign) >> np.int8(sign))
-                up[i, start + j] = up_codes[j]
+                base_part[j] = np.int8((base_codes[j] ^ top) - top)
+                up_part[j] = up_codes[j]
         for j in range(features, base.shape[1]):
             base[i, j] = np.int8((1 << p >> 1) - 1 if p else 0)
             up[i, j] = np.uint8((1 << m) - 1)

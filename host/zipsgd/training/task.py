@@ -207,14 +207,16 @@ class Task:
         """
         options = self.options
         stays = options.resident and passes == 1
+        drawn_once = options.resident or not options.fresh or not self.config.m
         return EpochSamples(
             self.values,
             labels,
             self.order(epoch),
             options.seed,
-            epoch if options.fresh and not options.resident else 0,
+            0 if drawn_once else epoch,
             self.memory,
             Stored(self._stored_rows, self._blocks(epoch)) if stays else None,
+            drawn_once,
         )
 
     def exact_values(self) -> Rows:
