@@ -255,6 +255,8 @@ class EpochResult:
         All bytes that were sent over the link: samples, frames around them, registers, and what was sent again.
     starved_cycles : int or None
         Cycles in which the datapath could have taken a plane word, but none had arrived.
+    exchange_bytes : int
+        Bytes of models that went to the workers of shards and back.
     doubts : npt.NDArray[np.bool_] of shape (samples,) or None
         Whether each sample was left out because it was in doubt; None for a run without refetching.
     scores : npt.NDArray[np.int64] of shape (samples, heads) or None
@@ -268,6 +270,7 @@ class EpochResult:
     plane_cycles: int | None = None
     link_bytes: int | None = None
     starved_cycles: int | None = None
+    exchange_bytes: int = 0
     doubts: npt.NDArray[np.bool_] | None = None
     scores: npt.NDArray[np.int64] | None = None
 

@@ -1,7 +1,6 @@
 """A backend that trains shards side by side, averages their models, and goes on with momentum."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial, reduce
 from operator import add
 from typing import Any, Protocol
@@ -216,7 +215,7 @@ class ShardedBackend(EpochByEpoch):
             )
             taken += sum(each.samples for each in done)
             results += [each.result for each in done]
-            results[-1] = self._averaged([each.model for each in done], turns[0].number, results[-1])
+            results.append(self._averaged([each.model for each in done], turns[0].number))
         self._epoch += 1
         return reduce(add, results)
 
@@ -224,14 +223,15 @@ class ShardedBackend(EpochByEpoch):
         """How many shards are trained at the same time, see :meth:`zipsgd.backends.Distributed.capacity`."""
         return self._where.capacity()
 
-    def _averaged(self, models: list[npt.NDArray[np.int32]], number: int, result: EpochResult) -> EpochResult:
-        """Average the models of a round, and add to one of its results that the next round begins at the end of a range."""
+    def _averaged(self, models: list[npt.NDArray[np.int32]], number: int) -> EpochResult:
+        """Average the models of a round: whether the next one begins at the end of a range, and the bytes that models took."""
         seed, before = self._seed, self._model
         self._model = average_words(np.stack(models).astype(np.int64), seed, number)
         self._start, saturated = go_ahead(
             self._start, before, self._model, self._shards, seed, number, self.build.model_bits
         )
-        return replace(result, flags=result.flags | Flag.MODEL) if saturated else result
+        moved = 2 * sum(model.nbytes for model in models)  # to the shards and back
+        return EpochResult(0, Flag.MODEL if saturated else 0, 0, 0, 0, 0, 0, moved)
 
     def _orders(self, samples: EpochSamples) -> list[_Int | None]:
         """The samples of each shard where they are not all of its rows: row numbers in the shard."""

@@ -268,6 +268,7 @@ def _result(run: Run, backend: Backend) -> Result:
         "starved_cycles": cost.starved_cycles,
         "sample_bytes": cost.sample_bytes,
         "link_bytes": cost.link_bytes,
+        "exchange_bytes": cost.exchange_bytes,
         "rows": task.rows,
         "seconds": sum(report.seconds for report in reports),
         "step_sizes": [report.step_size for report in reports],

@@ -160,6 +160,11 @@ def summary(result: Result, comparison: Comparison | None = None) -> list[str]:
         )
     else:
         lines.append(f"{told}; no sample was sent, as the board held them all")
+    if result.exchange_bytes:
+        lines.append(
+            f"{result.exchange_bytes:,} bytes of models went to {result.options['shards']} shards and back, beside "
+            f"{result.sample_bytes:,} bytes of samples"
+        )
     if result.link_bytes is not None:
         lines.append(
             f"{result.sample_bytes:,} bytes of samples streamed, {result.sample_bytes / result.link_bytes:.1%} of all bytes "

@@ -50,6 +50,8 @@ class Result(ScalingRecord, ABC):
         Bytes of packed samples over all epochs, see :class:`zipsgd.backends.EpochResult`.
     cycles, plane_cycles, starved_cycles, link_bytes : int or None
         Counts over all epochs, see :class:`zipsgd.backends.EpochResult`; None without a device.
+    exchange_bytes : int
+        Bytes of models that went to the workers of shards and back, over all epochs.
     rows : int
         Number of training rows.
     seconds : float
@@ -95,6 +97,7 @@ class Result(ScalingRecord, ABC):
     starved_cycles: int | None
     sample_bytes: int
     link_bytes: int | None
+    exchange_bytes: int
     rows: int
     seconds: float
     step_sizes: list[float]
