@@ -38,7 +38,7 @@ def test_momentum_goes_on_after_any_epoch(heads: int, tmp_path: Path) -> None:
 
 
 def test_eight_shards_keep_up_with_one() -> None:
-    """On a set with 618 columns that go together, on which 8 shards without momentum are 33 % behind."""
+    """On a set with 569 columns that go together, on which 8 shards without momentum are 33 % behind."""
     table = load("mnist49")
     options = Options(
         bits=4, keep="last", scaling="range", classify=True, loss="squared_error", calibrate=False
