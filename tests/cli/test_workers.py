@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 
 def test_workers_of_this_computer(run, tmp_path) -> None:
     """They have the bits of the same shards without workers; and a saved run goes on without them."""
@@ -31,3 +33,12 @@ def test_errors(run) -> None:
         assert (status, out) == (2, ""), err
         assert said in re.sub(r"\s+", " ", err)
         assert "Traceback" not in err
+
+
+def test_a_number_of_shards_that_is_none(run, capsys) -> None:
+    with pytest.raises(SystemExit):
+        run("train", "cadata", "--shards", "many")
+    assert (
+        "argument --shards: 'many' is no number of shards: give one such as 8, or auto"
+        in capsys.readouterr().err
+    )

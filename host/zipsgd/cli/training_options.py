@@ -53,10 +53,15 @@ def options_of(arguments: argparse.Namespace) -> Options:
     given = vars(arguments)
     if given.get("class_weight") is not None:
         given = {**given, "class_weight": _class_weight(given["class_weight"])}
+    if given.get("shards", 1) is None:
+        shared = given.get("workers") is not None or given.get("cluster") is not None
+        given = {**given, "shards": "auto" if shared else Options.shards}
     return Options(**{field.name: given[field.name] for field in fields(Options) if field.name in given})
 
 
 def _number_of_shards(text: str) -> int | str:
+    if text != "auto" and not text.lstrip("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of shards: give one such as 8, or auto")
     return text if text == "auto" else int(text)
 
 
@@ -194,11 +199,10 @@ def _add_steps(command: argparse.ArgumentParser, epochs: int) -> None:
     group.add_argument(
         "--shards",
         type=_number_of_shards,
-        default="auto",
         metavar="S",
         help="train S parts of the rows from the same model, and average their models, so that several workers or boards share "
-        "the work. The bits depend on S alone, not on who does it (default %(default)s: 1, or what suits --workers and "
-        "--cluster)",
+        "the work. The bits depend on S alone, not on who does it (default 1; with --workers and --cluster 'auto', a "
+        "number that suits them)",
     )
     group.add_argument(
         "--rounds",
