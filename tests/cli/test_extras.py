@@ -18,20 +18,28 @@ from zipsgd.data import load
 ROOT = Path(__file__).parents[2]
 
 
+def _forgotten(name: str, *blocked: str) -> bool:
+    """Whether a module is one of ours that imports optional packages, or one of these packages."""
+    whole = (*blocked, "zipsgd_hw", "zipsgd_sim", "zipsgd_bench")
+    return name.split(".")[0] in whole or name.startswith(("zipsgd.est", "zipsgd.torch"))
+
+
 @pytest.fixture
 def without(monkeypatch):
     """Make modules impossible to import, and forget those of ours that have imported them."""
 
     def block(*modules):
         for name in list(sys.modules):
-            if name.split(".")[0] in (*modules, "zipsgd_hw", "zipsgd_sim", "zipsgd_bench") or name.startswith(
-                ("zipsgd.est", "zipsgd.torch")
-            ):
+            if _forgotten(name, *modules):
                 monkeypatch.delitem(sys.modules, name)
         for module in modules:
             monkeypatch.setitem(sys.modules, module, None)
 
-    return block
+    yield block
+    # What was imported meanwhile has classes of its own, which the modules from before would not know as theirs
+    for name in list(sys.modules):
+        if _forgotten(name):
+            del sys.modules[name]
 
 
 @pytest.mark.parametrize(
