@@ -25,6 +25,8 @@ from zipsgd.data import Table
 from zipsgd.distributed import Cluster, RoundFailed, Workers, cluster
 from zipsgd.distributed import rounds as rounds_module
 from zipsgd.distributed import train as train_by_workers
+from zipsgd.distributed.work import Done
+from zipsgd.distributed.worker import Job, run_job
 from zipsgd.estimators import ZipClassifier, ZipRegressor
 from zipsgd.training.result import Result
 from zipsgd_sim.board import VirtualBoard
@@ -283,6 +285,46 @@ def test_a_shard_that_is_lost_time_and_again(table: Table) -> None:
 
     with pytest.raises(RoundFailed, match=r"was lost 6 times in round 0: the rack is on fire"):
         train_by_workers(table, shards=2, epochs=1, executor=Cursed(1))
+
+
+def test_dask_trains_a_shard_again_that_was_lost(
+    table: Table, dask: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "lost"
+
+    def lost_once(job: Job) -> Done:
+        if not marker.exists():
+            marker.touch()
+            raise OSError("the board is gone")
+        return run_job(job)
+
+    monkeypatch.setattr(rounds_module, "run_job", lost_once)
+    options = Options(shards=2, epochs=1, seed=5)
+    check_same(train_by_workers(table, options=options, executor=dask.executor), alone(options))
+    assert marker.exists()
+
+
+def test_dask_sends_a_slow_shard_to_another_worker_as_well(
+    table: Table, dask: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds_module, "_LEAST_SLOW_SECONDS", 0.2)
+    monkeypatch.setattr(rounds_module, "_LOOK_SECONDS", 0.05)
+    begun, again = tmp_path / "begun", tmp_path / "again"
+
+    def slow_at_first(job: Job) -> Done:
+        if job.shard == 1 and not begun.exists():
+            begun.touch()
+            end = time.monotonic() + 60
+            while not again.exists() and time.monotonic() < end:
+                time.sleep(0.02)
+        elif job.shard == 1:
+            again.touch()
+        return run_job(job)
+
+    monkeypatch.setattr(rounds_module, "run_job", slow_at_first)
+    options = Options(shards=2, epochs=1, seed=5)
+    check_same(train_by_workers(table, options=options, executor=dask.executor), alone(options))
+    assert again.exists()
 
 
 def test_an_executor_that_is_gone(table: Table) -> None:

@@ -58,6 +58,8 @@ class Job:
         Number of shards, and the shard.
     memory : int
         Bytes of rows that the worker keeps.
+    sending : int
+        How often the shard has been sent in this round. Dask takes equal calls for one, and would not do the work again.
     """
 
     backend: BackendOptions
@@ -72,6 +74,7 @@ class Job:
     shards: int
     shard: int
     memory: int
+    sending: int = 1
 
 
 class _Kept:
