@@ -16,6 +16,7 @@ from pathlib import Path
 import dask.array as da
 import loky
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -27,7 +28,9 @@ from zipsgd.distributed import rounds as rounds_module
 from zipsgd.distributed import train as train_by_workers
 from zipsgd.distributed.work import Done
 from zipsgd.distributed.worker import Job, run_job
+from zipsgd.emulator import emulator as emulator_module
 from zipsgd.estimators import ZipClassifier, ZipRegressor
+from zipsgd.golden.quantise import fixed_point
 from zipsgd.training.result import Result
 from zipsgd_sim.board import VirtualBoard
 
@@ -182,6 +185,27 @@ def test_a_worker_that_does_not_see_the_files_says_so(table: Table, tmp_path: Pa
 
     with pytest.raises(ValueError, match="name a folder that all workers share"):
         train_by_workers(table, shards=2, epochs=1, executor=Elsewhere(1))
+
+
+def test_a_worker_brings_its_shards_into_fixed_point_once(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought = []
+
+    def counted(values: npt.NDArray[np.floating], p: int) -> npt.NDArray[np.int32]:
+        brought.append(len(values))
+        return fixed_point(values, p)
+
+    monkeypatch.setattr(emulator_module, "fixed_point", counted)
+    options = Options(shards=4, epochs=5, scaling="range")
+    with ThreadPoolExecutor(1) as pool:
+        train_by_workers(table, options=options, executor=pool)
+        assert len(brought) == 4
+        brought.clear()
+        rows, columns = table.features.shape
+        little = 3 * 4 * rows * (columns + 1) // 4  # for one shard and the same in fixed point
+        train_by_workers(table, options=options, executor=pool, worker_memory=little)
+        assert len(brought) == 4 * 5
 
 
 def test_workers_need_an_executor() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ __all__ = ["PORTS_VARIABLE", "Job", "ShardLost", "identify", "run_job"]
 
 PORTS_VARIABLE = "ZIPSGD_PORTS"
 """The environment variable with the ports that a worker owns, between blanks."""
+_EMULATOR = "emulator"
 _WAIT_SECONDS, _AGAIN_SECONDS = 20.0, 0.2
 """How long a worker waits for a board that is free, such as one that is being replaced, and time between two attempts."""
 
@@ -97,17 +99,27 @@ class _Kept:
 
 
 class _Backends:
-    """Open backends that no thread uses just now."""
+    """Open backends that no thread uses just now.
+
+    The rows of a shard have emulators of their own, for as long as they are kept: an emulator brings rows into fixed point,
+    which can take longer than to train on them, and keeps those of one shard alone.
+    """
 
     def __init__(self) -> None:
         self._free: dict[Any, list[Backend]] = {}
+        self._of_rows: WeakKeyDictionary[ShardRows, dict[Any, list[Backend]]] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     @contextmanager
-    def use(self, wanted: BackendOptions, ports: tuple[str, ...] | None) -> Iterator[Backend]:
+    def use(
+        self, wanted: BackendOptions, ports: tuple[str, ...] | None, rows: ShardRows | None = None
+    ) -> Iterator[Backend]:
         key = repr((wanted, ports))
         with self._lock:
-            free = self._free.setdefault(key, [])
+            kept = self._free
+            if rows is not None and wanted.name == _EMULATOR:
+                kept = self._of_rows.setdefault(rows, {})
+            free = kept.setdefault(key, [])
             backend = free.pop() if free else None
         if backend is None:
             backend = _opened(wanted, ports)
@@ -202,9 +214,10 @@ def run_job(job: Job) -> Done:
 
     config = _configs.get(job.config, lambda: read_object(job.config), lambda made: 1, _FEW_CONFIGS)
     key = (job.values, job.labels, job.shards, job.shard)
-    rows = _rows.get(key, read_rows, lambda made: made.size, job.memory)
+    copies = 2 if job.backend.name == _EMULATOR else 1  # in fixed point as well
+    rows = _rows.get(key, read_rows, lambda made: copies * made.size, job.memory)
     try:
-        with _backends.use(job.backend, _ports(job.ports) if job.boards else None) as backend:
+        with _backends.use(job.backend, _ports(job.ports) if job.boards else None, rows) as backend:
             done = train_shard(backend, config, rows, job.turn, job.model, job.step, job.shards, job.shard)
             return Done(done.model, done.result, done.samples, f"{_here()}, {backend.name}")
     except DeviceError as error:
