@@ -189,10 +189,15 @@ def boards(
         Seconds of computing, of the models over the links, of the hosts, and between hosts; and what limits the epoch, which is
         infinite where the rows do not fit.
     """
-    layout = {"features": WORDS, "base_planes": 2, "up_planes": 1, "classes": True}
-    each = predict_epoch(_BOARD.build, samples=-(-rows // boards), store_pace=_BOARD.store_pace, **layout)[
-        "store"
-    ]
+    each = predict_epoch(
+        _BOARD.build,
+        samples=-(-rows // boards),
+        features=WORDS,
+        base_planes=2,
+        up_planes=1,
+        classes=True,
+        store_pace=_BOARD.store_pace,
+    )["store"]
     parts = {
         "computing": each["seconds"] if each["fits"] else math.inf,
         "links": 2 * _WEIGHT_BYTES * WORDS * _UART_BITS / _BAUD,

@@ -16,7 +16,6 @@ from pathlib import Path
 import dask.array as da
 import loky
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -26,11 +25,7 @@ from zipsgd.data import Table
 from zipsgd.distributed import Cluster, RoundFailed, Workers, cluster
 from zipsgd.distributed import rounds as rounds_module
 from zipsgd.distributed import train as train_by_workers
-from zipsgd.distributed.work import Done
-from zipsgd.distributed.worker import Job, run_job
-from zipsgd.emulator import emulator as emulator_module
 from zipsgd.estimators import ZipClassifier, ZipRegressor
-from zipsgd.golden.quantise import fixed_point
 from zipsgd.training.result import Result
 from zipsgd_sim.board import VirtualBoard
 
@@ -187,27 +182,6 @@ def test_a_worker_that_does_not_see_the_files_says_so(table: Table, tmp_path: Pa
         train_by_workers(table, shards=2, epochs=1, executor=Elsewhere(1))
 
 
-def test_a_worker_brings_its_shards_into_fixed_point_once(
-    table: Table, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    brought = []
-
-    def counted(values: npt.NDArray[np.floating], p: int) -> npt.NDArray[np.int32]:
-        brought.append(len(values))
-        return fixed_point(values, p)
-
-    monkeypatch.setattr(emulator_module, "fixed_point", counted)
-    options = Options(shards=4, epochs=5, scaling="range")
-    with ThreadPoolExecutor(1) as pool:
-        train_by_workers(table, options=options, executor=pool)
-        assert len(brought) == 4
-        brought.clear()
-        rows, columns = table.features.shape
-        little = 3 * 4 * rows * (columns + 1) // 4  # for one shard and the same in fixed point
-        train_by_workers(table, options=options, executor=pool, worker_memory=little)
-        assert len(brought) == 4 * 5
-
-
 def test_workers_need_an_executor() -> None:
     with pytest.raises(ValueError, match="need an executor"):
         Workers()
@@ -309,46 +283,6 @@ def test_a_shard_that_is_lost_time_and_again(table: Table) -> None:
 
     with pytest.raises(RoundFailed, match=r"was lost 6 times in round 0: the rack is on fire"):
         train_by_workers(table, shards=2, epochs=1, executor=Cursed(1))
-
-
-def test_dask_trains_a_shard_again_that_was_lost(
-    table: Table, dask: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    marker = tmp_path / "lost"
-
-    def lost_once(job: Job) -> Done:
-        if not marker.exists():
-            marker.touch()
-            raise OSError("the board is gone")
-        return run_job(job)
-
-    monkeypatch.setattr(rounds_module, "run_job", lost_once)
-    options = Options(shards=2, epochs=1, seed=5)
-    check_same(train_by_workers(table, options=options, executor=dask.executor), alone(options))
-    assert marker.exists()
-
-
-def test_dask_sends_a_slow_shard_to_another_worker_as_well(
-    table: Table, dask: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rounds_module, "_LEAST_SLOW_SECONDS", 0.2)
-    monkeypatch.setattr(rounds_module, "_LOOK_SECONDS", 0.05)
-    begun, again = tmp_path / "begun", tmp_path / "again"
-
-    def slow_at_first(job: Job) -> Done:
-        if job.shard == 1 and not begun.exists():
-            begun.touch()
-            end = time.monotonic() + 60
-            while not again.exists() and time.monotonic() < end:
-                time.sleep(0.02)
-        elif job.shard == 1:
-            again.touch()
-        return run_job(job)
-
-    monkeypatch.setattr(rounds_module, "run_job", slow_at_first)
-    options = Options(shards=2, epochs=1, seed=5)
-    check_same(train_by_workers(table, options=options, executor=dask.executor), alone(options))
-    assert again.exists()
 
 
 def test_an_executor_that_is_gone(table: Table) -> None:
