@@ -26,8 +26,8 @@ from .shards_engines import engine
 __all__ = ["TOLERANCE", "TimeModel", "checked", "fitted", "measured_times"]
 
 TOLERANCE = 20.0
-"""Most per cent by which a measured epoch deviates from the model. The model leaves out that this process, which sends shards and
-averages models, takes part of the workers' cores; and a worker may get a shard more than another one."""
+"""Most per cent by which a measured epoch deviates from the model. The model leaves out that this process, which sends shards
+and averages models, takes part of the workers' cores, and that a worker may get a shard more than another one."""
 WORKERS, SHARDS = (1, 2, 4), (4, 8)
 FEW_SHARDS = (2, 4, 8)
 """Shards of the rounds with few rows."""
