@@ -1,29 +1,34 @@
-"""What a round of shards takes in time and memory, and what follows for more workers and for boards."""
+"""What a round of shards takes in time and memory, and what follows for boards."""
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zipsgd.backends import EpochSamples, build_for
-from zipsgd.data import load_set
 from zipsgd.distributed import Workers
 from zipsgd.golden.loss import Step
 from zipsgd.golden.run import RunConfig
-from zipsgd.training.api import train_task
-from zipsgd.training.options import Options
-from zipsgd.training.preparation import prepare
+from zipsgd_hw.boards.catalogue import BOARDS
+from zipsgd_hw.boards.prediction import predict_epoch
 
 from .shards_engines import by_mpi, engine
 
-__all__ = ["boards", "epoch_seconds", "fitted", "memory_of_worker", "overheads", "round_seconds"]
+__all__ = ["boards", "memory_of_worker", "overheads", "round_seconds"]
 
 WORDS, HEADS = 785, 10
-ROUNDS = 40
+WARM, ROUNDS = 5, 40
+_BOARD = BOARDS["ulx3s-85f-store"]
+_BAUD = 3_000_000 if _BOARD.link.baud is None else _BOARD.link.baud
+_UART_BITS = 10
+"""Bits on the line a byte: start, eight, stop. The frames around the bytes, some 2 %, are left out."""
+_WEIGHT_BYTES = 4
 _ROUND = """\
 from zipsgd_bench.shards_scale import round_seconds
 print(round_seconds(lambda: executor))"""
@@ -40,7 +45,7 @@ def round_seconds(executor: Callable[[], Executor]) -> float:
     Returns
     -------
     float
-        Mean of 40 rounds, after two that are not counted.
+        Median of 40 rounds, after five that are not counted.
     """
     random = np.random.default_rng(1)
     values = random.uniform(-1, 1, (4, WORDS)).astype(np.float32)
@@ -51,26 +56,13 @@ def round_seconds(executor: Callable[[], Executor]) -> float:
     backend = Workers("emulator", build, executor=executor).open().with_shards(2, 1)
     backend.begin(config, np.zeros((HEADS, WORDS), dtype=np.int64), 1)
     samples = EpochSamples(values, labels, np.arange(4), 1, 0)
-    begun = 0.0
-    for number in range(ROUNDS + 2):
-        if number == 2:
-            begun = time.perf_counter()
+    taken = []
+    for _ in range(WARM + ROUNDS):
+        begun = time.perf_counter()
         backend.epoch(samples, Step.nearest(2.0**-6), lambda count: None)
-    seconds = (time.perf_counter() - begun) / ROUNDS
+        taken.append(time.perf_counter() - begun)
     backend.close()
-    return seconds
-
-
-def epoch_seconds(workers: int, shards: int, engine_name: str = "dask") -> float:
-    """Seconds of an epoch of MNIST's ten classes at 3 bits, once the workers have their rows: the median of three."""
-    task = prepare(
-        load_set("mnist"), None, Options(classify=True, bits=3, epochs=5, shards=shards, keep="last")
-    )
-    with engine(engine_name, workers) as executor:
-        seconds: list[float] = []
-        backend = Workers("emulator", task.build(), executor=executor)
-        train_task(task, backend=backend, callbacks=[lambda report: seconds.append(report.seconds)])
-    return float(np.median(seconds[2:]))
+    return median(taken[WARM:])
 
 
 def overheads() -> list[dict[str, Any]]:
@@ -87,6 +79,10 @@ def overheads() -> list[dict[str, Any]]:
             rows.append({"engine": name, "ms a round": 1e3 * round_seconds(executor)})
     rows.insert(2, {"engine": "mpi4py", "ms a round": 1e3 * float(by_mpi(_ROUND, 2).split()[-1])})
     return rows
+
+
+_LITTLE = 64
+"""Rows of an epoch after which a worker has imported and opened all that it needs."""
 
 
 class Repeated:
@@ -118,7 +114,14 @@ class Repeated:
 def _peak() -> int:
     """Peak memory of this process in bytes. What ``getrusage`` says has the peak of the process that started this one."""
     lines = Path("/proc/self/status").read_text().splitlines()
+    time.sleep(0.1)  # so that each worker of a pool is asked
     return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) << 10
+
+
+def _highest_peak(pool: Executor) -> float:
+    """The highest peak among the processes of a pool, in gigabytes."""
+    peaks = [pool.submit(_peak) for _ in range(8)]
+    return max(peak.result() for peak in peaks) / 1e9
 
 
 def memory_of_worker(file: str, times: int, executor: Callable[[], Executor]) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def memory_of_worker(file: str, times: int, executor: Callable[[], Executor]) ->
     Returns
     -------
     dict
-        Sizes in gigabytes, and seconds of the epoch.
+        Sizes in gigabytes, with the peak after an epoch on 64 rows, and seconds of the epoch on all.
     """
     values: Any = Repeated(file, times)
     rows, features = values.shape
@@ -145,74 +148,62 @@ def memory_of_worker(file: str, times: int, executor: Callable[[], Executor]) ->
     workers = Workers("emulator", build_for(features, batch=16), executor=executor, memory=1 << 28)
     backend = workers.open().with_shards(2, 1)
     backend.begin(config, np.zeros(features, dtype=np.int64), 1)
-    begun = time.perf_counter()
-    backend.epoch(
-        EpochSamples(values, labels, np.arange(rows), 1, 0, 1 << 28),
-        Step.nearest(2.0**-12),
-        lambda count: None,
-    )
-    seconds = time.perf_counter() - begun
+    peaks, seconds = [], 0.0
+    for apart in (rows // _LITTLE, 1):
+        samples = EpochSamples(values, labels, np.arange(0, rows, apart), 1, 0, 1 << 28)
+        begun = time.perf_counter()
+        backend.epoch(samples, Step.nearest(2.0**-12), lambda count: None)
+        seconds = time.perf_counter() - begun
+        peaks.append(_highest_peak(executor()))
     backend.close()
-    pool = executor()
-    peaks = [pool.submit(_peak) for _ in range(8)]
     return {
         "set, GB as float32": rows * features * 4 / 1e9,
         "rows": rows,
-        "a worker's peak, GB": max(peak.result() for peak in peaks) / 1e9,
+        "a worker's peak with little, GB": peaks[0],
+        "a worker's peak, GB": peaks[1],
         "seconds": seconds,
     }
 
 
-def fitted(seconds: dict[int, float]) -> tuple[float, float]:
-    """Fit the model of an epoch's time, compute / workers + exchange, to the epochs of one and of two workers.
-
-    Parameters
-    ----------
-    seconds : dict of int to float
-        Measured epochs by the number of workers.
-
-    Returns
-    -------
-    compute, exchange : float
-        Seconds.
-    """
-    compute = 2 * (seconds[1] - seconds[2])
-    return compute, seconds[1] - compute
-
-
-LINK_BYTES = 300_000
-"""Bytes a second on a UART of 3 Mbaud."""
-HOST_SECONDS = 2e-3
-"""Seconds that a host takes for a shard in a round, besides the link: from the rounds of threads."""
-
-
 def boards(
-    name: str, rows: int, features: int, boards: int, hosts: int, epoch: float, exchange: float
+    name: str, rows: int, boards: int, hosts: int, host_seconds: float, exchange: float
 ) -> dict[str, Any]:
-    """The predicted epoch of ULX3S boards with resident samples, one round an epoch.
+    """The predicted epoch of ULX3S boards with resident samples of MNIST's columns, one model at 3 bits, one round an epoch.
 
     Parameters
     ----------
     name : str
         The case in words.
-    rows, features : int
-        The set.
+    rows : int
+        Rows of the set.
     boards, hosts : int
         Boards, shared equally by hosts.
-    epoch : float
-        Seconds of an epoch of MNIST's 60,000 rows of 785 features on one board.
+    host_seconds : float
+        Seconds that a host takes for a shard in a round, besides the link, which no board has been measured with.
     exchange : float
         Seconds of a round between hosts.
 
     Returns
     -------
     dict
-        Seconds of computing, of the models over the links, and between hosts; and what limits the epoch.
+        Seconds of computing, of the models over the links, of the hosts, and between hosts; and what limits the epoch, which is
+        infinite where the rows do not fit.
     """
-    compute = epoch * rows / 60_000 * features / 785 / boards
-    link = 2 * 4 * features / LINK_BYTES + HOST_SECONDS * boards / hosts
-    between = exchange if hosts > 1 else 0.0
-    parts = {"computing": compute, "links": link, "between hosts": between}
+    each = predict_epoch(
+        _BOARD.build,
+        samples=-(-rows // boards),
+        features=WORDS,
+        base_planes=2,
+        up_planes=1,
+        classes=True,
+        store_pace=_BOARD.store_pace,
+    )["store"]
+    parts = {
+        "computing": each["seconds"] if each["fits"] else math.inf,
+        "links": 2 * _WEIGHT_BYTES * WORDS * _UART_BITS / _BAUD,
+        "hosts": host_seconds * boards / hosts,
+        "between hosts": exchange if hosts > 1 else 0.0,
+    }
     return {
         "case": name,
         "boards": boards,

@@ -285,7 +285,7 @@ def test_fresh_draws_need_values(kept: Watched) -> None:
     run("synthetic10", Options(shards=2))
     rows, features = load("synthetic10").features.shape
     assert [kind for kind, _ in kept.made] == [ShardRows, ShardRows]
-    assert sum(size for _, size in kept.made) == rows * (4 * (features + 1) + 2)
+    assert sum(size for _, size in kept.made) == 2 * rows * (4 * (features + 1) + 2)  # and in fixed point
 
 
 @pytest.mark.parametrize(

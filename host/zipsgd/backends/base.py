@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zipsgd.driver import count_on
+from zipsgd.fixed_rows import FixedRows
 from zipsgd.golden.levels import LevelTable, check_intercept
 from zipsgd.golden.loss import Step
 from zipsgd.golden.order import BlockWindow, Order
@@ -74,6 +75,8 @@ class EpochSamples:
         Whether a row has the same bits in all epochs.
     keep : Keep or None
         Keeps rows packed from one epoch to the next; None for rows that are packed in each epoch.
+    fixed : FixedRows or None
+        Where the emulator keeps ``values`` as fixed-point numbers; None for a place of its own.
     """
 
     values: Rows
@@ -85,6 +88,7 @@ class EpochSamples:
     stored: Stored | None = None
     once: bool = False
     keep: Keep | None = None
+    fixed: FixedRows | None = None
 
     def sent_bytes(self, config: RunConfig, build: Build, epoch: int) -> int:
         """Bytes of packed samples that a device receives in an epoch.

@@ -77,6 +77,8 @@ class EmulatorBackend(EpochByEpoch):
                 progress(done)
             return self._result(loss, sent)
         samples.check(self._config)
+        if samples.fixed is not None:
+            self._emulator.keep_in(samples.fixed)
         size = self._whole_batches(_BLOCK_VALUES, samples.values.shape[1])
         for start in range(0, samples.order.size, size):
             loss += self._emulator.epoch_rows(

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -148,8 +149,8 @@ class Crew:
                             )
                             self._lost(jobs[place], tries[place], now - begun[place], error, lost_for_good)
                             begun[place] = time.monotonic()
-                            running[self.submit(jobs[place])] = place
                             tries[place] += 1
+                            running[self.submit(replace(jobs[place], sending=tries[place]))] = place
                 for place in self._slow(results, begun, took, tries):
                     _log.info(
                         "shard %d takes %.0f s, half of the others at most %.1f s: it is also sent to another worker",
@@ -157,8 +158,8 @@ class Crew:
                         time.monotonic() - begun[place],
                         median(took),
                     )
-                    running[self.submit(jobs[place])] = place
                     tries[place] += 1
+                    running[self.submit(replace(jobs[place], sending=tries[place]))] = place
         finally:
             for future in running:
                 future.cancel()

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from zipsgd.backends import EpochSamples, Stored
 from zipsgd.backends.base import Keep
+from zipsgd.fixed_rows import FixedRows
 from zipsgd.golden.averaging import shard_seed
 from zipsgd.golden.order import Order, row_order
 from zipsgd.protocol.numbers import BLOCK_ROWS
@@ -118,6 +119,11 @@ class ShardRows:
     def _stored(self) -> dict[int, _Int]:
         return {}
 
+    @cached_property
+    def fixed(self) -> FixedRows:
+        """FixedRows: Where an emulator keeps the values as fixed-point numbers."""
+        return FixedRows()
+
     @property
     def size(self) -> int:
         """int: Bytes in memory. Values that are mapped from a file take none."""
@@ -195,6 +201,7 @@ class Round:
             self.memory,
             once=self.once,
             keep=keep if self.once else None,
+            fixed=rows.fixed,
         )
         if self.stored:
             kept = rows.stored(seed)

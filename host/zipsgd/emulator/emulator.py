@@ -3,11 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
+from zipsgd.fixed_rows import FixedRows
 from zipsgd.golden.dot import score_words
 from zipsgd.golden.lfsr import seed_words
 from zipsgd.golden.loss import Step
 from zipsgd.golden.prox import NO_PROX
-from zipsgd.golden.quantise import Codes, fixed_point, level_offset
+from zipsgd.golden.quantise import Codes, level_offset
 from zipsgd.golden.run import RunConfig
 from zipsgd.protocol.formats import Build
 from zipsgd.protocol.numbers import LABEL_FRAC, REACH_MAX, STEP_EXP_MAX
@@ -18,9 +19,6 @@ from .state import FLAGS, LOSS_HIGH, LOSS_LOW, TURN, Int, Run, State, Vector
 from .update import update
 
 __all__ = ["Emulator"]
-
-_Prepared = dict[int, tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]
-"""Values and the same as fixed-point numbers, by p."""
 
 
 class Emulator:
@@ -70,7 +68,7 @@ class Emulator:
         words = None if polynomial is None else polynomial.words(build)
         self._shape = start.shape
         self._heads, self._features = np.atleast_2d(start).shape
-        self._prepared: _Prepared = {}
+        self._fixed = FixedRows()
         self._room = build.chunks(self._features) * build.lanes
         padded = self._heads * self._room
         self._seed = seed
@@ -144,43 +142,19 @@ class Emulator:
             return None
         return score_words(np.concatenate(self._scores).reshape(-1, self._heads))
 
-    def prepare(self, values: npt.NDArray[np.float32]) -> None:
-        """Keep ``values`` as fixed-point numbers of the run's base planes; :meth:`epoch_rows` calls this when needed.
+    def adopt(self, other: "Emulator") -> None:
+        """Take over the fixed-point numbers that ``other`` keeps of its values."""
+        self.keep_in(other._fixed)
 
-        The array is remembered by identity: do not change its contents between epochs.
+    def keep_in(self, rows: FixedRows) -> None:
+        """Keep values as fixed-point numbers in a place that outlives this emulator.
 
         Parameters
         ----------
-        values : npt.NDArray[np.float32] of shape (rows, features)
-            Features in [-1, 1].
-
-        Raises
-        ------
-        ValueError
-            The shape does not match the model, or a value is outside [-1, 1].
+        rows : FixedRows
+            The place.
         """
-        p, levels = self.config.p, self.config.levels
-        if p in self._prepared and self._prepared[p][0] is values:
-            return
-        if values.ndim != 2 or values.shape[1] != self._features:
-            raise ValueError(
-                f"values must have the shape (rows, {self._features}) to match the model, not {values.shape}"
-            )
-        fixed = np.empty(values.shape, dtype=np.int32)
-        block = max(1, (1 << 20) // self._features)  # limits the size of the float64 copies
-        for start in range(0, values.shape[0], block):
-            part = values[start : start + block]
-            fixed[start : start + block] = (
-                fixed_point(part, p) if levels is None else levels.fixed_point(part)
-            )
-        # The values at another p, which samples that are fetched again have, are kept; those of a third p are dropped
-        same = [(other, kept) for other, kept in self._prepared.items() if kept[0] is values]
-        self._prepared = {**dict(same[-1:]), p: (values, fixed)}
-
-    def adopt(self, other: "Emulator") -> None:
-        """Take over what ``other`` keeps of its values, where both have the same levels."""
-        if other.config.levels is self.config.levels:
-            self._prepared = other._prepared
+        self._fixed = rows
 
     def epoch_codes(self, codes: Codes, step: Step) -> int:
         """Train on quantised samples in their order.
@@ -257,10 +231,13 @@ class Emulator:
             raise ValueError(f"order must name rows of {values.shape[0]} values and as many labels")
         p, m = self.config.p, self.config.m
         run = self._begin(step, rows.size)
-        self.prepare(values)
+        if values.ndim != 2 or values.shape[1] != self._features:
+            raise ValueError(
+                f"values must have the shape (rows, {self._features}) to match the model, not {values.shape}"
+            )
         train = epoch_rows if self.config.polynomial is None else polynomial_rows
         train(
-            self._prepared[p][1],
+            self._fixed.of(values, p, self.config.levels),
             self._labels(labels),
             rows,
             row_keys(seed & 0xFFFF_FFFF, seed >> 32, epoch, rows, (max(1, m) + 1) // 2),
