@@ -78,9 +78,11 @@ def test_a_number_of_shards_that_suits() -> None:
 def test_a_number_of_rounds_that_suits() -> None:
     for rows, shards, batch, wanted in (
         (60_000, 8, 16, 4),
+        (60_000, 4, 16, 2),
+        (60_000, 3, 16, 1),
         (20_640, 64, 16, 4),
         (1_000, 64, 16, 1),
-        (2_000, 2, 500, 2),
+        (20_000, 8, 1_000, 2),
     ):
         assert suitable_rounds(rows, shards, batch) == wanted
 
@@ -88,7 +90,7 @@ def test_a_number_of_rounds_that_suits() -> None:
 def test_numbers_that_the_options_leave_open() -> None:
     parts = replace(ALL_PARTS, workers=3)
     found = with_shards(Options(shards="auto"), 60_000, parts)
-    assert (found.shards, found.rounds) == (4, 4)
+    assert (found.shards, found.rounds) == (4, 2)
     assert with_shards(Options(shards="auto", resident=True), 60_000, parts).rounds == 1
     assert with_shards(Options(shards="auto"), 60_000, ALL_PARTS) == Options()
     assert with_shards(Options(shards=2, rounds=7), 100, parts) == Options(shards=2, rounds=7)

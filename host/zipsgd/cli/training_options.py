@@ -208,8 +208,8 @@ def _add_steps(command: argparse.ArgumentParser, epochs: int) -> None:
         "--rounds",
         type=int,
         metavar="R",
-        help="with --shards: how often the models are averaged in an epoch (default 4; 1 with --resident, and fewer where a "
-        "shard has few rows)",
+        help="with --shards: how often the models are averaged in an epoch (default 4 from 8 shards on; fewer for fewer "
+        "shards, for few rows and with --resident)",
     )
     group.add_argument(
         "--resident",

@@ -47,6 +47,7 @@ class Crew:
     def __init__(self, executor: Executor | Callable[[], Executor]) -> None:
         self._made_by = executor
         self._executor: Executor | None = None
+        self._sent: list[Future[Done]] = []
         self.lost_seconds = 0.0
 
     def submit(self, job: Job) -> "Future[Done]":
@@ -126,6 +127,9 @@ class Crew:
         begun = [first] * len(jobs)
         took: list[float] = []
         running = {self.submit(job): place for place, job in enumerate(jobs)}
+        # Dask's client tells of a call that nobody keeps, and sends nothing else for 10 ms. So those of the last round are
+        # kept until the calls of this one are on their way.
+        self._sent = list(running)
         try:
             while None in results:
                 ready, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)

@@ -85,8 +85,8 @@ shards : int or "auto", default 1
     backend=:class:`zipsgd.distributed.Workers` the parts are trained side by side; the bits do not depend on who trains them.
     "auto": a number that suits the rows and the workers.
 rounds : int or None, default None
-    With ``shards``: how often the models are averaged in an epoch. None: 4 times, but once with resident samples, and
-    less often where a shard has few rows.
+    With ``shards``: how often the models are averaged in an epoch. None: 4 times from 8 shards on, and less often
+    for fewer shards, for few rows and with resident samples.
 measure : bool, default False
     Whether each epoch's model is also measured exactly: its loss and its score on the unquantised rows, and on the rows held
     out. ``history_`` has the results, and callbacks receive them.

@@ -73,8 +73,8 @@ class Options:
         then the models are averaged. The bits depend on this number, and not on who trains them (:mod:`zipsgd.distributed`).
         "auto" for a number that suits the rows and the workers.
     rounds : int or None
-        How often the models of the shards are averaged in an epoch, 1 to 64; None for 4, but once with resident samples, and
-        less often where a shard has few rows.
+        How often the models of the shards are averaged in an epoch, 1 to 64; None for a number that suits the shards: 4
+        from 8 shards on, 2 for 4, and 1 for 2; but once with resident samples, and less often where a shard has few rows.
     levels : str
         "uniform", or "optimal" for the levels of least variance (ZipML, section 3), which need a device with a transcoder.
         "auto": optimal ones where rounding to uniform ones would drown the gradients in noise, and the device has a

@@ -32,7 +32,7 @@ def suitable_shards(rows: int, workers: int) -> int:
 
 
 _ROUNDS = 4
-"""Rounds in an epoch where nobody has asked for a number; ``docs/shards.md`` shows what other numbers do."""
+"""Most rounds in an epoch where nobody has asked for a number; ``docs/shards.md`` shows what other numbers do."""
 
 
 def suitable_rounds(rows: int, shards: int, batch: int) -> int:
@@ -50,9 +50,10 @@ def suitable_rounds(rows: int, shards: int, batch: int) -> int:
     Returns
     -------
     int
-        4, or fewer where a shard has fewer mini-batches.
+        Half the number of shards, as few shards hardly gain by more rounds; but at most 4, and at most the mini-batches of a
+        shard.
     """
-    return max(1, min(_ROUNDS, rows // shards // batch))
+    return max(1, min(_ROUNDS, shards // 2, rows // shards // batch))
 
 
 def with_shards(options: Options, rows: int, parts: Parts) -> Options:
