@@ -26,6 +26,8 @@ from .shards_engines import by_mpi, engine
 __all__ = ["boards", "memory_of_worker", "overheads", "round_seconds"]
 
 WORDS, HEADS = 785, 10
+FEW_WORDS = 16
+"""Weights of a small model, whose exchange takes as long unless it is the bytes that take the time."""
 WARM, ROUNDS = 5, 40
 PAUSE = 0.02
 """Seconds that each shard takes besides, as rounds that follow each other at once are in each other's way as others are not."""
@@ -34,18 +36,20 @@ _BAUD = 3_000_000 if _BOARD.link.baud is None else _BOARD.link.baud
 _UART_BITS = 10
 """Bits on the line a byte: start, eight, stop. The frames around the bytes, some 2 %, are left out."""
 _WEIGHT_BYTES = 4
-_ROUND = """\
+_ROUND = f"""\
 from zipsgd_bench.shards_scale import round_seconds
-print(round_seconds(lambda: executor))"""
+print(round_seconds(lambda: executor), round_seconds(lambda: executor, {FEW_WORDS}, 1))"""
 
 
-def round_seconds(executor: Callable[[], Executor]) -> float:
+def round_seconds(executor: Callable[[], Executor], words: int = WORDS, heads: int = HEADS) -> float:
     """Seconds of the exchange in a round of two shards: what it takes besides the pause of each.
 
     Parameters
     ----------
     executor : callable
         Returns the executor.
+    words, heads : int
+        Weights of a model, and number of models.
 
     Returns
     -------
@@ -53,13 +57,13 @@ def round_seconds(executor: Callable[[], Executor]) -> float:
         Median of 40 rounds, after five that are not counted.
     """
     random = np.random.default_rng(1)
-    values = random.uniform(-1, 1, (4, WORDS)).astype(np.float32)
+    values = random.uniform(-1, 1, (4, words)).astype(np.float32)
     values[:, -1] = 1
-    labels = random.integers(0, HEADS, 4).astype(np.int16)
-    config = RunConfig(WORDS, 2, 1, 1, heads=HEADS, one_against_all=True)
-    build = build_for(WORDS, heads=HEADS)
+    labels = random.integers(0, heads, 4).astype(np.int16)
+    config = RunConfig(words, 2, 1, 1, heads=heads, one_against_all=heads > 1)
+    build = build_for(words, heads=heads)
     backend = Workers("emulator", build, executor=executor).open().with_shards(2, 1)
-    backend.begin(config, np.zeros((HEADS, WORDS), dtype=np.int64), 1)
+    backend.begin(config, np.zeros((heads, words), dtype=np.int64), 1)
     samples = EpochSamples(values, labels, np.arange(4), 1, 0)
     taken = []
     with patch("zipsgd.distributed.rounds.run_job", _paused):
@@ -82,14 +86,18 @@ def overheads() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Milliseconds of a round of a model of 7,850 words.
+        Milliseconds of a round of a model of 7,850 words, and of one of 16.
     """
-    rows = []
+    seconds: dict[str, tuple[float, float]] = {}
     for name in ("dask", "loky", "threads"):
         with engine(name, 2) as executor:
-            rows.append({"engine": name, "ms a round": 1e3 * round_seconds(executor)})
-    rows.insert(2, {"engine": "mpi4py", "ms a round": 1e3 * float(by_mpi(_ROUND, 2).split()[-1])})
-    return rows
+            seconds[name] = round_seconds(executor), round_seconds(executor, FEW_WORDS, 1)
+    large, small = map(float, by_mpi(_ROUND, 2).split()[-2:])
+    seconds["mpi4py"] = large, small
+    return [
+        {"engine": name, "ms a round": 1e3 * large, f"ms a round of {FEW_WORDS} weights": 1e3 * small}
+        for name, (large, small) in seconds.items()
+    ]
 
 
 _LITTLE = 64

@@ -1,4 +1,4 @@
-"""How long an epoch of shards takes by workers of this computer: a model that one worker's times give, checked with more."""
+"""How long an epoch of shards takes by workers of this computer: a model of one worker's computing and of the exchange."""
 
 import math
 import os
@@ -26,8 +26,8 @@ from .shards_engines import engine
 __all__ = ["TOLERANCE", "TimeModel", "checked", "fitted", "measured_times"]
 
 TOLERANCE = 20.0
-"""Most per cent by which a measured epoch deviates from the model. The model leaves out that this process, which sends shards
-and averages models, takes part of the workers' cores, and that a worker may get a shard more than another one."""
+"""Most per cent by which a measured epoch deviates from the model. The model leaves out that a worker may get a shard more than
+another one."""
 WORKERS, SHARDS = (1, 2, 4), (4, 8)
 FEW_SHARDS = (2, 4, 8)
 """Shards of the rounds with few rows."""
@@ -46,28 +46,28 @@ class TimeModel:
     ----------
     compute : float
         Seconds that all shards together keep one core busy.
-    each_round, each_shard : float
-        Seconds of the exchange that a round takes, and that each of its shards takes besides.
+    exchanges : dict of int to tuple of float
+        By the number of workers: seconds of the exchange that a round takes, and that each of its shards takes besides.
     """
 
     compute: float
-    each_round: float
-    each_shard: float
+    exchanges: dict[int, tuple[float, float]]
 
-    def exchange(self, shards: int) -> float:
+    def exchange(self, workers: int, shards: int) -> float:
         """Seconds of the exchange in a round.
 
         Parameters
         ----------
-        shards : int
-            Number of shards.
+        workers, shards : int
+            Number of workers, and of shards.
 
         Returns
         -------
         float
             The seconds.
         """
-        return self.each_round + self.each_shard * shards
+        each_round, each_shard = self.exchanges[workers]
+        return each_round + each_shard * shards
 
     def epoch(self, workers: int, shards: int, cores: float) -> float:
         """Seconds of an epoch.
@@ -79,7 +79,7 @@ class TimeModel:
         shards : int
             Number of shards.
         cores : float
-            Cores that the workers have: those of the computer without what other processes take.
+            Cores that the workers have: those of the computer without what this and other processes take.
 
         Returns
         -------
@@ -88,18 +88,19 @@ class TimeModel:
             compute at a time.
         """
         longest = math.ceil(shards / workers) / shards
-        return self.compute * max(longest, 1 / cores) + self.exchange(shards)
+        return self.compute * max(longest, 1 / cores) + self.exchange(workers, shards)
 
 
-def fitted(rounds: Mapping[int, float], epoch: float, shards: int) -> TimeModel:
-    """Fit the model to what one worker takes.
+def fitted(rounds: Mapping[tuple[int, int], float], epoch: float, shards: int) -> TimeModel:
+    """Fit the model to rounds without computing, and to an epoch of one worker.
 
     Parameters
     ----------
-    rounds : mapping of int to float
-        Seconds of a round with so few rows that the exchange is all that counts, by the number of shards: two numbers or more.
+    rounds : mapping of (int, int) to float
+        Seconds of a round with so few rows that the exchange is all that counts, by numbers of workers and of shards: for each
+        number of workers two numbers of shards or more.
     epoch : float
-        Seconds of an epoch of all rows.
+        Seconds of an epoch of all rows by one worker.
     shards : int
         Shards of that epoch.
 
@@ -108,8 +109,13 @@ def fitted(rounds: Mapping[int, float], epoch: float, shards: int) -> TimeModel:
     TimeModel
         The model: the exchange is the line by least squares, and computing is the rest of the epoch.
     """
-    each_shard, each_round = map(float, np.polyfit(list(rounds), list(rounds.values()), 1))
-    return TimeModel(epoch - each_round - each_shard * shards, each_round, each_shard)
+    exchanges = {}
+    for workers in {number for number, _ in rounds}:
+        line = {each: seconds for (number, each), seconds in rounds.items() if number == workers}
+        each_shard, each_round = map(float, np.polyfit(list(line), list(line.values()), 1))
+        exchanges[workers] = each_round, each_shard
+    exchange = TimeModel(0.0, exchanges).exchange(1, shards)
+    return TimeModel(epoch - exchange, exchanges)
 
 
 def checked(model: TimeModel, epochs: Mapping[tuple[int, int], tuple[float, float]]) -> list[dict[str, Any]]:
@@ -174,12 +180,11 @@ def _workers(count: int, build: Build) -> Iterator[Any]:
 
 
 def _taken_by_others() -> float:
-    """Seconds of cores that other processes have taken since the computer started."""
+    """Seconds of cores that all processes but the workers have taken since the computer started, this one among them."""
     with extra("distributed", "this bench"):
         import psutil  # which Dask needs
     times = psutil.cpu_times()
-    this = psutil.Process()
-    own = [each.cpu_times() for each in (this, *this.children(recursive=True))]
+    own = [each.cpu_times() for each in psutil.Process().children(recursive=True)]
     busy = sum(times) - times.idle - getattr(times, "iowait", 0.0)
     taken: float = busy - sum(each.user + each.system for each in own)
     return taken
@@ -223,7 +228,7 @@ def measured_times() -> tuple[TimeModel, list[dict[str, Any]]]:
     Returns
     -------
     model : TimeModel
-        Fitted to one worker: its rounds with 128 rows, and its epoch with 8 shards.
+        Fitted to rounds with 128 rows, and to the epoch of one worker with 8 shards.
     rows : list of dict
         The model held against the epochs of one, two and four workers, see :func:`checked`.
     """
@@ -244,10 +249,12 @@ def measured_times() -> tuple[TimeModel, list[dict[str, Any]]]:
             backend = stack.enter_context(_workers(workers, build))
             for shards in SHARDS:
                 cases[workers, shards, True] = _Case(backend.with_shards(shards, 1), config, whole, step)
-            for shards in FEW_SHARDS if workers == 1 else ():
+            for shards in FEW_SHARDS:
                 cases[workers, shards, False] = _Case(backend.with_shards(shards, 1), config, few, step)
         found = dict(zip(cases, _alternating(list(cases.values())), strict=True))
     epochs = {(workers, shards): taken for (workers, shards, all_rows), taken in found.items() if all_rows}
-    rounds = {shards: found[1, shards, False][0] for shards in FEW_SHARDS}
+    rounds = {
+        (workers, shards): taken[0] for (workers, shards, all_rows), taken in found.items() if not all_rows
+    }
     model = fitted(rounds, epochs[1, FIT][0], FIT)
     return model, checked(model, epochs)

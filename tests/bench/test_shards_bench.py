@@ -7,7 +7,7 @@ import pytest
 from zipsgd_bench.shards_scale import boards
 from zipsgd_bench.shards_time import FIT, TimeModel, checked, fitted
 
-MODEL = TimeModel(compute=0.8, each_round=0.01, each_shard=0.005)
+MODEL = TimeModel(0.8, dict.fromkeys((1, 2, 4, 16), (0.01, 0.005)))
 
 
 def test_workers_share_computing_as_far_as_there_are_cores() -> None:
@@ -19,14 +19,19 @@ def test_workers_share_computing_as_far_as_there_are_cores() -> None:
 
 
 def test_a_worker_trains_whole_shards() -> None:
-    assert MODEL.epoch(4, 6, cores=8) == pytest.approx(0.8 * 2 / 6 + MODEL.exchange(6))
-    assert MODEL.epoch(16, 2, cores=16) == pytest.approx(0.8 / 2 + MODEL.exchange(2))
+    assert MODEL.epoch(4, 6, cores=8) == pytest.approx(0.8 * 2 / 6 + MODEL.exchange(4, 6))
+    assert MODEL.epoch(16, 2, cores=16) == pytest.approx(0.8 / 2 + MODEL.exchange(16, 2))
 
 
 def test_the_model_is_found_again() -> None:
-    rounds = {shards: MODEL.exchange(shards) for shards in (2, 4, 8)}
-    found = fitted(rounds, MODEL.epoch(1, FIT, cores=2), FIT)
-    assert vars(found) == pytest.approx(vars(MODEL))
+    model = TimeModel(0.8, {1: (0.01, 0.005), 2: (0.02, 0.003)})
+    rounds = {
+        (workers, shards): model.exchange(workers, shards) for workers in (1, 2) for shards in (2, 4, 8)
+    }
+    found = fitted(rounds, model.epoch(1, FIT, cores=2), FIT)
+    assert found.compute == pytest.approx(model.compute)
+    for workers in (1, 2):
+        assert found.exchanges[workers] == pytest.approx(model.exchanges[workers])
 
 
 def test_deviations_are_those_of_the_measured_epochs() -> None:
