@@ -27,7 +27,7 @@ __all__ = ["BENCH", "run"]
 SHARDS, WORKERS = (1, 2, 4, 8), (1, 2, 3)
 OPTIONS: dict[str, Any] = {"epochs": 3, "seed": 5}
 KILLS = 20
-LONG: dict[str, Any] = {"epochs": 1000, "seed": 5, "rounds": 4, "shards": 4}
+LONG: dict[str, Any] = {"epochs": 2500, "seed": 5, "rounds": 4, "shards": 4}
 SHARE, MEMORY = 0.10, 1.0
 """Most share of an epoch that the exchange takes, and most gigabytes of a worker."""
 TIMES = 110
@@ -74,7 +74,7 @@ def _bits(steps: Steps) -> list[dict[str, Any]]:
             )
     steps.next(f"bits: {KILLS} kills")
     alone = train(table, **LONG)
-    with engine("processes", 2) as executor, killing(KILLS, 4.0) as killed:
+    with engine("processes", 2) as executor, killing(KILLS, 3.0) as killed:
         found = train_by_workers(table, executor=executor, **LONG)
     differ = int(np.count_nonzero(np.subtract(found.model_words, alone.model_words)))
     rows.append({"engine": "processes", "workers": 2, "killed": len(killed), "words that differ": differ})
