@@ -79,10 +79,11 @@ def test_bits_depend_on_the_number_of_shards_alone(shards: int, table: Table, da
         check_same(train_by_workers(table, options=options, executor=pool), wanted)
 
 
-def test_one_shard_is_a_run_without(table: Table) -> None:
+def test_one_shard_is_a_run_without(table: Table, caplog: pytest.LogCaptureFixture) -> None:
     check_same(
         train_by_workers(table, shards=1, epochs=3, executor=ThreadPoolExecutor(2)), train(table, epochs=3)
     )
+    assert "one shard is trained by one of the 2 workers: give shards='auto'" in caplog.text
 
 
 def test_mpi(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from zipsgd.backends import BACKENDS, Backend, BackendOptions, open_backend
+from zipsgd.backends import BACKENDS, Backend, BackendOptions, Distributed, open_backend
 from zipsgd.golden.run import LimitError
 from zipsgd.protocol.formats import Build
 
@@ -73,6 +73,13 @@ def _in_shards(backend: Backend, task: Task) -> Backend:
     """The backend, in front of which the shards of the task are dealt out."""
     options = task.options
     if options.shards == 1:
+        workers = backend.capacity() if isinstance(backend, Distributed) else 1
+        if workers > 1:
+            _log.warning(
+                "one shard is trained by one of the %d workers: give shards='auto' to share the work (on the command line: "
+                "--shards auto)",
+                workers,
+            )
         return backend
     from zipsgd.distributed.backend import sharded  # which rests on tasks
 
