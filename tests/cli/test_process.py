@@ -52,6 +52,18 @@ def gone(pids):
     return True
 
 
+def group_gone(group):
+    """Whether all processes of a group end."""
+    end = time.monotonic() + LONGEST
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
 def until_epoch(process):
     """Wait for the first epoch's line."""
     for line in process.stderr:
@@ -130,6 +142,19 @@ def test_ctrl_c_while_training_on_this_computer(words):
     status, out, err = interrupted(process)
     assert (status, out) == (130, "")
     assert "Traceback" not in err
+
+
+def test_ctrl_c_while_workers_train():
+    """A terminal interrupts the workers as well."""
+    process = start("train", "cadata", "--workers", 2, *FOREVER, start_new_session=True)
+    until_epoch(process)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=LONGEST)
+    assert (process.returncode, out) == (130, "")
+    assert err.endswith("interrupted; nothing is left running on this computer\n")
+    assert "Traceback" not in err
+    assert "WARNING" not in err
+    assert group_gone(process.pid)
 
 
 def run_python(code):

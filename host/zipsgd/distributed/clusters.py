@@ -69,6 +69,7 @@ def cluster(address: str | None = None, workers: int = 0) -> Iterator[Executor]:
                     threads_per_worker=1,
                     dashboard_address="127.0.0.1:0",
                     memory_limit=0,
+                    preload=["zipsgd.distributed.preload"],
                 )
             )
         try:
