@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipsgd import BackendOptions, Options, load, prepare, train
-from zipsgd.backends import Backend, EpochSamples, open_backend
+from zipsgd.backends import EpochSamples, open_backend
 from zipsgd.backends.packed_rows import PackedRows
 from zipsgd.distributed import Workers, worker
-from zipsgd.distributed.backend import sharded
+from zipsgd.distributed.backend import ShardedBackend, sharded
 from zipsgd.distributed.kept import Kept, keep_packed
 from zipsgd.distributed.shards import Round, ShardRows
 from zipsgd.golden.levels import LevelTable
@@ -195,17 +195,17 @@ def test_only_what_was_used_last_is_kept() -> None:
     assert len(kept.made) == 4
 
 
-def by_workers(build: Build) -> Backend:
+def by_workers(build: Build) -> ShardedBackend:
     return Workers("emulator", build, executor=ThreadPoolExecutor(1), memory=ROWS * 20).open()
 
 
-def in_turn(name: str) -> Callable[[Build], Backend]:
+def in_turn(name: str) -> Callable[[Build], ShardedBackend]:
     return lambda build: sharded(open_backend(BackendOptions(name, build)), 1, 1, ROWS * 20)
 
 
 @pytest.mark.parametrize("opened", [by_workers, in_turn("emulator"), in_turn("golden")])
 def test_rounds_read_each_row_once(
-    opened: Callable[[Build], Backend], counted: Counted, kept: Watched, small_build: Build
+    opened: Callable[[Build], ShardedBackend], counted: Counted, kept: Watched, small_build: Build
 ) -> None:
     """20 bytes a row hold 4 bits of each of 20 columns and a label, but not 84 bytes of float32."""
     config = RunConfig(FEATURES, 3, 1, 8, intercept=True)
@@ -213,7 +213,7 @@ def test_rounds_read_each_row_once(
     for once in (True, False):
         samples = samples_of(counted, once=once)
         counted.reads[:] = 0
-        backend = opened(small_build).with_shards(3, 2)  # type: ignore[attr-defined]
+        backend = opened(small_build).with_shards(3, 2)
         backend.begin(config, np.zeros(FEATURES, dtype=np.int64), 5)
         for _ in range(3):
             backend.epoch(replace(samples, order=np.arange(ROWS)), Step.nearest(0.01), lambda done: None)

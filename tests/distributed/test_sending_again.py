@@ -1,8 +1,6 @@
 """Shards that are sent again on Dask, and what a worker keeps of its shards."""
 
-import logging
 import time
-from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from zipsgd import Options, fixed_rows, load, train
+from zipsgd import Options, fixed_rows, train
 from zipsgd.data import Table
-from zipsgd.distributed import cluster
 from zipsgd.distributed import rounds as rounds_module
 from zipsgd.distributed import train as train_by_workers
 from zipsgd.distributed.work import Done
@@ -20,18 +17,6 @@ from zipsgd.distributed.worker import Job, run_job
 from zipsgd.golden.quantise import fixed_point
 
 OPTIONS = Options(shards=2, epochs=1, seed=5)
-
-
-@pytest.fixture(scope="module")
-def dask() -> Iterator[Executor]:
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    with cluster(workers=2) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def table() -> Table:
-    return load("synthetic10")
 
 
 def test_dask_trains_a_shard_again_that_was_lost(

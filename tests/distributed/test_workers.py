@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import cache
 from multiprocessing import get_context
@@ -22,7 +22,7 @@ from pyarrow import parquet
 
 from zipsgd import BackendOptions, Options, load, train
 from zipsgd.data import Table
-from zipsgd.distributed import RoundFailed, Workers, cluster
+from zipsgd.distributed import RoundFailed, Workers
 from zipsgd.distributed import rounds as rounds_module
 from zipsgd.distributed import train as train_by_workers
 from zipsgd.estimators import ZipClassifier, ZipRegressor
@@ -31,18 +31,6 @@ from zipsgd_sim.board import VirtualBoard
 
 LONG = Options(shards=4, rounds=8, epochs=40, seed=3, step_size=0.1, schedule="constant")
 """Long enough to lose workers meanwhile."""
-
-
-@pytest.fixture(scope="module")
-def dask() -> Iterator[Executor]:
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    with cluster(workers=2) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def table() -> Table:
-    return load("synthetic10")
 
 
 @cache

@@ -254,7 +254,7 @@ class ShardedBackend(EpochByEpoch):
         self._where.close()
 
 
-def sharded(backend: Backend, shards: int, rounds: int, memory: int) -> Backend:
+def sharded(backend: Backend, shards: int, rounds: int, memory: int) -> ShardedBackend:
     """An open backend that trains shards.
 
     Parameters
@@ -268,7 +268,7 @@ def sharded(backend: Backend, shards: int, rounds: int, memory: int) -> Backend:
 
     Returns
     -------
-    Backend
+    ShardedBackend
         The backend; closing it closes the one that was given.
     """
     if isinstance(backend, ShardedBackend):
